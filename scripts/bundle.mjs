@@ -1,0 +1,76 @@
+// How src/ becomes one small bundle; used by build.mjs and by the tests of the command line.
+import { readFile } from 'node:fs/promises';
+import { build } from 'esbuild';
+
+/**
+ * @param {string} outdir
+ * @param {import('esbuild').Plugin[]} [plugins]
+ * @returns {Promise<import('esbuild').Metafile>}
+ */
+export async function bundle(outdir, plugins = []) {
+  const { metafile } = await build({
+    entryPoints: ['src/cli.ts'],
+    outdir,
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    metafile: true,
+    legalComments: 'none',
+    // CommonJS packages inside an ES module bundle need their require back.
+    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+    plugins: [lazyChildProcess, withoutSideEffects, ...plugins],
+    logLevel: 'warning',
+  });
+  return metafile;
+}
+
+const EAGER = "const childProcess = require('node:child_process');";
+const LAZY = "const childProcess = { spawn: (...args) => require('node:child_process').spawn(...args) };";
+
+/** commander loads node:child_process, 4 ms of `--help`, for subcommands that are programs of their own; we have none. */
+const lazyChildProcess = {
+  name: 'lazy-child-process',
+  /** @param {import('esbuild').PluginBuild} pending */
+  setup(pending) {
+    pending.onLoad({ filter: /node_modules\/commander\/lib\/command\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8');
+      const contents = source.replace(EAGER, LAZY);
+      if (contents === source) throw new Error(`${path} no longer says: ${EAGER}`);
+      return { contents, loader: 'js' };
+    });
+  },
+};
+
+/** These packages do not say so, but importing a file of theirs does nothing: what is not used can stay out of the bundle. */
+const withoutSideEffects = {
+  name: 'without-side-effects',
+  /** @param {import('esbuild').PluginBuild} pending */
+  setup(pending) {
+    const pure = /@kubernetes\/client-node|@inquirer\/prompts/;
+    pending.onResolve({ filter: /.*/ }, async ({ path, pluginData, ...rest }) => {
+      if (pluginData === pure || !(pure.test(path) || pure.test(rest.importer))) return undefined;
+      const found = await pending.resolve(path, { ...rest, pluginData: pure });
+      return found.external || found.errors.length ? found : { ...found, sideEffects: false };
+    });
+  },
+};
+
+/**
+ * Sources that are loaded before any action runs: what `--help` costs.
+ * @param {import('esbuild').Metafile} metafile
+ * @returns {{ bytes: number, inputs: string[] }}
+ */
+export function startupPath(metafile) {
+  const seen = new Set();
+  const walk = (file) => {
+    if (seen.has(file) || !metafile.outputs[file]) return;
+    seen.add(file);
+    for (const { kind, path } of metafile.outputs[file].imports) if (kind === 'import-statement') walk(path);
+  };
+  walk(Object.keys(metafile.outputs).find((file) => metafile.outputs[file].entryPoint === 'src/cli.ts'));
+  const outputs = [...seen].map((file) => metafile.outputs[file]);
+  return { bytes: outputs.reduce((sum, { bytes }) => sum + bytes, 0), inputs: outputs.flatMap(({ inputs }) => Object.keys(inputs)) };
+}

@@ -1,0 +1,95 @@
+// What `npm run demo` and `npm test` both need on a fresh machine. Node's own modules only: nothing is installed yet.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+export const BED_HOME = process.env.BED ?? join(homedir(), '.cache', 'genai-obs-bed');
+const BED = join(ROOT, 'test', 'bed', 'bed');
+
+export const say = (text) => process.stderr.write(`${text}\n`);
+
+/** Runs a command with its output on our stderr. @returns {Promise<number>} its exit code */
+export function show(file, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { cwd: ROOT, stdio: ['ignore', 2, 2], ...options });
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)));
+  });
+}
+
+/** As show, but a failure ends everything. */
+export async function must(what, file, args, options) {
+  const code = await show(file, args, options);
+  if (code !== 0) throw new Error(`${what} failed (exit code ${code}): ${file} ${args.join(' ')}`);
+}
+
+export async function ensureDependencies() {
+  const lock = join(ROOT, 'package-lock.json');
+  const stamp = join(ROOT, 'node_modules', '.package-lock.json');
+  if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
+  say('• npm ci: the packages of package-lock.json (about 20 s)');
+  await must('npm ci', 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
+}
+
+export async function ensureBuild() {
+  say('• building dist/ (3 s)');
+  await must('the build', process.execPath, ['scripts/build.mjs']);
+}
+
+/** Prebuilt binaries, a cache only: BED_TOOLBOX, or the folder that lies beside this checkout. */
+function toolbox() {
+  const beside = join(ROOT, '..', 'shared', 'toolbox');
+  return process.env.BED_TOOLBOX ?? (existsSync(beside) ? beside : '');
+}
+
+const bedEnv = () => ({ ...process.env, ...(toolbox() ? { BED_TOOLBOX: toolbox() } : {}) });
+
+export const canRunBed = () => process.platform === 'linux' && process.getuid?.() === 0;
+
+export function bedStatus() {
+  return spawnSync(BED, ['status'], { stdio: 'ignore' }).status;
+}
+
+export const isBedBuilt = () => ['hyper', 'otelcol', 'prometheus', 'loki', 'tempo', 'grafana'].every((name) => existsSync(join(BED_HOME, 'bin', name)));
+
+/** Environment that points kubectl and helm to the bed. */
+export function bedEnvironment() {
+  return { ...process.env, KUBECONFIG: join(BED_HOME, 'run', 'admin.kubeconfig'), PATH: `${join(BED_HOME, 'bin')}:${process.env.PATH}` };
+}
+
+/** Builds what is missing, starts the cluster, imports the images. @param {string[]} more programs besides the set quickstart @returns {Promise<boolean>} whether it was us who started it */
+export async function ensureBed(more = []) {
+  const how = toolbox() ? `prebuilt programs from ${toolbox()} where it has them` : 'everything is compiled: about 20 minutes on two cores, once';
+  if (!isBedBuilt()) say(`• building the test bed (${how}); resumable with the same command`);
+  await must('building the bed', BED, ['build', '--set', 'quickstart', ...more], { env: bedEnv() });
+  const wasUp = bedStatus() === 0;
+  say(wasUp ? '• the bed is up already' : '• starting the bed (10 s)');
+  await must('starting the bed', BED, ['up'], { env: bedEnv() });
+  say('• importing images (30 s the first time)');
+  await must('importing images', BED, ['images'], { env: bedEnv() });
+  return !wasUp;
+}
+
+/** A browser for the tests that look at dashboards. */
+export async function ensureChromium() {
+  if (existsSync('/usr/bin/chromium')) return;
+  say('• installing Debian’s chromium (1 min)');
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  await must('apt-get update', 'apt-get', ['update', '-qq'], { env });
+  await must('apt-get install', 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], { env, stdio: 'ignore' });
+}
+
+export const bedDown = () => must('stopping the bed', BED, ['down']);
+
+/** Small notes of the demo between `npm run demo` and `npm run demo -- down`. */
+export function stateFile(name) {
+  const path = join(homedir(), '.cache', name);
+  return {
+    read: () => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined),
+    write: (data) => (mkdirSync(dirname(path), { recursive: true }), writeFileSync(path, JSON.stringify(data, null, 2))),
+    path,
+  };
+}
