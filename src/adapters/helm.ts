@@ -1,0 +1,137 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { ObsError } from '../core/errors.ts';
+import type { JsonMap, KubeObject } from '../core/types.ts';
+import { parseAllDocuments } from 'yaml';
+import { exec, howItEnded } from './exec.ts';
+import type { Kube } from './kube.ts';
+import { lastLines } from './kubectl.ts';
+
+/** One revision of a release as helm stores it in the cluster. */
+export interface StoredRelease {
+  name: string;
+  revision: number;
+  /** deployed, failed, superseded, uninstalling, pending-install, pending-upgrade, pending-rollback. */
+  status: string;
+  updated: string;
+  /** Name of the Secret that holds it. */
+  record: string;
+  /** The payload, decoded on demand. */
+  payload: () => { values: JsonMap; objects: KubeObject[] };
+}
+
+export interface Helm {
+  version(): Promise<{ version: string; major: number; minor: number }>;
+  /** Renders without a cluster, as for a server of `kubeVersion`. @throws ObsError when the chart does not render. */
+  template(release: string, chart: string, values: JsonMap, kubeVersion: string): Promise<KubeObject[]>;
+  /** `helm upgrade --install`, without waiting: readiness is watched by the engine. @throws ObsError */
+  upgrade(release: string, chart: string, values: JsonMap): Promise<void>;
+  /** False when there was no such release. @throws ObsError */
+  uninstall(release: string): Promise<boolean>;
+}
+
+/** Values reach helm by a file of mode 0600 in a folder of mode 0700, deleted at once; never by argv. */
+async function withValues<T>(values: JsonMap, use: (file: string) => Promise<T>): Promise<T> {
+  const dir = await mkdtemp(join(tmpdir(), 'genai-obs-'));
+  try {
+    const file = join(dir, 'values.json');
+    await writeFile(file, JSON.stringify(values), { mode: 0o600 });
+    return await use(file);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+export function helmFor(context: string, namespace: string, file = process.env['GENAI_OBS_HELM'] ?? 'helm'): Helm {
+  const pinned = ['--kube-context', context, '--namespace', namespace];
+  const version: Helm['version'] = async () => {
+    const { stdout, ok, stderr } = await exec(file, ['version', '--template', '{{.Version}}']);
+    const match = /^v?(\d+)\.(\d+)\.\S*/.exec(stdout.trim());
+    if (!ok || !match) throw new ObsError({ what: 'helm does not tell its version', cause: lastLines(stderr) || stdout, next: 'helm version' });
+    return { version: stdout.trim(), major: Number(match[1]), minor: Number(match[2]) };
+  };
+  // Helm 4 applies server-side, where a field that somebody edited by hand is a conflict; helm 3 just sets it right.
+  let mending: Promise<string[]> | undefined;
+  const mend = (): Promise<string[]> => (mending ??= version().then(({ major }) => (major >= 4 ? ['--server-side=true', '--force-conflicts'] : [])));
+  return {
+    version,
+    template: (release, chart, values, kubeVersion) =>
+      withValues(values, async (valuesFile) => {
+        const result = await exec(file, ['template', release, chart, '--namespace', namespace, '--kube-version', kubeVersion, '--values', valuesFile]);
+        if (!result.ok)
+          throw new ObsError({
+            what: 'the chart does not render',
+            object: `release ${release}`,
+            cause: lastLines(result.stderr),
+            next: 'report this with your configuration file',
+          });
+        return parseManifest(result.stdout);
+      }),
+    upgrade: (release, chart, values) =>
+      withValues(values, async (valuesFile) => {
+        const result = await exec(
+          file,
+          ['upgrade', '--install', release, chart, ...pinned, '--values', valuesFile, '--history-max', '5', '--reset-values', ...(await mend())],
+          { timeout: 180_000 },
+        );
+        if (!result.ok)
+          throw new ObsError({
+            what: 'helm could not apply a release',
+            object: `release ${namespace}/${release}`,
+            cause: lastLines(result.stderr) || howItEnded(result),
+            next: `helm --kube-context ${context} -n ${namespace} history ${release}`,
+          });
+      }),
+    async uninstall(release) {
+      const result = await exec(file, ['uninstall', release, ...pinned], { timeout: 180_000 });
+      // --ignore-not-found is younger than 3.12.
+      if (!result.ok && /release: not found/i.test(result.stderr)) return false;
+      if (!result.ok)
+        throw new ObsError({
+          what: 'helm could not remove a release',
+          object: `release ${namespace}/${release}`,
+          cause: lastLines(result.stderr) || howItEnded(result),
+          next: `helm --kube-context ${context} -n ${namespace} status ${release}`,
+        });
+      return true;
+    },
+  };
+}
+
+/** Objects of a multi-document manifest; empty documents are dropped. */
+export function parseManifest(text: string): KubeObject[] {
+  return parseAllDocuments(text).flatMap((document) => {
+    const object = document.toJS() as KubeObject | null;
+    return object?.kind ? [object] : [];
+  });
+}
+
+/** The newest revision of every release in a namespace, read from helm's own Secrets: an API error is never taken for "no releases". @throws KubeError */
+export async function storedReleases(kube: Kube, namespace: string): Promise<Map<string, StoredRelease>> {
+  const secrets = await kube.list('Secret', namespace, 'owner=helm');
+  const newest = new Map<string, StoredRelease>();
+  for (const secret of secrets) {
+    const { name = '', status = '', version = '0' } = secret.metadata.labels ?? {};
+    const revision = Number(version);
+    if (revision <= (newest.get(name)?.revision ?? 0)) continue;
+    const data = (secret['data'] as Record<string, string> | undefined)?.['release'] ?? '';
+    newest.set(name, {
+      name,
+      revision,
+      status,
+      updated: secret.metadata.labels?.['modifiedAt'] ?? secret.metadata.creationTimestamp ?? '',
+      record: secret.metadata.name,
+      payload: () => decode(data),
+    });
+  }
+  return newest;
+}
+
+/** Helm's encoding: JSON, gzip, base64, and base64 again by the Secret. */
+function decode(data: string): { values: JsonMap; objects: KubeObject[] } {
+  const packed = Buffer.from(Buffer.from(data, 'base64').toString(), 'base64');
+  const release = JSON.parse(gunzipSync(packed).toString()) as { config?: JsonMap; manifest?: string };
+  return { values: release.config ?? {}, objects: parseManifest(release.manifest ?? '') };
+}

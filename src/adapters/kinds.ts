@@ -1,0 +1,63 @@
+import { ObsError } from '../core/errors.ts';
+import type { ObjectRef } from '../core/types.ts';
+
+/** Kinds that we create or read → REST path parts. The only place that knows plurals. */
+const KINDS: Record<string, { apiVersion: string; plural: string; namespaced: boolean }> = {
+  Namespace: { apiVersion: 'v1', plural: 'namespaces', namespaced: false },
+  Node: { apiVersion: 'v1', plural: 'nodes', namespaced: false },
+  PersistentVolume: { apiVersion: 'v1', plural: 'persistentvolumes', namespaced: false },
+  PersistentVolumeClaim: { apiVersion: 'v1', plural: 'persistentvolumeclaims', namespaced: true },
+  Pod: { apiVersion: 'v1', plural: 'pods', namespaced: true },
+  Service: { apiVersion: 'v1', plural: 'services', namespaced: true },
+  ServiceAccount: { apiVersion: 'v1', plural: 'serviceaccounts', namespaced: true },
+  ConfigMap: { apiVersion: 'v1', plural: 'configmaps', namespaced: true },
+  Secret: { apiVersion: 'v1', plural: 'secrets', namespaced: true },
+  Event: { apiVersion: 'v1', plural: 'events', namespaced: true },
+  ResourceQuota: { apiVersion: 'v1', plural: 'resourcequotas', namespaced: true },
+  LimitRange: { apiVersion: 'v1', plural: 'limitranges', namespaced: true },
+  Deployment: { apiVersion: 'apps/v1', plural: 'deployments', namespaced: true },
+  StatefulSet: { apiVersion: 'apps/v1', plural: 'statefulsets', namespaced: true },
+  DaemonSet: { apiVersion: 'apps/v1', plural: 'daemonsets', namespaced: true },
+  ReplicaSet: { apiVersion: 'apps/v1', plural: 'replicasets', namespaced: true },
+  Lease: { apiVersion: 'coordination.k8s.io/v1', plural: 'leases', namespaced: true },
+  EndpointSlice: { apiVersion: 'discovery.k8s.io/v1', plural: 'endpointslices', namespaced: true },
+  NetworkPolicy: { apiVersion: 'networking.k8s.io/v1', plural: 'networkpolicies', namespaced: true },
+  Ingress: { apiVersion: 'networking.k8s.io/v1', plural: 'ingresses', namespaced: true },
+  IngressClass: { apiVersion: 'networking.k8s.io/v1', plural: 'ingressclasses', namespaced: false },
+  PodDisruptionBudget: { apiVersion: 'policy/v1', plural: 'poddisruptionbudgets', namespaced: true },
+  HorizontalPodAutoscaler: { apiVersion: 'autoscaling/v2', plural: 'horizontalpodautoscalers', namespaced: true },
+  ClusterRole: { apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'clusterroles', namespaced: false },
+  ClusterRoleBinding: { apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'clusterrolebindings', namespaced: false },
+  Role: { apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'roles', namespaced: true },
+  RoleBinding: { apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'rolebindings', namespaced: true },
+  StorageClass: { apiVersion: 'storage.k8s.io/v1', plural: 'storageclasses', namespaced: false },
+};
+
+export function kindInfo(kind: string): { apiVersion: string; plural: string; namespaced: boolean } {
+  const info = KINDS[kind];
+  if (!info)
+    throw new ObsError({ what: `genai-obs does not know the kind ${kind}`, next: 'report this: a chart creates a kind that src/adapters/kinds.ts lacks' });
+  return info;
+}
+
+export function isNamespaced(kind: string): boolean {
+  return kindInfo(kind).namespaced;
+}
+
+/** Kinds in which something of ours can be left behind; what `uninstall` proves to be empty. */
+export function ownableKinds(): string[] {
+  const never = new Set(['Node', 'Event', 'EndpointSlice', 'ReplicaSet', 'Pod', 'IngressClass', 'StorageClass', 'LimitRange']);
+  return Object.keys(KINDS).filter((kind) => !never.has(kind));
+}
+
+/** REST path of a collection (no name) or of one object. */
+export function restPath(kind: string, namespace?: string, name?: string): string {
+  const { apiVersion, plural, namespaced } = kindInfo(kind);
+  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const scope = namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : '';
+  return `${root}${scope}/${plural}${name ? `/${encodeURIComponent(name)}` : ''}`;
+}
+
+export function refPath(ref: ObjectRef): string {
+  return restPath(ref.kind, ref.namespace, ref.name);
+}

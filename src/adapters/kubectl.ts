@@ -1,0 +1,113 @@
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { ObsError } from '../core/errors.ts';
+import { redact } from '../core/redact.ts';
+import type { KubeObject } from '../core/types.ts';
+import { type ExecOptions, type ExecResult, exec } from './exec.ts';
+
+export const FIELD_MANAGER = 'genai-obs';
+
+/** kubectl pinned to one context and namespace; every call names both. */
+export interface Kubectl {
+  run(args: string[], options?: ExecOptions): Promise<ExecResult>;
+  /** Server-side apply of objects from stdin. @throws ObsError naming the refused object. */
+  apply(objects: KubeObject[], options?: { dryRun?: boolean; force?: boolean }): Promise<void>;
+  /** A tunnel to a Service's port on a free port of 127.0.0.1. The caller must `close` it. @throws ObsError */
+  portForward(service: string, port: number, localPort?: number): Promise<{ port: number; close: () => void; ended: Promise<string> }>;
+}
+
+export function kubectlFor(context: string, namespace: string, file = process.env['GENAI_OBS_KUBECTL'] ?? 'kubectl'): Kubectl {
+  const pinned = ['--context', context, '--namespace', namespace];
+  return {
+    run: (args, options) => exec(file, [...pinned, ...args], options),
+    async apply(objects, { dryRun = false, force = true } = {}) {
+      const args = [
+        'apply',
+        '--server-side',
+        `--field-manager=${FIELD_MANAGER}`,
+        '-f',
+        '-',
+        ...(force ? ['--force-conflicts'] : []),
+        ...(dryRun ? ['--dry-run=server'] : []),
+      ];
+      const list = { apiVersion: 'v1', kind: 'List', items: objects };
+      const result = await exec(file, [...pinned, ...args], { input: JSON.stringify(list) });
+      if (!result.ok) {
+        throw new ObsError({
+          what: 'the cluster refused an object',
+          object: objects.map((o) => `${o.kind} ${o.metadata.name}`).join(', '),
+          cause: lastLines(result.stderr),
+          next: `kubectl --context ${context} -n ${namespace} get events --sort-by=.lastTimestamp`,
+        });
+      }
+    },
+    portForward: (service, port, localPort) => openTunnel(file, pinned, service, port, localPort),
+  };
+}
+
+async function openTunnel(
+  file: string,
+  pinned: string[],
+  service: string,
+  port: number,
+  wanted?: number,
+): Promise<{ port: number; close: () => void; ended: Promise<string> }> {
+  const local = wanted ?? (await freePort());
+  const child = spawn(file, [...pinned, 'port-forward', '--address', '127.0.0.1', `service/${service}`, `${local}:${port}`], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  // The tunnel must not outlive us, however we end.
+  const close = (): void => void child.kill('SIGTERM');
+  process.once('exit', close);
+  let output = '';
+  const ended = new Promise<string>((resolve) => child.once('close', () => resolve(redact(output))));
+  await new Promise<void>((resolve, reject) => {
+    const failed = (why: string): void =>
+      reject(
+        new ObsError({
+          what: 'cannot open a tunnel',
+          object: `Service ${service}:${port}`,
+          cause: lastLines(redact(why)),
+          next: `kubectl ${pinned.join(' ')} get pods,endpointslices`,
+        }),
+      );
+    const timer = setTimeout(() => (close(), failed('no answer within 15 s')), 15_000);
+    const onData = (chunk: Buffer): void => {
+      output += chunk.toString();
+      if (!output.includes('Forwarding from')) return;
+      clearTimeout(timer);
+      resolve();
+    };
+    child.stdout.on('data', onData);
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.once('error', (error) => (clearTimeout(timer), failed(error.message)));
+    child.once('close', () => (clearTimeout(timer), failed(output)));
+  });
+  return { port: local, close: () => (process.removeListener('exit', close), close()), ended };
+}
+
+/** Binds the port for a moment: the only proof that it can be had. */
+export function isPortFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+/** A port of 127.0.0.1 that is free right now. */
+export async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))));
+    });
+  });
+}
+
+/** The end of a program's stderr, where the reason stands. */
+export function lastLines(text: string, lines = 3): string {
+  return text.trim().split('\n').filter(Boolean).slice(-lines).join(' / ');
+}

@@ -1,0 +1,22 @@
+/**
+ * Ctrl-C and SIGTERM. The first asks the engine to stop: what runs (a helm call) ends, nothing new starts.
+ * The second ends the process at once; the next run recovers from what it finds.
+ */
+export function softStop(onFirst: () => void): { signal: AbortSignal; stop: () => void; dispose: () => void } {
+  const controller = new AbortController();
+  const handler = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+    onFirst();
+  };
+  process.on('SIGINT', handler);
+  process.on('SIGTERM', handler);
+  return {
+    signal: controller.signal,
+    stop: () => controller.abort(),
+    dispose: () => {
+      process.off('SIGINT', handler);
+      process.off('SIGTERM', handler);
+    },
+  };
+}

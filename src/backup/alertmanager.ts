@@ -1,0 +1,73 @@
+import { CATALOG } from '../components/catalog.ts';
+import { canonical } from '../core/compare.ts';
+import { ObsError } from '../core/errors.ts';
+import type { Json, JsonMap } from '../core/types.ts';
+import { readFileOf } from './read.ts';
+import type { Action, Context, RestoreContext, Store } from './types.ts';
+import { liveOf } from './workload.ts';
+import { runActions } from './volume.ts';
+
+const FILE = 'alertmanager/silences.json';
+
+interface Silence {
+  id?: string;
+  status?: { state: 'active' | 'pending' | 'expired' };
+  matchers: Json[];
+  startsAt: string;
+  endsAt: string;
+  createdBy: string;
+  comment: string;
+  annotations?: JsonMap;
+}
+
+/** Silences that still hold; alerts themselves come again from the rules. */
+export const alertmanagerStore: Store = {
+  id: 'alertmanager',
+  title: 'Alertmanager: silences',
+  enabled: (config) => config.alertmanager.enabled,
+  async backup(ctx) {
+    const silences = (await silencesOf(ctx)).filter((silence) => silence.status?.state !== 'expired');
+    await ctx.out.text(FILE, 'alertmanager', `${JSON.stringify(silences, null, 2)}\n`);
+  },
+  plan,
+  restore: async (ctx) => runActions(ctx, await plan(ctx), true),
+};
+
+async function plan(ctx: RestoreContext): Promise<Action[]> {
+  const silences = (await readFileOf<Silence[]>(ctx.backup, FILE)) ?? [];
+  if (silences.length === 0) return [];
+  if (!(await liveOf(ctx, 'alertmanager'))) return [{ object: `${silences.length} silences`, action: 'skip', detail: 'Alertmanager is not installed' }];
+  const live = new Set((await silencesOf(ctx)).filter((silence) => silence.status?.state !== 'expired').map(identity));
+  return silences.map((silence): Action => {
+    const object = `silence "${silence.comment || silence.id}"`;
+    if (live.has(identity(silence))) return { object, action: 'same' };
+    if (Date.parse(silence.endsAt) <= Date.now()) return { object, action: 'skip', detail: `it ended at ${silence.endsAt}` };
+    return { object, action: 'create', detail: `until ${silence.endsAt}`, run: () => post(ctx, silence) };
+  });
+}
+
+/** Without the id: a fresh Alertmanager does not know it. */
+function identity({ matchers, endsAt, createdBy, comment }: Silence): string {
+  return canonical({ matchers, endsAt: Date.parse(endsAt), createdBy, comment });
+}
+
+async function silencesOf(ctx: Context): Promise<Silence[]> {
+  const { name, port } = CATALOG.alertmanager.service;
+  const answer = await ctx.kube.service(ctx.namespace, name, port, '/api/v2/silences');
+  if (answer.status !== 200)
+    throw new ObsError({
+      what: 'Alertmanager does not tell its silences',
+      object: `Service ${ctx.namespace}/${name}`,
+      cause: `HTTP ${answer.status} ${answer.body.slice(0, 200)}`,
+      next: 'genai-obs doctor',
+    });
+  return JSON.parse(answer.body) as Silence[];
+}
+
+async function post(ctx: RestoreContext, silence: Silence): Promise<void> {
+  const { name, port } = CATALOG.alertmanager.service;
+  const { matchers, startsAt, endsAt, createdBy, comment, annotations } = silence;
+  const body = JSON.stringify({ matchers, startsAt, endsAt, createdBy, comment, ...(annotations ? { annotations } : {}) });
+  const answer = await ctx.kube.service(ctx.namespace, name, port, '/api/v2/silences', { method: 'POST', body });
+  if (answer.status !== 200) throw new Error(`HTTP ${answer.status} ${answer.body.slice(0, 200)}`);
+}

@@ -1,0 +1,99 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { access, constants, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { ObsError, messageOf, usageError } from '../core/errors.ts';
+import { MANIFEST, type Manifest, readManifest } from './manifest.ts';
+
+/** A backup that can be read: its folder (of an archive: a temporary one) and its manifest. */
+export interface OpenBackup {
+  dir: string;
+  /** The path that the user gave. */
+  shown: string;
+  manifest: Manifest;
+  close: () => Promise<void>;
+}
+
+export function isArchive(path: string): boolean {
+  return /\.(tar\.gz|tgz)$/.test(path);
+}
+
+/** Packs a folder into one file; the manifest comes first, the file's mode is 0600. */
+export async function pack(dir: string, file: string, names: string[]): Promise<void> {
+  const tar = await import('tar');
+  const ordered = [MANIFEST, ...names.filter((name) => name !== MANIFEST)];
+  // The contents are compressed already.
+  const stream = tar.c({ cwd: dir, gzip: { level: 1 }, portable: true }, ordered);
+  await pipeline(stream as unknown as NodeJS.ReadableStream, createWriteStream(file, { mode: 0o600, flags: 'wx' }));
+}
+
+/** @throws ObsError when the path is no backup, or the archive is cut off */
+export async function openBackup(path: string): Promise<OpenBackup> {
+  const info = await stat(path).catch((error: unknown) =>
+    Promise.reject(usageError(`there is no backup at ${path}`, 'give the directory or .tar.gz that genai-obs backup wrote', messageOf(error))),
+  );
+  const shown = resolve(path);
+  if (info.isDirectory()) return { dir: shown, shown, manifest: await readManifest(shown, shown), close: () => Promise.resolve() };
+  const dir = await mkdtemp(join(await scratch(dirname(shown)), '.genai-obs-'));
+  // tar may still be writing when it gives up.
+  const close = (): Promise<void> => rm(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+  try {
+    await unpack(shown, dir);
+    return { dir, shown, manifest: await readManifest(dir, shown), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Beside the archive, where there was room for it, else the system's folder for such things. */
+async function scratch(beside: string): Promise<string> {
+  return access(beside, constants.W_OK).then(
+    () => beside,
+    () => tmpdir(),
+  );
+}
+
+async function unpack(file: string, dir: string): Promise<void> {
+  try {
+    await entriesOf(file);
+    const tar = await import('tar');
+    // Only plain files: no link in a backup may lead out of its folder.
+    await tar.x({
+      file,
+      cwd: dir,
+      strict: true,
+      preserveOwner: false,
+      filter: (_path, entry) => !('type' in entry) || entry.type === 'File' || entry.type === 'Directory',
+    });
+  } catch (error) {
+    throw new ObsError({ what: 'the archive is damaged or cut off', object: file, cause: messageOf(error), next: 'use another backup' });
+  }
+}
+
+/** Names and sizes of the files in a compressed tar, read to its very end. @throws when it is damaged or cut off */
+export async function entriesOf(file: string): Promise<Map<string, number>> {
+  const tar = await import('tar');
+  const found = new Map<string, number>();
+  let broken: Error | undefined;
+  const parser = new tar.Parser({
+    strict: true,
+    onReadEntry: (entry) => (entry.type === 'File' && found.set(entry.path.replace(/^\.\//, ''), entry.size), entry.resume()),
+  });
+  parser.on('error', (error: Error) => (broken ??= error));
+  let tail = Buffer.alloc(0);
+  // The parser is no stream of Node's: pipeline() would wait for ever.
+  await pipeline(createReadStream(file), createGunzip(), async (source: AsyncIterable<Buffer>) => {
+    for await (const chunk of source) {
+      tail = Buffer.concat([tail, chunk]).subarray(-1024);
+      parser.write(chunk);
+      if (broken) throw broken;
+    }
+  });
+  parser.end();
+  if (broken) throw broken;
+  if (tail.length < 1024 || tail.some((byte) => byte !== 0)) throw new Error('it has no end mark');
+  return found;
+}

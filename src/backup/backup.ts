@@ -1,0 +1,149 @@
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { version } from '../core/assets.ts';
+import { ObsError, messageOf, usageError } from '../core/errors.ts';
+import { CATALOG } from '../components/catalog.ts';
+import { type ComponentId, isEnabled } from '../profile/schema.ts';
+import { isArchive, pack } from './archive.ts';
+import { cleanLeftovers } from './leftovers.ts';
+import { MANIFEST, type Manifest, SCHEMA_VERSION, sealed } from './manifest.ts';
+import { podExecFor } from '../adapters/podExec.ts';
+import { STORES } from './stores.ts';
+import { type BackupContext, type Deps, type Store, TIMEOUT, checkpoint } from './types.ts';
+import { liveOf } from './workload.ts';
+import { exists, writerIn } from './writer.ts';
+
+export interface BackupOptions {
+  /** A directory that does not exist yet, or a file ending in .tar.gz. */
+  output: string;
+  includeSecrets?: boolean | undefined;
+}
+
+export interface BackupResult {
+  path: string;
+  files: number;
+  bytes: number;
+  seconds: number;
+  /** Seconds for which a component was stopped. */
+  pauses: Record<string, number>;
+  warnings: string[];
+}
+
+/** Marks the folder of a backup that is being written: only such a folder is removed when it is found again. */
+const MARK = '.genai-obs-partial';
+
+/**
+ * Writes a backup. It appears under its name only when it is complete.
+ * @throws ObsError; what was changed in the cluster is put back first
+ */
+export async function backupAll(deps: Deps, options: BackupOptions, stores: Store[] = STORES): Promise<BackupResult> {
+  const begin = Date.now();
+  const target = resolve(options.output);
+  const partial = await startPartial(target);
+  try {
+    const { kube, config } = deps;
+    const ctx: BackupContext = {
+      timeout: TIMEOUT,
+      exec: podExecFor(kube.context, config.namespace),
+      ...deps,
+      namespace: config.namespace,
+      includeSecrets: options.includeSecrets === true,
+      warnings: [],
+      out: writerIn(partial),
+      pauses: {},
+    };
+    // Asked for before anything happens.
+    if (ctx.includeSecrets) await ctx.passphrase();
+    await cleanLeftovers(ctx);
+    const used = stores.filter((store) => store.enabled(config));
+    for (const store of used) {
+      checkpoint(ctx);
+      await store.backup(ctx);
+    }
+    checkpoint(ctx);
+    const manifest = await manifestOf(ctx, used);
+    await writeFile(join(partial, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    await rm(join(partial, MARK));
+    if (isArchive(target)) ctx.report('packing the archive');
+    await finish(partial, target);
+    const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
+    return {
+      path: target,
+      files: manifest.files.length,
+      bytes,
+      seconds: Math.round((Date.now() - begin) / 100) / 10,
+      pauses: ctx.pauses,
+      warnings: ctx.warnings,
+    };
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+}
+
+/** @throws ObsError when the target is there already or cannot be written */
+async function startPartial(target: string): Promise<string> {
+  const partial = join(dirname(target), `${basename(target)}.partial`);
+  if ((await exists(target)) && !(await isEmptyDir(target)))
+    throw usageError(`${target} is there already`, 'choose another path: a backup is never written over');
+  if (await exists(partial)) {
+    if (!(await exists(join(partial, MARK))) && !(await isEmptyDir(partial)))
+      throw usageError(`${partial} is there, and is not ours`, 'move it away, or choose another path');
+    await rm(partial, { recursive: true, force: true });
+  }
+  try {
+    // Not recursive: in some places (/proc) Node would try for ever.
+    await mkdir(partial, { mode: 0o700 });
+    await writeFile(join(partial, MARK), '', { mode: 0o600 });
+  } catch (error) {
+    throw usageError(`${dirname(target)} cannot be written`, `mkdir -p ${dirname(target)}, or choose another path`, messageOf(error));
+  }
+  return partial;
+}
+
+async function isEmptyDir(path: string): Promise<boolean> {
+  return readdir(path).then(
+    (names) => names.length === 0,
+    () => false,
+  );
+}
+
+async function finish(partial: string, target: string): Promise<void> {
+  if (!isArchive(target)) {
+    // An empty folder that was there gives way.
+    await rm(target, { recursive: true, force: true });
+    await rename(partial, target);
+    return;
+  }
+  const file = `${partial}.tar`;
+  await rm(file, { force: true });
+  try {
+    await pack(partial, file, await readdir(partial));
+    await rename(file, target);
+  } catch (error) {
+    throw new ObsError({ what: 'the archive cannot be written', object: target, cause: messageOf(error), next: 'free some space, or choose another path' });
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+async function manifestOf(ctx: BackupContext, stores: Store[]): Promise<Manifest> {
+  const system = await ctx.kube.read({ apiVersion: 'v1', kind: 'Namespace', name: 'kube-system' });
+  const images: Record<string, string> = {};
+  for (const id of (Object.keys(CATALOG) as ComponentId[]).filter((component) => isEnabled(ctx.config, component))) {
+    const image = (await liveOf(ctx, id))?.pod.containers?.[0]?.image;
+    if (image) images[id] = image;
+  }
+  return sealed({
+    schemaVersion: SCHEMA_VERSION,
+    tool: version(),
+    createdAt: new Date().toISOString(),
+    cluster: system?.metadata.uid ?? 'unknown',
+    namespace: ctx.namespace,
+    profile: ctx.config.profile,
+    images,
+    stores: stores.map((store) => store.id),
+    pauses: ctx.pauses,
+    warnings: ctx.warnings,
+    files: ctx.out.files,
+  });
+}

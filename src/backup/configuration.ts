@@ -1,0 +1,50 @@
+import { stringify } from 'yaml';
+import { storedReleases } from '../adapters/helm.ts';
+import { OWN_SELECTOR } from '../core/labels.ts';
+import { CONFIG_FILE, filesOf } from './manifest.ts';
+import type { Action, RestoreContext, Store } from './types.ts';
+
+const ID = 'configuration';
+
+/**
+ * What describes the installation (004-BAK-03): the configuration that replays it, values of the releases, our
+ * ConfigMaps. `genai-obs install -f config.yaml` makes all of it again; releases and ConfigMaps are there to be read.
+ */
+export const configurationStore: Store = {
+  id: ID,
+  title: 'Configuration',
+  enabled: () => true,
+  async backup(ctx) {
+    await ctx.out.text(CONFIG_FILE, ID, `# Replays the installation: genai-obs install -f ${CONFIG_FILE}\n${stringify(ctx.config)}`);
+    for (const release of [...(await storedReleases(ctx.kube, ctx.namespace)).values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const { name, revision, status, updated, payload } = release;
+      await ctx.out.text(`releases/${name}.json`, ID, `${JSON.stringify({ name, revision, status, updated, values: payload().values }, null, 2)}\n`);
+    }
+    for (const object of await ctx.kube.list('ConfigMap', ctx.namespace, OWN_SELECTOR)) {
+      const { name, labels } = object.metadata;
+      const kept = {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name, ...(labels ? { labels } : {}) },
+        data: object['data'],
+        ...(object['binaryData'] ? { binaryData: object['binaryData'] } : {}),
+      };
+      await ctx.out.text(`configmaps/${name}.yaml`, ID, stringify(kept));
+    }
+  },
+  plan,
+  restore: () => Promise.resolve({ done: 0, failed: [] }),
+};
+
+function plan(ctx: RestoreContext): Promise<Action[]> {
+  const files = filesOf(ctx.backup.manifest, ID);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  return Promise.resolve([
+    {
+      object: `${CONFIG_FILE}, values of releases, ConfigMaps (${files.length} files)`,
+      action: 'skip',
+      detail: `brought back by: genai-obs install -f ${CONFIG_FILE}`,
+      bytes,
+    },
+  ]);
+}

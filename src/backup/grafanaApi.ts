@@ -1,0 +1,67 @@
+import { type Grafana, openGrafana } from '../adapters/grafana.ts';
+import { CATALOG } from '../components/catalog.ts';
+import { ObsError, messageOf } from '../core/errors.ts';
+import { GRAFANA_ADMIN } from '../core/labels.ts';
+import { redact } from '../core/redact.ts';
+import { type Context, checkpoint } from './types.ts';
+
+/** Grafana's API as its administrator, through a tunnel: the API server's proxy strips the Authorization header. */
+export interface GrafanaApi {
+  /** Undefined for 404. @throws ObsError for other refusals */
+  get: <T>(path: string) => Promise<T | undefined>;
+  /** `editable` (default): what is written can be edited in Grafana. @throws Error with the cause that Grafana gives */
+  send: (method: 'POST' | 'PUT', path: string, body: unknown, editable?: boolean) => Promise<void>;
+}
+
+export async function withGrafana<T>(ctx: Context, use: (api: GrafanaApi) => Promise<T>): Promise<T> {
+  const grafana = await openGrafana(ctx.kube, ctx.kubectl, ctx.namespace, CATALOG.grafana.service);
+  try {
+    return await use(apiOver(ctx, grafana));
+  } catch (error) {
+    // Ctrl-C ends the tunnel, too: then that is the cause.
+    checkpoint(ctx);
+    throw error;
+  } finally {
+    await grafana.close();
+  }
+}
+
+function apiOver(ctx: Context, grafana: Grafana): GrafanaApi {
+  const object = `Service ${ctx.namespace}/${CATALOG.grafana.service.name}`;
+  return {
+    async get<T>(path: string) {
+      const answer = await grafana.request('GET', path).catch((error: unknown) => {
+        throw new ObsError({ what: 'Grafana does not answer', object, cause: messageOf(error), next: 'genai-obs doctor' });
+      });
+      if (answer.status === 404) return undefined;
+      if (answer.status === 401)
+        throw new ObsError({
+          what: 'Grafana refuses the password of its own Secret',
+          object: `Secret ${ctx.namespace}/${GRAFANA_ADMIN}`,
+          cause: 'the password was changed in Grafana or in the Secret',
+          next: `kubectl -n ${ctx.namespace} exec grafana-0 -- grafana cli admin reset-admin-password`,
+        });
+      if (answer.status !== 200)
+        throw new ObsError({
+          what: `Grafana refuses ${path}`,
+          object,
+          cause: `HTTP ${answer.status} ${redact(answer.body.slice(0, 200))}`,
+          next: 'genai-obs doctor',
+        });
+      return JSON.parse(answer.body) as T;
+    },
+    async send(method, path, body, editable = true) {
+      // Without X-Disable-Provenance, Grafana locks what comes by this API.
+      const answer = await grafana.request(method, path, JSON.stringify(body), editable ? { 'x-disable-provenance': 'true' } : {});
+      if (answer.status >= 300) throw new Error(`Grafana: HTTP ${answer.status} ${redact(messageIn(answer.body))}`);
+    },
+  };
+}
+
+function messageIn(text: string): string {
+  try {
+    return (JSON.parse(text) as { message?: string }).message ?? text.slice(0, 200);
+  } catch {
+    return text.slice(0, 200);
+  }
+}

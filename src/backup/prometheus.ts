@@ -1,0 +1,67 @@
+import { CATALOG } from '../components/catalog.ts';
+import { ObsError } from '../core/errors.ts';
+import { SNAPSHOT, withHelper } from './helperPod.ts';
+import { listScript } from './scripts.ts';
+import type { BackupContext, Store } from './types.ts';
+import { closeVolume, hasClaim, planVolume, runActions } from './volume.ts';
+
+/** Blocks by Prometheus' own snapshot (000-BAK-01): consistent while it runs, the samples in memory included. */
+export const prometheusStore: Store = {
+  id: 'prometheus',
+  title: 'Prometheus: metrics',
+  enabled: (config) => config.prometheus.enabled,
+  async backup(ctx) {
+    if (!(await hasClaim(ctx, 'prometheus'))) return;
+    await withHelper(ctx, 'prometheus', true, async (helper) => {
+      ctx.report('Prometheus: taking a snapshot');
+      const name = await snapshot(ctx);
+      try {
+        await helper.annotate(SNAPSHOT, name);
+        const folder = `/data/snapshots/${name}`;
+        const list = await helper.text(listScript(folder));
+        ctx.report('Prometheus: copying the snapshot');
+        const path = 'prometheus/data-1.tar.gz';
+        const { complete } = await helper.download(folder, path, ctx);
+        if (!complete)
+          throw new ObsError({
+            what: 'files of the snapshot could not be read',
+            object: `Pod ${ctx.namespace}/${helper.pod}`,
+            next: 'run the same backup again',
+          });
+        await closeVolume(ctx, 'prometheus', list, [path]);
+      } finally {
+        await helper.text(dropSnapshot(name));
+      }
+    });
+  },
+  plan: (ctx) => planVolume(ctx, 'prometheus'),
+  restore: async (ctx) => runActions(ctx, await planVolume(ctx, 'prometheus'), false),
+};
+
+/** Removes one snapshot, and the folder of snapshots when it was the last. */
+export function dropSnapshot(name: string): string {
+  if (!/^\d{8}T\d{6}Z-[0-9a-f]+$/.test(name)) throw new Error(`not the name of a snapshot: ${name}`);
+  return `rm -rf /data/snapshots/${name}; rmdir /data/snapshots 2>/dev/null || true`;
+}
+
+async function snapshot(ctx: BackupContext): Promise<string> {
+  const { name, port } = CATALOG.prometheus.service;
+  const answer = await ctx.kube.service(ctx.namespace, name, port, '/api/v1/admin/tsdb/snapshot', { method: 'POST', timeout: 300_000 });
+  const body = parsed(answer.body);
+  if (body.data?.name) return body.data.name;
+  const disabled = /admin APIs disabled/i.test(answer.body);
+  throw new ObsError({
+    what: 'Prometheus takes no snapshot',
+    object: `Service ${ctx.namespace}/${name}`,
+    cause: `HTTP ${answer.status} ${body.error ?? answer.body.slice(0, 200)}`,
+    next: disabled ? 'start it with --web.enable-admin-api: run genai-obs install again' : 'genai-obs doctor',
+  });
+}
+
+function parsed(text: string): { data?: { name?: string }; error?: string } {
+  try {
+    return JSON.parse(text) as { data?: { name?: string }; error?: string };
+  } catch {
+    return {};
+  }
+}

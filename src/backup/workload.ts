@@ -1,0 +1,164 @@
+import { restPath } from '../adapters/kinds.ts';
+import { type Kube, KubeError } from '../adapters/kube.ts';
+import { CATALOG } from '../components/catalog.ts';
+import { ObsError, messageOf } from '../core/errors.ts';
+import { OWN_SELECTOR } from '../core/labels.ts';
+import type { KubeObject } from '../core/types.ts';
+import { readiness } from '../engine/workload.ts';
+import type { ComponentId } from '../profile/schema.ts';
+import { type Context, checkpoint, sleep } from './types.ts';
+
+/** On a workload that is stopped for a copy: how many replicas it had. It survives us, whatever happens. */
+export const REPLICAS = 'genai-obs/replicas-before-backup';
+
+interface PodSpec {
+  securityContext?: { runAsUser?: number; runAsGroup?: number; fsGroup?: number };
+  containers?: { name: string; image: string }[];
+  tolerations?: unknown[];
+  nodeName?: string;
+  imagePullSecrets?: unknown[];
+  volumes?: { persistentVolumeClaim?: { claimName: string } }[];
+}
+
+export interface Live {
+  object: KubeObject;
+  replicas: number;
+  selector: string;
+  pod: PodSpec;
+}
+
+export async function liveOf(ctx: Pick<Context, 'kube' | 'namespace'>, component: ComponentId): Promise<Live | undefined> {
+  const { kind, name } = CATALOG[component].workload;
+  const object = await ctx.kube.read({ apiVersion: 'apps/v1', kind, namespace: ctx.namespace, name });
+  if (!object) return undefined;
+  const spec = object['spec'] as { replicas?: number; selector?: { matchLabels?: Record<string, string> }; template?: { spec?: PodSpec } };
+  const selector = Object.entries(spec.selector?.matchLabels ?? {})
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+  return { object, replicas: spec.replicas ?? 1, selector, pod: spec.template?.spec ?? {} };
+}
+
+/** @throws ObsError when the workload is not there */
+export async function mustLive(ctx: Pick<Context, 'kube' | 'namespace'>, component: ComponentId): Promise<Live> {
+  const live = await liveOf(ctx, component);
+  if (live) return live;
+  const { kind, name } = CATALOG[component].workload;
+  throw new ObsError({ what: `${CATALOG[component].title} is not installed`, object: `${kind} ${ctx.namespace}/${name}`, next: 'genai-obs status' });
+}
+
+/** Writes replicas and our note in one request: there is no moment with one and without the other. */
+async function patch(kube: Kube, live: KubeObject, replicas: number, note: string | null): Promise<void> {
+  const path = `${restPath(live.kind, live.metadata.namespace, live.metadata.name)}?fieldManager=genai-obs`;
+  const body = JSON.stringify({ metadata: { annotations: { [REPLICAS]: note } }, spec: { replicas } });
+  const answer = await kube.request('PATCH', path, { body, contentType: 'application/merge-patch+json' });
+  if (answer.status >= 300)
+    throw new KubeError(answer.status, 'Patch', `${live.kind} ${live.metadata.name}: HTTP ${answer.status} ${answer.body.slice(0, 200)}`);
+}
+
+/** Stops a component and waits until its pods are gone: only then nobody writes to the claim. `ctx.signal` ends the wait. */
+export async function stop(ctx: Context, component: ComponentId): Promise<number> {
+  const live = await mustLive(ctx, component);
+  if (live.replicas > 0) await patch(ctx.kube, live.object, 0, String(live.replicas));
+  const until = Date.now() + ctx.timeout;
+  for (;;) {
+    const pods = await insist(() => ctx.kube.list('Pod', ctx.namespace, live.selector));
+    if (pods.length === 0) return live.replicas;
+    checkpoint(ctx);
+    if (Date.now() > until)
+      throw new ObsError({
+        what: `${CATALOG[component].title} does not stop within ${ctx.timeout / 1000} s`,
+        object: `Pod ${ctx.namespace}/${pods[0]?.metadata.name}`,
+        next: `kubectl -n ${ctx.namespace} describe pod ${pods[0]?.metadata.name}`,
+      });
+    await sleep(200);
+  }
+}
+
+/** Gives a component its replicas back. Tries for a minute: leaving it stopped is the worst that can happen here. */
+export async function start(ctx: Context, component: ComponentId, replicas: number): Promise<void> {
+  const { title, workload } = CATALOG[component];
+  try {
+    await insist(async () => {
+      const live = await mustLive(ctx, component);
+      await patch(ctx.kube, live.object, replicas, null);
+    }, 60_000);
+  } catch (error) {
+    throw new ObsError({
+      what: `${title} is stopped and could not be started again`,
+      object: `${workload.kind} ${ctx.namespace}/${workload.name}`,
+      cause: messageOf(error),
+      next: `kubectl --context ${ctx.kube.context} -n ${ctx.namespace} scale ${workload.kind.toLowerCase()} ${workload.name} --replicas=${replicas}`,
+    });
+  }
+}
+
+/** Longest time for which a bad sign (a crash, no room on the node) may still mend itself. */
+const STUCK_GRACE = 45_000;
+
+/** After Ctrl-C it is not waited for: the workload has its replicas and comes up by itself. */
+export async function waitReady(ctx: Context, component: ComponentId): Promise<void> {
+  const { workload, title } = CATALOG[component];
+  const until = Date.now() + ctx.timeout;
+  let last = '';
+  let stuckSince: number | undefined;
+  while (!ctx.signal.aborted) {
+    const now = await insist(() => readiness(ctx.kube, ctx.namespace, workload));
+    if (now.ready) return;
+    if (now.detail !== last) ctx.report(`${title}: ${(last = now.detail)}`);
+    stuckSince = now.stuck ? (stuckSince ?? Date.now()) : undefined;
+    const stuck = stuckSince !== undefined && Date.now() - stuckSince > STUCK_GRACE;
+    if (stuck || Date.now() > until)
+      throw new ObsError({
+        what: stuck ? `${title} cannot start` : `${title} did not become ready within ${ctx.timeout / 1000} s`,
+        object: `${workload.kind} ${ctx.namespace}/${workload.name}`,
+        cause: now.stuck ?? now.detail,
+        next: `kubectl -n ${ctx.namespace} describe ${workload.kind.toLowerCase()} ${workload.name}`,
+      });
+    await sleep(250);
+  }
+}
+
+/** Runs `use` while the component is stopped. It is started again whatever happens; returns the seconds of the pause. */
+export async function whileStopped(ctx: Context, component: ComponentId, use: () => Promise<void>): Promise<number> {
+  const begin = Date.now();
+  const before = (await mustLive(ctx, component)).replicas;
+  let failure: { error: unknown } | undefined;
+  try {
+    await stop(ctx, component);
+    await use();
+  } catch (error) {
+    failure = { error };
+  }
+  if (before > 0) await start(ctx, component, before);
+  if (failure) throw failure.error;
+  if (before > 0) await waitReady(ctx, component);
+  return Math.round((Date.now() - begin) / 100) / 10;
+}
+
+/** Workloads that a killed run left stopped. */
+export async function startForgotten(ctx: Context): Promise<void> {
+  for (const kind of ['StatefulSet', 'Deployment']) {
+    for (const object of await ctx.kube.list(kind, ctx.namespace, OWN_SELECTOR)) {
+      const replicas = Number(object.metadata.annotations?.[REPLICAS] ?? 'NaN');
+      if (!Number.isInteger(replicas)) continue;
+      ctx.report(`${kind} ${object.metadata.name} was left stopped by a run that was killed: starting it with ${replicas} replicas`);
+      await patch(ctx.kube, object, replicas, null);
+      const component = (Object.keys(CATALOG) as ComponentId[]).find((id) => CATALOG[id].workload.name === object.metadata.name);
+      if (component) await waitReady(ctx, component);
+    }
+  }
+}
+
+/** Asks again when the API server does not answer for a moment. */
+export async function insist<T>(ask: () => Promise<T>, ms = 15_000): Promise<T> {
+  const until = Date.now() + ms;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const passing = error instanceof KubeError && (error.status === 0 || error.status === 409 || error.status === 429 || error.status >= 500);
+      if (!passing || Date.now() > until) throw error;
+      await sleep(500);
+    }
+  }
+}

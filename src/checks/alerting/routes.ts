@@ -1,0 +1,71 @@
+import { at, arr, isRec, rec, str, strings } from '../helpers/json.ts';
+
+/** The routing tree of Alertmanager, as far as a label set's way through it needs it. */
+
+export type Labels = Record<string, string>;
+interface Matcher {
+  name: string;
+  test: (value: string) => boolean;
+}
+
+/** `severity="critical"`, `team=~"a|b"`, `x != y`; a list of them, or the older maps match and match_re. */
+export function matchersOf(texts: string[], equal: unknown = {}, pattern: unknown = {}): Matcher[] {
+  const modern = texts
+    .flatMap((text) => text.replace(/^\{|\}$/g, '').split(/,(?=\s*\w+\s*(?:=|!))/))
+    .flatMap((text): Matcher[] => {
+      const [, name = '', operator = '=', raw = ''] = /^\s*(\w+)\s*(=~|!~|!=|=)\s*(.*?)\s*$/s.exec(text) ?? [];
+      if (!name) return [];
+      const value = raw.replace(/^"(.*)"$/s, '$1');
+      const full = operator.endsWith('~') ? anchored(value) : undefined;
+      return [{ name, test: (given) => (full ? full(given) : given === value) !== operator.startsWith('!') }];
+    });
+  const exact = Object.entries(rec(equal)).map(([name, value]): Matcher => ({ name, test: (given) => given === String(value) }));
+  const loose = Object.entries(rec(pattern)).map(([name, value]): Matcher => ({ name, test: anchored(String(value)) }));
+  return [...modern, ...exact, ...loose];
+}
+
+function anchored(pattern: string): (given: string) => boolean {
+  try {
+    const regex = new RegExp(`^(?:${pattern})$`);
+    return (given) => regex.test(given);
+  } catch {
+    return () => false;
+  }
+}
+
+export function fits(matchers: Matcher[], labels: Labels): boolean {
+  return matchers.every(({ name, test }) => test(labels[name] ?? ''));
+}
+
+/** Receivers that an alert with these labels reaches; `byDefault` when only the root took it. */
+export function receiversOf(root: unknown, labels: Labels): { receivers: string[]; byDefault: boolean } {
+  const children = walk(root, labels, str(root, 'receiver') ?? '');
+  return children.length ? { receivers: children, byDefault: false } : { receivers: [str(root, 'receiver') ?? '?'], byDefault: true };
+}
+
+function walk(route: unknown, labels: Labels, inherited: string): string[] {
+  const found: string[] = [];
+  for (const child of arr(route, 'routes')) {
+    if (!fits(matchersOf(strings(child, 'matchers'), at(child, 'match'), at(child, 'match_re')), labels)) continue;
+    const receiver = str(child, 'receiver') ?? inherited;
+    const deeper = walk(child, labels, receiver);
+    found.push(...(deeper.length ? deeper : [receiver]));
+    if (at(child, 'continue') !== true) break;
+  }
+  return found;
+}
+
+/** Names of the receivers that a tree uses. */
+export function usedReceivers(route: unknown): string[] {
+  const own = str(route, 'receiver');
+  return [...new Set([...(own ? [own] : []), ...arr(route, 'routes').flatMap(usedReceivers)])];
+}
+
+/** Receivers that tell somebody: with at least one integration. */
+export function integrations(receiver: unknown): string[] {
+  return isRec(receiver)
+    ? Object.entries(receiver)
+        .filter(([key, value]) => key.endsWith('_configs') && Array.isArray(value) && value.length > 0)
+        .map(([key]) => key.replace('_configs', ''))
+    : [];
+}

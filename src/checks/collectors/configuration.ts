@@ -1,0 +1,208 @@
+import { type Check, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import { parse } from 'yaml';
+import {
+  AGAIN,
+  configObject,
+  configReads,
+  eachCollector,
+  enabledCollectors,
+  firstContainer,
+  has,
+  pipelinesOf,
+  typeOf,
+  variablesIn,
+} from '../helpers/collector-config.ts';
+import { checksOf, oneLine, some } from '../helpers/define.ts';
+import { arr, at, leaves, num, rec, str, strings } from '../helpers/json.ts';
+import { workloadKey, workloadOf } from '../helpers/pods.ts';
+import type { Config } from '../../profile/schema.ts';
+
+const col = checksOf('COL');
+
+/** Types that upstream has removed: a collector with one of them does not start. */
+const REMOVED: Record<string, string> = {
+  logging: 'removed in 0.111, use debug',
+  loki: 'removed in 0.131, use otlp_http with endpoint …/otlp',
+  jaeger: 'removed, use otlp_grpc',
+  opencensus: 'removed',
+  memory_ballast: 'removed, use GOMEMLIMIT',
+  spanmetricsprocessor: 'removed, use the spanmetrics connector',
+};
+
+/** What is wrong in one configuration, or nothing. */
+function problems(config: unknown): string[] {
+  const pipelines = pipelinesOf(config);
+  const sections = ['receivers', 'processors', 'exporters', 'connectors', 'extensions'];
+  const removed = sections.flatMap((section) =>
+    Object.keys(rec(config, section)).flatMap((name) => {
+      const why = section === 'receivers' && typeOf(name) === 'jaeger' ? undefined : REMOVED[typeOf(name)];
+      return why ? [`${section.slice(0, -1)} ${name}: ${why}`] : [];
+    }),
+  );
+  if (!pipelines.length) return [...removed, 'service.pipelines is empty'];
+  const undefinedParts = pipelines.flatMap(({ name, ...parts }) =>
+    (['receivers', 'processors', 'exporters'] as const).flatMap((section) =>
+      parts[section]
+        .filter((part) => !has(config, section, part) && (section === 'processors' || !has(config, 'connectors', part)))
+        .map((part) => `pipeline ${name} uses the ${section.slice(0, -1)} ${part}, which is not defined`),
+    ),
+  );
+  const empty = pipelines.flatMap(({ name, receivers, exporters }) => [
+    ...(receivers.length ? [] : [`pipeline ${name} has no receiver`]),
+    ...(exporters.length ? [] : [`pipeline ${name} has no exporter`]),
+  ]);
+  const halves = Object.keys(rec(config, 'connectors')).filter(
+    (name) => pipelines.some((one) => one.exporters.includes(name)) !== pipelines.some((one) => one.receivers.includes(name)),
+  );
+  const extensions = strings(config, 'service', 'extensions')
+    .filter((name) => !has(config, 'extensions', name))
+    .map((name) => `the extension ${name} is used and not defined`);
+  return [...removed, ...undefinedParts, ...empty, ...halves.map((name) => `the connector ${name} is used on one side only`), ...extensions];
+}
+
+function configsAreValid(look: Look): Verdict {
+  for (const id of enabledCollectors(look.config)) {
+    const map = look.find('ConfigMap', id);
+    const object = configObject(look, id);
+    if (!map) return fail(`ConfigMap ${id} does not exist`, { cause: 'it was deleted', fix: 'genai-obs install', object });
+    const [key, text] = Object.entries(rec(map, 'data')).find(([name]) => /\.ya?ml$/.test(name)) ?? [];
+    if (typeof text !== 'string') return fail(`ConfigMap ${id} holds no YAML file`, { cause: 'its key was removed', fix: AGAIN, object });
+    let config: unknown;
+    try {
+      config = parse(text, { logLevel: 'error' });
+    } catch (error) {
+      return fail(`${key} of ConfigMap ${id} is no YAML: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`, {
+        cause: 'it was edited by hand',
+        fix: AGAIN,
+        object,
+      });
+    }
+    const found = problems(config);
+    if (found.length) return fail(`${id}: ${some(found, 3)}`, { cause: 'a collector with this configuration does not start', fix: AGAIN, object });
+  }
+  return ok(`${enabledCollectors(look.config).length} configurations parse, all components are defined and none is a removed one`);
+}
+
+/** What each collector asks the API server for, by the receivers and processors it has. */
+const RIGHTS: Record<string, string[]> = {
+  'opentelemetry-collector': ['list:/pods', 'watch:/pods', 'list:/namespaces', 'list:/nodes', 'list:apps/replicasets', 'watch:apps/replicasets'],
+  'opentelemetry-node-collector': ['get:/nodes/stats'],
+  'opentelemetry-cluster-collector': [
+    'list:/pods',
+    'watch:/pods',
+    'list:/nodes',
+    'watch:/nodes',
+    'list:/namespaces',
+    'list:/services',
+    'list:/resourcequotas',
+    'list:/replicationcontrollers',
+    'list:/events',
+    'watch:/events',
+    'list:apps/deployments',
+    'list:apps/daemonsets',
+    'list:apps/replicasets',
+    'list:apps/statefulsets',
+    'list:batch/jobs',
+    'list:batch/cronjobs',
+    'list:autoscaling/horizontalpodautoscalers',
+  ],
+};
+
+function rightsReads(config: Config): FactKey[] {
+  return enabledCollectors(config).flatMap((id) => (RIGHTS[id] ?? []).map((right) => `as:${id}:${right}`));
+}
+
+function rights(look: Look): Verdict {
+  const keys = rightsReads(look.config);
+  const denied = keys.filter((key) => look.fact<{ allowed: boolean }>(key).allowed !== true).map((key) => key.slice('as:'.length));
+  if (!denied.length) return ok(`${keys.length} permissions of ${enabledCollectors(look.config).length} service accounts are granted`);
+  const account = denied[0]?.split(':')[0] ?? '';
+  const texts = denied.map((key) => key.split(':')).map(([who, verb, what]) => `${who} may not ${verb} ${what?.replace(/^\//, '')}`);
+  return fail(`${denied.length} of ${keys.length} permissions are missing: ${some(texts, 3)}`, {
+    cause: `ClusterRole or ClusterRoleBinding ${look.namespace}-${account} was removed or changed`,
+    fix: `genai-obs install   # applies role and binding again; then: ${look.kubectl} auth can-i ${denied[0]?.split(':')[1] ?? 'list'} ${denied[0]?.split('/').slice(1).join('/') ?? 'pods'} -A --as=system:serviceaccount:${look.namespace}:${account}`,
+    object: `ClusterRoleBinding ${look.namespace}-${account}`,
+  });
+}
+
+/** Variables that would expand to nothing. */
+function emptyValues(look: Look): Verdict {
+  const bad: string[] = [];
+  let count = 0;
+  for (const { id, config } of eachCollector(look)) {
+    const env = new Map(arr(firstContainer(workloadOf(look, id)), 'env').map((one) => [str(one, 'name') ?? '', one]));
+    for (const name of new Set(leaves(config).flatMap(({ text }) => variablesIn(text)))) {
+      count++;
+      const set = env.get(name);
+      if (!set) bad.push(`${id}: ${name} is not set`);
+      else if (!at(set, 'valueFrom') && !(str(set, 'value') ?? '').trim()) bad.push(`${id}: ${name} is empty`);
+      const secret = str(set, 'valueFrom', 'secretKeyRef', 'name');
+      if (secret && !num(look.find('Secret', secret), 'keys', str(set, 'valueFrom', 'secretKeyRef', 'key') ?? ''))
+        bad.push(`${id}: ${name} comes from Secret ${secret}, which lacks the key`);
+    }
+  }
+  if (bad.length)
+    return warn(some(bad), {
+      cause: 'the variable expands to an empty text, so that telemetry lacks the attribute',
+      fix: 'set global.clusterName and global.environment in the profile, then: genai-obs install',
+    });
+  return ok(`${count} variables of the configurations have a value`);
+}
+
+const ORDER = [
+  ['memory_limiter'],
+  ['k8s_attributes', 'k8sattributes'],
+  ['resource', 'resource_detection', 'resourcedetection', 'transform'],
+  ['probabilistic_sampler', 'tail_sampling'],
+  ['batch'],
+];
+
+function order(look: Look): Verdict {
+  const wrong = eachCollector(look).flatMap(({ id, config }) =>
+    pipelinesOf(config).flatMap(({ name, processors }) => {
+      const ranks = processors.map((processor) => ORDER.findIndex((types) => types.includes(typeOf(processor)))).filter((rank) => rank >= 0);
+      // memory_limiter first, batch last, resource after k8s_attributes, because it may use what that found.
+      const sorted = ranks.every((rank, i) => i === 0 || rank >= (ranks[i - 1] ?? 0));
+      return sorted ? [] : [`${id} ${name}: ${processors.join(', ')}`];
+    }),
+  );
+  if (wrong.length)
+    return warn(some(wrong, 2), { cause: 'batching before k8s_attributes loses the sender; resource before it finds no attribute to use', fix: AGAIN });
+  return ok('memory_limiter first, k8s_attributes before resource, batch last in every pipeline');
+}
+
+export const configurationChecks: Check[] = [
+  col('05', 'Collector configurations are valid', {
+    about:
+      'Parses the ConfigMap of every collector, looks for components that upstream has removed, for pipelines that use something undefined, for pipelines without receiver or exporter and for connectors used on one side only. A collector with such a configuration ends at once. `genai-obs install` renders it again; settings belong into the profile.',
+    sources: '000-CFG-01, 001-CFG-01, 001-OPEN-02, 004-MNT-03, 004-TRB-01, upstream.md B.0',
+    reads: ['k8s:ConfigMap'],
+    run: configsAreValid,
+  }),
+  col('06', 'Collectors may read what they collect', {
+    about:
+      "Asks the API server whether each collector's service account has the permissions that its receivers and processors need: pods and replicasets for k8s_attributes, nodes/stats for the kubelet, the whole cluster for k8s_cluster and events. Without them telemetry arrives without names of pods and workloads, or not at all. Role and binding are applied again by `genai-obs install`.",
+    sources: '001-CFG-07, 001-OPEN-01, 003-COL-16, 004-TRB-01, upstream.md B.0',
+    reads: rightsReads,
+    run: rights,
+  }),
+  col('20', 'No variable of the configurations is empty', {
+    about:
+      'Cluster name, environment and node name come into the telemetry from environment variables; an unset one expands to an empty text without an error, and dashboards that filter by it stay empty. Variables that come from a Secret need the key there. Set them in the profile and re-apply.',
+    sources: '001-CFG-06, 003-COL-05',
+    dependsOn: ['COL-05'],
+    reads: (config) => [...configReads(config), ...enabledCollectors(config).map(workloadKey), 'k8s:Secret'],
+    run: emptyValues,
+  }),
+  col('23', 'Processors are in the right order', {
+    about:
+      "memory_limiter comes first so that it can refuse, k8s_attributes before resource and batch because it needs the connection's address and because later processors use what it found, batch last. Another order loses attributes without any error message.",
+    sources: '001-CFG-13, upstream.md B.0',
+    dependsOn: ['COL-05'],
+    reads: configReads,
+    run: (look) => {
+      if (!eachCollector(look).length) return skip('no collector is part of this profile');
+      return order(look);
+    },
+  }),
+];

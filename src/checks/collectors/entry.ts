@@ -1,0 +1,144 @@
+import { CATALOG } from '../../components/catalog.ts';
+import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import { configReads, eachCollector, enabledCollectors, GATEWAY, pipelinesOf, typeOf } from '../helpers/collector-config.ts';
+import { checksOf, oneLine, plural, some } from '../helpers/define.ts';
+import { arr, str } from '../helpers/json.ts';
+import { POLICIES, REACH_READS, reachVerdict } from '../helpers/network.ts';
+import { isReady, podsOf, workloadKey } from '../helpers/pods.ts';
+import { endpointsVerdict, serviceReads, serviceVerdict } from '../helpers/service.ts';
+
+const col = checksOf('COL');
+const UP = 'up{job="otel-collector"}';
+
+function grpcEntry(look: Look): Verdict {
+  const service = serviceVerdict(look, GATEWAY, [4317, 4318]);
+  if (service.status !== 'ok') return service;
+  const config = look.fact(`config:${GATEWAY}`);
+  for (const protocol of ['grpc', 'http']) {
+    const endpoint = str(config, 'receivers', 'otlp', 'protocols', protocol, 'endpoint') ?? '';
+    if (!/^(0\.0\.0\.0|\[::\]|\$\{env:\w+\}):\d+$/.test(endpoint)) {
+      return fail(`the OTLP receiver listens for ${protocol} on ${endpoint || 'localhost (its default)'}`, {
+        cause: 'a receiver on localhost takes nothing from other pods',
+        fix: 'genai-obs install   # sets it to 0.0.0.0',
+        object: `ConfigMap ${look.namespace}/${GATEWAY}`,
+      });
+    }
+  }
+  const reach = reachVerdict(look, GATEWAY, [4317, 4318]);
+  return reach.status === 'ok' ? ok(`receiver on 0.0.0.0, ${service.evidence}; ${reach.evidence}`) : reach;
+}
+
+function ownMetrics(look: Look): Verdict {
+  for (const { id, config } of eachCollector(look)) {
+    const readers = arr(config, 'service', 'telemetry', 'metrics', 'readers');
+    const host = readers.map((reader) => str(reader, 'pull', 'exporter', 'prometheus', 'host')).find((one) => one !== undefined);
+    if (host === undefined || /^(localhost|127\.)/.test(host)) {
+      return warn(`${id} shows its own metrics on ${host ?? 'localhost (the default)'} only`, {
+        cause: 'service.telemetry.metrics.readers does not name 0.0.0.0',
+        fix: 'genai-obs install',
+        object: `ConfigMap ${look.namespace}/${id}`,
+      });
+    }
+  }
+  const up = new Map(look.promql(UP).map(({ metric, value }) => [metric['pod'] ?? metric['instance'] ?? '', value]));
+  const pods = enabledCollectors(look.config)
+    .flatMap((id) => podsOf(look, id))
+    .filter(isReady);
+  const silent = pods.filter((pod) => up.get(pod.metadata.name) === 0).map((pod) => pod.metadata.name);
+  const unknown = pods.filter((pod) => !up.has(pod.metadata.name)).map((pod) => pod.metadata.name);
+  const fix = `${look.kubectl} port-forward pod/${silent[0] ?? unknown[0] ?? ''} 8888   # then: curl localhost:8888/metrics`;
+  if (silent.length)
+    return fail(`${some(silent)} ${silent.length === 1 ? 'gives' : 'give'} Prometheus no answer on 8888`, {
+      cause: 'the port is closed or a NetworkPolicy is in the way',
+      fix,
+    });
+  // A pod is found by its labels within a scrape interval of its start.
+  if (unknown.length === pods.length && pods.length)
+    return fail(`Prometheus scrapes none of ${plural(pods.length, 'collector pod')}`, {
+      cause: 'the scrape job otel-collector finds no pod: labels, port name or permissions of Prometheus',
+      fix,
+    });
+  return ok(`${pods.length - unknown.length} of ${plural(pods.length, 'collector pod')} scraped on 8888${unknown.length ? `, not yet ${some(unknown)}` : ''}`);
+}
+
+export const entryChecks: Check[] = [
+  col('08', 'The gateway Service has endpoints', {
+    about:
+      "Applications send to the Service opentelemetry-collector; without a ready pod behind it every connection is refused. Either no gateway pod is ready, or the Service's selector does not fit the pods' labels. The finding says which.",
+    sources: '000-OPEN-04, 000-TRB-02, 003-COL-13, 003-QS-04',
+    needs: [GATEWAY],
+    dependsOn: ['COL-02', 'COL-09'],
+    reads: ['k8s:Service', 'k8s:EndpointSlice', 'k8s:Pod'],
+    run: (look) => endpointsVerdict(look, GATEWAY),
+  }),
+  col('09', 'Nothing is in the way to OTLP port 4317', {
+    about:
+      'Follows the way of a sender by what is declared: the Service has ports 4317 and 4318, they lead to container ports, the receiver listens on all addresses, and no NetworkPolicy keeps the other collectors from it. It reads NetworkPolicies rather than starting a pod; the end-to-end probe sends real data. The finding names the policy and how to open it.',
+    sources: '000-CFG-01, 001-PORT-01, 003-COL-01',
+    needs: [GATEWAY],
+    dependsOn: ['COL-05', POLICIES],
+    reads: [...serviceReads(GATEWAY), ...REACH_READS, `config:${GATEWAY}`],
+    run: grpcEntry,
+  }),
+  col('10', 'The gateway takes OTLP over HTTP', {
+    about:
+      'Posts an empty OTLP request to port 4318 of the gateway, which changes nothing and is answered with 200 by a working receiver; 405 also proves that it is reached. No answer means that no pod is ready or the receiver is bound to localhost, 404 that something else listens there.',
+    sources: '000-TRB-03, 001-PORT-01, 003-COL-01',
+    needs: [GATEWAY],
+    dependsOn: ['COL-02', 'COL-08', 'COL-09'],
+    reads: ['otlp:gateway'],
+    run: (look) => {
+      const { status } = look.fact<{ status: number }>('otlp:gateway');
+      if (status === 200 || status === 405) return ok(`POST /v1/traces on 4318 answers ${status}`);
+      return fail(`POST /v1/traces on 4318 answers ${status}`, {
+        cause: status === 404 ? 'something else than an OTLP receiver listens on 4318' : 'no ready gateway pod answers on 4318',
+        fix: `${look.kubectl} logs deployment/${GATEWAY} --tail=50`,
+        object: `Service ${look.namespace}/${GATEWAY}`,
+      });
+    },
+  }),
+  col('11', 'Collectors answer their health check', {
+    about:
+      "Each collector's health_check extension on 13133 answers 200 while all its pipelines run; Kubernetes uses the same answer for readiness and restarts. Another answer means that a component failed after its start: the log says which.",
+    sources: '001-CFG-12, 001-COL-05, 003-COL-15',
+    dependsOn: ['COL-01', 'COL-02', 'COL-24', 'COL-08', 'COL-09'],
+    reads: (config) => enabledCollectors(config).map((id) => `http:${id}:/`),
+    run: (look) => {
+      const answers = enabledCollectors(look.config).map((id) => ({ id, ...look.http(id, '/') }));
+      const bad = answers.find(({ status }) => status !== 200);
+      if (!bad) return ok(`${answers.length} collectors answer 200 on 13133`);
+      return fail(`${bad.id} answers ${bad.status} on 13133: ${oneLine(typeof bad.body === 'string' ? bad.body : JSON.stringify(bad.body), 120)}`, {
+        cause: 'no ready pod, or a component of the collector has failed',
+        fix: `${look.kubectl} logs ${CATALOG[bad.id].workload.kind.toLowerCase()}/${bad.id} --tail=50`,
+        object: `Service ${look.namespace}/${bad.id}`,
+      });
+    },
+  }),
+  col('12', 'Collectors show their own metrics', {
+    about:
+      'Every collector pod shows its own counters on 8888, which Prometheus scrapes as job otel-collector; the checks of throughput, refusals and queues read them. A reader on localhost cannot be scraped, a pod that does not answer is named.',
+    sources: '001-PORT-01, 001-PROM-08, 004-TRB-02',
+    needs: ['prometheus'],
+    dependsOn: ['PROM-01', 'PROM-03', 'COL-05', 'COL-01', 'COL-02', 'COL-24'],
+    reads: (config) => [...configReads(config), `promql:${UP}`, 'k8s:Pod', ...enabledCollectors(config).map(workloadKey)],
+    run: ownMetrics,
+  }),
+  col('13', 'The Prometheus exporter on 8889 has series', {
+    about:
+      "Some set-ups let Prometheus scrape the gateway's prometheus exporter on 8889 instead of sending metrics by OTLP. Where a pipeline uses that exporter it must show series; where none does the check does not apply.",
+    sources: '003-COL-07, 003-TRB-03',
+    needs: [GATEWAY, 'prometheus'],
+    dependsOn: ['COL-05', 'PROM-01'],
+    reads: [`config:${GATEWAY}`, 'promql:sum(scrape_samples_scraped{instance=~".*:8889"})'],
+    run: (look) => {
+      const used = pipelinesOf(look.fact(`config:${GATEWAY}`)).some(({ exporters }) => exporters.some((name) => typeOf(name) === 'prometheus'));
+      if (!used) return skip('metrics leave the gateway by OTLP: no pipeline uses a prometheus exporter on 8889');
+      const series = look.promql('sum(scrape_samples_scraped{instance=~".*:8889"})')[0]?.value;
+      if (series) return ok(`${series} samples per scrape of 8889`);
+      return fail(series === undefined ? 'Prometheus scrapes no port 8889' : 'port 8889 shows no series', {
+        cause: 'the scrape job is missing, or no metrics reach the pipeline',
+        fix: `${look.kubectl} port-forward deployment/${GATEWAY} 8889   # then: curl localhost:8889/metrics`,
+      });
+    },
+  }),
+];

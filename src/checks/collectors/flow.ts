@@ -1,0 +1,159 @@
+import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import { enabledCollectors, GATEWAY, NODE } from '../helpers/collector-config.ts';
+import { checksOf, percent, some } from '../helpers/define.ts';
+import { otelcol, rate, ratesOf } from '../helpers/promql.ts';
+import { ago, CLOCK_READS, settledFor } from '../helpers/time.ts';
+
+const col = checksOf('COL');
+
+const received = (what: string, signal: string, window: string) => `sum by (collector) (rate(${otelcol(`receiver_${what}_${signal}`)}[${window}]))`;
+const QUERIES = {
+  traces: received('accepted', 'spans', '15m'),
+  metrics: received('accepted', 'metric_points', '5m'),
+  logs: received('accepted', 'log_records', '15m'),
+  logsEver: `sum by (collector) (${otelcol('receiver_accepted_log_records')})`,
+};
+const ITEMS = ['spans', 'metric_points', 'log_records'];
+const counters = (...whats: string[]) => whats.flatMap((what) => ITEMS.map((item) => `otelcol_${what}_${item}`));
+const ACCEPTED = `sum by (collector, receiver) (${ratesOf(counters('receiver_accepted'), '5m')})`;
+const REFUSED = `sum by (collector, receiver) (${ratesOf(counters('receiver_refused', 'receiver_failed'), '5m')})`;
+const SENT = `sum by (collector, exporter) (${ratesOf(counters('exporter_sent'), '5m')})`;
+const FAILED = `sum by (collector, exporter) (${ratesOf(counters('exporter_send_failed', 'exporter_enqueue_failed'), '5m')})`;
+const QUEUE = `max by (collector, exporter) (${otelcol('exporter_queue_size')} / on (instance, exporter, data_type) ${otelcol('exporter_queue_capacity')})`;
+
+function keys(...exprs: string[]): FactKey[] {
+  return [...CLOCK_READS, ...exprs.map((expr): FactKey => `promql:${expr}`)];
+}
+
+const FLOW = ['PROM-01', 'PROM-03', 'COL-12', 'COL-05', 'COL-01', 'COL-02'];
+const BACKENDS = ['COL-18', 'TEMPO-01', 'LOKI-01', 'PROM-01', 'TEMPO-03', 'LOKI-05', 'PROM-08', 'PROM-07', 'TEMPO-02', 'LOKI-02', 'PROM-03', 'COL-12'];
+
+/** A rate needs two scrapes; what happened while the stack came up is no fault. */
+const FIRST_RATES_S = 120;
+const START_WINDOW_S = 600;
+
+function by(look: Look, expr: string): Map<string, number> {
+  return new Map(look.promql(expr).map(({ metric, value }) => [metric['collector'] ?? '', value]));
+}
+
+function accepted(look: Look): Verdict {
+  const [traces, metrics, logs, ever] = [QUERIES.traces, QUERIES.metrics, QUERIES.logs, QUERIES.logsEver].map((expr) => by(look, expr)) as [
+    Map<string, number>,
+    Map<string, number>,
+    Map<string, number>,
+    Map<string, number>,
+  ];
+  const settled = settledFor(look);
+  const total = (map: Map<string, number>) => [...map.values()].reduce((sum, value) => sum + value, 0);
+  const silent = enabledCollectors(look.config).filter((id) => !metrics.get(id));
+  // Each collects at its own interval, and a rate needs two scrapes after that.
+  if (settled < FIRST_RATES_S && (silent.length || total(ever) === 0))
+    return skip(`the stack started ${ago(settled)} ago: no rates yet${silent.length ? ` of ${some(silent)}` : ''}`);
+  const fix = (id: string) => `${look.kubectl} logs -l app.kubernetes.io/name=${id} --tail=50`;
+  if (silent[0]) {
+    return fail(`${some(silent)} accepted no metric points in 5 min`, {
+      cause:
+        silent[0] === GATEWAY
+          ? 'the node and cluster collectors do not get through to the gateway'
+          : 'its receivers read nothing: permissions or configuration',
+      fix: fix(silent[0]),
+    });
+  }
+  const dumb = [GATEWAY, NODE].filter((id) => look.config[id].enabled && look.config[NODE].enabled && !ever.get(id));
+  if (look.config.loki.enabled && dumb[0])
+    return fail(`${some(dumb)} never accepted a log record`, {
+      cause: dumb[0] === GATEWAY ? 'logs of the node collectors do not get through to the gateway' : 'the node collector reads no container log',
+      fix: fix(dumb[0]),
+    });
+  const spans = traces.get(GATEWAY) ?? total(traces);
+  const text = [
+    `metrics ${rate(total(metrics))}`,
+    total(logs) > 0 ? `logs ${rate(total(logs))}` : 'no log line in 15 min',
+    spans > 0 ? `spans ${rate(spans)}` : 'no application has sent traces in 15 min',
+  ];
+  return ok(`all collectors together: ${text.join(', ')}`);
+}
+
+/** Share of bad in good + bad, worst row first. */
+function shares(look: Look, good: string, bad: string, label: string): { name: string; share: number; rate: number }[] {
+  const keyOf = (metric: Record<string, string>) => `${metric['collector'] ?? '?'} ${metric[label] ?? '?'}`;
+  const goods = new Map(look.promql(good).map(({ metric, value }) => [keyOf(metric), value]));
+  // Counters of trouble may be absent until the first trouble; those of the normal case are not.
+  if (!goods.size) throw new CouldNotLook("Prometheus has no series of the collectors' own counters");
+  const bads = look.promql(bad).filter(({ value }) => value > 0);
+  return bads
+    .map(({ metric, value }) => ({ name: keyOf(metric), rate: value, share: value / (value + (goods.get(keyOf(metric)) ?? 0)) }))
+    .sort((a, b) => b.share - a.share);
+}
+
+function judgeShare(look: Look, rows: { name: string; share: number; rate: number }[], what: string, more: { cause: string; fix: string }): Verdict {
+  const worst = rows[0];
+  if (!worst) return ok(`nothing ${what} in 5 min`);
+  const evidence = rows
+    .slice(0, 3)
+    .map(({ name, share, rate: perSecond }) => `${name} ${percent(share)} (${rate(perSecond)})`)
+    .join(', ');
+  const settled = settledFor(look);
+  if (settled < START_WINDOW_S) return ok(`${what} while the stack started ${ago(settled)} ago, not counted: ${evidence}`);
+  return worst.share >= 0.01 ? fail(`${what}: ${evidence}`, more) : warn(`${what}: ${evidence}`, more);
+}
+
+function queues(look: Look): Verdict {
+  const rows = look.promql(QUEUE).toSorted((a, b) => b.value - a.value);
+  const worst = rows[0];
+  if (!worst) throw new CouldNotLook("Prometheus has no series of the exporters' queues");
+  const text = `fullest queue: ${worst.metric['exporter'] ?? '?'} of ${worst.metric['collector'] ?? '?'} at ${percent(worst.value)}`;
+  const more = {
+    cause: 'the backend takes less than is sent, or does not answer',
+    fix: `look at the backend of ${worst.metric['exporter'] ?? 'the exporter'}; ${look.kubectl} logs deployment/${GATEWAY} --tail=50`,
+  };
+  if (worst.value >= 0.8) return fail(text, more);
+  return worst.value >= 0.5 ? warn(text, more) : ok(`${text}, ${rows.length} queues`);
+}
+
+export const flowChecks: Check[] = [
+  col('14', 'Collectors take in telemetry', {
+    about:
+      'Rates of accepted metric points, log records and spans, by collector. The node and cluster collectors always send metrics and logs, so 0 metric points anywhere, or never a log record, is a break between sender and collector. Spans come from applications only: none in 15 minutes is told, and is no fault.',
+    sources: '000-SELF-01, 001-PRIN-01, 004-TRB-02',
+    needs: [GATEWAY, 'prometheus'],
+    dependsOn: [...FLOW, 'COL-06', 'COL-09', 'COL-18', 'COL-24', 'LOKI-01'],
+    reads: keys(...Object.values(QUERIES)),
+    run: accepted,
+  }),
+  col('15', 'Collectors refuse nothing', {
+    about:
+      'Share of spans, points and records that receivers refused or failed to take over 5 minutes. A refusal is back-pressure: the memory_limiter is at work, or a queue is full. Below 1 % it warns, from 1 % it fails. Give the collector memory or replicas, or mend the backend behind the full queue.',
+    sources: 'derived (requirements, appendix 1)',
+    needs: ['prometheus'],
+    dependsOn: [...FLOW, 'COL-16', 'COL-17', ...BACKENDS],
+    reads: keys(ACCEPTED, REFUSED),
+    run: (look) =>
+      judgeShare(look, shares(look, ACCEPTED, REFUSED, 'receiver'), 'refused', {
+        cause: 'the memory_limiter is at work or a sending queue is full',
+        fix: `more replicas (opentelemetry-collector.replicaCount) or memory, then: genai-obs install; ${look.kubectl} logs -l app.kubernetes.io/component=collector --tail=20`,
+      }),
+  }),
+  col('16', 'Exporters lose nothing', {
+    about:
+      'Share of spans, points and records that an exporter failed to send or could not even queue, over 5 minutes, by exporter. Exporters retry without end, so a failure here is a permanent one: data that the backend refuses, or a queue that overflowed. Failures of the first ten minutes after a start are told and not counted.',
+    sources: '004-TRB-03',
+    needs: ['prometheus'],
+    dependsOn: BACKENDS,
+    reads: keys(SENT, FAILED),
+    run: (look) =>
+      judgeShare(look, shares(look, SENT, FAILED, 'exporter'), 'failed to leave', {
+        cause: 'the backend refuses the data or is out of reach: address, TLS, credentials, limits',
+        fix: `${look.kubectl} logs deployment/${GATEWAY} --since=15m | grep -i 'Exporting failed'`,
+      }),
+  }),
+  col('17', 'Sending queues are not filling up', {
+    about:
+      "Fill of every exporter's sending queue. A queue that grows means that a backend is slower than its senders or gone; when it is full the collector refuses and applications lose data. Below 50 % passes, from 80 % fails. Look at the backend first, then at replicas.",
+    sources: 'derived (requirements, appendix 1)',
+    needs: ['prometheus'],
+    dependsOn: BACKENDS,
+    reads: keys(QUEUE),
+    run: queues,
+  }),
+];

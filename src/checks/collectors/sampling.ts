@@ -1,0 +1,80 @@
+import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import { eachCollector, GATEWAY, pipelinesOf, typeOf } from '../helpers/collector-config.ts';
+import { checksOf, percent, plural, some } from '../helpers/define.ts';
+import { arr, num, rec, str } from '../helpers/json.ts';
+import { podsOf, workloadKey, workloadOf } from '../helpers/pods.ts';
+
+const col = checksOf('COL');
+const RATE = 'genai-obs install   # with genai.sampling.rate in the profile, for a while 1';
+
+function used(config: unknown, type: string): string[] {
+  return [...new Set(pipelinesOf(config).flatMap(({ processors }) => processors))].filter((name) => typeOf(name) === type);
+}
+
+function sampling(look: Look): Verdict {
+  const config = look.fact(`config:${GATEWAY}`);
+  const wanted = look.config.genai.sampling.rate;
+  const object = `ConfigMap ${look.namespace}/${GATEWAY}`;
+  const policies = used(config, 'tail_sampling').flatMap((name) => arr(config, 'processors', name, 'policies'));
+  const shares = used(config, 'probabilistic_sampler').map((name) => (num(config, 'processors', name, 'sampling_percentage') ?? 0) / 100);
+  if (!shares.length && !policies.length) return ok('every trace is stored: no sampler in the pipelines');
+  const keepsErrors = policies.some((policy) => str(policy, 'type') === 'status_code');
+  const tail = policies.flatMap((policy) => num(rec(policy, 'probabilistic'), 'sampling_percentage') ?? []).map((value) => value / 100);
+  const share = [...shares, ...tail].reduce((product, value) => product * value, 1);
+  const text = `${percent(share)} of traces are stored, profile ${percent(wanted)}${policies.length ? `, ${plural(policies.length, 'policy')}: ${some(policies.map((policy) => str(policy, 'name') ?? '?'))}` : ', alike for every trace'}; metrics count all`;
+  if (share === 0)
+    return fail(`no trace is stored: the sampling share is 0${wanted > 0 ? `, the profile says ${percent(wanted)}` : ''}`, {
+      cause: wanted > 0 ? 'the configuration of the gateway was edited by hand' : 'genai.sampling.rate is 0',
+      fix: wanted > 0 ? 'genai-obs install   # sets the share back' : 'set genai.sampling.rate in the profile, then: genai-obs install',
+      object,
+    });
+  if (share < wanted - 1e-9) return warn(text, { cause: 'the running sampler keeps less than the profile says', fix: RATE, object });
+  if (share < 0.1 - 1e-9 && !keepsErrors)
+    return warn(text, { cause: 'a low share without a policy that keeps errors: most failed calls cannot be looked at', fix: RATE, object });
+  return ok(text);
+}
+
+function tail(look: Look): Verdict {
+  const samplers = eachCollector(look).filter(({ config }) => used(config, 'tail_sampling').length);
+  if (!samplers.length) return skip('no tail_sampling: the share is taken by trace id, alike in every replica');
+  for (const { id } of samplers) {
+    const replicas = num(workloadOf(look, id), 'spec', 'replicas') ?? podsOf(look, id).length;
+    const balanced = eachCollector(look).some(({ config }) =>
+      pipelinesOf(config).some(
+        ({ signal, exporters }) => signal === 'traces' && exporters.some((name) => ['loadbalancing', 'load_balancing'].includes(typeOf(name))),
+      ),
+    );
+    if (replicas > 1 && !balanced) {
+      return fail(`tail_sampling in ${plural(replicas, 'replica')} of ${id} without balancing by trace id`, {
+        cause: 'spans of one trace meet different replicas, each decides on a part',
+        fix: `put a tier with the load_balancing exporter in front, or: ${look.kubectl} scale deployment/${id} --replicas=1`,
+        object: `Deployment ${look.namespace}/${id}`,
+      });
+    }
+  }
+  return ok('tail sampling sees whole traces: one replica, or balanced by trace id');
+}
+
+export const samplingChecks: Check[] = [
+  col('21', 'The sampling share is as configured', {
+    about:
+      "Which share of traces is stored, by the samplers in the gateway's pipelines, against genai.sampling.rate of the profile. 0 stores nothing and fails; less than the profile says warns, and so does less than 10 % without a policy that keeps errors. Metrics are made from all spans before sampling, so figures stay right whatever the share is.",
+    sources: '003-SAMP-01, 003-SAMP-09, 003-TRB2-05, 003-TRB2-06, 004-NEXT-04',
+    needs: [GATEWAY, 'tempo'],
+    dependsOn: ['COL-05'],
+    reads: [`config:${GATEWAY}`],
+    run: sampling,
+  }),
+  col('22', 'Tail sampling sees whole traces', {
+    about:
+      'A tail sampler decides on a trace as a whole, so all its spans must meet in one replica: either there is one, or a first tier balances by trace id. Without that traces come out torn. Profiles that take a share by trace id need none of this.',
+    sources: '003-SAMP-02, 003-SAMP-09',
+    needs: [GATEWAY],
+    dependsOn: ['COL-05'],
+    reads: (config) =>
+      [...new Set([GATEWAY, 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const)]
+        .filter((id) => config[id].enabled)
+        .flatMap((id) => [`config:${id}`, workloadKey(id), 'k8s:Pod']),
+    run: tail,
+  }),
+];

@@ -1,0 +1,151 @@
+import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import {
+  AGAIN,
+  configObject,
+  configReads,
+  eachCollector,
+  enabledCollectors,
+  expectedTarget,
+  firstContainer,
+  GATEWAY,
+  has,
+  limiterBytes,
+  pipelinesOf,
+  serviceName,
+  type Target,
+  targetsOf,
+  typeOf,
+} from '../helpers/collector-config.ts';
+import { checksOf, percent, some } from '../helpers/define.ts';
+import { arr, at, num, str, strings } from '../helpers/json.ts';
+import { workloadKey, workloadOf } from '../helpers/pods.ts';
+import { bytes, gib } from '../helpers/storage.ts';
+
+const col = checksOf('COL');
+
+function limiters(look: Look): Verdict {
+  const seen: string[] = [];
+  let late: Verdict | undefined;
+  for (const { id, config } of eachCollector(look)) {
+    const limit = bytes(str(firstContainer(workloadOf(look, id)), 'resources', 'limits', 'memory'));
+    const settings = at(config, 'processors', 'memory_limiter');
+    const object = configObject(look, id);
+    const missing = pipelinesOf(config).filter(
+      ({ receivers, processors }) => !receivers.some((name) => has(config, 'connectors', name)) && typeOf(processors[0] ?? '') !== 'memory_limiter',
+    );
+    if (!settings || missing.length)
+      return fail(`${id}: ${settings ? `memory_limiter is not the first processor of ${some(missing.map(({ name }) => name))}` : 'no memory_limiter'}`, {
+        cause: 'the configuration was changed',
+        fix: AGAIN,
+        object,
+      });
+    const hard = limiterBytes(settings, limit);
+    if (hard === undefined)
+      return fail(`${id}: memory_limiter has no limit that can be computed, container limit ${limit ? gib(limit) : 'absent'}`, {
+        cause: 'a percentage needs a memory limit of the container',
+        fix: AGAIN,
+        object,
+      });
+    const share = limit ? hard / limit : 0;
+    const text = `${id} ${gib(hard)}${limit ? ` of ${gib(limit)} (${percent(share)})` : ''}`;
+    const more = {
+      cause: 'the limiter acts after the kernel has killed the process',
+      fix: 'lower limit_percentage to 75, or raise the memory limit of the container: genai-obs install',
+      object,
+    };
+    if (share > 1.0001) return fail(`memory_limiter above the container's limit: ${text}`, more);
+    if (share > 0.8001) late ??= warn(`memory_limiter close to the container's limit: ${text}`, more);
+    seen.push(text);
+  }
+  return late ?? ok(`memory_limiter first, at ${seen.join(', ')}`);
+}
+
+/** Is there a Service with this port? Other clusters and namespaces cannot be judged from here. */
+function deadEnd(look: Look, id: string, target: Target): string | undefined {
+  const name = serviceName(target.host, look.namespace);
+  if (name === undefined || target.host.includes('${')) return undefined;
+  const service = look.find('Service', name);
+  const to = `exporter ${target.exporter} of ${id} sends ${target.signals.join(' and ')} to ${target.endpoint}`;
+  if (!service) return `${to}, but there is no Service ${name}`;
+  const ports = arr(service, 'spec', 'ports').map((port) => num(port, 'port'));
+  return ports.includes(target.port) ? undefined : `${to}, but Service ${name} has no port ${target.port} (it has ${ports.join(', ')})`;
+}
+
+function wired(look: Look): Verdict {
+  const expected: string[] = [];
+  for (const { id, config } of eachCollector(look)) {
+    const targets = targetsOf(config);
+    const object = configObject(look, id);
+    for (const target of targets) {
+      const dead = deadEnd(look, id, target);
+      const should = target.signals.map((signal) => (id === GATEWAY ? expectedTarget(signal, look.config)?.endpoint : `${GATEWAY}:4317`)).find(Boolean);
+      if (dead)
+        return fail(dead, {
+          cause: 'the endpoint in the exporter is wrong',
+          fix: `genai-obs install   # sets it back${should ? `; it should be ${should}` : ''}`,
+          object,
+        });
+    }
+    const signals = id === GATEWAY ? ['traces', 'metrics', 'logs'] : [...new Set(pipelinesOf(config).map(({ signal }) => signal))];
+    for (const signal of signals) {
+      const want = id === GATEWAY ? expectedTarget(signal, look.config) : { service: GATEWAY, endpoint: `${GATEWAY}:4317` };
+      if (!want) continue;
+      const senders = targets.filter((target) => target.signals.includes(signal));
+      const right = senders.find((target) => serviceName(target.host, look.namespace) === want.service && pathFits(target.endpoint, want.endpoint));
+      const instead = senders.map(({ exporter, endpoint }) => `${exporter} → ${endpoint}`);
+      if (!right)
+        return fail(`${id} does not send ${signal} to ${want.endpoint}; it has ${instead.length ? some(instead) : 'no exporter for it but debug or none'}`, {
+          cause: `the pipeline of ${signal} lacks the exporter, or its endpoint is wrong`,
+          fix: AGAIN,
+          object,
+        });
+      if (id === GATEWAY) expected.push(`${signal} → ${right.endpoint}`);
+    }
+  }
+  return ok(`every exporter leads to a Service; gateway: ${expected.join(', ')}`);
+}
+
+/** The path decides at HTTP backends (/otlp, /api/v1/otlp); gRPC has none. */
+function pathFits(endpoint: string, wanted: string): boolean {
+  const path = (text: string) => /^https?:\/\/[^/]+(\/.*)?$/.exec(text)?.[1]?.replace(/\/+$/, '') ?? '';
+  return path(endpoint) === path(wanted) || /remote|\/api\/v1\/write$/.test(endpoint);
+}
+
+export const wiringChecks: Check[] = [
+  col('07', 'Memory limiters act before the kernel', {
+    about:
+      "The memory_limiter must be the first processor of every pipeline that receives from outside, with a limit of at most 80 % of the container's memory limit; between 80 and 100 % it warns, above or without it fails. Data that is refused stays with the sender and is sent again; a killed collector loses what it holds.",
+    sources: '000-SCALE-02, 001-CFG-05, 001-COL-04, 003-COL-04, 003-COL-14, 004-TRB-01, 004-TUNE-01',
+    dependsOn: ['COL-05'],
+    reads: (config) => [...configReads(config), ...enabledCollectors(config).map(workloadKey)],
+    run: limiters,
+  }),
+  col('18', 'Pipelines lead to the backends', {
+    about:
+      "Compares every exporter's endpoint with the Services and ports that exist, and every signal with the backend of the profile: traces to Tempo, metrics to Prometheus, logs to Loki, and the node and cluster collectors to the gateway. A wrong endpoint makes the exporter retry for ever while its queue fills. The finding names the exporter and the endpoint it should have.",
+    sources: '001-CFG-13, 001-CHK-01, 003-ARCH-02, 003-COL-11',
+    dependsOn: ['COL-05', 'COL-09', 'LOKI-05', 'TEMPO-03', 'PROM-02'],
+    reads: (config) => [...configReads(config), 'k8s:Service'],
+    run: wired,
+  }),
+  col('19', 'Trace pages are available', {
+    about:
+      "The zpages extension shows live what the gateway's pipelines do: forward a port to a gateway pod's 55679 and open /debug/pipelinez. It listens on localhost only, so it is reached by port-forward. Without it nothing breaks.",
+    sources: '001-CFG-12',
+    needs: [GATEWAY],
+    dependsOn: ['COL-05'],
+    reads: [`config:${GATEWAY}`],
+    run: (look) => {
+      const config = look.fact(`config:${GATEWAY}`);
+      if (!has(config, 'extensions', 'zpages')) return skip('the gateway has no zpages extension');
+      const endpoint = str(config, 'extensions', 'zpages', 'endpoint') ?? 'localhost:55679';
+      if (!strings(config, 'service', 'extensions').includes('zpages'))
+        return warn('zpages is defined and not in service.extensions', {
+          cause: 'the extension is not started',
+          fix: AGAIN,
+          object: configObject(look, GATEWAY),
+        });
+      return ok(`zpages at ${endpoint}: ${look.kubectl} port-forward deployment/${GATEWAY} 55679`);
+    },
+  }),
+];

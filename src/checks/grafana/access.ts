@@ -1,0 +1,253 @@
+import { CATALOG } from '../../components/catalog.ts';
+import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import { checksOf, grafanaBody, notHere, oneLine, plural, some } from '../helpers/define.ts';
+import { arr, at, num, rec, str } from '../helpers/json.ts';
+import { workloadKey, workloadOf } from '../helpers/pods.ts';
+import { serviceReads, serviceVerdict } from '../helpers/service.ts';
+import { CLAIM_READS, claimVerdict } from '../helpers/storage.ts';
+import { now } from '../helpers/time.ts';
+import { workloadReads, workloadVerdict } from '../helpers/workload.ts';
+
+const graf = checksOf('GRAF');
+const SERVICE = CATALOG.grafana.service.name;
+const SECRET = 'grafana-admin';
+const KEYS = ['admin-user', 'admin-password'];
+const OBJECT = (look: Look) => `StatefulSet ${look.namespace}/${CATALOG.grafana.workload.name}`;
+
+/** Sets Grafana's password to that of the Secret; the password is in no argument. */
+function resetPassword(look: Look): string {
+  return `${look.kubectl} get secret ${SECRET} -o jsonpath='{.data.admin-password}' | base64 -d | ${look.kubectl} exec -i statefulset/${CATALOG.grafana.workload.name} -- grafana cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin`;
+}
+
+function exposure(look: Look): Verdict {
+  const service = look.find('Service', SERVICE);
+  if (!service)
+    return fail(`Service ${SERVICE} does not exist`, { cause: 'it was deleted', fix: 'genai-obs install', object: `Service ${look.namespace}/${SERVICE}` });
+  const type = str(service, 'spec', 'type') ?? 'ClusterIP';
+  const wanted = look.config.grafana.service.type;
+  const object = `Service ${look.namespace}/${SERVICE}`;
+  const ingress = look.list('Ingress').find((one) => JSON.stringify(one['spec'] ?? '').includes(`"name":"${SERVICE}"`));
+  const hosts = arr(ingress, 'spec', 'rules').flatMap((rule) => str(rule, 'host') ?? []);
+  const by = ingress ? `; Ingress ${ingress.metadata.name} for ${some(hosts)}` : '';
+  if (type !== wanted)
+    return warn(`Service ${SERVICE} is of type ${type}, the profile says ${wanted}`, {
+      cause: 'it was changed by hand, or the profile was not applied',
+      fix: 'genai-obs install',
+      object,
+    });
+  if (ingress && !arr(ingress, 'status', 'loadBalancer', 'ingress').length)
+    return warn(`Ingress ${ingress.metadata.name} has no address yet`, {
+      cause: 'no ingress controller serves its class',
+      fix: `${look.kubectl} describe ingress ${ingress.metadata.name}`,
+      object: `Ingress ${look.namespace}/${ingress.metadata.name}`,
+    });
+  if (type === 'NodePort') {
+    const port = num(arr(service, 'spec', 'ports')[0], 'nodePort');
+    return port
+      ? ok(`NodePort ${port} on every node${by}`)
+      : fail('the Service has no node port', { cause: 'the API server has assigned none', fix: `${look.kubectl} describe service ${SERVICE}`, object });
+  }
+  if (type === 'LoadBalancer') {
+    const address = arr(service, 'status', 'loadBalancer', 'ingress').map((one) => str(one, 'ip') ?? str(one, 'hostname') ?? '');
+    return address.length
+      ? ok(`LoadBalancer ${some(address)}${by}`)
+      : warn('the load balancer has no address yet', {
+          cause: 'the cluster has no provider of load balancers, or it is still working',
+          fix: `${look.kubectl} describe service ${SERVICE}   # or grafana.service.type: ClusterIP`,
+          object,
+        });
+  }
+  return ok(`ClusterIP, inside the cluster only: genai-obs open${by}`);
+}
+
+function admin(look: Look): Verdict {
+  const secret = look.find('Secret', SECRET);
+  const object = `Secret ${look.namespace}/${SECRET}`;
+  if (!secret)
+    return fail(`Secret ${SECRET} does not exist`, {
+      cause: 'it was deleted',
+      fix: `genai-obs install   # makes a new password; then set it in Grafana: ${resetPassword(look)}`,
+      object,
+    });
+  const empty = KEYS.filter((key) => !num(secret, 'keys', key));
+  if (empty.length) return fail(`Secret ${SECRET} lacks ${empty.join(' and ')}`, { cause: 'keys were removed or are empty', fix: 'genai-obs install', object });
+  const answer = look.grafana('/api/user');
+  if (answer.status === 401 || answer.status === 403) {
+    return fail(`Grafana refuses the administrator of Secret ${SECRET}: ${answer.status}`, {
+      cause: 'the password in the Secret is not that in the database of Grafana, which takes it over only when the database is made',
+      fix: resetPassword(look),
+      object,
+    });
+  }
+  if (answer.status !== 200) throw new CouldNotLook(`GET /api/user of Grafana answers ${answer.status}`);
+  const login = str(answer.body, 'login') ?? '?';
+  if (arr(secret, 'weak').includes('admin-password'))
+    return warn(`${login} logs in, with a password that everybody knows`, {
+      cause: 'a default or a placeholder stands in the Secret',
+      fix: `${look.kubectl} delete secret ${SECRET} && genai-obs install   # then: ${resetPassword(look)}`,
+      object,
+    });
+  return ok(`${login} logs in with the password of Secret ${SECRET} (${num(secret, 'keys', 'admin-password') ?? 0} characters)`);
+}
+
+function persistent(look: Look): Verdict {
+  const workload = workloadOf(look, 'grafana');
+  const replicas = num(workload, 'spec', 'replicas') ?? 1;
+  const database = str(look.fact('config:grafana'), 'database', 'type') ?? 'sqlite3';
+  if (database !== 'sqlite3') return ok(`database ${database}, outside of the pod`);
+  if (replicas > 1)
+    return fail(`${replicas} replicas, each with its own sqlite database`, {
+      cause: 'sessions, users and alerts differ from replica to replica',
+      fix: `${look.kubectl} scale statefulset/${CATALOG.grafana.workload.name} --replicas=1   # more need a shared database`,
+      object: OBJECT(look),
+    });
+  const claim = arr(workload, 'spec', 'template', 'spec', 'volumes').some((one) => str(one, 'persistentVolumeClaim', 'claimName'));
+  if (!claim)
+    return warn("Grafana's database lies in an emptyDir: users, preferences and own dashboards are gone with the pod", {
+      cause: 'storage.enabled is false, or the volume was changed',
+      fix: 'set storage.enabled to true in the profile, then: genai-obs install',
+      object: OBJECT(look),
+    });
+  const verdict = claimVerdict(look, 'grafana');
+  return verdict.status === 'ok' ? ok(`sqlite on ${verdict.evidence}`) : verdict;
+}
+
+const POLICIES = '/api/v1/provisioning/policies';
+const POINTS = '/api/v1/provisioning/contact-points';
+const RULES = '/api/v1/provisioning/alert-rules';
+
+function contactPoints(look: Look): Verdict {
+  const rules = grafanaBody(look, RULES);
+  const policy = grafanaBody(look, POLICIES);
+  const points = arr(grafanaBody(look, POINTS));
+  const count = Array.isArray(rules) ? rules.length : 0;
+  const receiver = str(policy, 'receiver') ?? '?';
+  if (!count) return ok(`no rules in Grafana itself: Prometheus and Alertmanager alert; policy tree ends in ${receiver}`);
+  const placeholder = points
+    .filter((point) => JSON.stringify(at(point, 'settings') ?? '').includes('example@email.com'))
+    .map((point) => str(point, 'name') ?? '?');
+  const used = JSON.stringify(policy);
+  const dead = placeholder.filter((name) => used.includes(name) || receiver === 'grafana-default-email');
+  if (dead.length)
+    return warn(`${plural(count, 'rule')} in Grafana, and only the default e-mail receiver`, {
+      cause: 'no contact point was set up: nobody is told',
+      fix: 'genai-obs open   # then Alerting, Contact points',
+      object: OBJECT(look),
+    });
+  return ok(`${plural(count, 'rule')} in Grafana, ${plural(points.length, 'contact point')}, policy tree ends in ${receiver}`);
+}
+
+const DAY_MS = 86_400_000;
+
+function certificate(look: Look): Verdict {
+  const ingress = look.list('Ingress').find((one) => arr(one, 'spec', 'tls').length && JSON.stringify(one['spec']).includes(`"name":"${SERVICE}"`));
+  if (!ingress) return skip('no Ingress with TLS serves Grafana');
+  const name = str(arr(ingress, 'spec', 'tls')[0], 'secretName') ?? '';
+  const secret = look.find('Secret', name);
+  const missing = ['tls.crt', 'tls.key'].filter((key) => !num(rec(secret, 'keys'), key));
+  const issuer = secret?.metadata.annotations?.['cert-manager.io/certificate-name'];
+  const more = {
+    cause: issuer ? `cert-manager has not renewed Certificate ${issuer}` : 'the certificate was not issued, or not renewed',
+    fix: issuer
+      ? `${look.kubectl} describe certificate ${issuer}`
+      : `${look.kubectl} create secret tls ${name} --cert=FILE --key=FILE --dry-run=client -o yaml | kubectl apply -f -`,
+    object: `Secret ${look.namespace}/${name}`,
+  };
+  if (missing.length) return fail(`Secret ${name} of Ingress ${ingress.metadata.name} lacks ${missing.join(' and ')}`, more);
+  const until = Date.parse(str(secret, 'notAfter') ?? '');
+  if (!Number.isFinite(until)) throw new CouldNotLook(`the certificate in Secret ${name} does not tell when it ends`);
+  const days = Math.floor((until - now(look)) / DAY_MS);
+  const text = `the certificate in Secret ${name} ends ${new Date(until).toISOString().slice(0, 10)}`;
+  if (days < 0) return fail(`${text}: expired`, more);
+  return days < 14 ? warn(`${text}, in ${plural(days, 'day')}`, more) : ok(`${text}, in ${plural(days, 'day')}`);
+}
+
+export const accessChecks: Check[] = [
+  graf('01', 'Grafana is ready', {
+    about:
+      'The StatefulSet grafana must have its pod ready. Telemetry is stored without it, nobody sees it. The finding names the cause: an unbound claim, an image, memory, a missing Secret or the line with which Grafana ended.',
+    sources: 'derived (requirements, appendix 1)',
+    needs: ['grafana'],
+    reads: workloadReads('grafana'),
+    run: (look) => workloadVerdict(look, 'grafana'),
+  }),
+  graf('02', 'The Service grafana is as planned', {
+    about:
+      'Port forwards, ingresses and the doctor itself reach Grafana through the Service grafana, port 80. It must exist and lead to the pod. `genai-obs install` puts it back.',
+    sources: '000-OPEN-04, 004-TRB-08',
+    needs: ['grafana'],
+    reads: serviceReads('grafana'),
+    run: (look) => serviceVerdict(look, 'grafana', [CATALOG.grafana.service.port]),
+  }),
+  graf('03', 'Grafana is exposed as planned', {
+    about:
+      'The type of the Service against grafana.service.type, with its node port or the address of its load balancer, and the address of an Ingress when there is one. A pending address warns: the cluster has no controller that gives one. With ClusterIP `genai-obs open` forwards a port.',
+    sources: '000-ACC-04, 000-INST-09, 001-GRAF-08, 001-PORT-05, 004-TRB-09',
+    needs: ['grafana'],
+    dependsOn: ['GRAF-02'],
+    reads: ['k8s:Service', 'k8s:Ingress'],
+    run: exposure,
+  }),
+  graf('04', "Grafana's database works", {
+    about:
+      'Asks /api/health through the API server: Grafana answers "database ok" when it can read and write its own data. Another answer comes with a full or read-only volume, or a damaged database; the log says which.',
+    sources: 'derived (requirements, appendix 1)',
+    needs: ['grafana'],
+    dependsOn: ['GRAF-01', 'GRAF-02'],
+    reads: [`http:${SERVICE}:/api/health`],
+    run: (look) => {
+      const { status, body } = look.http(SERVICE, '/api/health');
+      const database = str(body, 'database');
+      if (status === 200 && database === 'ok') return ok(`database ok, version ${str(body, 'version') ?? '?'}`);
+      return fail(
+        `/api/health answers ${status}${database ? `, database ${database}` : `: ${oneLine(typeof body === 'string' ? body : JSON.stringify(body), 120)}`}`,
+        {
+          cause: database ? 'the database cannot be used: volume full, read-only or damaged' : 'no pod of Grafana answers',
+          fix: `${look.kubectl} logs statefulset/${CATALOG.grafana.workload.name} --tail=50`,
+          object: OBJECT(look),
+        },
+      );
+    },
+  }),
+  graf('05', 'The administrator can log in', {
+    about:
+      "Logs in with the Secret grafana-admin. Grafana takes the password over only when its database is made: a Secret that was changed, restored or made anew afterwards no longer fits, and everything that speaks to its API fails. The fix sets Grafana's password to that of the Secret without showing it.",
+    sources: '000-INST-04, 001-GRAF-05, 004-P4-01',
+    needs: ['grafana'],
+    dependsOn: ['GRAF-01', 'GRAF-02', 'GRAF-04'],
+    reads: ['k8s:Secret', 'grafana:/api/user'],
+    run: admin,
+  }),
+  graf('15', 'The gateway proxy answers', {
+    about: 'The LLM platform profile puts nginx before Grafana and a model gateway under /gateway-proxy/. This profile has neither.',
+    sources: '001-GRAF-01, 001-GRAF-02',
+    ...notHere('no nginx and no /gateway-proxy/ in this profile'),
+  }),
+  graf('16', 'Alerts of Grafana reach somebody', {
+    about:
+      'Rules that are kept in Grafana itself need a contact point that is not the built-in example address. This stack alerts by Prometheus and Alertmanager, so that without rules in Grafana nothing is needed here.',
+    sources: '004-P4-11',
+    needs: ['grafana'],
+    dependsOn: ['GRAF-01', 'GRAF-04', 'GRAF-05'],
+    reads: [POLICIES, POINTS, RULES].map((path): FactKey => `grafana:${path}`),
+    run: contactPoints,
+  }),
+  graf('17', "Grafana's database outlives the pod", {
+    about:
+      "Users, preferences and dashboards made by hand lie in Grafana's database: on the claim grafana-data, bound and with room, or in an external database. More than one replica on sqlite fails, because every replica then has its own truth.",
+    sources: '001-GRAF-10',
+    needs: ['grafana'],
+    dependsOn: ['GRAF-01'],
+    reads: [...CLAIM_READS, workloadKey('grafana'), 'config:grafana'],
+    run: persistent,
+  }),
+  graf('18', 'The certificate of the Ingress is valid', {
+    about:
+      'Browsers refuse an expired certificate. Where an Ingress with TLS serves Grafana, its Secret must exist and hold certificate and key, and more than 14 days must be left: fewer warn, an expired one fails. Without an Ingress the check does not apply.',
+    sources: '000-INST-09',
+    needs: ['grafana'],
+    dependsOn: ['GRAF-03'],
+    reads: ['k8s:Ingress', 'k8s:Secret', 'time:now'],
+    run: certificate,
+  }),
+];

@@ -1,0 +1,87 @@
+import type { ComponentId, Config } from '../../profile/schema.ts';
+import { type Area, type Check, CouldNotLook, type FactKey, type Look, skip, type Verdict } from '../../doctor/types.ts';
+
+export interface Spec {
+  about: string;
+  sources: string;
+  reads?: FactKey[] | ((config: Config) => FactKey[]);
+  /** Components without which the check does not apply. */
+  needs?: ComponentId[];
+  dependsOn?: string[];
+  /** Further reasons why it does not apply. */
+  skipIf?: (config: Config) => string | undefined;
+  run: (look: Look) => Verdict;
+}
+
+export type Define = (number: string, title: string, spec: Spec) => Check;
+
+/** `const loki = checksOf('LOKI')`, then `loki('01', 'title', {…})`. */
+export function checksOf(area: Area): Define {
+  return (number, title, { reads = [], needs = [], skipIf, ...spec }) => ({
+    id: `${area}-${number}`,
+    title,
+    area,
+    stage: 'stack',
+    ...spec,
+    reads: typeof reads === 'function' ? reads : () => reads,
+    ...(needs.length || skipIf ? { skipIf: (config: Config) => disabled(config, needs) ?? skipIf?.(config) } : {}),
+  });
+}
+
+function disabled(config: Config, needs: ComponentId[]): string | undefined {
+  const off = needs.find((id) => !config[id].enabled);
+  return off && `${off}.enabled is false`;
+}
+
+/** A check of the catalogue that has no object in today's profiles: it stays visible with the reason. */
+export function notHere(reason: string): Pick<Spec, 'skipIf' | 'run'> {
+  return { skipIf: () => reason, run: () => skip(reason) };
+}
+
+/** For what only supports a verdict: its absence must not turn a finding into "unknown". */
+export function tryLook<T>(look: () => T, otherwise: T): T {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof CouldNotLook) return otherwise;
+    throw error;
+  }
+}
+
+/** Body of a GET; any other answer than 200 is a failed look, not an empty one. */
+export function body(look: Look, service: string, path: string): unknown {
+  const answer = look.http(service, path);
+  if (answer.status !== 200) throw new CouldNotLook(`GET ${path} of ${service} answers ${answer.status}${brief(answer.body)}`);
+  return answer.body;
+}
+
+export function grafanaBody(look: Look, path: string): unknown {
+  const answer = look.grafana(path);
+  if (answer.status !== 200) throw new CouldNotLook(`GET ${path} of Grafana answers ${answer.status}${brief(answer.body)}`);
+  return answer.body;
+}
+
+function brief(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value ?? '');
+  return text ? `: ${oneLine(text, 120)}` : '';
+}
+
+export function oneLine(text: string, limit = 240): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length > limit ? `${line.slice(0, limit - 1)}…` : line;
+}
+
+/** `a, b and 3 more`: evidence stays one line. */
+export function some(items: readonly string[], most = 4): string {
+  const more = items.length - most;
+  return items.slice(0, most).join(', ') + (more > 0 ? ` and ${more} more` : '');
+}
+
+export function plural(count: number, word: string): string {
+  return `${count} ${count === 1 ? word : /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}ies` : word === 'series' ? word : `${word}s`}`;
+}
+
+export function percent(share: number): string {
+  const value = share * 100;
+  return `${value > 0 && value < 1 ? value.toPrecision(1) : Math.round(value)} %`;
+}

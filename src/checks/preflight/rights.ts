@@ -1,0 +1,183 @@
+import { CATALOG } from '../../components/catalog.ts';
+import { GRAFANA_ADMIN } from '../../core/labels.ts';
+import { count, names } from '../../doctor/quantity.ts';
+import { isOurs, specOf } from '../../doctor/shapes.ts';
+import type { Check, Look, Verdict } from '../../doctor/types.ts';
+import { fail, ok, skip, warn } from '../../doctor/types.ts';
+import { COMPONENT_IDS, type Config, isEnabled } from '../../profile/schema.ts';
+import { tryLook } from '../helpers/define.ts';
+
+const base = { area: 'PRE', stage: 'preflight' } as const;
+
+interface SecretShape {
+  keys: Record<string, number>;
+  weak: string[];
+}
+
+const KEYS = ['admin-user', 'admin-password'];
+
+function secrets(look: Look): Verdict {
+  const secret = look.find('Secret', GRAFANA_ADMIN) as unknown as (SecretShape & object) | undefined;
+  const object = `Secret ${look.namespace}/${GRAFANA_ADMIN}`;
+  if (!secret) {
+    if (!look.find('StatefulSet', CATALOG.grafana.workload.name)) return ok(`${GRAFANA_ADMIN} does not exist yet: install makes it with a random password`);
+    return fail(`Secret ${GRAFANA_ADMIN} does not exist, but Grafana is installed`, {
+      object,
+      cause: 'the Secret was deleted; Grafana starts only with it',
+      fix: 'genai-obs install --only secrets',
+    });
+  }
+  const missing = KEYS.filter((key) => !secret.keys[key]);
+  if (missing.length)
+    return fail(`Secret ${GRAFANA_ADMIN} lacks a value for ${missing.join(' and ')}`, {
+      object,
+      cause: 'the Secret was edited',
+      fix: `${look.kubectl} delete secret ${GRAFANA_ADMIN}, then: genai-obs install --only secrets,grafana`,
+    });
+  if (secret.weak.length)
+    return warn(`Secret ${GRAFANA_ADMIN}: ${secret.weak.join(' and ')} holds a placeholder or a well-known default`, {
+      object,
+      cause: 'the value was never changed',
+      fix: `${look.kubectl} delete secret ${GRAFANA_ADMIN}, then: genai-obs install --only secrets,grafana`,
+    });
+  return ok(`Secret ${GRAFANA_ADMIN} has ${KEYS.join(' and ')}`);
+}
+
+/** What an installation creates; the caller must be allowed to. */
+const RIGHTS = [
+  ...['namespaces', 'secrets', 'configmaps', 'services', 'serviceaccounts', 'persistentvolumeclaims'].map((resource) => `create:/${resource}`),
+  ...['deployments', 'statefulsets', 'daemonsets'].map((resource) => `create:apps/${resource}`),
+  ...['clusterroles', 'clusterrolebindings', 'roles', 'rolebindings'].map((resource) => `create:rbac.authorization.k8s.io/${resource}`),
+  'create:policy/poddisruptionbudgets',
+  'create:coordination.k8s.io/leases',
+  'get:/nodes/proxy',
+  'get:/services/proxy',
+  'create:/pods/portforward',
+];
+
+function rights(look: Look): Verdict {
+  const denied = RIGHTS.filter((right) => !look.fact<{ allowed: boolean }>(`access:${right}`).allowed);
+  // The namespace may have been made by somebody who may.
+  const exists = tryLook(() => look.list('Namespace').some((one) => one.metadata.name === look.namespace), false);
+  const missing = denied.filter((right) => !(exists && right === 'create:/namespaces'));
+  if (missing.length === 0) return ok(`the caller has all ${RIGHTS.length} rights that installing and looking need`);
+  const text = missing.map((right) =>
+    right.replace(/^(\w+):([^/]*)\/(.+)$/, (_all, verb: string, group: string, resource: string) => `${verb} ${resource}${group ? `.${group}` : ''}`),
+  );
+  return fail(`the caller may not: ${names(text, 5)}`, {
+    cause: 'the account of this context lacks rights',
+    fix: 'ask an administrator for a binding to cluster-admin, or for these rights; kubectl auth can-i --list',
+  });
+}
+
+function zones(look: Look): Verdict {
+  const zone = 'topology.kubernetes.io/zone';
+  const found = new Set(look.list('Node').flatMap((node) => node.metadata.labels?.[zone] ?? []));
+  const gateway = look.find('Deployment', CATALOG['opentelemetry-collector'].workload.name);
+  interface Template {
+    template?: {
+      spec?: {
+        topologySpreadConstraints?: { topologyKey: string; whenUnsatisfiable: string }[];
+        affinity?: { podAntiAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { topologyKey: string }[] } };
+      };
+    };
+    replicas?: number;
+  }
+  const { template, replicas = look.config['opentelemetry-collector'].replicaCount } = gateway ? specOf<Template>(gateway) : {};
+  const anti = template?.spec?.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+  const required = anti.some((one) => one.topologyKey === zone);
+  const strict = (template?.spec?.topologySpreadConstraints ?? []).some((one) => one.topologyKey === zone && one.whenUnsatisfiable === 'DoNotSchedule');
+  if (!required && !(strict && found.size === 0))
+    return ok(`gateway replicas are spread over zones where there are any (${found.size} known), none is required`);
+  if (found.size >= replicas) return ok(`${count(found.size, 'zone')} for ${count(replicas, 'replica')}`);
+  return fail(`${count(replicas, 'replica')} must be in zones of their own, the nodes have ${count(found.size, 'zone')}`, {
+    object: `Deployment ${look.namespace}/${gateway?.metadata.name ?? ''}`,
+    cause: 'the anti-affinity is required: replicas without a zone stay Pending',
+    fix: `genai-obs install --gateway-replicas ${Math.max(1, found.size)}, or make the rule preferred`,
+  });
+}
+
+const enabled = (config: Config) => COMPONENT_IDS.filter((id) => isEnabled(config, id));
+
+/** Objects under names that our releases use, which we did not make: helm would refuse or overwrite them. */
+function free(look: Look): Verdict {
+  const taken = enabled(look.config).flatMap((id) => {
+    const { workload, service } = CATALOG[id];
+    const cluster = `${look.namespace}-${id}`;
+    const wanted: [kind: string, name: string][] = [
+      [workload.kind, workload.name],
+      ['Service', service.name],
+      ['ServiceAccount', workload.name],
+      ['ConfigMap', workload.name],
+      ['ClusterRole', cluster],
+      ['ClusterRoleBinding', cluster],
+    ];
+    return wanted.filter(([kind, name]) => {
+      const object = look.find(kind, name);
+      return object && !isOurs(object);
+    });
+  });
+  const first = taken[0];
+  if (!first) return ok(`no foreign object has a name that the ${enabled(look.config).length} releases use`);
+  const [kind, name] = first;
+  const scope = kind.startsWith('Cluster') ? '' : `${look.namespace}/`;
+  return fail(`taken by objects that genai-obs did not make: ${names(taken.map(([k, n]) => `${k} ${n}`))}`, {
+    object: `${kind} ${scope}${name}`,
+    cause: 'another installation uses these names; installing would change or fail on its objects',
+    fix: `install into a namespace of its own: genai-obs install --namespace NAME; or remove it: ${look.kubectl} delete ${kind.toLowerCase()} ${name}`,
+  });
+}
+
+const never = (reason: string) => ({ reads: () => [], skipIf: () => reason, run: () => skip(reason) });
+
+export const rightsChecks: Check[] = [
+  {
+    ...base,
+    id: 'PRE-21',
+    title: 'Custom resource definitions are established',
+    about: 'Only for profiles with operators. The quickstart profile uses none.',
+    sources: '004-P1-02',
+    ...never('this profile uses no operator and no custom resources'),
+  },
+  {
+    ...base,
+    id: 'PRE-22',
+    title: 'Secrets of the profile exist',
+    about: `Grafana reads its administrator from Secret ${GRAFANA_ADMIN}. Failed: missing while Grafana is installed, or a key without a value. Warning: a placeholder or well-known default. Only names and lengths of values are looked at.`,
+    sources: '000-INST-04, 000-INST-05, 000-INST-06, 002-DEP-02',
+    reads: () => ['k8s:Secret', 'k8s:StatefulSet'],
+    skipIf: (config) => (config.grafana.enabled ? undefined : 'Grafana is not part of this profile: no secret is needed'),
+    run: secrets,
+  },
+  {
+    ...base,
+    id: 'PRE-23',
+    title: 'The caller has the rights that are needed',
+    about:
+      'Asks the API server, by access reviews, whether the account of this context may create what an installation creates and open the proxies and tunnels that the doctor looks through.',
+    sources: 'derived',
+    reads: () => [...RIGHTS.map((right) => `access:${right}`), 'k8s:Namespace'],
+    run: rights,
+  },
+  {
+    ...base,
+    id: 'PRE-27',
+    title: 'Zones suffice for required spreading',
+    about: 'Where the gateway must be spread over zones, there must be as many zones as replicas, or pods stay Pending. A preferred rule needs none.',
+    sources: '000-HA-01',
+    reads: () => ['k8s:Node', 'k8s:Deployment'],
+    skipIf: (config) => (config['opentelemetry-collector'].enabled ? undefined : 'the gateway is not part of this profile'),
+    run: zones,
+  },
+  {
+    ...base,
+    id: 'PRE-29',
+    title: 'Names are free',
+    about:
+      'A check of our own, beyond appendix 1. Workloads, Services, ServiceAccounts, ConfigMaps and cluster roles under the names of our releases that lack our label belong to somebody else: helm would refuse them, or they would be changed. Install into another namespace, or remove them.',
+    sources: 'genai-obs; peers.md 2',
+    reads: () =>
+      ['Deployment', 'StatefulSet', 'DaemonSet', 'Service', 'ServiceAccount', 'ConfigMap', 'ClusterRole', 'ClusterRoleBinding'].map((kind) => `k8s:${kind}`),
+    run: free,
+  },
+];

@@ -1,0 +1,136 @@
+import type { Check, Look, Verdict } from '../../doctor/types.ts';
+import { fail, ok, skip, warn } from '../../doctor/types.ts';
+
+/** [major, minor] of `1.36.3`; undefined for an empty version. */
+export function parts(version: string): [number, number] | undefined {
+  const match = /^v?(\d+)\.(\d+)/.exec(version);
+  return match ? [Number(match[1]), Number(match[2])] : undefined;
+}
+
+function atLeast([major, minor]: [number, number], wantedMajor: number, wantedMinor: number): boolean {
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+}
+
+const base = { area: 'PRE', stage: 'preflight' } as const;
+
+function versionOf(look: Look, tool: string): string {
+  return look.fact<{ version: string }>(`tool:${tool}`).version;
+}
+
+function kubectl(look: Look): Verdict {
+  const install = 'install kubectl: https://kubernetes.io/docs/tasks/tools/';
+  const text = versionOf(look, 'kubectl');
+  const version = parts(text);
+  if (!version) return fail('kubectl is not on the PATH', { cause: 'kubectl is not installed on this machine', fix: install });
+  if (!atLeast(version, 1, 24)) return fail(`kubectl ${text}, needed is 1.24 or newer`, { cause: 'the client is too old', fix: install });
+  const server = look.fact<{ gitVersion: string }>('cluster:version').gitVersion;
+  const skew = Math.abs((parts(server)?.[1] ?? version[1]) - version[1]);
+  if (skew > 1)
+    return warn(`kubectl ${text} against server ${server}: ${skew} minor versions apart`, {
+      cause: 'kubectl supports one minor version of difference to the server',
+      fix: install,
+    });
+  if (!atLeast(version, 1, 28)) return warn(`kubectl ${text} is older than 1.28`, { cause: 'an old client', fix: install });
+  return ok(`kubectl ${text}, server ${server}`);
+}
+
+function helm(look: Look): Verdict {
+  const install = 'install Helm 3.12 or newer: https://helm.sh/docs/intro/install/';
+  const text = versionOf(look, 'helm');
+  const version = parts(text);
+  if (!version) return fail('helm is not on the PATH', { cause: 'Helm is not installed on this machine', fix: install });
+  if (!atLeast(version, 3, 8)) return fail(`Helm ${text}, needed is 3.8 or newer`, { cause: 'this Helm cannot read the charts', fix: install });
+  if (!atLeast(version, 3, 12)) return warn(`Helm ${text} is older than 3.12`, { cause: 'an old Helm', fix: install });
+  return ok(`Helm ${text}`);
+}
+
+function optional(tool: 'jq' | 'yq', use: string) {
+  return (look: Look): Verdict => {
+    const version = versionOf(look, tool);
+    return version
+      ? ok(`${tool} ${version}`)
+      : warn(`${tool} is not on the PATH`, {
+          cause: `${tool} is not installed; genai-obs works without it, ${use}`,
+          fix: `apt-get install ${tool}, or brew install ${tool}`,
+        });
+  };
+}
+
+const PORTS: Record<string, string> = { '3000': 'Grafana', '9090': 'Prometheus', '3100': 'Loki', '3200': 'Tempo', '9093': 'Alertmanager', '4317': 'OTLP' };
+
+function ports(look: Look): Verdict {
+  const taken = Object.keys(PORTS).filter((port) => !look.fact<{ free: boolean }>(`port:${port}`).free);
+  if (taken.length === 0) return ok(`ports ${Object.keys(PORTS).join(', ')} of 127.0.0.1 are free`);
+  return warn(`taken on this machine: ${taken.map((port) => `${port} (${PORTS[port]})`).join(', ')}`, {
+    cause: 'another program listens there; genai-obs picks another port for its own tunnels',
+    fix: `genai-obs open --port 0, or stop the program: lsof -iTCP:${taken[0]} -sTCP:LISTEN`,
+  });
+}
+
+const never = (reason: string) => ({ reads: () => [], skipIf: () => reason, run: () => skip(reason) });
+
+export const toolChecks: Check[] = [
+  {
+    ...base,
+    id: 'PRE-01',
+    title: 'kubectl is installed and fits the server',
+    about:
+      'genai-obs applies objects and opens tunnels with kubectl. Ok: 1.28 or newer and at most one minor version from the server. Warning: 1.24 to 1.27, or further apart. Failed: absent or older. Install the version of your server.',
+    sources: '004-PRE-06',
+    reads: () => ['tool:kubectl', 'cluster:version'],
+    run: kubectl,
+  },
+  {
+    ...base,
+    id: 'PRE-02',
+    title: 'Helm is installed and new enough',
+    about: 'Every component is one Helm release. Ok: 3.12 or newer, also 4.x. Warning: 3.8 to 3.11. Failed: absent or older.',
+    sources: '000-PRE-02, 003-PRE-01, 004-PRE-05',
+    reads: () => ['tool:helm'],
+    run: helm,
+  },
+  {
+    ...base,
+    id: 'PRE-03',
+    title: 'jq is installed',
+    about: 'genai-obs itself does not need jq; commands in the documentation read JSON with it. Absent is a warning, never a failure.',
+    sources: '004-PRE-07',
+    reads: () => ['tool:jq'],
+    run: optional('jq', 'commands in the documentation use it'),
+  },
+  {
+    ...base,
+    id: 'PRE-04',
+    title: 'yq is installed',
+    about: 'genai-obs itself does not need yq; commands in the documentation read YAML with it. Absent is a warning, never a failure.',
+    sources: '004-PRE-07',
+    reads: () => ['tool:yq'],
+    run: optional('yq', 'commands in the documentation use it'),
+  },
+  {
+    ...base,
+    id: 'PRE-20',
+    title: 'Helm repositories are registered and fresh',
+    about: 'Profiles with upstream charts need their repositories. The quickstart profile brings its own charts and downloads none.',
+    sources: '000-INST-01, 003-PRE-02, 004-P1-02',
+    ...never('the charts are part of genai-obs: no Helm repository is used'),
+  },
+  {
+    ...base,
+    id: 'PRE-24',
+    title: 'Local ports for tunnels are free',
+    about:
+      'Tunnels to Grafana and the backends use well-known ports of 127.0.0.1. A taken port is a warning: `genai-obs open` takes another one with --port 0.',
+    sources: '000-ACC-01, 003-PRE-07',
+    reads: () => Object.keys(PORTS).map((port) => `port:${port}`),
+    run: ports,
+  },
+  {
+    ...base,
+    id: 'PRE-28',
+    title: 'Terraform is installed',
+    about: 'Only for profiles that are installed by Terraform.',
+    sources: '002-DEP-03',
+    ...never('this profile is installed with Helm: Terraform is not used'),
+  },
+];

@@ -1,0 +1,148 @@
+import { CATALOG } from '../../components/catalog.ts';
+import { type Check, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import { body, checksOf, percent, plural, some } from '../helpers/define.ts';
+import { arr, num, str } from '../helpers/json.ts';
+import { rate, ratesOf, required, scalar } from '../helpers/promql.ts';
+import { ago, CLOCK_READS, settledFor } from '../helpers/time.ts';
+
+const prom = checksOf('PROM');
+const SERVICE = CATALOG.prometheus.service.name;
+const TSDB = '/api/v1/status/tsdb';
+const TSDB_KEY: FactKey = `http:${SERVICE}:${TSDB}`;
+const SELF = ['PROM-01', 'PROM-03'];
+const OBJECT = (look: Look) => `StatefulSet ${look.namespace}/${CATALOG.prometheus.workload.name}`;
+
+const APPENDED = 'sum(rate(prometheus_tsdb_head_samples_appended_total[5m]))';
+const REJECTED = `sum(${ratesOf(['prometheus_tsdb_out_of_order_samples', 'prometheus_tsdb_too_old_samples', 'prometheus_tsdb_out_of_bound_samples'], '5m')})`;
+const DOUBLED = 'count({__name__=~"(genops|gen_ai|otelcol|traces|genai)_(genops|gen_ai|otelcol|traces|genai)_.+"})';
+
+/** Labels that carry people, texts or single requests: their values have no end. */
+const PERSONAL =
+  /^(customer|user|session|conversation|request|prompt|completion|message|trace|span|email|account|tenant)(_?id|_?text|_?name)?$|url|query|path_raw/i;
+
+interface Count {
+  name: string;
+  value: number;
+}
+
+function counts(look: Look, list: string): Count[] {
+  return arr(body(look, SERVICE, TSDB), 'data', list).map((one) => ({ name: str(one, 'name') ?? '?', value: num(one, 'value') ?? 0 }));
+}
+
+function headSeries(look: Look): Verdict {
+  const total = num(body(look, SERVICE, TSDB), 'data', 'headStats', 'numSeries') ?? 0;
+  const top = counts(look, 'seriesCountByMetricName');
+  const first = top[0];
+  const text = `${total} series in memory; most: ${some(
+    top.map(({ name, value }) => `${name} ${value}`),
+    3,
+  )}`;
+  const more = {
+    cause: first && first.value > 0.2 * total ? `${first.name} has ${percent(first.value / total)} of all series` : 'labels with many values, or many pods',
+    fix: 'drop or aggregate what nobody reads: labels of the application, or metric_relabel_configs',
+    object: OBJECT(look),
+  };
+  if (total >= 3e6) return fail(text, more);
+  // In a small installation one histogram easily is a fifth of everything.
+  if (total > 1e5 && first && first.value > 0.2 * total) return fail(text, more);
+  return total >= 1e6 ? warn(text, more) : ok(text);
+}
+
+function manyValues(look: Look): Verdict {
+  const labels = counts(look, 'labelValueCountByLabelName').filter(({ name }) => name !== '__name__');
+  const risky = labels.filter(({ name, value }) => value >= 10_000 || (PERSONAL.test(name) && value >= 1000));
+  const text = some(
+    labels.map(({ name, value }) => `${name} ${value}`),
+    3,
+  );
+  if (!risky.length) return ok(`most values: ${text}`);
+  const more = {
+    cause: 'every value of such a label makes new series for ever',
+    fix: 'drop the label where it is made, or with a labeldrop rule; keep such values in traces and logs',
+    object: OBJECT(look),
+  };
+  const evidence = `labels with many values: ${risky.map(({ name, value }) => `${name} ${value}`).join(', ')}`;
+  return risky.some(({ name, value }) => PERSONAL.test(name) && value >= 10_000) ? fail(evidence, more) : warn(evidence, more);
+}
+
+function rejected(look: Look): Verdict {
+  const total = required(look, APPENDED, 'its own samples');
+  const bad = scalar(look, REJECTED);
+  if (bad === undefined) return skip('this Prometheus has no counters of refused samples');
+  if (bad === 0) return ok('no sample refused as too old or out of order in 5 min');
+  const share = bad / (bad + total);
+  const text = `${rate(bad, 'samples')} refused as too old or out of order, ${percent(share)}`;
+  if (settledFor(look) < 600) return ok(`${text}, while the stack started: not counted`);
+  const more = {
+    cause: 'two senders write the same series, clocks differ, or a queue came back after more than 30 min',
+    fix: 'compare clocks (PRE-17), and in Explore: rate(prometheus_target_scrapes_sample_out_of_order_total[5m])',
+    object: OBJECT(look),
+  };
+  return share > 0.01 ? fail(text, more) : warn(text, more);
+}
+
+export const dataChecks: Check[] = [
+  prom('10', 'Prometheus takes in samples', {
+    about:
+      'Rate of samples appended over 5 minutes. Prometheus always scrapes at least itself, so 0 means that it cannot write, as a rule because its disk is full or damaged.',
+    sources: '000-SELF-02',
+    needs: ['prometheus'],
+    dependsOn: [...SELF, 'PROM-12'],
+    reads: [...CLOCK_READS, `promql:${APPENDED}`],
+    run: (look) => {
+      const value = scalar(look, APPENDED);
+      const settled = settledFor(look);
+      if (value === undefined && settled < 120) return skip(`the stack started ${ago(settled)} ago: no rate yet`);
+      if (value) return ok(rate(value, 'samples'));
+      return fail(value === 0 ? '0 samples appended in 5 min' : 'Prometheus has no series of itself', {
+        cause: value === 0 ? 'it cannot write, or has no targets' : 'the scrape job prometheus is missing or down',
+        fix: `${look.kubectl} logs statefulset/${CATALOG.prometheus.workload.name} --tail=50`,
+        object: OBJECT(look),
+      });
+    },
+  }),
+  prom('15', 'The number of series is bearable', {
+    about:
+      'Series in memory decide how much memory Prometheus needs: below a million passes, from three million it fails, and so does one metric with more than a fifth of all once there are 100,000. The finding lists the largest metrics.',
+    sources: '003-PROM-07, 003-TRB3-01, 003-TRB3-02',
+    needs: ['prometheus'],
+    dependsOn: SELF,
+    reads: [TSDB_KEY],
+    run: headSeries,
+  }),
+  prom('16', 'No label has endless values', {
+    about:
+      'Labels with users, prompts, sessions or request ids make a new series for every value. 1,000 values of such a label, or 10,000 of any, warn; 10,000 of such a label fail. Those values belong into traces and logs, where they cost nothing.',
+    sources: '003-TRB3-03, 003-TRB3-04',
+    needs: ['prometheus'],
+    dependsOn: SELF,
+    reads: [TSDB_KEY],
+    run: manyValues,
+  }),
+  prom('17', 'No metric has its prefix twice', {
+    about:
+      'Two places that each add a prefix make names such as genops_genops_cost; dashboards and rules find nothing then. Remove the namespace setting of the exporter or the relabelling rule.',
+    sources: '003-COL-07, 003-PROM-05',
+    needs: ['prometheus'],
+    dependsOn: SELF,
+    reads: [`promql:${DOUBLED}`],
+    run: (look) => {
+      const found = scalar(look, DOUBLED);
+      // count() of nothing is empty: the query itself succeeded.
+      if (!found) return ok('no metric name with a doubled prefix');
+      return fail(`${plural(found, 'series')} with a doubled prefix`, {
+        cause: 'a namespace of an exporter and a relabelling rule both add it',
+        fix: 'in Explore: count by (__name__) ({__name__=~"(genops|gen_ai|otelcol)_(genops|gen_ai|otelcol)_.+"}), then remove one of the two',
+      });
+    },
+  }),
+  prom('22', 'No samples are refused as too old', {
+    about:
+      'Samples that come out of order within 30 minutes are taken; older ones, and those that contradict what is stored, are refused and lost. Up to 1 % warns, more fails. The usual reasons are clocks that differ and two senders with the same labels.',
+    sources: 'derived (requirements, appendix 1)',
+    needs: ['prometheus'],
+    dependsOn: [...SELF, 'PRE-17'],
+    reads: [...CLOCK_READS, `promql:${APPENDED}`, `promql:${REJECTED}`],
+    run: rejected,
+  }),
+];

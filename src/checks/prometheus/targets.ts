@@ -1,0 +1,210 @@
+import { CATALOG } from '../../components/catalog.ts';
+import { type Check, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import type { ComponentId, Config } from '../../profile/schema.ts';
+import { NODE } from '../helpers/collector-config.ts';
+import { body, checksOf, notHere, percent, plural, some } from '../helpers/define.ts';
+import { arr, str } from '../helpers/json.ts';
+import { isReady } from '../helpers/pods.ts';
+import { ago, CLOCK_READS, now, seconds, settledFor, startOf, STARTUP_S } from '../helpers/time.ts';
+import { workloadReads, workloadVerdict } from '../helpers/workload.ts';
+
+const prom = checksOf('PROM');
+const SERVICE = CATALOG.prometheus.service.name;
+const TARGETS = '/api/v1/targets?state=active';
+const TARGETS_KEY: FactKey = `http:${SERVICE}:${TARGETS}`;
+const SELF = ['PROM-01', 'PROM-03'];
+const WORKLOADS = ['COL-01', 'COL-02', 'COL-24', 'LOKI-01', 'TEMPO-01', 'GRAF-01', 'ALRT-01'];
+
+/** Job → component that it scrapes. */
+const JOBS: Record<string, ComponentId> = {
+  prometheus: 'prometheus',
+  'otel-collector': 'opentelemetry-collector',
+  loki: 'loki',
+  tempo: 'tempo',
+  grafana: 'grafana',
+  alertmanager: 'alertmanager',
+  'kube-state-metrics': 'kube-state-metrics',
+};
+
+function jobsOf(config: Config): string[] {
+  return Object.entries(JOBS).flatMap(([job, id]) => (config[id].enabled ? [job] : []));
+}
+
+interface ScrapeTarget {
+  job: string;
+  instance: string;
+  pod: string;
+  health: string;
+  error: string;
+  interval: string;
+}
+
+function targets(look: Look): ScrapeTarget[] {
+  return arr(body(look, SERVICE, TARGETS), 'data', 'activeTargets').map((one) => ({
+    job: str(one, 'labels', 'job') ?? str(one, 'scrapePool') ?? '?',
+    instance: str(one, 'labels', 'instance') ?? str(one, 'scrapeUrl') ?? '?',
+    pod: str(one, 'labels', 'pod') ?? '',
+    health: str(one, 'health') ?? 'unknown',
+    error: str(one, 'lastError') ?? '',
+    interval: str(one, 'scrapeInterval') ?? '',
+  }));
+}
+
+/** A pod that is coming or going is down for a scrape or two. */
+function passing(look: Look, target: ScrapeTarget): boolean {
+  if (!target.pod) return settledFor(look) < STARTUP_S;
+  const pod = look.list('Pod').find((one) => one.metadata.name === target.pod);
+  if (target.job === 'otel-collector' && !pod) return true;
+  return pod !== undefined && (!isReady(pod) || now(look) - startOf(pod) < STARTUP_S * 1000);
+}
+
+function up(look: Look): Verdict {
+  const all = targets(look);
+  if (!all.length)
+    return fail('Prometheus has no active target', {
+      cause: 'scrape_configs is empty or finds nothing',
+      fix: 'genai-obs install',
+      object: `ConfigMap ${look.namespace}/${SERVICE}`,
+    });
+  const down = all.filter((target) => target.health === 'down' && !passing(look, target));
+  const judged = all.filter((target) => target.health === 'up').length + down.length;
+  const waiting = all.length - judged;
+  const share = judged ? (judged - down.length) / judged : 1;
+  const text = `${judged - down.length} of ${plural(judged, 'target')} up${waiting ? `, ${waiting} just coming or going` : ''}`;
+  if (!down[0]) return ok(text);
+  const core = down.find((target) => JOBS[target.job]);
+  const first = core ?? down[0];
+  const evidence = `${text}; down: ${some(
+    down.map((target) => `${target.job} ${target.pod || target.instance}`),
+    3,
+  )}; ${first.instance}: ${first.error.slice(0, 160)}`;
+  const more = {
+    cause: core ? `the stack's own job ${core.job} cannot be scraped` : 'a scraped pod does not answer on its metrics port',
+    fix: `${look.kubectl} get pods -o wide | grep ${first.pod || first.instance.split(':')[0]}   # foreign pods: check prometheus.io/port and /path`,
+  };
+  return core || share < 0.9 ? fail(evidence, more) : warn(`${evidence} (${percent(share)})`, more);
+}
+
+function jobs(look: Look): Verdict {
+  const all = targets(look);
+  const asks = look
+    .listAll('Pod')
+    .filter(
+      (pod) =>
+        pod.metadata.annotations?.['prometheus.io/scrape'] === 'true' &&
+        str(pod, 'status', 'phase') === 'Running' &&
+        now(look) - startOf(pod) > STARTUP_S * 1000,
+    );
+  const wanted = [...jobsOf(look.config), ...(asks.length ? ['kubernetes-pods'] : [])];
+  const missing = wanted.filter((job) => !all.some((target) => target.job === job));
+  const dead = wanted.filter((job) => !missing.includes(job) && !all.some((target) => target.job === job && target.health !== 'down'));
+  const notes = asks.length ? '' : '; no pod asks to be scraped, so kubernetes-pods is empty';
+  if (!missing.length && !dead.length) return ok(`${wanted.length} jobs have targets: ${wanted.join(', ')}${notes}`);
+  const evidence = [missing.length ? `no target: ${missing.join(', ')}` : '', dead.length ? `all down: ${dead.join(', ')}` : ''].filter(Boolean).join('; ');
+  const cause =
+    missing.includes('kubernetes-pods') || missing.includes('otel-collector')
+      ? 'the job is missing from the configuration, or Prometheus may not list pods'
+      : 'the job is missing from the configuration, or its targets do not answer';
+  return fail(evidence, {
+    cause,
+    fix: `genai-obs install; then: ${look.kubectl} auth can-i list pods -A --as=system:serviceaccount:${look.namespace}:${SERVICE}`,
+    object: `ConfigMap ${look.namespace}/${SERVICE}`,
+  });
+}
+
+function intervals(look: Look): Verdict {
+  const config = look.fact<unknown>('config:prometheus');
+  const planned = (job: string) =>
+    str(
+      arr(config, 'scrape_configs').find((one) => str(one, 'job_name') === job),
+      'scrape_interval',
+    ) ??
+    str(config, 'global', 'scrape_interval') ??
+    '1m';
+  const all = targets(look);
+  if (!all.length) return skip('there are no targets');
+  const other = all.filter(({ job, interval }) => seconds(interval) !== seconds(planned(job)));
+  if (other[0]) {
+    const list = [...new Set(other.map(({ job, interval }) => `${job} ${interval} instead of ${planned(job)}`))];
+    return warn(some(list), {
+      cause: 'Prometheus runs with another configuration than its ConfigMap holds: not reloaded',
+      fix: 'genai-obs install   # replaces the pod when its configuration changed',
+      object: `ConfigMap ${look.namespace}/${SERVICE}`,
+    });
+  }
+  return ok(`${[...new Set(all.map(({ interval }) => interval))].join(', ')} for ${new Set(all.map(({ job }) => job)).size} jobs, as configured`);
+}
+
+const SOURCES = {
+  'kube-state-metrics (kube_pod_info)': ['kube-state-metrics', 'count(kube_pod_info)'],
+  'containers (container_memory_working_set_bytes)': [NODE, 'count(container_memory_working_set_bytes)'],
+  'nodes (system_cpu_time_seconds_total)': [NODE, 'count(system_cpu_time_seconds_total)'],
+} as const;
+
+function series(look: Look): Verdict {
+  if (look.config['kube-state-metrics'].enabled) {
+    const workload = workloadVerdict(look, 'kube-state-metrics');
+    if (workload.status !== 'ok') return { ...workload, evidence: `kube-state-metrics ${workload.evidence}` };
+  }
+  const seen = Object.entries(SOURCES)
+    .filter(([, [id]]) => look.config[id].enabled)
+    .map(([what, [id, expr]]) => ({ what, id, count: look.promql(expr)[0]?.value ?? 0 }));
+  if (!seen.length) return skip('kube-state-metrics and node collectors are disabled');
+  const missing = seen.filter(({ count }) => count === 0);
+  if (!missing[0]) return ok(seen.map(({ what, count }) => `${what} ${count}`).join(', '));
+  const settled = settledFor(look);
+  if (settled < 120) return skip(`the stack started ${ago(settled)} ago: not yet ${missing.map(({ what }) => what).join(', ')}`);
+  return fail(`no series of ${missing.map(({ what }) => what).join(', ')}`, {
+    cause: `${missing[0].id} does not deliver: permissions, endpoint or scrape job`,
+    fix: `${look.kubectl} logs -l app.kubernetes.io/name=${missing[0].id} --tail=50`,
+  });
+}
+
+export const targetChecks: Check[] = [
+  prom('04', 'Scrape targets are up', {
+    about:
+      'Share of active targets that answer their scrape, with the last error of those that do not. A target of the stack itself that is down fails, and so do more than a tenth of all. Targets whose pod started less than five minutes ago, or is going, are told and not counted.',
+    sources: '000-TRB-04, 001-CFG-03, 001-PROM-07, 003-PROM-06, 003-PROM-07',
+    needs: ['prometheus'],
+    dependsOn: [...SELF, ...WORKLOADS],
+    reads: [...CLOCK_READS, TARGETS_KEY],
+    run: up,
+  }),
+  prom('05', 'Scrape jobs have targets', {
+    about:
+      "Every job of the plan must have at least one target that is not down: the stack's own components, and kubernetes-pods when a running pod has the annotation prometheus.io/scrape. A missing job means a changed configuration, or that Prometheus may not list pods.",
+    sources: '003-PROM-01, 003-TRB-04',
+    needs: ['prometheus'],
+    dependsOn: [...SELF, ...WORKLOADS, 'PROM-04'],
+    reads: [TARGETS_KEY, 'k8s:Pod@all', 'time:now'],
+    run: jobs,
+  }),
+  prom('06', 'ServiceMonitors are selected', {
+    about:
+      'With a Prometheus operator, ServiceMonitors choose what is scraped, and the operator takes only those whose labels it selects. This profile has no operator: scrape jobs stand in the configuration of Prometheus, which PROM-05 checks.',
+    sources: '000-SELF-04, 000-TRB-05, 003-TRB-06',
+    ...notHere('no Prometheus operator in this profile'),
+  }),
+  prom('18', 'Scrape intervals are as configured', {
+    about:
+      'The interval of every target against that of its job in the ConfigMap. A difference means that Prometheus still runs with an older configuration, or that one was set by hand; rates over short windows then come out empty.',
+    sources: '001-PROM-06, 003-TRB3-05',
+    needs: ['prometheus'],
+    dependsOn: [...SELF, 'PROM-14'],
+    reads: [TARGETS_KEY, 'config:prometheus'],
+    run: intervals,
+  }),
+  prom('19', 'Metrics of cluster, nodes and containers arrive', {
+    about:
+      'Dashboards and alerts need series of kube-state-metrics (kube_*), of containers from the kubelet and of the nodes (system_*) from the node collectors. If one family is missing its source does not run, may not read, or does not get through; when kube-state-metrics is not ready the finding says why.',
+    sources: '001-KM-06, 001-KM-07, 001-OPEN-03',
+    needs: ['prometheus'],
+    dependsOn: [...SELF, 'COL-06', 'COL-01', 'COL-02', 'COL-18', 'COL-09', 'COL-14'],
+    reads: (config) => [
+      ...(config['kube-state-metrics'].enabled ? workloadReads('kube-state-metrics') : []),
+      ...CLOCK_READS,
+      ...Object.values(SOURCES).map(([, expr]): FactKey => `promql:${expr}`),
+    ],
+    run: series,
+  }),
+];

@@ -1,0 +1,9 @@
+import type { Check } from '../doctor/types.ts';
+import { exposureChecks } from './security/exposure.ts';
+import { rightsChecks } from './security/rights.ts';
+import { secretChecks } from './security/secrets.ts';
+
+const all = [...exposureChecks, ...rightsChecks, ...secretChecks];
+
+/** SEC-01 to SEC-08 of appendix 1, in the order of their ids. */
+export const securityChecks: Check[] = all.toSorted((a, b) => (a.id < b.id ? -1 : 1));

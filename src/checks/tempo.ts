@@ -1,0 +1,226 @@
+import { CATALOG } from '../components/catalog.ts';
+import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../doctor/types.ts';
+import { GATEWAY } from './helpers/collector-config.ts';
+import { checksOf, oneLine, plural, some } from './helpers/define.ts';
+import { arr, at, leaves, rec, str } from './helpers/json.ts';
+import { podsOf, workloadKey, workloadOf } from './helpers/pods.ts';
+import { POLICIES, REACH_READS, reachVerdict } from './helpers/network.ts';
+import { rate, scalar } from './helpers/promql.ts';
+import { readyVerdict, serviceReads, serviceVerdict } from './helpers/service.ts';
+import { CLAIM_READS, claimVerdict } from './helpers/storage.ts';
+import { ago, CLOCK_READS, seconds, settledFor } from './helpers/time.ts';
+import { workloadReads, workloadVerdict } from './helpers/workload.ts';
+
+const tempo = checksOf('TEMPO');
+const SERVICE = CATALOG.tempo.service.name;
+const OBJECT = (look: Look) => `StatefulSet ${look.namespace}/${CATALOG.tempo.workload.name}`;
+const UP = ['TEMPO-01', 'TEMPO-02'];
+const PROMETHEUS = ['PROM-01', 'PROM-03', 'PROM-04'];
+
+const SPANS = 'sum(rate(tempo_distributor_spans_received_total[15m]))';
+const SPANS_EVER = 'sum(tempo_distributor_spans_received_total)';
+const SENT = 'sum(rate({__name__=~"otelcol_exporter_sent_spans(_total)?",exporter=~".*tempo.*"}[15m]))';
+const CALLS = 'count(traces_span_metrics_calls_total)';
+const GRAPH = 'count(traces_service_graph_request_total)';
+const ACCEPTED = 'sum(rate({__name__=~"otelcol_receiver_accepted_spans(_total)?"}[15m]))';
+// Without times Tempo searches what its ingester holds, which is the last minutes.
+const SEARCH = '/api/search?limit=20';
+const http = (path: string): FactKey => `http:${SERVICE}:${path}`;
+const promql = (...exprs: string[]): FactKey[] => exprs.map((expr): FactKey => `promql:${expr}`);
+
+function received(look: Look): Verdict {
+  const [spans, ever, sent] = [scalar(look, SPANS), scalar(look, SPANS_EVER), scalar(look, SENT)];
+  if (spans) return ok(rate(spans, 'spans'));
+  const settled = settledFor(look);
+  if (settled < 120) return skip(`the stack started ${ago(settled)} ago: no rate yet`);
+  if (sent)
+    return fail(`the gateway sends ${rate(sent, 'spans')} and Tempo has received none in 15 min`, {
+      cause: 'the exporter sends elsewhere, or Tempo refuses everything',
+      fix: `${look.kubectl} logs deployment/${GATEWAY} --since=15m | grep tempo`,
+      object: OBJECT(look),
+    });
+  return ok(`no application has sent traces in 15 min${ever ? `; ${ever} spans since its start` : ''}`);
+}
+
+function search(look: Look): Verdict {
+  const answer = look.http(SERVICE, SEARCH);
+  if (answer.status !== 200) {
+    return fail(`a search answers ${answer.status}: ${oneLine(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body), 160)}`, {
+      cause: 'the querier or its storage fails',
+      fix: `${look.kubectl} logs statefulset/${CATALOG.tempo.workload.name} --tail=50`,
+      object: OBJECT(look),
+    });
+  }
+  const traces = arr(answer.body, 'traces');
+  const services = [...new Set(traces.map((trace) => str(trace, 'rootServiceName') ?? '?'))];
+  if (traces.length) return ok(`${plural(traces.length, 'recent trace')} found, of ${some(services)}`);
+  const spans = look.config.prometheus.enabled ? (scalar(look, SPANS) ?? 0) : 0;
+  if (!spans) return ok('the search works; no application has sent traces in 15 min');
+  if (settledFor(look) < 300) return skip('the stack has just started: traces are searchable a few seconds after their last span');
+  return warn(`Tempo receives ${rate(spans, 'spans')}, and a search finds no trace`, {
+    cause: 'traces are not flushed or the search is off',
+    fix: `${look.kubectl} logs statefulset/${CATALOG.tempo.workload.name} --tail=50`,
+    object: OBJECT(look),
+  });
+}
+
+function retention(look: Look): Verdict {
+  const config = look.fact('config:tempo');
+  const period = str(config, 'compactor', 'compaction', 'block_retention');
+  const wanted = look.config.tempo.retention;
+  const backend = str(config, 'storage', 'trace', 'backend') ?? 'local';
+  const volume = backend === 'local' ? claim(look) : ok(`storage ${backend}`);
+  if (volume.status === 'fail') return volume;
+  if (seconds(period) !== seconds(wanted))
+    return warn(`traces are kept ${period ?? '336h (the default)'}, the profile says ${wanted}`, {
+      cause: 'the profile was changed and not applied',
+      fix: 'genai-obs install',
+      object: `ConfigMap ${look.namespace}/${SERVICE}`,
+    });
+  return volume.status === 'ok' ? ok(`traces are kept ${wanted}; ${volume.evidence}`) : volume;
+}
+
+function claim(look: Look): Verdict {
+  const mounted = arr(workloadOf(look, 'tempo'), 'spec', 'template', 'spec', 'volumes').some((one) => str(one, 'persistentVolumeClaim', 'claimName'));
+  if (mounted) return claimVerdict(look, 'tempo');
+  return warn('traces lie in an emptyDir: they are gone with the pod', {
+    cause: 'storage.enabled is false, or the volume was changed',
+    fix: 'set storage.enabled to true in the profile, then: genai-obs install',
+    object: OBJECT(look),
+  });
+}
+
+function overrides(look: Look): Verdict {
+  const config = look.fact('config:tempo');
+  const files = leaves(rec(config, 'overrides'))
+    .filter(({ path }) => path.endsWith('per_tenant_override_config'))
+    .map(({ text }) => text);
+  if (!files[0]) return ok('no file of overrides is referenced');
+  const name = files[0].split('/').at(-1) ?? '';
+  const mounts = arr(podsOf(look, 'tempo')[0] ?? workloadOf(look, 'tempo'), 'spec', 'containers').flatMap((container) => arr(container, 'volumeMounts'));
+  const mounted = mounts.some((mount) => files[0]?.startsWith(str(mount, 'mountPath') ?? '\0'));
+  const exists = look.list('ConfigMap').some((map) => at(map, 'data', name) !== undefined);
+  if (mounted && exists) return ok(`${files[0]} is mounted`);
+  return fail(`the overrides file ${files[0]} is ${mounted ? 'in no ConfigMap' : 'not mounted'}`, {
+    cause: 'Tempo does not start without a file that its configuration names',
+    fix: 'remove overrides.per_tenant_override_config: genai-obs install',
+    object: `ConfigMap ${look.namespace}/${SERVICE}`,
+  });
+}
+
+function serviceMap(look: Look): Verdict {
+  const [calls, graph, accepted] = [scalar(look, CALLS), scalar(look, GRAPH), scalar(look, ACCEPTED)];
+  const config = look.fact('config:tempo');
+  const generator =
+    JSON.stringify(at(config, 'overrides') ?? '').includes('service-graphs') && arr(config, 'metrics_generator', 'storage', 'remote_write').length > 0;
+  const more = { fix: 'genai-obs install   # connector of the gateway, generator of Tempo', object: `ConfigMap ${look.namespace}/${SERVICE}` };
+  if (!generator)
+    return warn("Tempo's metrics generator has no service-graphs processor or no remote write", { cause: 'the service map has no source', ...more });
+  if (calls) return ok(`${calls} series of span metrics, ${graph ?? 0} of the service graph${graph ? '' : ' (it needs calls between services)'}`);
+  if (!accepted) return ok('configured; no application has sent traces in 15 min');
+  if (settledFor(look) < 300) return skip('the stack has just started: span metrics appear within a minute');
+  return warn(`spans arrive (${rate(accepted)}) and there are no span metrics`, {
+    cause: 'the spanmetrics connector is missing in the gateway, or its metrics do not reach Prometheus',
+    ...more,
+  });
+}
+
+export const tempoChecks: Check[] = [
+  tempo('01', 'Tempo is ready', {
+    about:
+      'The StatefulSet tempo must have its pod ready; without it no traces are stored or shown, and the gateway keeps them in its queue until that is full. The finding names the cause: an unbound claim, an image, memory, or the line with which Tempo ended.',
+    sources: '003-TEMPO-01, 004-P3-04',
+    needs: ['tempo'],
+    dependsOn: ['TEMPO-07'],
+    reads: workloadReads('tempo'),
+    run: (look) => workloadVerdict(look, 'tempo'),
+  }),
+  tempo('02', 'Tempo answers ready', {
+    about:
+      'Asks /ready through the API server: it answers 200 when all modules of Tempo run. Shortly after a start it says what it waits for, which only warns.',
+    sources: '001-CHK-04, 001-PORT-04, 004-P3-04',
+    needs: ['tempo'],
+    dependsOn: ['TEMPO-01', 'TEMPO-03'],
+    reads: [http('/ready')],
+    run: (look) => readyVerdict(look, 'tempo', ['/ready'], /not ready: waiting|Some services are not Running/i),
+  }),
+  tempo('03', 'Nothing is in the way to Tempo', {
+    about:
+      'The Service tempo must have ports 3200, 4317 and 4318 that lead to the pods, and no NetworkPolicy may keep the gateway from 4317 or Grafana from 3200. Policies are read and judged as a network plugin does; the finding names the one that blocks.',
+    sources: '001-CFG-10, 001-TEMPO-02, 003-TEMPO-01',
+    needs: ['tempo'],
+    dependsOn: [POLICIES],
+    reads: [...serviceReads('tempo'), ...REACH_READS],
+    run: (look) => {
+      const service = serviceVerdict(look, 'tempo', [3200, 4317, 4318]);
+      return service.status === 'ok' ? reachVerdict(look, 'tempo', [4317, 3200]) : service;
+    },
+  }),
+  tempo('04', 'Tempo receives spans', {
+    about:
+      'Rate of spans that Tempo receives over 15 minutes, against what the gateway sends it. Tempo silent while the gateway sends is a break between them. No spans on either side is told and is no fault: traces come from applications only, and sampling may keep few.',
+    sources: '000-SELF-03',
+    needs: ['tempo', 'prometheus'],
+    dependsOn: [...UP, ...PROMETHEUS, 'TEMPO-03', 'COL-18'],
+    reads: [...CLOCK_READS, ...promql(SPANS, SPANS_EVER, SENT)],
+    run: received,
+  }),
+  tempo('05', 'Traces can be found', {
+    about:
+      'Searches Tempo for recent traces and names the services they begin in. An error of the search fails. Spans that arrive while no trace can be found warn; no spans at all is told, and then applications need instrumentation or the right endpoint.',
+    sources: '001-SDK-04, 002-QRY-01, 003-INST-02',
+    needs: ['tempo'],
+    dependsOn: [...UP, 'TEMPO-04'],
+    reads: (config) => [...CLOCK_READS, http(SEARCH), ...(config.prometheus.enabled ? promql(SPANS) : [])],
+    run: search,
+  }),
+  tempo('06', 'Traces are kept as planned, on a durable volume', {
+    about:
+      "Retention of Tempo's blocks against tempo.retention, and where they lie: the claim tempo-data must be bound and less than 70 % full, from 85 % it fails; an emptyDir warns, since traces go with the pod. Re-apply the profile, shorten the retention or grow the volume.",
+    sources: '001-TEMPO-04, 001-TEMPO-05, 003-TEMPO-02, 003-TEMPO-04, 004-MNT-03, 004-P1-03, 004-P1-04',
+    needs: ['tempo'],
+    dependsOn: ['TEMPO-01'],
+    reads: [...CLAIM_READS, 'config:tempo', workloadKey('tempo')],
+    run: retention,
+  }),
+  tempo('07', 'Files that the configuration of Tempo names exist', {
+    about:
+      'Tempo ends at start when overrides name a file that is not mounted. The check looks for such a reference and for the ConfigMap and mount behind it; without a reference nothing is needed.',
+    sources: '003-TEMPO-03',
+    needs: ['tempo'],
+    reads: ['config:tempo', 'k8s:ConfigMap', 'k8s:Pod', workloadKey('tempo')],
+    run: overrides,
+  }),
+  tempo('08', 'The object storage of traces answers', {
+    about:
+      'With a backend such as S3 Tempo needs bucket, region and credentials, and says so in its log when they do not work. With local storage, as in quickstart, there is nothing to reach.',
+    sources: '000-HA-02, 000-INST-10',
+    needs: ['tempo'],
+    dependsOn: UP,
+    reads: ['config:tempo', 'logs:tempo'],
+    run: (look) => {
+      const backend = str(look.fact('config:tempo'), 'storage', 'trace', 'backend');
+      if (!backend) throw new CouldNotLook('the configuration of Tempo names no backend');
+      if (backend === 'local') return skip('traces lie on a volume (backend local), not in object storage');
+      const bad = Object.values(look.fact<Record<string, string[]>>('logs:tempo'))
+        .flat()
+        .filter((line) => /level=error/.test(line) && /bucket|AccessDenied|SignatureDoesNotMatch|backend|s3|gcs/i.test(line));
+      if (bad[0])
+        return fail(`${plural(bad.length, 'line')} about ${backend}: ${oneLine(bad.at(-1) ?? '', 200)}`, {
+          cause: 'bucket, region or credentials',
+          fix: `${look.kubectl} logs statefulset/${CATALOG.tempo.workload.name} | grep level=error`,
+          object: OBJECT(look),
+        });
+      return ok(`no error about ${backend} in the last 200 lines`);
+    },
+  }),
+  tempo('09', 'The service map has its metrics', {
+    about:
+      "Grafana draws the service map from traces_service_graph_* of Tempo's metrics generator, and rates from traces_span_metrics_* of the gateway. The generator must be configured; once spans arrive, span metrics must exist. The service graph needs calls from one service to another.",
+    sources: '001-DS-03',
+    needs: ['tempo', 'prometheus', GATEWAY],
+    dependsOn: [...UP, ...PROMETHEUS, 'PROM-07', 'PROM-08', 'COL-18', 'COL-02'],
+    reads: [...CLOCK_READS, 'config:tempo', ...promql(CALLS, GRAPH, ACCEPTED)],
+    run: serviceMap,
+  }),
+];

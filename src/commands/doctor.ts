@@ -1,0 +1,173 @@
+import { type DoctorWires, examine } from '../doctor/stage.ts';
+import { explainKube, KubeError } from '../adapters/kube.ts';
+import { softStop } from '../app/signals.ts';
+import { journalOf, wire } from '../app/wire.ts';
+import { CHECKS } from '../checks/index.ts';
+import { version } from '../core/assets.ts';
+import { EXIT, cancelled, usageError } from '../core/errors.ts';
+import type { ProbeResult } from '../doctor/probe.ts';
+import { json } from '../doctor/report/json.ts';
+import { junit } from '../doctor/report/junit.ts';
+import { exitCodeOf, type Report, summarise } from '../doctor/report/report.ts';
+import { short } from '../doctor/report/short.ts';
+import type { Paint } from '../core/paint.ts';
+import { table } from '../doctor/report/table.ts';
+import { diagnose, select, type Stage } from '../doctor/run.ts';
+import { loadFacts, saveFacts } from '../doctor/saved.ts';
+import type { Facts, Finding } from '../doctor/types.ts';
+import { profileLayer, resolve } from '../profile/load.ts';
+import type { Config } from '../profile/schema.ts';
+import { paintStdout } from '../ui/paint.ts';
+
+export type Format = 'table' | 'short' | 'json' | 'junit';
+
+export interface DoctorOptions {
+  context?: string | undefined;
+  namespace?: string | undefined;
+  stage?: Stage | undefined;
+  probe?: boolean | undefined;
+  only?: string[] | undefined;
+  skip?: string[] | undefined;
+  output?: Format | undefined;
+  json?: boolean | undefined;
+  strict?: boolean | undefined;
+  verbose?: boolean | undefined;
+  /** Judge a facts file instead of a cluster. */
+  from?: string | undefined;
+  saveFacts?: string | undefined;
+}
+
+/** Where the report goes and how it looks: data on `out`, progress on `err`. */
+export interface Desk {
+  out: (text: string) => void;
+  err: (text: string) => void;
+  paint: Paint;
+  width?: number;
+}
+
+/** The command: connects, looks, reports. Exit code 0, 3 when a check failed or could not look, 4 for warnings with --strict. */
+export async function doctor(options: DoctorOptions): Promise<number> {
+  const live = process.stderr.isTTY === true;
+  const desk: Desk = {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void (live && process.stderr.write(`\r\u001b[K${text.slice(0, 79)}`)),
+    paint: paintStdout(),
+    ...(process.stdout.isTTY ? { width: Math.min(120, process.stdout.columns) } : {}),
+  };
+  // Refused before anything is connected.
+  select(CHECKS, chosen(options));
+  if (options.from) return replay(options, desk);
+  const stop = softStop(() => desk.err('stopping: the probe cleans up'));
+  try {
+    const wires = await wire({ context: options.context, namespace: options.namespace });
+    const config = await configOf(wires);
+    return await runDoctor({ ...desk, wires, config, signal: stop.signal }, options);
+  } finally {
+    stop.dispose();
+  }
+}
+
+/** What the installation was made with; before there is one, the quickstart profile. */
+async function configOf(wires: Parameters<typeof journalOf>[0]): Promise<Config> {
+  const preset = () => resolve([profileLayer('quickstart'), { source: '--namespace', data: { namespace: wires.namespace } }]);
+  try {
+    return (await journalOf(wires))?.config ?? preset();
+  } catch (error) {
+    // A cluster that does not answer is the doctor's first finding, not an error of the tool.
+    if (error instanceof Error && /does not answer|refuses the credentials|not allowed/.test(error.message)) return preset();
+    throw error instanceof KubeError ? explainKube(error, wires.kube, 'reading the journal') : error;
+  }
+}
+
+export interface DoctorDeps extends Desk {
+  wires: DoctorWires;
+  config: Config;
+  signal?: AbortSignal;
+}
+
+/** Looks at a cluster and writes the report; returns the exit code. */
+export async function runDoctor(deps: DoctorDeps, options: DoctorOptions): Promise<number> {
+  const { wires, config } = deps;
+  const started = Date.now();
+  const { findings, facts } = await examine(wires, config, options.stage ?? 'stack', {
+    ...chosen(options),
+    report: deps.err,
+    ...(deps.signal ? { signal: deps.signal } : {}),
+  });
+  deps.err('');
+  if (options.saveFacts)
+    saveFacts(options.saveFacts, {
+      schemaVersion: 1,
+      tool: version(),
+      context: wires.context,
+      takenAt: new Date(started).toISOString(),
+      probe: options.probe === true,
+      config,
+      facts,
+    });
+  if (deps.signal?.aborted) throw cancelled('the doctor was stopped', 'genai-obs doctor');
+  return write(deps, options, { findings, facts, config, context: wires.context, startedAt: new Date(started).toISOString(), ms: Date.now() - started });
+}
+
+/** The same verdicts from saved facts, without a cluster. */
+function replay(options: DoctorOptions, desk: Desk): number {
+  if (options.saveFacts) throw usageError('--from and --save-facts exclude each other');
+  const saved = loadFacts(options.from ?? '');
+  const started = Date.now();
+  const selection = { ...chosen(options), stage: options.stage ?? 'stack', probe: saved.probe, context: saved.context };
+  const findings = diagnose(saved.facts, saved.config, CHECKS, selection);
+  return write(desk, options, {
+    findings,
+    facts: saved.facts,
+    config: saved.config,
+    context: saved.context,
+    startedAt: saved.takenAt,
+    ms: Date.now() - started,
+  });
+}
+
+function chosen({ probe = false, only, skip, stage }: DoctorOptions): { probe: boolean; only?: string[]; skip?: string[]; stage?: Stage } {
+  return { probe, ...(only?.length ? { only } : {}), ...(skip?.length ? { skip } : {}), ...(stage ? { stage } : {}) };
+}
+
+interface Outcome {
+  findings: Finding[];
+  facts: Facts;
+  config: Config;
+  context: string;
+  startedAt: string;
+  ms: number;
+}
+
+function write(desk: Desk, options: DoctorOptions, { findings, facts, config, context, startedAt, ms }: Outcome): number {
+  const exitCode = exitCodeOf(findings, options.strict ?? false);
+  const probe = facts['probe:result'];
+  const report: Report = {
+    schemaVersion: 1,
+    tool: { name: 'genai-obs', version: version() },
+    context,
+    namespace: config.namespace,
+    profile: config.profile,
+    startedAt,
+    ms,
+    exitCode,
+    summary: summarise(findings),
+    findings,
+    ...(probe?.ok ? { probe: probe.value as ProbeResult } : {}),
+  };
+  desk.out(render(report, options, desk));
+  return exitCode satisfies (typeof EXIT)[keyof typeof EXIT];
+}
+
+function render(report: Report, { output, json: asJson, verbose = false }: DoctorOptions, desk: Desk): string {
+  switch (asJson ? 'json' : (output ?? 'table')) {
+    case 'json':
+      return json(report);
+    case 'junit':
+      return junit(report);
+    case 'short':
+      return short(report);
+    case 'table':
+      return table(report, desk.paint, { verbose, ...(desk.width ? { width: desk.width } : {}) });
+  }
+}

@@ -1,0 +1,51 @@
+import { type Wires, journalOf, wire } from '../app/wire.ts';
+import { explainKube } from '../adapters/kube.ts';
+import { storedReleases } from '../adapters/helm.ts';
+import { EXIT } from '../core/errors.ts';
+import { observe } from '../engine/observe.ts';
+import { buildPlan } from '../engine/plan.ts';
+import { type PhaseFlags, excludedSteps } from '../engine/select.ts';
+import type { Step } from '../engine/types.ts';
+import type { ConfigFlags } from '../profile/flags.ts';
+import { resolve } from '../profile/load.ts';
+import { paintStdout } from '../ui/paint.ts';
+import { type Observed, budgetText, planJson, planText } from '../ui/plan.ts';
+import { layersOf } from './configure.ts';
+
+export interface PlanOptions extends ConfigFlags, PhaseFlags {
+  context?: string | undefined;
+  json?: boolean | undefined;
+  exitCode?: boolean | undefined;
+}
+
+/** Looks at every step; changes nothing. Charts are rendered a few at a time: each helm costs a process. */
+export async function observeAll(steps: Step[], wires: Wires): Promise<Observed> {
+  try {
+    const eyes = { ...wires, releases: await storedReleases(wires.kube, wires.namespace) };
+    const out: Observed = [];
+    for (let i = 0; i < steps.length; i += 4) {
+      out.push(...(await Promise.all(steps.slice(i, i + 4).map(async (step) => ({ step, seen: await observe(step, eyes, { diff: true }) })))));
+    }
+    return out;
+  } catch (error) {
+    throw explainKube(error, wires.kube, 'comparing the plan with the cluster');
+  }
+}
+
+/** Exit code 0; with --exit-code 3 when something would change. */
+export async function plan(options: PlanOptions): Promise<number> {
+  const first = resolve(layersOf(options, undefined));
+  const wires = await wire({ context: options.context, namespace: options.namespace ?? first.namespace });
+  const journal = await journalOf(wires);
+  const config = resolve(layersOf({ ...options, namespace: wires.namespace }, journal));
+  const steps = buildPlan(config);
+  const excluded = excludedSteps(steps, options);
+  const observed = await observeAll(
+    steps.filter((step) => !excluded.has(step.id)),
+    wires,
+  );
+  const changes = observed.some(({ step, seen }) => step.kind !== 'gate' && seen.state !== 'done');
+  if (options.json) process.stdout.write(`${JSON.stringify({ namespace: config.namespace, context: wires.context, steps: planJson(observed) }, null, 2)}\n`);
+  else process.stdout.write(`${planText(observed, paintStdout())}\n\n${budgetText(steps)}\n`);
+  return changes && options.exitCode ? EXIT.check : EXIT.ok;
+}

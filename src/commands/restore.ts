@@ -1,0 +1,87 @@
+import { softStop } from '../app/signals.ts';
+import { type Wires, journalOf, wire } from '../app/wire.ts';
+import { explainKube } from '../adapters/kube.ts';
+import type { Manifest } from '../backup/manifest.ts';
+import { passphraseFrom } from '../backup/passphrase.ts';
+import { type RestoreDeps, type RestoreOptions, type RestoreResult, planText, restoreAll } from '../backup/restore.ts';
+import { EXIT, ObsError, cancelled } from '../core/errors.ts';
+import { redact } from '../core/redact.ts';
+import { takeLock } from '../engine/lock.ts';
+import type { Config } from '../profile/schema.ts';
+import { paint } from '../ui/paint.ts';
+import { report } from './backup.ts';
+import { gates } from './gates.ts';
+
+export interface RestoreFlags {
+  context?: string | undefined;
+  namespace?: string | undefined;
+  dryRun?: boolean | undefined;
+  only?: string[] | undefined;
+  includeSecrets?: boolean | undefined;
+  passphraseFile?: string | undefined;
+  yes?: boolean | undefined;
+  json?: boolean | undefined;
+}
+
+/** `genai-obs restore`; ends with the doctor. */
+export async function restore(path: string, flags: RestoreFlags): Promise<number> {
+  const { confirmOr, passwordOr } = await import('../ui/prompts.ts');
+  const passphrase = passphraseFrom(flags.passphraseFile, (message) => passwordOr('GENAI_OBS_PASSPHRASE or --passphrase-file', message), false);
+  const wires = await wire(flags);
+  const config = (await journalOf(wires))?.config;
+  const stop = softStop(() => report('stopping: what was begun is ended or taken back; press Ctrl-C again to stop at once'));
+  const deps: RestoreDeps = { ...wires, config, signal: stop.signal, report, confirm: (message) => confirmOr('--yes', message), passphrase };
+  const options: RestoreOptions = { path, dryRun: flags.dryRun, only: flags.only, yes: flags.yes, includeSecrets: flags.includeSecrets };
+  const lock = config && !flags.dryRun ? await takeLock(wires.kube, wires.namespace, 'restore', report) : undefined;
+  try {
+    const result = await runRestore(deps, options, (plan, manifest) => (flags.json ? undefined : showPlan(plan, manifest, flags)));
+    for (const text of result.warnings) process.stderr.write(`${paint.warn('note:')} ${redact(text)}\n`);
+    if (!flags.dryRun && config) await examine(wires, config, stop.signal, result);
+    if (flags.json)
+      process.stdout.write(
+        `${redact(JSON.stringify({ backup: result.manifest.createdAt, plan: result.plan, restored: result.restored, warnings: result.warnings }))}\n`,
+      );
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof ObsError && error.exit === EXIT.cancelled && stop.signal.aborted)
+      throw cancelled('stopped: every store is either restored or as it was before', 'run the same restore again');
+    throw explainKube(error, wires.kube, 'restoring');
+  } finally {
+    await lock?.release();
+    stop.dispose();
+  }
+}
+
+/** The work of `restore`, with everything given. */
+export function runRestore(
+  deps: RestoreDeps,
+  options: RestoreOptions,
+  show: (plan: RestoreResult['plan'], manifest: Manifest) => void = () => {},
+): Promise<RestoreResult> {
+  return restoreAll(deps, options, show);
+}
+
+function showPlan(plan: RestoreResult['plan'], manifest: Manifest, flags: RestoreFlags): void {
+  const text = `${redact(planText(plan, manifest))}\n`;
+  if (flags.dryRun) process.stdout.write(text);
+  else process.stderr.write(text);
+}
+
+async function examine(wires: Wires, config: Config, signal: AbortSignal, result: RestoreResult): Promise<void> {
+  const done = Object.values(result.restored).reduce((sum, outcome) => sum + outcome.done, 0);
+  process.stderr.write(
+    `\n${done > 0 ? `${paint.ok('Restored')}: ${done} objects` : paint.ok('Nothing to restore: everything is as in the backup')}. The doctor looks at the stack.\n`,
+  );
+  await gates(wires, config, signal)({ kind: 'gate', gate: 'verify', id: 'verify', phase: 'verify', title: 'Verification', needs: [] }, calmly(report));
+  process.stderr.write(`${paint.ok('The stack is healthy.')}\n`);
+}
+
+/** The doctor tells every look it takes; a line in three seconds is enough. */
+function calmly(tell: (text: string) => void): (text: string) => void {
+  let last = 0;
+  return (text) => {
+    if (Date.now() - last < 3_000) return;
+    last = Date.now();
+    tell(text);
+  };
+}

@@ -1,0 +1,49 @@
+import { installed, wire } from '../app/wire.ts';
+import { EXIT } from '../core/errors.ts';
+import { explainKube } from '../adapters/kube.ts';
+import { storedReleases } from '../adapters/helm.ts';
+import { observe } from '../engine/observe.ts';
+import { buildPlan } from '../engine/plan.ts';
+import { paintStdout } from '../ui/paint.ts';
+
+export interface StatusOptions {
+  context?: string | undefined;
+  namespace?: string | undefined;
+  json?: boolean | undefined;
+}
+
+/** One line per step: what the journal says and what the cluster says. Exit code 3 when they differ from done. */
+export async function status(options: StatusOptions): Promise<number> {
+  const wires = await wire(options);
+  const { journal, config } = await installed(wires);
+  const steps = buildPlan(config).filter((step) => step.kind !== 'gate');
+  const eyes = { ...wires, releases: await storedReleases(wires.kube, wires.namespace) };
+  const rows = await Promise.all(
+    steps.map(async (step) => ({
+      id: step.id,
+      phase: step.phase,
+      title: step.title,
+      journal: journal.steps[step.id]?.state ?? 'not started',
+      ...(await observe(step, eyes)),
+    })),
+  ).catch((error: unknown) => Promise.reject(explainKube(error, wires.kube, 'reading the installation')));
+  const good = rows.every((row) => row.state === 'done');
+  if (options.json) {
+    process.stdout.write(
+      `${JSON.stringify({ namespace: config.namespace, profile: config.profile, tool: journal.tool, verified: journal.steps['verify']?.state ?? 'not started', steps: rows }, null, 2)}\n`,
+    );
+  } else {
+    const paint = paintStdout();
+    const lines = rows.map(
+      (row) =>
+        `${row.state === 'done' ? paint.ok('✔') : paint.fail('✖')} ${row.title.padEnd(34)} ${row.state.padEnd(8)} ${paint.dim(row.detail ?? (row.state === 'done' ? '' : `journal: ${row.journal}`))}`,
+    );
+    const verified = journal.steps['verify'];
+    lines.push(
+      '',
+      `profile ${config.profile} in namespace ${config.namespace}, by ${journal.tool}; verification ${verified ? `${verified.state} at ${verified.at}` : 'has not run'}`,
+    );
+    process.stdout.write(`${lines.join('\n')}\n`);
+  }
+  return good ? EXIT.ok : EXIT.check;
+}

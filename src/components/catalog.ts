@@ -1,0 +1,96 @@
+import type { ComponentId } from '../profile/schema.ts';
+
+/** What everybody may know of a component without building it: installer, doctor, backup and docs read it. */
+export interface ComponentFacts {
+  title: string;
+  /** Upstream reference; `global.imageRegistry` replaces the host. */
+  image: string;
+  workload: { kind: 'StatefulSet' | 'Deployment' | 'DaemonSet'; name: string };
+  service: { name: string; port: number; portName: string };
+  /** Path on the service that answers 200 when the component is ready. */
+  readyPath: string;
+  /** Claim that holds its data; it belongs to no chart. */
+  claim?: { name: string; mountPath: string };
+}
+
+const COLLECTOR = 'ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib:0.158.0';
+
+export const CATALOG: Record<ComponentId, ComponentFacts> = {
+  prometheus: {
+    title: 'Prometheus',
+    image: 'quay.io/prometheus/prometheus:v3.14.0',
+    workload: { kind: 'StatefulSet', name: 'prometheus-server' },
+    service: { name: 'prometheus-server', port: 80, portName: 'http' },
+    readyPath: '/-/ready',
+    claim: { name: 'prometheus-data', mountPath: '/prometheus' },
+  },
+  alertmanager: {
+    title: 'Alertmanager',
+    image: 'quay.io/prometheus/alertmanager:v0.34.0',
+    workload: { kind: 'StatefulSet', name: 'alertmanager' },
+    service: { name: 'alertmanager', port: 9093, portName: 'http' },
+    readyPath: '/-/ready',
+    claim: { name: 'alertmanager-data', mountPath: '/alertmanager' },
+  },
+  loki: {
+    title: 'Loki',
+    image: 'docker.io/grafana/loki:3.7.6',
+    workload: { kind: 'StatefulSet', name: 'loki' },
+    service: { name: 'loki', port: 3100, portName: 'http' },
+    readyPath: '/ready',
+    claim: { name: 'loki-data', mountPath: '/loki' },
+  },
+  tempo: {
+    title: 'Tempo',
+    image: 'docker.io/grafana/tempo:2.10.8',
+    workload: { kind: 'StatefulSet', name: 'tempo' },
+    service: { name: 'tempo', port: 3200, portName: 'http' },
+    readyPath: '/ready',
+    claim: { name: 'tempo-data', mountPath: '/var/tempo' },
+  },
+  'kube-state-metrics': {
+    title: 'kube-state-metrics',
+    image: 'registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.20.0',
+    workload: { kind: 'Deployment', name: 'kube-state-metrics' },
+    service: { name: 'kube-state-metrics', port: 8080, portName: 'http' },
+    readyPath: '/healthz',
+  },
+  grafana: {
+    title: 'Grafana',
+    image: 'docker.io/grafana/grafana:13.2.0',
+    workload: { kind: 'StatefulSet', name: 'grafana' },
+    service: { name: 'grafana', port: 80, portName: 'http' },
+    readyPath: '/api/health',
+    claim: { name: 'grafana-data', mountPath: '/var/lib/grafana' },
+  },
+  'opentelemetry-collector': {
+    title: 'gateway collector',
+    image: COLLECTOR,
+    workload: { kind: 'Deployment', name: 'opentelemetry-collector' },
+    service: { name: 'opentelemetry-collector', port: 4318, portName: 'otlp-http' },
+    readyPath: '/',
+  },
+  'opentelemetry-node-collector': {
+    title: 'node collectors',
+    image: COLLECTOR,
+    workload: { kind: 'DaemonSet', name: 'opentelemetry-node-collector' },
+    service: { name: 'opentelemetry-node-collector', port: 8888, portName: 'metrics' },
+    readyPath: '/',
+  },
+  'opentelemetry-cluster-collector': {
+    title: 'cluster collector',
+    image: COLLECTOR,
+    workload: { kind: 'Deployment', name: 'opentelemetry-cluster-collector' },
+    service: { name: 'opentelemetry-cluster-collector', port: 8888, portName: 'metrics' },
+    readyPath: '/',
+  },
+};
+
+/** Applies `global.imageRegistry`: the host part gives way, the path stays, so that one mirror serves all images. */
+export function imageOf(reference: string, registry: string): string {
+  if (!registry) return reference;
+  const slash = reference.indexOf('/');
+  const host = slash > 0 ? reference.slice(0, slash) : '';
+  const hasHost = host.includes('.') || host.includes(':') || host === 'localhost';
+  return `${registry}/${hasHost ? reference.slice(slash + 1) : reference}`;
+}

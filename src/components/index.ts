@@ -1,0 +1,13 @@
+import type { Component } from './types.ts';
+import { prometheus } from './prometheus.ts';
+import { alertmanager } from './alertmanager.ts';
+import { loki } from './loki.ts';
+import { tempo } from './tempo.ts';
+import { kubeStateMetrics } from './kube-state-metrics.ts';
+import { grafana } from './grafana.ts';
+import { gatewayCollector } from './opentelemetry-collector.ts';
+import { nodeCollector } from './opentelemetry-node-collector.ts';
+import { clusterCollector } from './opentelemetry-cluster-collector.ts';
+
+/** Every component: a new one is a file here, a row in catalog.ts, a folder in templates/, and a line in this list. */
+export const COMPONENTS: Component[] = [prometheus, alertmanager, loki, tempo, kubeStateMetrics, grafana, gatewayCollector, nodeCollector, clusterCollector];

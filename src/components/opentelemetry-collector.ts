@@ -1,0 +1,19 @@
+import { collectorEnv, withoutExporter } from './collector.ts';
+import { set } from './edit.ts';
+import type { Component } from './types.ts';
+
+/** The gateway: OTLP entry, enrichment, span metrics before sampling, export to the backends (000-COMP-01). */
+export const gatewayCollector: Component = {
+  id: 'opentelemetry-collector',
+  phase: 'collectors',
+  needs: [],
+  configure(base, config) {
+    // 000-VAL-07: the share as the processor wants it, in percent.
+    let out = set(base, ['processors', 'probabilistic_sampler', 'sampling_percentage'], Number((config.genai.sampling.rate * 100).toPrecision(12)));
+    if (!config.prometheus.enabled) out = withoutExporter(out, 'otlp_http/prometheus');
+    if (!config.loki.enabled) out = withoutExporter(out, 'otlp_http/loki');
+    if (!config.tempo.enabled) out = withoutExporter(out, 'otlp_grpc/tempo');
+    return out;
+  },
+  values: (config) => ({ replicas: config['opentelemetry-collector'].replicaCount, ...collectorEnv(config) }),
+};

@@ -1,0 +1,22 @@
+import { parse, stringify } from 'yaml';
+import { folderAsset, yamlAsset } from '../core/assets.ts';
+import type { Config } from '../profile/schema.ts';
+import { type ListPrice, type Rule, type RuleGroup, budgetRules, priceRules } from './rules.ts';
+
+/** `absent(up{job="otel-collector"})` would fire for ever where no collector is wanted. */
+function missesCollectors(rule: Rule, config: Config): boolean {
+  const collectors = ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const;
+  return rule.expr.includes('absent(up{job="otel-collector"})') && collectors.every((id) => !config[id].enabled);
+}
+
+/** Files of the ConfigMap prometheus-rules: ours from templates/rules, plus prices and budget of the profile. */
+export function ruleFiles(config: Config): Record<string, string> {
+  const fixed = Object.entries(folderAsset('templates/rules', '.yaml')).map(([name, text]): [string, string] => {
+    // Parsed and written again: a template that is no valid YAML must fail here, not in Prometheus.
+    const file = parse(text.replaceAll('NAMESPACE', config.namespace)) as { groups: RuleGroup[] };
+    return [name, stringify({ groups: file.groups.map((group) => ({ ...group, rules: group.rules.filter((rule) => !missesCollectors(rule, config)) })) })];
+  });
+  const list = yamlAsset<{ prices: ListPrice[] }>('templates', 'prices.yaml');
+  const made = [priceRules(list.prices, config.genai.cost.prices), ...budgetRules(config.genai.cost.budgetLimit)];
+  return Object.fromEntries([...fixed, ['prices-and-budget.yaml', stringify({ groups: made })]]);
+}

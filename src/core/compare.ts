@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+
+/** One difference between what is wanted and what is there; `path` in dots, values shortened for people. */
+export interface Change {
+  path: string;
+  from: string;
+  to: string;
+}
+
+/** JSON with sorted keys: equal data gives equal text. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, v: unknown) =>
+    v && typeof v === 'object' && !Array.isArray(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))) : v,
+  );
+}
+
+/** Short stable hash of any JSON value. */
+export function hashOf(value: unknown): string {
+  return createHash('sha256')
+    .update(canonical(value) ?? 'undefined')
+    .digest('hex')
+    .slice(0, 16);
+}
+
+/**
+ * Differences of `wanted` against `live`, where live may hold more: defaults, status, other managers' fields.
+ * Lists must have equal length; their items are compared in order.
+ */
+export function subsetDiff(wanted: unknown, live: unknown, path = ''): Change[] {
+  if (wanted === null || wanted === undefined) return [];
+  if (Array.isArray(wanted)) {
+    const list = Array.isArray(live) ? (live as unknown[]) : [];
+    if (!Array.isArray(live) && wanted.length === 0) return [];
+    if (list.length !== wanted.length) return [{ path, from: short(live), to: short(wanted) }];
+    return wanted.flatMap((item, i) => subsetDiff(item, list[i], `${path}[${i}]`));
+  }
+  if (typeof wanted === 'object') {
+    const entries = Object.entries(wanted as Record<string, unknown>);
+    const map = (live && typeof live === 'object' ? live : {}) as Record<string, unknown>;
+    return entries.flatMap(([key, value]) => subsetDiff(value, map[key], path ? `${path}.${key}` : key));
+  }
+  if (wanted === live || isZero(wanted, live)) return [];
+  return [{ path, from: short(live), to: short(wanted) }];
+}
+
+/** The API server drops empty strings, zeros and `false`. */
+function isZero(wanted: unknown, live: unknown): boolean {
+  return live === undefined && (wanted === '' || wanted === 0 || wanted === false);
+}
+
+function short(value: unknown): string {
+  const text = value === undefined ? '(absent)' : typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  const line = text.replace(/\s+/g, ' ');
+  return line.length > 60 ? `${line.slice(0, 57)}...` : line;
+}

@@ -1,0 +1,25 @@
+/**
+ * Values that must never be printed, logged or journalled. Whoever reads or makes a secret registers it here;
+ * every line from a child process and every error text passes through `redact`.
+ */
+const secrets = new Set<string>();
+
+export function registerSecret(value: string): void {
+  // Short values would blank out ordinary words.
+  if (value.length >= 6) {
+    const forms = [value, Buffer.from(value).toString('base64'), JSON.stringify(value).slice(1, -1), encodeURIComponent(value)];
+    for (const form of forms) secrets.add(form);
+  }
+}
+
+export function redact(text: string): string {
+  let out = text;
+  // The longest first: one secret may begin with another.
+  for (const secret of [...secrets].sort((a, b) => b.length - a.length)) out = out.replaceAll(secret, '[redacted]');
+  return (
+    out
+      .replace(/(Bearer\s+)[A-Za-z0-9._~+/=-]{12,}/g, '$1[redacted]')
+      // Quotes and escapes stay where they are: the text may be JSON.
+      .replace(/((?:password|token|api[_-]?key|secret)\\*"?\s*[:=]\s*(?:\\*")?)(?!\[redacted\])[^\s",}\\]{6,}/gi, '$1[redacted]')
+  );
+}

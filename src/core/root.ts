@@ -1,0 +1,25 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The folder that holds templates/ and profiles/: the package's root, from src/ and from the bundle alike. */
+export const ROOT = findRoot(dirname(fileURLToPath(import.meta.url)));
+
+function findRoot(dir: string): string {
+  if (existsSync(join(dir, 'templates')) && existsSync(join(dir, 'package.json'))) return dir;
+  const parent = dirname(dir);
+  if (parent === dir) throw new Error('the package is incomplete: no templates folder');
+  return findRoot(parent);
+}
+
+export function assetPath(...parts: string[]): string {
+  return join(ROOT, ...parts);
+}
+
+export function readAsset(...parts: string[]): string {
+  return readFileSync(assetPath(...parts), 'utf8');
+}
+
+export function version(): string {
+  return (JSON.parse(readAsset('package.json')) as { version: string }).version;
+}

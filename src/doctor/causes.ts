@@ -1,0 +1,109 @@
+import type { Config } from '../profile/schema.ts';
+import type { Check, Finding, Status } from './types.ts';
+
+/**
+ * What explains a failure anywhere in the stack, besides a check's own `dependsOn`: without an API server, a living
+ * namespace, an installed stack and ready nodes nothing works, and a NetworkPolicy explains whatever needs the network.
+ */
+const ALWAYS = ['PRE-05'];
+const STACK = ['PRE-26', 'MNT-08', 'PRE-07'];
+const NETWORK = ['PRE-16'];
+/**
+ * Causes across areas, which do not know each other: no room, no volume and no Secret keep pods from starting.
+ * Where the cause names its object, it explains only what uses that.
+ */
+const PODS = ['COL-01', 'COL-02', 'PROM-01', 'PROM-19', 'LOKI-01', 'TEMPO-01', 'GRAF-01', 'ALRT-01'];
+const CLAIMS: Record<string, string> = {
+  'PROM-01': 'prometheus-data',
+  'LOKI-01': 'loki-data',
+  'TEMPO-01': 'tempo-data',
+  'GRAF-01': 'grafana-data',
+  'ALRT-01': 'alertmanager-data',
+};
+const ACROSS: Record<string, string[]> = {
+  ...Object.fromEntries(PODS.map((id) => [id, ['PRE-10', 'PRE-13']])),
+  'GRAF-01': ['PRE-22', 'PRE-10', 'PRE-13'],
+  'GRAF-05': ['PRE-22'],
+  // kube-state-metrics has no area of its own: PROM-19 looks at its pods.
+  'PROM-04': ['PROM-19'],
+  'PROM-05': ['PROM-19'],
+};
+
+function explains(cause: Finding, id: string): boolean {
+  if (cause.id === 'PRE-13') return cause.evidence.includes(CLAIMS[id] ?? '(none)');
+  return cause.id !== 'PROM-19' || cause.evidence.includes('kube-state-metrics');
+}
+
+const TALKS = new Set(['http', 'promql', 'grafana', 'grafana-post', 'otlp', 'probe']);
+
+/** Check → ids that may explain its failure, nearest first. */
+export type Causes = Map<string, string[]>;
+
+export function causesOf(checks: Check[], config: Config): Causes {
+  return new Map(checks.map((check) => [check.id, explainers(check, config)]));
+}
+
+function explainers(check: Check, config: Config): string[] {
+  const schemes = check.reads(config).map((key) => key.slice(0, key.indexOf(':')));
+  const stack = check.stage === 'preflight' ? [] : STACK;
+  const network = check.stage !== 'preflight' && schemes.some((scheme) => TALKS.has(scheme)) ? NETWORK : [];
+  // The tools and ports of this machine do not need a cluster.
+  const local = schemes.length > 0 && schemes.every((scheme) => scheme === 'tool' || scheme === 'port');
+  return [...(check.dependsOn ?? []), ...(ACROSS[check.id] ?? []), ...network, ...stack, ...(local ? [] : ALWAYS)].filter((id) => id !== check.id);
+}
+
+const WEIGHT: Record<Status, number> = { fail: 3, unknown: 2, warn: 1, blocked: 0, ok: 0, skip: 0 };
+
+/**
+ * The finding that explains this one, or undefined when it stands on its own. What could not be looked at explains
+ * only what could not be looked at: a proven failure is never hidden behind an unknown.
+ */
+export function rootOf(id: string, causes: Causes, findings: Map<string, Finding>): string | undefined {
+  const weight = WEIGHT[findings.get(id)?.status ?? 'skip'];
+  const seen = new Set([id]);
+  const search = (at: string): string | undefined => {
+    for (const cause of causes.get(at) ?? []) {
+      if (seen.has(cause)) continue;
+      seen.add(cause);
+      const found = findings.get(cause);
+      const status = found?.status;
+      // A cause that is well breaks the chain; one that was not looked at does not.
+      if (status === 'ok' || (found && !explains(found, at))) continue;
+      const deeper = search(cause);
+      if (deeper) return deeper;
+      if (status === 'fail' || (status === 'unknown' && weight <= WEIGHT.unknown)) return cause;
+    }
+    return undefined;
+  };
+  return search(id);
+}
+
+/** How many links of causes lie above a check: 0 is the ground. */
+function depthOf(id: string, causes: Causes, memo: Map<string, number>): number {
+  const known = memo.get(id);
+  if (known !== undefined) return known;
+  memo.set(id, 0);
+  const depths = (causes.get(id) ?? []).map((cause) => depthOf(cause, causes, memo) + 1);
+  const depth = Math.max(0, ...depths);
+  memo.set(id, depth);
+  return depth;
+}
+
+/** Worst and deepest causes first, each followed by what follows from it; then what is well, in catalogue order. */
+export function arrange(findings: Finding[], causes: Causes): Finding[] {
+  const memo = new Map<string, number>();
+  const place = new Map([...causes.keys()].map((id, i) => [id, i]));
+  const byPlace = (a: Finding, b: Finding) => (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0);
+  const following = (id: string) => findings.filter((f) => f.blockedBy === id).sort(byPlace);
+  const roots = findings
+    .filter((f) => f.status === 'fail' || f.status === 'unknown' || f.status === 'warn')
+    .sort(
+      (a, b) =>
+        WEIGHT[b.status] - WEIGHT[a.status] ||
+        depthOf(a.id, causes, memo) - depthOf(b.id, causes, memo) ||
+        following(b.id).length - following(a.id).length ||
+        byPlace(a, b),
+    );
+  const calm = (status: Status) => findings.filter((f) => f.status === status).sort(byPlace);
+  return [...roots.flatMap((root) => [root, ...following(root.id)]), ...calm('ok'), ...calm('skip')];
+}

@@ -1,0 +1,55 @@
+import type { Kube } from '../../adapters/kube.ts';
+import type { Collector } from './context.ts';
+
+const CLUSTER_SCOPED = new Set([
+  'namespaces',
+  'nodes',
+  'persistentvolumes',
+  'clusterroles',
+  'clusterrolebindings',
+  'storageclasses',
+  'ingressclasses',
+  'customresourcedefinitions',
+  'priorityclasses',
+]);
+
+interface Resource {
+  verb: string;
+  group: string;
+  resource: string;
+  subresource?: string;
+}
+
+/** `verb:group/resource[/subresource]`; the core group is empty. */
+function parse(text: string): Resource {
+  const [verb = '', path = ''] = text.split(':');
+  const [group = '', resource = '', subresource] = path.split('/');
+  return { verb, group, resource, ...(subresource ? { subresource } : {}) };
+}
+
+/** What the caller may do, in the stack's namespace where the resource has one. */
+export const access: Collector = (rest, { kube, namespace }) => {
+  const attributes = parse(rest);
+  const where = CLUSTER_SCOPED.has(attributes.resource) ? {} : { namespace };
+  return review(kube, 'selfsubjectaccessreviews', 'SelfSubjectAccessReview', { resourceAttributes: { ...attributes, ...where } });
+};
+
+/** What a service account of the stack may do in all namespaces, or with `@ns` in the stack's own. */
+export const accountAccess: Collector = (rest, { kube, namespace }) => {
+  const own = rest.endsWith('@ns');
+  const [account = '', ...path] = (own ? rest.slice(0, -3) : rest).split(':');
+  return review(kube, 'subjectaccessreviews', 'SubjectAccessReview', {
+    user: `system:serviceaccount:${namespace}:${account}`,
+    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+    resourceAttributes: { ...parse(path.join(':')), ...(own ? { namespace } : {}) },
+  });
+};
+
+/** Access reviews are asked by POST and store nothing. */
+async function review(kube: Kube, plural: string, kind: string, spec: unknown): Promise<{ allowed: boolean }> {
+  const body = JSON.stringify({ apiVersion: 'authorization.k8s.io/v1', kind, spec });
+  const answer = await kube.request('POST', `/apis/authorization.k8s.io/v1/${plural}`, { body });
+  if (answer.status >= 300) throw new Error(`${kind}: HTTP ${answer.status} ${answer.body.slice(0, 200)}`);
+  const { status } = JSON.parse(answer.body) as { status?: { allowed?: boolean } };
+  return { allowed: status?.allowed === true };
+}

@@ -1,0 +1,42 @@
+import { messageOf } from '../../core/errors.ts';
+import type { Collector, FactContext } from './context.ts';
+
+interface Volume {
+  name: string;
+  pvcRef?: { name: string; namespace: string };
+}
+interface PodStats {
+  podRef: { name: string; namespace: string };
+  containers?: unknown;
+  volume?: Volume[];
+}
+interface Summary {
+  node: Record<string, unknown>;
+  pods?: PodStats[];
+}
+
+/** stats/summary of every kubelet; one that does not answer is `{error}`, so that the others still count. */
+export const kubelet: Collector = async (what, context) => {
+  if (what !== 'stats') throw new Error(`unknown fact kubelet:${what}`);
+  const nodes = await context.objects('Node');
+  const entries = await Promise.all(nodes.map(async ({ metadata: { name } }) => [name, await statsOf(name, context)] as const));
+  return Object.fromEntries(entries);
+};
+
+async function statsOf(node: string, { kube, namespace }: FactContext): Promise<unknown> {
+  try {
+    const { node: own, pods = [] } = await kube.json<Summary>(`/api/v1/nodes/${encodeURIComponent(node)}/proxy/stats/summary`, 8_000);
+    const { fs, runtime, cpu, memory, startTime } = own;
+    return { node: { nodeName: node, startTime, fs, runtime, cpu, memory }, pods: pods.flatMap((pod) => podStats(pod, namespace)) };
+  } catch (error) {
+    return { error: messageOf(error).slice(0, 200) };
+  }
+}
+
+/** Containers of our own pods, and volumes with a claim; a big node reports hundreds of others. */
+function podStats(pod: PodStats, namespace: string): unknown[] {
+  const volume = (pod.volume ?? []).filter((item) => item.pvcRef);
+  const ours = pod.podRef.namespace === namespace;
+  if (!ours && volume.length === 0) return [];
+  return [{ podRef: { name: pod.podRef.name, namespace: pod.podRef.namespace }, ...(ours ? { containers: pod.containers } : {}), volume }];
+}

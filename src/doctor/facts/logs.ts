@@ -1,0 +1,47 @@
+import { CATALOG } from '../../components/catalog.ts';
+import type { KubeObject } from '../../core/types.ts';
+import type { ComponentId } from '../../profile/schema.ts';
+import type { Collector, FactContext } from './context.ts';
+import { scrubText } from './scrub.ts';
+
+const LINES = 200;
+const PODS = 6;
+
+/** Last lines of each container of a component's pods; a DaemonSet on a big cluster is sampled. */
+export const logs: Collector = async (component, context) => {
+  const pods = podsOf(component, await context.objects('Pod')).slice(0, PODS);
+  const entries = await Promise.all(pods.flatMap((pod) => started(pod).map((container) => linesOf(pod.metadata.name, container, context))));
+  return Object.fromEntries(entries);
+};
+
+/** By the release's label, or by the workload's name: charts of others label differently (contradiction X-31). */
+function podsOf(component: string, pods: KubeObject[]): KubeObject[] {
+  const workload = CATALOG[component as ComponentId]?.workload.name ?? component;
+  const labelled = pods.filter(
+    ({ metadata: { labels = {} } }) => labels['app.kubernetes.io/instance'] === component || labels['app.kubernetes.io/name'] === component,
+  );
+  return labelled.length ? labelled : pods.filter((pod) => pod.metadata.name.startsWith(`${workload}-`));
+}
+
+/** A container that has not started yet has no log; asking for it is an error. */
+function started(pod: KubeObject): string[] {
+  const status = (pod['status'] ?? {}) as {
+    containerStatuses?: { name: string; state?: { waiting?: unknown }; restartCount?: number; lastState?: { terminated?: unknown } }[];
+  };
+  return (status.containerStatuses ?? []).filter((c) => !c.state?.waiting || c.lastState?.terminated).map((c) => c.name);
+}
+
+async function linesOf(pod: string, container: string, { kube, namespace }: FactContext): Promise<[string, string[]]> {
+  const query = `container=${encodeURIComponent(container)}&tailLines=${LINES}&limitBytes=262144`;
+  const { status, body } = await kube.request('GET', `/api/v1/namespaces/${namespace}/pods/${encodeURIComponent(pod)}/log?${query}`, { timeout: 9_000 });
+  // A pod may go while we look: that is not a failed look at the others.
+  if (status === 404) return [`${pod}/${container}`, []];
+  if (status >= 300) throw new Error(`log of pod ${pod}: HTTP ${status} ${body.slice(0, 160)}`);
+  return [
+    `${pod}/${container}`,
+    body
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => scrubText(line.slice(0, 600))),
+  ];
+}

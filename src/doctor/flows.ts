@@ -1,0 +1,53 @@
+import { CATALOG } from '../components/catalog.ts';
+import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
+import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
+import type { Flow, Peer } from './netpol.ts';
+
+type From = ComponentId | 'applications';
+
+/** Who must reach whom, on the port of the pod (not of its Service). */
+const WAYS: [from: From, to: ComponentId, number: number, name: string][] = [
+  ['applications', 'opentelemetry-collector', 4317, 'otlp-grpc'],
+  ['applications', 'opentelemetry-collector', 4318, 'otlp-http'],
+  ['opentelemetry-node-collector', 'opentelemetry-collector', 4317, 'otlp-grpc'],
+  ['opentelemetry-cluster-collector', 'opentelemetry-collector', 4317, 'otlp-grpc'],
+  ['opentelemetry-collector', 'prometheus', 9090, 'http'],
+  ['opentelemetry-collector', 'loki', 3100, 'http'],
+  ['opentelemetry-collector', 'tempo', 4317, 'otlp-grpc'],
+  ['tempo', 'prometheus', 9090, 'http'],
+  ['grafana', 'prometheus', 9090, 'http'],
+  ['grafana', 'loki', 3100, 'http'],
+  ['grafana', 'tempo', 3200, 'http'],
+  ['prometheus', 'alertmanager', 9093, 'http'],
+  ['prometheus', 'loki', 3100, 'http'],
+  ['prometheus', 'tempo', 3200, 'http'],
+  ['prometheus', 'grafana', 3000, 'http'],
+  ['prometheus', 'kube-state-metrics', 8080, 'http'],
+  ['prometheus', 'opentelemetry-collector', 8888, 'metrics'],
+  ['prometheus', 'opentelemetry-node-collector', 8888, 'metrics'],
+  ['prometheus', 'opentelemetry-cluster-collector', 8888, 'metrics'],
+];
+
+/** The flows of a profile. Pods are known by the labels of their charts, so that this works before they exist. */
+export function flowsOf(config: Config, namespaceLabels: Record<string, string>): Flow[] {
+  const peer = (id: From): Peer =>
+    id === 'applications'
+      ? // An application of another namespace, without labels that a policy could know of.
+        { name: 'applications', labels: {}, namespaceLabels: { 'kubernetes.io/metadata.name': 'an-application' }, inside: false }
+      : {
+          name: CATALOG[id].title,
+          labels: { 'app.kubernetes.io/name': id, 'app.kubernetes.io/instance': id, [PART_OF_LABEL]: PART_OF },
+          namespaceLabels,
+          inside: true,
+        };
+  const on = (id: From) => id === 'applications' || isEnabled(config, id);
+  const ways = WAYS.filter(([from, to]) => on(from) && on(to)).map(([from, to, number, name]): Flow => ({
+    from: peer(from),
+    to: peer(to),
+    port: { number, name },
+  }));
+  // Everything is found by name: without DNS nothing else helps.
+  const dns: Peer = { name: 'DNS', labels: { 'k8s-app': 'kube-dns' }, namespaceLabels: { 'kubernetes.io/metadata.name': 'kube-system' }, inside: false };
+  const asking = [...new Set(WAYS.map(([from]) => from))].filter((id) => id !== 'applications' && on(id));
+  return [...ways, ...asking.map((id): Flow => ({ from: peer(id), to: dns, port: { number: 53, name: 'dns', protocol: 'UDP' } }))];
+}

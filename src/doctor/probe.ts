@@ -1,0 +1,160 @@
+import { messageOf } from '../core/errors.ts';
+import type { Config } from '../profile/schema.ts';
+import { HOP_CAUSES } from './probe/causes.ts';
+import { cleanUp } from './probe/cleanup.ts';
+import {
+  direct,
+  poll,
+  seekLog,
+  seekMetric,
+  seekMetricThroughGrafana,
+  seekTrace,
+  send,
+  throughGrafana,
+  type Found,
+  type LogRead,
+  type Seek,
+  type SpanRead,
+} from './probe/hops.ts';
+import { followLog, followTrace } from './probe/link.ts';
+import { REQUIRED, logPayload, metricPayload, newToken, tracePayload, type Token } from './probe/payload.ts';
+import type { Hop, ProbeOptions, ProbeResult, Signal } from './probe/types.ts';
+
+export type { Hop, ProbeOptions, ProbeResult } from './probe/types.ts';
+
+/** Hops in the order in which data flows: the first broken one names the culprit. */
+export const HOPS = [
+  'send-trace',
+  'send-metric',
+  'send-log',
+  'tempo',
+  'prometheus',
+  'loki',
+  'grafana-tempo',
+  'grafana-prometheus',
+  'grafana-loki',
+  'log-to-trace',
+  'trace-to-log',
+];
+
+/**
+ * Sends one gen_ai trace, metric and log with a nonce through the gateway and reads them back, from the backends and
+ * again through Grafana. Creates no Kubernetes object and always removes what it wrote. Never throws.
+ */
+export async function runProbe(options: ProbeOptions): Promise<ProbeResult> {
+  const token = newToken(Date.now());
+  const started = Date.now();
+  const found: { trace?: SpanRead[]; log?: LogRead } = {};
+  let hops: Hop[] = [];
+  let cleanup: ProbeResult['cleanup'];
+  try {
+    const chains = await Promise.all([traceChain(options, token, found), metricChain(options, token), logChain(options, token, found)]);
+    hops = [...chains.flat(), ...(await linkChain(options, token, found))];
+  } finally {
+    options.onStep?.('cleaning up');
+    cleanup = await cleanUp(options, token);
+  }
+  const order = (hop: Hop) => HOPS.indexOf(hop.id);
+  hops.sort((a, b) => order(a) - order(b));
+  const broken = hops.find((hop) => hop.status === 'broken');
+  return {
+    nonce: token.nonce,
+    traceId: token.traceId,
+    startedAt: new Date(token.at).toISOString(),
+    ms: Date.now() - started,
+    hops,
+    ...(broken ? { firstBroken: broken.id } : {}),
+    ...(found.trace ? { trace: traceSummary(found.trace, token) } : {}),
+    cleanup,
+  };
+}
+
+function traceSummary(spans: SpanRead[], token: Token): NonNullable<ProbeResult['trace']> {
+  const chat = spans.find((span) => span.spanId === token.chatSpanId);
+  return {
+    spans: spans.length,
+    missingAttributes: REQUIRED.filter((name) => !chat?.attributes.includes(name)),
+    connected: chat?.parentSpanId === token.rootSpanId && spans.some((span) => span.spanId === token.rootSpanId),
+  };
+}
+
+/** Runs hops one after another; what follows a broken one is skipped. */
+function chain(options: ProbeOptions, signal: Signal) {
+  const hops: Hop[] = [];
+  let broken: string | undefined;
+  const step = async <T>(id: string, act: () => Promise<Found<T>>, unless?: string): Promise<T | undefined> => {
+    const { path = id, cause, fix } = HOP_CAUSES[id] ?? {};
+    const why = unless ?? (broken ? `not tried: ${broken} is broken` : options.signal.aborted ? 'cancelled' : undefined);
+    if (why) {
+      hops.push({ id, signal, path, status: 'skipped', ms: 0, detail: why });
+      return undefined;
+    }
+    options.onStep?.(path);
+    const { value, ms, error } = await act();
+    if (value !== undefined) hops.push({ id, signal, path, status: 'ok', ms, detail: typeof value === 'string' ? value : 'arrived' });
+    else if (options.signal.aborted) hops.push({ id, signal, path, status: 'skipped', ms, detail: 'cancelled' });
+    else {
+      broken = path;
+      const context = fix?.replaceAll('kubectl ', `kubectl --context ${options.kube.context} `).replaceAll('NS', options.config.namespace);
+      hops.push({ id, signal, path, status: 'broken', ms, detail: error ?? 'not found', ...(cause ? { cause } : {}), ...(context ? { fix: context } : {}) });
+    }
+    return value;
+  };
+  const seek = <T>(id: string, look: Seek<T>, unless?: string) => step(id, () => poll(look, options.deadline ?? 30_000, options.signal), unless);
+  return { hops, step, seek };
+}
+
+const off = (config: Config, ...components: ('tempo' | 'loki' | 'prometheus' | 'grafana')[]): string | undefined => {
+  const missing = components.find((id) => !config[id].enabled);
+  return missing ? `${missing} is not part of this profile` : undefined;
+};
+
+async function traceChain(options: ProbeOptions, token: Token, found: { trace?: SpanRead[] }): Promise<Hop[]> {
+  const { hops, step, seek } = chain(options, 'trace');
+  await step('send-trace', () => send(options, 'traces', tracePayload(token)));
+  const spans = await seek('tempo', seekTrace(direct(options, 'tempo'), token), off(options.config, 'tempo'));
+  if (spans) found.trace = spans;
+  await seek('grafana-tempo', seekTrace(throughGrafana(options, 'tempo'), token), off(options.config, 'tempo', 'grafana'));
+  return hops;
+}
+
+async function metricChain(options: ProbeOptions, token: Token): Promise<Hop[]> {
+  const { hops, step, seek } = chain(options, 'metric');
+  await step('send-metric', () => send(options, 'metrics', metricPayload(token)));
+  await seek('prometheus', seekMetric(options, token), off(options.config, 'prometheus'));
+  await seek('grafana-prometheus', seekMetricThroughGrafana(options, token), off(options.config, 'prometheus', 'grafana'));
+  return hops;
+}
+
+async function logChain(options: ProbeOptions, token: Token, found: { log?: LogRead }): Promise<Hop[]> {
+  const { hops, step, seek } = chain(options, 'log');
+  await step('send-log', () => send(options, 'logs', logPayload(token)));
+  const log = await seek('loki', seekLog(direct(options, 'loki'), token), off(options.config, 'loki'));
+  if (log) found.log = log;
+  await seek('grafana-loki', seekLog(throughGrafana(options, 'loki'), token), off(options.config, 'loki', 'grafana'));
+  return hops;
+}
+
+/** The two directions of correlation stand on their own: one may work without the other. */
+async function linkChain(options: ProbeOptions, token: Token, { trace, log }: { trace?: SpanRead[]; log?: LogRead }): Promise<Hop[]> {
+  const absent = off(options.config, 'tempo', 'loki', 'grafana') ?? (trace && log ? undefined : 'not tried: the trace or the log did not arrive');
+  const one = async (id: string, follow: () => Promise<string>): Promise<Hop[]> => {
+    const { hops, step } = chain(options, 'link');
+    await step(id, () => timed(follow), absent);
+    return hops;
+  };
+  const hops = await Promise.all([
+    one('log-to-trace', () => followLog(options, log as LogRead, token)),
+    one('trace-to-log', () => followTrace(options, token)),
+  ]);
+  return hops.flat();
+}
+
+async function timed(act: () => Promise<string>): Promise<Found<string>> {
+  const start = Date.now();
+  try {
+    return { value: await act(), ms: Date.now() - start };
+  } catch (error) {
+    return { ms: Date.now() - start, error: messageOf(error).slice(0, 200) };
+  }
+}

@@ -1,0 +1,39 @@
+import type { Answer } from '../../adapters/kube.ts';
+import { CATALOG } from '../../components/catalog.ts';
+import { messageOf } from '../../core/errors.ts';
+import { PROBE_METRIC, PROBE_SERVICE, type Token } from './payload.ts';
+import type { ProbeOptions, ProbeResult } from './types.ts';
+
+/** Removes what the probe wrote; runs also when the probe was cancelled. Never throws: what stays is said. */
+export async function cleanUp({ kube, config }: ProbeOptions, token: Token): Promise<ProbeResult['cleanup']> {
+  const post = (component: 'prometheus' | 'loki', path: string): Promise<Answer> => {
+    const { name, port } = CATALOG[component].service;
+    return kube.service(config.namespace, name, port, path, { method: 'POST', timeout: 8_000 });
+  };
+  // Also target_info and the span metrics that the gateway derived from the probe's spans.
+  const series = [`${PROBE_METRIC}{nonce="${token.nonce}"}`, `{service_name="${PROBE_SERVICE}"}`, `{job="${PROBE_SERVICE}"}`];
+  const matches = series.map((one) => `match[]=${encodeURIComponent(one)}`).join('&');
+  const expr = `{service_name="${PROBE_SERVICE}"} |= "${token.nonce}"`;
+  // Without an end Loki takes its own now; it refuses deletions in what its clock calls the future.
+  const range = `start=${Math.floor(token.at / 1000) - 60}`;
+  const [prometheus, loki] = await Promise.all([
+    config.prometheus.enabled ? removed(() => post('prometheus', `/api/v1/admin/tsdb/delete_series?${matches}`), 'series deleted') : 'not installed',
+    config.loki.enabled
+      ? removed(
+          () => post('loki', `/loki/api/v1/delete?query=${encodeURIComponent(expr)}&${range}`),
+          'deletion requested; Loki carries it out after its cancel period',
+        )
+      : 'not installed',
+  ]);
+  const tempo = config.tempo.enabled ? `Tempo cannot delete: the trace expires with the retention of ${config.tempo.retention}` : 'not installed';
+  return { ok: !prometheus.startsWith('left') && !loki.startsWith('left'), prometheus, loki, tempo };
+}
+
+async function removed(act: () => Promise<Answer>, done: string): Promise<string> {
+  try {
+    const { status, body } = await act();
+    return status >= 200 && status < 300 ? done : `left behind: HTTP ${status} ${body.replace(/\s+/g, ' ').slice(0, 120)}`;
+  } catch (error) {
+    return `left behind: ${messageOf(error).slice(0, 120)}`;
+  }
+}

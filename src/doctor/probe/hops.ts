@@ -1,0 +1,151 @@
+import type { Answer } from '../../adapters/kube.ts';
+import { KubeError } from '../../adapters/kube.ts';
+import { CATALOG } from '../../components/catalog.ts';
+import { messageOf } from '../../core/errors.ts';
+import { query } from '../facts/promql.ts';
+import { PROBE_METRIC, PROBE_SERVICE, type Token } from './payload.ts';
+import type { ProbeOptions } from './types.ts';
+
+/** `undefined`: not there yet. @throws when asking failed; the last reason is told when time is up */
+export type Seek<T> = () => Promise<T | undefined>;
+
+export interface Found<T> {
+  value?: T;
+  ms: number;
+  error?: string;
+}
+
+/** Asks until the answer is there, the deadline is over or the run is cancelled. */
+export async function poll<T>(seek: Seek<T>, deadline: number, signal: AbortSignal): Promise<Found<T>> {
+  const start = Date.now();
+  let wait = 150;
+  let error: string | undefined;
+  while (!signal.aborted) {
+    try {
+      const value = await seek();
+      error = undefined;
+      if (value !== undefined) return { value, ms: Date.now() - start };
+    } catch (failure) {
+      error = messageOf(failure).replace(/\s+/g, ' ').slice(0, 200);
+      // Wrong credentials do not become right by waiting.
+      if (failure instanceof KubeError && failure.status === 401) break;
+    }
+    if (Date.now() - start + wait > deadline) break;
+    await pause(wait, signal);
+    wait = Math.min(1_000, wait * 1.5);
+  }
+  return { ms: Date.now() - start, error: signal.aborted ? 'cancelled' : (error ?? 'not found') };
+}
+
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => (clearTimeout(timer), signal.removeEventListener('abort', done), resolve());
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** Sends one OTLP payload to the gateway; retried once, because a pod may just be leaving. */
+export async function send({ kube, config, signal }: ProbeOptions, kind: 'traces' | 'metrics' | 'logs', body: string): Promise<Found<true>> {
+  const { name, port } = CATALOG['opentelemetry-collector'].service;
+  const post = async (): Promise<true> => {
+    const answer = await kube.service(config.namespace, name, port, `/v1/${kind}`, { method: 'POST', body, timeout: 8_000 });
+    if (answer.status !== 200) throw new Error(refusal(answer));
+    return true;
+  };
+  return poll(post, 2_000, signal);
+}
+
+function refusal({ status, body }: Answer): string {
+  let reason = body;
+  try {
+    reason = (JSON.parse(body) as { message?: string }).message ?? body;
+  } catch {
+    // Not JSON: the text itself.
+  }
+  return `HTTP ${status} ${reason.replace(/\s+/g, ' ').slice(0, 160)}`.trim();
+}
+
+/** Body of an answer that must be 200; 404 means not there yet. */
+export function bodyOf(answer: Answer): string | undefined {
+  if (answer.status === 404) return undefined;
+  if (answer.status !== 200) throw new KubeError(answer.status, 'Answer', refusal(answer));
+  return answer.body;
+}
+
+export type Ask = (path: string) => Promise<Answer>;
+
+/** A backend itself, through the API server. */
+export function direct({ kube, config }: ProbeOptions, component: 'tempo' | 'loki'): Ask {
+  const { name, port } = CATALOG[component].service;
+  return (path) => kube.service(config.namespace, name, port, path, { timeout: 8_000 });
+}
+
+/** The same backend as Grafana reaches it. */
+export function throughGrafana(options: ProbeOptions, uid: string): Ask {
+  return async (path) => (await options.grafana()).request('GET', `/api/datasources/proxy/uid/${uid}${path}`);
+}
+
+export interface SpanRead {
+  spanId: string;
+  parentSpanId: string;
+  attributes: string[];
+}
+
+interface RawSpan {
+  spanId?: string;
+  parentSpanId?: string;
+  attributes?: { key: string }[];
+}
+
+/** The probe's trace with both spans; `batches` is Tempo's v1 name, `resourceSpans` OTLP's. */
+export function seekTrace(ask: Ask, token: Token): Seek<SpanRead[]> {
+  return async () => {
+    const body = bodyOf(await ask(`/api/traces/${token.traceId}`));
+    if (!body) return undefined;
+    type Batch = { scopeSpans?: { spans?: RawSpan[] }[]; instrumentationLibrarySpans?: { spans?: RawSpan[] }[] };
+    const answer = JSON.parse(body) as { batches?: Batch[]; resourceSpans?: Batch[]; trace?: { resourceSpans?: Batch[] } };
+    const batches = answer.batches ?? answer.resourceSpans ?? answer.trace?.resourceSpans ?? [];
+    const spans = batches.flatMap((batch) => (batch.scopeSpans ?? batch.instrumentationLibrarySpans ?? []).flatMap((scope) => scope.spans ?? []));
+    if (spans.length < 2) return undefined;
+    return spans.map((span) => ({ spanId: hexId(span.spanId), parentSpanId: hexId(span.parentSpanId), attributes: (span.attributes ?? []).map((a) => a.key) }));
+  };
+}
+
+/** Tempo writes ids in JSON as base64, OTLP wants hex. */
+function hexId(id = ''): string {
+  return /^[0-9a-f]{16}$/.test(id) ? id : Buffer.from(id, 'base64').toString('hex');
+}
+
+export interface LogRead {
+  line: string;
+  labels: Record<string, string>;
+}
+
+/** The probe's log line with all of its labels, structured metadata among them. */
+export function seekLog(ask: Ask, token: Token, expr = `{service_name="${PROBE_SERVICE}"} |= "${token.nonce}"`): Seek<LogRead> {
+  return async () => {
+    const range = `start=${(token.at - 60_000) * 1e6}&end=${(Date.now() + 60_000) * 1e6}`;
+    const body = bodyOf(await ask(`/loki/api/v1/query_range?query=${encodeURIComponent(expr)}&limit=5&${range}`));
+    if (!body) return undefined;
+    const answer = JSON.parse(body) as { data?: { result?: { stream: Record<string, string>; values: [string, string][] }[] } };
+    const stream = answer.data?.result?.find((one) => one.values.some(([, line]) => line.includes(token.nonce)));
+    const line = stream?.values.find(([, text]) => text.includes(token.nonce))?.[1];
+    return stream && line !== undefined ? { line, labels: stream.stream } : undefined;
+  };
+}
+
+const selector = (token: Token) => `${PROBE_METRIC}{nonce="${token.nonce}"}`;
+
+export function seekMetric({ kube, config }: ProbeOptions, token: Token): Seek<true> {
+  return async () => ((await query(kube, config.namespace, selector(token))).length ? true : undefined);
+}
+
+export function seekMetricThroughGrafana(options: ProbeOptions, token: Token): Seek<true> {
+  const ask = throughGrafana(options, 'prometheus');
+  return async () => {
+    const body = bodyOf(await ask(`/api/v1/query?query=${encodeURIComponent(selector(token))}`));
+    const answer = JSON.parse(body ?? '{}') as { data?: { result?: unknown[] } };
+    return answer.data?.result?.length ? true : undefined;
+  };
+}

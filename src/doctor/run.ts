@@ -1,0 +1,148 @@
+import { usageError } from '../core/errors.ts';
+import type { KubeObject } from '../core/types.ts';
+import type { Config } from '../profile/schema.ts';
+import { arrange, causesOf, rootOf } from './causes.ts';
+import type { Check, Fact, FactKey, Facts, Finding, Look, Verdict } from './types.ts';
+import { CouldNotLook } from './types.ts';
+
+export type Stage = 'preflight' | 'stack';
+
+export interface Selection {
+  /** `preflight`: only what needs no stack; `stack` (the default): everything, because a cluster's fault shows in the stack. */
+  stage?: Stage;
+  /** Also the probe's checks. */
+  probe?: boolean;
+  /** Ids (`LOKI-02`) or areas (`LOKI`); others are not run. */
+  only?: string[];
+  /** Ids or areas; reported as skipped. */
+  skip?: string[];
+}
+
+export interface DiagnoseOptions extends Selection {
+  /** Named in fix commands; without it the kubeconfig's current one. */
+  context?: string;
+}
+
+/** A check read a fact that it does not declare: a programming error, never a finding. */
+export class UndeclaredFact extends Error {
+  constructor(id: string, key: FactKey) {
+    super(`check ${id} reads the fact "${key}" without declaring it in reads()`);
+    this.name = 'UndeclaredFact';
+  }
+}
+
+/** The checks of a run, each with the reason why it is not run, if any. @throws usage error for an unknown id */
+export function select(checks: Check[], selection: Selection): { check: Check; not?: string }[] {
+  const only = named(checks, '--only', selection.only);
+  const skip = named(checks, '--skip', selection.skip);
+  return checks
+    .filter((check) => (only ? only.has(check.id) : inStage(check, selection)))
+    .map((check) => {
+      if (skip?.has(check.id)) return { check, not: 'left out by --skip' };
+      if (check.stage === 'probe' && !selection.probe) return { check, not: 'runs only with --probe, which sends a trace, a metric and a log' };
+      return { check };
+    });
+}
+
+function inStage(check: Check, { stage }: Selection): boolean {
+  // The probe's checks stay visible as skipped: a look that nobody knows of is no look.
+  return stage === 'preflight' ? check.stage === 'preflight' : true;
+}
+
+function named(checks: Check[], flag: string, names: string[] | undefined): Set<string> | undefined {
+  if (!names?.length) return undefined;
+  const found = new Set<string>();
+  for (const name of names) {
+    const wanted = name.trim().toUpperCase();
+    const hits = checks.filter((check) => check.id === wanted || check.area === wanted);
+    if (hits.length === 0) {
+      const areas = [...new Set(checks.map((check) => check.area))].join(', ');
+      throw usageError(
+        `there is no check ${JSON.stringify(name)} (${flag})`,
+        'genai-obs doctor --verbose lists all ids; docs/checks.md explains them',
+        `known areas: ${areas}`,
+      );
+    }
+    for (const check of hits) found.add(check.id);
+  }
+  return found;
+}
+
+/** Every fact that the selected checks read, each once. */
+export function factKeys(checks: Check[], config: Config, selection: Selection): FactKey[] {
+  const keys = new Set<FactKey>();
+  for (const { check, not } of select(checks, selection)) {
+    if (not === undefined && check.skipIf?.(config) === undefined) for (const key of check.reads(config)) keys.add(key);
+  }
+  return [...keys];
+}
+
+/** Facts → findings, causes first. Pure: the same facts give the same findings anywhere. */
+export function diagnose(facts: Facts, config: Config, checks: Check[], options: DiagnoseOptions = {}): Finding[] {
+  const selected = select(checks, options);
+  const findings = new Map<string, Finding>();
+  for (const { check, not } of selected) {
+    const verdict = not === undefined ? judge(check, facts, config, options.context) : { status: 'skip' as const, evidence: not };
+    findings.set(check.id, { id: check.id, title: check.title, area: check.area, ...verdict, docs: docsOf(check.id) });
+  }
+  const causes = causesOf(checks, config);
+  const folded = [...findings.values()].map((finding): Finding => {
+    const explained = finding.status === 'fail' || finding.status === 'unknown' || finding.status === 'warn';
+    const root = explained ? rootOf(finding.id, causes, findings) : undefined;
+    return root ? { ...finding, status: 'blocked', blockedBy: root } : finding;
+  });
+  return arrange(folded, causes);
+}
+
+export function docsOf(id: string): string {
+  return `docs/checks.md#${id.toLowerCase()}`;
+}
+
+type Judgement = Omit<Verdict, 'status'> & { status: Verdict['status'] | 'unknown' };
+
+/** One check on its own: its verdict, or why it could not look. */
+export function judge(check: Check, facts: Facts, config: Config, context?: string): Judgement {
+  const reason = check.skipIf?.(config);
+  if (reason !== undefined) return { status: 'skip', evidence: reason };
+  try {
+    return check.run(lookFor(check, facts, config, context));
+  } catch (error) {
+    if (error instanceof UndeclaredFact) throw error;
+    if (error instanceof CouldNotLook) return { status: 'unknown', evidence: `could not look: ${error.message}` };
+    // An answer of an unexpected shape must neither end the run nor pass.
+    return { status: 'unknown', evidence: `could not look: the answer has an unexpected shape (${error instanceof Error ? error.message : String(error)})` };
+  }
+}
+
+function lookFor(check: Check, facts: Facts, config: Config, context: string | undefined): Look {
+  const declared = new Set(check.reads(config));
+  const fact = <T>(key: FactKey): T => {
+    if (!declared.has(key)) throw new UndeclaredFact(check.id, key);
+    const found: Fact | undefined = facts[key];
+    if (!found) throw new CouldNotLook(`${key} was not collected`);
+    if (!found.ok) throw new CouldNotLook(`${key}: ${found.error}`);
+    // A check must not change what the next one reads.
+    return frozen(found.value) as T;
+  };
+  const list = (kind: string) => fact<KubeObject[]>(`k8s:${kind}`);
+  return {
+    config,
+    namespace: config.namespace,
+    kubectl: `kubectl ${context ? `--context ${context} ` : ''}-n ${config.namespace}`,
+    fact,
+    list,
+    listAll: (kind) => fact<KubeObject[]>(`k8s:${kind}@all`),
+    find: (kind, name) => list(kind).find((object) => object.metadata.name === name),
+    http: (service, path) => fact(`http:${service}:${path}`),
+    promql: (expr) => fact(`promql:${expr}`),
+    grafana: (path) => fact(`grafana:${path}`),
+  };
+}
+
+function frozen(value: unknown): unknown {
+  if (value !== null && typeof value === 'object' && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const item of Object.values(value)) frozen(item);
+  }
+  return value;
+}

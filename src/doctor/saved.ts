@@ -1,0 +1,69 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import * as v from 'valibot';
+import { messageOf, usageError } from '../core/errors.ts';
+import { redact } from '../core/redact.ts';
+import { type Config, ConfigSchema } from '../profile/schema.ts';
+import type { Facts } from './types.ts';
+
+/** Facts with all that is needed to judge them again elsewhere. */
+export interface Saved {
+  schemaVersion: 1;
+  tool: string;
+  context: string;
+  takenAt: string;
+  probe: boolean;
+  config: Config;
+  facts: Facts;
+}
+
+const SavedSchema = v.object({
+  schemaVersion: v.literal(1),
+  tool: v.string(),
+  context: v.string(),
+  takenAt: v.string(),
+  probe: v.boolean(),
+  config: ConfigSchema,
+  facts: v.record(v.string(), v.union([v.object({ ok: v.literal(true), value: v.unknown() }), v.object({ ok: v.literal(false), error: v.string() })])),
+});
+
+/** Registered secrets are blanked in every string; the facts hold none, this is the second net. */
+function safe<T>(value: T): T {
+  if (typeof value === 'string') return blank(value) as T;
+  if (Array.isArray(value)) return value.map((item: unknown) => safe(item)) as T;
+  if (value !== null && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, safe(item)])) as T;
+  return value;
+}
+
+/**
+ * `redact` also rewrites `password: x` in ordinary text, which would change verdicts: facts are scrubbed as they are read.
+ * A mark keeps those patterns from matching, so that only known secrets are blanked.
+ */
+function blank(text: string): string {
+  const mark = '\u200b';
+  const marked = text.replace(/(Bearer)(\s)/g, `$1${mark}$2`).replace(/(password|token|api[_-]?key|secret)(\\*"?\s*[:=])/gi, `$1${mark}$2`);
+  return redact(marked).replaceAll(mark, '');
+}
+
+export function saveFacts(path: string, saved: Saved): void {
+  writeFileSync(path, `${JSON.stringify(safe(saved), null, 1)}\n`, { mode: 0o600 });
+}
+
+/** @throws usage error when the file is not one of ours */
+export function loadFacts(path: string): Saved {
+  let data: unknown;
+  try {
+    data = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw usageError(`the facts file ${path} cannot be read`, 'write one with: genai-obs doctor --save-facts facts.json', messageOf(error));
+  }
+  const result = v.safeParse(SavedSchema, data);
+  if (!result.success) {
+    const issue = result.issues[0];
+    throw usageError(
+      `${path} is not a facts file of this genai-obs`,
+      'write one with: genai-obs doctor --save-facts facts.json',
+      `${issue.path?.map((item) => String(item.key)).join('.') ?? ''}: ${issue.message}`,
+    );
+  }
+  return result.output;
+}

@@ -1,0 +1,56 @@
+import { exec } from '../adapters/exec.ts';
+import type { Helm } from '../adapters/helm.ts';
+import type { Kube } from '../adapters/kube.ts';
+import type { Kubectl } from '../adapters/kubectl.ts';
+import { CHECKS } from '../checks/index.ts';
+import type { Config } from '../profile/schema.ts';
+import { driftOf } from './drift.ts';
+import { collectFacts } from './facts/index.ts';
+import { diagnose, factKeys, type Stage } from './run.ts';
+import type { Facts, Finding } from './types.ts';
+
+export interface DoctorWires {
+  kube: Kube;
+  helm: Helm;
+  kubectl: Kubectl;
+  context: string;
+  namespace: string;
+}
+
+export interface StageOptions {
+  probe?: boolean;
+  only?: string[] | undefined;
+  skip?: string[] | undefined;
+  signal?: AbortSignal;
+  /** One line about what is done right now. */
+  report?: (detail: string) => void;
+}
+
+export interface Examination {
+  findings: Finding[];
+  facts: Facts;
+}
+
+/** Collects what the checks of a stage need and judges it: the doctor for other commands. */
+export async function examine(wires: DoctorWires, config: Config, stage: Stage, options: StageOptions = {}): Promise<Examination> {
+  const { probe = false, only, skip, signal, report } = options;
+  const selection = { stage, probe, context: wires.context, ...(only ? { only } : {}), ...(skip ? { skip } : {}) };
+  // Looked up first: an unknown id is refused before anything is asked.
+  const keys = factKeys(CHECKS, config, selection);
+  const facts = await collectFacts([...keys, 'time:now'], {
+    kube: wires.kube,
+    kubectl: wires.kubectl,
+    exec,
+    config,
+    drift: () => driftOf(wires, config),
+    onFact: (key, done, total) => report?.(`looked at ${done} of ${total}: ${key.slice(0, 60)}`),
+    onProbe: (text) => report?.(`probe: ${text}`),
+    ...(signal ? { signal } : {}),
+  });
+  return { facts, findings: diagnose(facts, config, CHECKS, selection) };
+}
+
+/** The findings alone; what the installer's gates ask for. */
+export async function runStage(wires: DoctorWires, config: Config, stage: Stage, options: StageOptions = {}): Promise<Finding[]> {
+  return (await examine(wires, config, stage, options)).findings;
+}

@@ -1,0 +1,121 @@
+import type { Config } from '../profile/schema.ts';
+import type { KubeObject } from '../core/types.ts';
+
+/**
+ * A fact is one look at the cluster, the machine or a backend, taken once and shared by all checks.
+ * Facts are plain JSON under a key (see src/doctor/facts/): `facts.json` replays the doctor without a cluster.
+ */
+export type Fact = { ok: true; value: unknown } | { ok: false; error: string };
+export type Facts = Record<string, Fact>;
+
+/**
+ * Key of a fact. The part before the first colon names the collector in src/doctor/facts/:
+ *
+ * | key | value |
+ * |---|---|
+ * | `tool:kubectl`, `tool:helm`, `tool:jq`, `tool:yq` | `{version: string}`; not installed: `{version: ''}` |
+ * | `cluster:version` | `{major, minor, gitVersion}` |
+ * | `cluster:ready` | `{status: number}` of /readyz |
+ * | `k8s:Kind` | objects of the stack's namespace (cluster-wide for cluster-scoped kinds); Secrets come without data: `{keys: {name: byteLength}, weak: [names whose value is a known default or placeholder], notAfter?: ISO time at which the certificate in tls.crt ends}`; what looks like a secret elsewhere: `[secret:KIND]` |
+ * | `k8s:Kind@all` | objects of all namespaces |
+ * | `access:verb:group/resource` | `{allowed: boolean}` for the caller (SelfSubjectAccessReview); core group: `access:create:/secrets` |
+ * | `as:serviceaccount:verb:group/resource` | `{allowed: boolean}` for a service account of the stack, in all namespaces; `…/resource@ns`: in the stack's own |
+ * | `kubelet:stats` | `{[node]: stats/summary}`: node, containers of our pods, volumes with a claim; a kubelet that does not answer: `{error}` |
+ * | `http:service:/path` | `{status, body}`; body is parsed when it is JSON; through the API server's proxy (service `prometheus-server` …); another port than the catalog's: `http:service:8888:/metrics`; collectors: `/metrics` goes to 8888, all else to 13133 |
+ * | `otlp:gateway` | `{status}` of an empty OTLP POST to the gateway's 4318 |
+ * | `promql:expr` | `[{metric: {...labels}, value: number}]`; samples that are NaN are left out |
+ * | `grafana:/path` | `{status, body}` with the admin's credentials |
+ * | `grafana-post:/path#{json}` | the same for a POST of that JSON that changes nothing, such as a datasource query |
+ * | `logs:component` | `{[pod/container]: string[]}` last 200 lines; at most 6 pods |
+ * | `config:component` | the running configuration, parsed from its ConfigMap (catalog: workload name); grafana.ini as `{section: {key: value}}` |
+ * | `releases:helm` | `[{name, revision, status, chart, updated}]` |
+ * | `drift:plan` | `[{object, path, from, to}]` live objects against the plan |
+ * | `port:3000` | `{free: boolean}` on this machine |
+ * | `time:clock` | `{skewMs: {[node or "api-server"]: number}, withinMs: {[same]: number}, how: {[same]: string}}` against this machine; `withinMs`: how exact |
+ * | `time:now` | `{iso: string}` when the facts were taken: what ages are counted from |
+ * | `probe:result` | result of the end-to-end probe (src/doctor/probe.ts); only with --probe |
+ */
+export type FactKey = string;
+
+/** `unknown` means "could not look" and is never ok; `skip` means "does not apply", with the reason; `blocked` is the consequence of another finding. */
+export type Status = 'ok' | 'warn' | 'fail' | 'unknown' | 'skip' | 'blocked';
+export type Area = 'PRE' | 'COL' | 'PROM' | 'LOKI' | 'TEMPO' | 'GRAF' | 'ALRT' | 'SEC' | 'MNT' | 'E2E';
+
+export interface Finding {
+  id: string;
+  title: string;
+  area: Area;
+  status: Status;
+  /** What was seen, one line: numbers and objects, never a secret. */
+  evidence: string;
+  /** The likely cause; for warn and fail. */
+  cause?: string;
+  /** The exact command or action that mends it. */
+  fix?: string;
+  /** The object the finding is about, `Kind namespace/name`. */
+  object?: string;
+  /** With status blocked: the check whose finding explains this one. */
+  blockedBy?: string;
+  /** Anchor in docs/checks.md. */
+  docs: string;
+}
+
+/** What a check says; `ok('3 of 3 ready')`, `fail('0 of 1 ready', {cause, fix, object})`. */
+export interface Verdict {
+  status: 'ok' | 'warn' | 'fail' | 'skip';
+  evidence: string;
+  cause?: string;
+  fix?: string;
+  object?: string;
+}
+
+/** Reads facts inside a check. Every accessor throws CouldNotLook when the fact failed: the finding becomes `unknown`. */
+export interface Look {
+  config: Config;
+  /** kubectl prefix for fix commands: `kubectl -n NS` (with --context when one was given). */
+  kubectl: string;
+  namespace: string;
+  fact<T>(key: FactKey): T;
+  list(kind: string): KubeObject[];
+  listAll(kind: string): KubeObject[];
+  find(kind: string, name: string): KubeObject | undefined;
+  http(service: string, path: string): { status: number; body: unknown };
+  promql(expr: string): { metric: Record<string, string>; value: number }[];
+  grafana(path: string): { status: number; body: unknown };
+}
+
+export interface Check {
+  /** Stable, from appendix 1 of the requirements. */
+  id: string;
+  title: string;
+  area: Area;
+  /** preflight: needs no installed stack; stack: looks at the running stack; probe: needs --probe. */
+  stage: 'preflight' | 'stack' | 'probe';
+  /** What it explains, why it matters, how to mend: the text of docs/checks.md. */
+  about: string;
+  /** Requirement rows or upstream documents. */
+  sources: string;
+  /** Every fact that `run` reads; reading another one is a programming error. */
+  reads: (config: Config) => FactKey[];
+  /** When one of these failed, a failure here is its consequence: `blocked`. */
+  dependsOn?: string[];
+  /** A reason why the check does not apply, or undefined when it does. */
+  skipIf?: (config: Config) => string | undefined;
+  run: (look: Look) => Verdict;
+}
+
+/** Thrown by the accessors of Look. */
+export class CouldNotLook extends Error {}
+
+export function ok(evidence: string): Verdict {
+  return { status: 'ok', evidence };
+}
+export function warn(evidence: string, more: Omit<Verdict, 'status' | 'evidence'> & { cause: string; fix: string }): Verdict {
+  return { status: 'warn', evidence, ...more };
+}
+export function fail(evidence: string, more: Omit<Verdict, 'status' | 'evidence'> & { cause: string; fix: string }): Verdict {
+  return { status: 'fail', evidence, ...more };
+}
+export function skip(reason: string): Verdict {
+  return { status: 'skip', evidence: reason };
+}

@@ -1,0 +1,187 @@
+import { randomBytes } from 'node:crypto';
+import type { Helm } from '../adapters/helm.ts';
+import { storedReleases } from '../adapters/helm.ts';
+import { kindInfo } from '../adapters/kinds.ts';
+import { type Kube, KubeError } from '../adapters/kube.ts';
+import { type Kubectl, lastLines } from '../adapters/kubectl.ts';
+import { assetPath } from '../core/assets.ts';
+import { hashOf } from '../core/compare.ts';
+import { ObsError } from '../core/errors.ts';
+import { registerSecret } from '../core/redact.ts';
+import { refOf } from '../core/types.ts';
+import { isOurs } from './foreign.ts';
+import type { ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, Workload } from './types.ts';
+import { readiness } from './workload.ts';
+
+export interface Hands {
+  kube: Kube;
+  helm: Helm;
+  kubectl: Kubectl;
+  namespace: string;
+  /** Milliseconds that one workload may take to become ready. */
+  timeout: number;
+  /** Aborted: start nothing new. What runs (a helm call) is let finish. */
+  signal: AbortSignal;
+}
+
+type Report = (detail: string) => void;
+
+export async function applyObjects(step: ObjectsStep, hands: Hands): Promise<void> {
+  const namespace = step.objects.find((object) => object.kind === 'Namespace');
+  // A namespace that was there before stays as its owner made it.
+  if (namespace && (await hands.kube.read(refOf(namespace)))) return;
+  await hands.kubectl.apply(step.objects);
+}
+
+/** Creates the Secret, or adds missing keys; a value that is there is never replaced. */
+export async function applySecret(step: SecretStep, hands: Hands): Promise<void> {
+  const live = await hands.kube.read(refOf(step.object));
+  const data = { ...((live?.['data'] ?? {}) as Record<string, string>) };
+  for (const [key, fixed] of Object.entries(step.keys)) {
+    if (data[key]) continue;
+    const value = fixed ?? randomBytes(18).toString('base64url');
+    if (fixed === null) registerSecret(value);
+    data[key] = Buffer.from(value).toString('base64');
+  }
+  // Through the API directly: the value touches neither argv nor a file.
+  if (live) await hands.kube.replace({ ...live, data });
+  else await hands.kube.create({ ...step.object, data });
+}
+
+/** `reread`: a ConfigMap that the pods read at their start was put back to what it should be. */
+/** Removes what the look has found; claims and secrets belong to no chart and stay. */
+export async function applyRemoval(step: RemovalStep, seen: Observation, hands: Hands, report: Report): Promise<void> {
+  report('helm uninstall');
+  await hands.helm.uninstall(step.release);
+  for (const ref of step.objects) if (seen.changes.some((change) => change.ref.kind === ref.kind && change.ref.name === ref.name)) await hands.kube.remove(ref);
+}
+
+export async function applyRelease(step: ReleaseStep, seen: Observation, hands: Hands, report: Report, reread = false): Promise<void> {
+  if (seen.state === 'stuck') await recover(step, hands, report);
+  const before = await podTemplate(step.workload, hands);
+  if (seen.state !== 'unready' && seen.state !== 'done') await upgrade(step, hands, report);
+  // An upgrade that changes the pods restarts them by itself.
+  if (before && (reread || wasEdited(seen)) && before === (await podTemplate(step.workload, hands))) await restart(step.workload, hands, report);
+  await waitReady(step.workload, hands, report);
+}
+
+/** A ConfigMap was changed by hand: pods may have started with that. */
+export function wasEdited(seen: Observation): boolean {
+  return seen.changes.some(({ ref, action }) => ref.kind === 'ConfigMap' && action === 'change');
+}
+
+/** Undefined: there is no such workload. */
+async function podTemplate(workload: Workload, hands: Hands): Promise<string | undefined> {
+  const live = await hands.kube.read({ apiVersion: 'apps/v1', kind: workload.kind, namespace: hands.namespace, name: workload.name });
+  return live && hashOf((live['spec'] as { template?: unknown }).template);
+}
+
+async function restart({ kind, name }: Workload, hands: Hands, report: Report): Promise<void> {
+  report('its configuration was edited by hand: restarting');
+  const result = await hands.kubectl.run(['rollout', 'restart', `${kind.toLowerCase()}/${name}`]);
+  if (!result.ok)
+    throw new ObsError({
+      what: 'a workload cannot be restarted',
+      object: `${kind} ${hands.namespace}/${name}`,
+      cause: lastLines(result.stderr),
+      next: `kubectl -n ${hands.namespace} rollout restart ${kind.toLowerCase()}/${name}`,
+    });
+}
+
+/** What helm says when another helm, left behind by a killed genai-obs, works on the same release. */
+const CROSSED = /another operation .*in progress|already exists(?!.*ownership)|release: not found|object has been modified|cannot re-use a name/i;
+
+/** How helm 3 and 4 name an object that they cannot bring back: with helm 3 `cannot patch "tempo" with kind Service`. */
+const REFUSED = /cannot patch "(?<name>[^"]+)" with kind (?<kind>\w+)|apply failed for object [^\s/]*\/(?<name4>\S+) \S+ Kind=(?<kind4>\w+)/;
+/** Hold neither pods nor data: they can be made anew. */
+const REPLACEABLE = new Set(['Service', 'ConfigMap', 'RoleBinding', 'ClusterRoleBinding', 'PodDisruptionBudget']);
+
+/** A helm that was left behind may begin after we looked: its end is waited for, then it is our turn. */
+async function upgrade(step: ReleaseStep, hands: Hands, report: Report): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    report('helm upgrade --install');
+    try {
+      return await hands.helm.upgrade(step.release, assetPath('templates', step.chart), step.values);
+    } catch (error) {
+      const cause = error instanceof ObsError ? (error.parts.cause ?? '') : '';
+      if (attempt === 3 || hands.signal.aborted) throw error;
+      if (CROSSED.test(cause)) await recover(step, hands, report);
+      else if (!(await makeRoom(cause, hands, report))) throw error;
+    }
+  }
+}
+
+/** Some edits cannot be taken back by a patch: a port of a Service under another number, the role of a binding. Then the object is made anew. */
+async function makeRoom(cause: string, hands: Hands, report: Report): Promise<boolean> {
+  const found = REFUSED.exec(cause)?.groups ?? {};
+  const [kind = '', name = ''] = [found['kind'] ?? found['kind4'], found['name'] ?? found['name4']];
+  if (!REPLACEABLE.has(kind)) return false;
+  const { apiVersion, namespaced } = kindInfo(kind);
+  const live = await hands.kube.read({ apiVersion, kind, name, ...(namespaced ? { namespace: hands.namespace } : {}) });
+  if (!live || !isOurs(live)) return false;
+  report(`${kind} ${name} was edited in a way that cannot be patched: making it anew`);
+  return hands.kube.remove(refOf({ ...live, apiVersion, kind }));
+}
+
+/**
+ * A crash left helm's record `pending-*`, and helm refuses to go on (helm#8987). An orphaned helm may still be at work:
+ * it gets a few seconds. Then only the unfinished record is dropped; live objects and data stay, the next upgrade adopts them.
+ */
+async function recover(step: ReleaseStep, hands: Hands, report: Report): Promise<void> {
+  const until = Date.now() + 8_000;
+  for (;;) {
+    const stored = (await storedReleases(hands.kube, hands.namespace)).get(step.release);
+    if (!stored || !(stored.status.startsWith('pending-') || stored.status === 'uninstalling')) return;
+    if (Date.now() > until) {
+      report(`dropping the unfinished record ${stored.record}; objects and data stay`);
+      await hands.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: hands.namespace, name: stored.record });
+      return;
+    }
+    report(`revision ${stored.revision} is ${stored.status}: waiting for a helm that may still run`);
+    await sleep(500);
+  }
+}
+
+/** Longest time for which a bad sign (unschedulable, crash) may still mend itself. */
+const STUCK_GRACE = 45_000;
+
+export async function waitReady(workload: Workload, hands: Hands, report: Report): Promise<void> {
+  const start = Date.now();
+  let stuckSince: number | undefined;
+  let last = '';
+  for (;;) {
+    const now = await readinessOrRetry(workload, hands);
+    if (now.ready) return;
+    if (now.detail !== last) report((last = now.detail));
+    if (hands.signal.aborted)
+      throw new ObsError({ what: 'stopped while waiting', object: `${workload.kind} ${hands.namespace}/${workload.name}`, cause: now.detail, exit: 130 });
+    stuckSince = now.stuck ? (stuckSince ?? Date.now()) : undefined;
+    const object = `${workload.kind} ${hands.namespace}/${workload.name}`;
+    const next = `kubectl -n ${hands.namespace} describe ${workload.kind.toLowerCase()},pods -l app.kubernetes.io/part-of=genai-obs; then run the same install again: it carries on`;
+    if (now.stuck && stuckSince && Date.now() - stuckSince > STUCK_GRACE)
+      throw new ObsError({ what: 'a workload cannot start', object, cause: now.stuck, next });
+    if (Date.now() - start > hands.timeout)
+      throw new ObsError({
+        what: `a workload did not become ready within ${Math.round(hands.timeout / 1000)} s`,
+        object,
+        cause: now.stuck ?? now.detail,
+        next,
+      });
+    await sleep(400);
+  }
+}
+
+/** The API server may be busy for a moment while everything starts. */
+async function readinessOrRetry(workload: Workload, hands: Hands): ReturnType<typeof readiness> {
+  try {
+    return await readiness(hands.kube, hands.namespace, workload);
+  } catch (error) {
+    if (error instanceof KubeError && (error.status === 0 || error.status >= 500))
+      return { ready: false, detail: `the API server does not answer: ${error.message}` };
+    throw error;
+  }
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

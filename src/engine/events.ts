@@ -1,0 +1,17 @@
+import type { Step } from './types.ts';
+
+/** What the engine tells whoever draws: one stream for listr2, plain lines and `--json`. */
+export type EngineEvent =
+  | { type: 'plan'; steps: { id: string; phase: string; title: string }[] }
+  | { type: 'start'; id: string }
+  | { type: 'progress'; id: string; detail: string }
+  /** `unchanged`: live reality was right already, nothing was done. */
+  | { type: 'done'; id: string; result: 'applied' | 'unchanged' | 'skipped'; ms: number; detail?: string }
+  | { type: 'failed'; id: string; ms: number; error: unknown }
+  | { type: 'notice'; detail: string };
+
+export type Emit = (event: EngineEvent) => void;
+
+export function planEvent(steps: Step[]): EngineEvent {
+  return { type: 'plan', steps: steps.map(({ id, phase, title }) => ({ id, phase, title })) };
+}

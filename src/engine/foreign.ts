@@ -1,0 +1,42 @@
+import type { StoredRelease } from '../adapters/helm.ts';
+import type { Kube } from '../adapters/kube.ts';
+import { ObsError } from '../core/errors.ts';
+import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
+import type { KubeObject } from '../core/types.ts';
+import { refOf, refText } from '../core/types.ts';
+import type { Step } from './types.ts';
+
+export function isOurs(object: KubeObject): boolean {
+  return object.metadata.labels?.[PART_OF_LABEL] === PART_OF;
+}
+
+/** A release of somebody else may have the name of one of ours. */
+export function isOurRelease(release: StoredRelease): boolean {
+  return release.payload().objects.some(isOurs);
+}
+
+/**
+ * What somebody else made under a name of ours is refused before anything is changed: applying would take it over, `helm upgrade`
+ * would replace its contents, and uninstall would delete it. The namespace and secrets may be there before us: they are used, never labelled.
+ * @throws ObsError naming the object
+ */
+export async function refuseForeign(steps: Step[], kube: Kube, namespace: string, releases: Map<string, StoredRelease>): Promise<void> {
+  for (const step of steps) {
+    const stored = step.kind === 'release' ? releases.get(step.release) : undefined;
+    if (stored && stored.status !== 'uninstalled' && !isOurRelease(stored))
+      throw taken(`release ${namespace}/${stored.name}`, `helm -n ${namespace} uninstall ${stored.name}`);
+  }
+  const wanted = steps.flatMap((step) => (step.kind === 'objects' ? step.objects : [])).filter((object) => object.kind !== 'Namespace');
+  const live = await Promise.all(wanted.map((object) => kube.read(refOf(object))));
+  const foreign = live.find((object) => object && !isOurs(object));
+  if (foreign) throw taken(refText(refOf(foreign)), `kubectl -n ${namespace} delete ${foreign.kind.toLowerCase()} ${foreign.metadata.name}`);
+}
+
+function taken(object: string, removal: string): ObsError {
+  return new ObsError({
+    what: 'a name that genai-obs needs is taken by something that it did not make',
+    object,
+    cause: `it lacks the label ${PART_OF_LABEL}=${PART_OF}: installing would take it over`,
+    next: `install into a namespace of its own: genai-obs install --namespace NAME; or, if nobody needs it: ${removal}`,
+  });
+}

@@ -1,0 +1,90 @@
+import { hostname, userInfo } from 'node:os';
+import { parse, stringify } from 'yaml';
+import type { Kube } from '../adapters/kube.ts';
+import { KubeError } from '../adapters/kube.ts';
+import { version } from '../core/assets.ts';
+import { ObsError } from '../core/errors.ts';
+import { ownLabels } from '../core/labels.ts';
+import type { KubeObject, ObjectRef } from '../core/types.ts';
+import type { Config } from '../profile/schema.ts';
+
+export const JOURNAL = 'genai-obs-journal';
+const SCHEMA = 1;
+
+export interface StepRecord {
+  state: 'running' | 'done' | 'failed';
+  /** Hash of the step's inputs: no content, so no secret. */
+  inputs: string;
+  at: string;
+  by: string;
+}
+
+/** What is known of the installation; it lives in the cluster, so a lost laptop loses nothing. */
+export interface Journal {
+  schema: number;
+  tool: string;
+  cluster: string;
+  /** Objects that were there before us: used, never deleted. */
+  found: string[];
+  steps: Record<string, StepRecord>;
+  config: Config;
+}
+
+export function whoami(): string {
+  let user = 'unknown';
+  try {
+    user = userInfo().username;
+  } catch {
+    // No passwd entry in some containers.
+  }
+  return `${user}@${hostname()}`;
+}
+
+function ref(namespace: string): ObjectRef {
+  return { apiVersion: 'v1', kind: 'ConfigMap', namespace, name: JOURNAL };
+}
+
+export async function clusterUid(kube: Kube): Promise<string> {
+  const system = await kube.read({ apiVersion: 'v1', kind: 'Namespace', name: 'kube-system' });
+  return system?.metadata.uid ?? 'unknown';
+}
+
+/**
+ * Undefined when there is no installation.
+ * @throws ObsError when a newer genai-obs wrote it; KubeError when the cluster does not answer
+ */
+export async function readJournal(kube: Kube, namespace: string): Promise<Journal | undefined> {
+  const object = await kube.read(ref(namespace));
+  if (!object) return undefined;
+  const data = (object['data'] ?? {}) as Record<string, string>;
+  const head = JSON.parse(data['journal.json'] ?? '{}') as Omit<Journal, 'config'>;
+  if ((head.schema ?? 0) > SCHEMA) {
+    throw new ObsError({
+      what: `this installation was made by genai-obs ${head.tool}, which is newer than this one (${version()})`,
+      object: `ConfigMap ${namespace}/${JOURNAL}`,
+      next: 'npm install -g genai-obs@latest',
+    });
+  }
+  return { ...head, config: parse(data['config.yaml'] ?? '{}') as Config };
+}
+
+/** Creates or overwrites the journal; the lease makes us the only writer. */
+export async function writeJournal(kube: Kube, namespace: string, journal: Journal): Promise<void> {
+  const { config, ...head } = journal;
+  const object: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: JOURNAL, namespace, labels: ownLabels('genai-obs') },
+    data: { 'journal.json': JSON.stringify(head, null, 1), 'config.yaml': stringify(config) },
+  };
+  try {
+    await kube.replace(object);
+  } catch (error) {
+    if (!(error instanceof KubeError) || error.status !== 404) throw error;
+    await kube.create(object);
+  }
+}
+
+export async function newJournal(kube: Kube, config: Config, found: string[]): Promise<Journal> {
+  return { schema: SCHEMA, tool: version(), cluster: await clusterUid(kube), found, steps: {}, config };
+}

@@ -1,0 +1,62 @@
+import { usageError } from '../core/errors.ts';
+import type { JsonMap } from '../core/types.ts';
+import type { Layer } from './load.ts';
+import { merge } from './load.ts';
+import { COMPONENT_IDS, type ComponentId } from './schema.ts';
+import { set } from '../components/edit.ts';
+
+/** Flags of install and plan that change the configuration; every prompt has one. */
+export interface ConfigFlags {
+  profile?: string | undefined;
+  file?: string[] | undefined;
+  namespace?: string | undefined;
+  storageClass?: string | undefined;
+  /** commander's `--no-persistence`. */
+  persistence?: boolean | undefined;
+  retention?: string | undefined;
+  budget?: string | undefined;
+  samplingRate?: string | undefined;
+  expose?: string | undefined;
+  registry?: string | undefined;
+  replicas?: string | undefined;
+  environment?: string | undefined;
+  clusterName?: string | undefined;
+  disable?: string[] | undefined;
+}
+
+function numberOf(flag: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw usageError(`${flag} takes a number, not "${text}"`, 'genai-obs install --help');
+  return value;
+}
+
+/** `--timeout`. @throws ObsError (usage) */
+export function secondsOf(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds >= 1 && Number.isFinite(seconds))) throw usageError(`--timeout takes seconds, not "${text}"`, 'for ten minutes: --timeout 600');
+  return seconds;
+}
+
+/** The flags as one layer over profile and files. @throws ObsError (usage) for values that are no numbers or no components */
+export function flagLayer(flags: ConfigFlags): Layer {
+  let data: JsonMap = {};
+  const put = (path: string[], value: string | number | boolean | undefined): void => {
+    if (value !== undefined) data = set(data, path, value);
+  };
+  put(['namespace'], flags.namespace);
+  put(['storage', 'storageClass'], flags.storageClass);
+  if (flags.persistence === false) put(['storage', 'enabled'], false);
+  put(['prometheus', 'server', 'retention'], flags.retention);
+  if (flags.budget !== undefined) put(['genai', 'cost', 'budgetLimit'], numberOf('--budget', flags.budget));
+  if (flags.samplingRate !== undefined) put(['genai', 'sampling', 'rate'], numberOf('--sampling-rate', flags.samplingRate));
+  put(['grafana', 'service', 'type'], flags.expose);
+  put(['global', 'imageRegistry'], flags.registry);
+  put(['global', 'environment'], flags.environment);
+  put(['global', 'clusterName'], flags.clusterName);
+  if (flags.replicas !== undefined) put(['opentelemetry-collector', 'replicaCount'], numberOf('--gateway-replicas', flags.replicas));
+  for (const id of flags.disable ?? []) {
+    if (!COMPONENT_IDS.includes(id as ComponentId)) throw usageError(`there is no component "${id}"`, `components: ${COMPONENT_IDS.join(', ')}`);
+    data = merge(data, { [id]: { enabled: false } });
+  }
+  return { source: 'command line', data };
+}
