@@ -1,0 +1,171 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cliOk, eventually, footprint, get, normalised, onInterrupt, revisions } from './support/cluster.ts';
+import { type Install, appliedBy, pending, startInstall } from './support/install.ts';
+
+/** Every round starts in an empty namespace of its own; the one before goes away meanwhile. */
+const PREFIX = 'it-kill';
+const installArgs = (namespace: string, ...more: string[]): string[] => ['install', '--namespace', namespace, '--yes', '--json', ...more];
+
+/** Asks for the removal of an installation and does not wait. Pods get no time to say goodbye: nobody needs their data. */
+function discard(namespace: string): void {
+  const kube = (...args: string[]): void => void spawnSync('kubectl', args, { stdio: 'ignore' });
+  kube('delete', 'namespace', namespace, '--ignore-not-found', '--wait=false');
+  kube('-n', namespace, 'delete', 'pod', '--all', '--grace-period=0', '--force', '--wait=false');
+  for (const kind of ['clusterrole', 'clusterrolebinding']) {
+    const names = spawnSync('kubectl', ['get', kind, '-l', 'app.kubernetes.io/part-of=genai-obs', '-o', 'name']).stdout.toString().split('\n');
+    const own = names.filter((name) => name.includes(`/${namespace}-`));
+    if (own.length) kube('delete', '--wait=false', ...own);
+  }
+}
+
+async function leftovers(): Promise<string[]> {
+  const { items } = await get('namespace');
+  return items.map(({ metadata }) => metadata.name).filter((name) => name.startsWith(PREFIX));
+}
+
+async function allGone(): Promise<void> {
+  await eventually('the namespaces of the kill test are gone', async () => ((await leftovers()).length ? undefined : true), 240);
+  await eventually('their volumes are gone', async () => ((await footprint(PREFIX)).length ? undefined : true), 120);
+}
+
+/** As the machine loses power: helm and kubectl, which run in groups of their own, die too. */
+function killTree(pid: number): void {
+  process.kill(pid, 'SIGSTOP');
+  const children = readdirSync('/proc').filter((id) => /^\d+$/.test(id) && parentOf(id) === pid);
+  for (const child of children) spawnSync('kill', ['-9', child]);
+  process.kill(pid, 'SIGKILL');
+}
+
+function parentOf(pid: string): number {
+  try {
+    return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]);
+  } catch {
+    return 0;
+  }
+}
+
+const killAlone = ({ child }: Install): void => void child.kill('SIGKILL');
+const killAll = ({ child }: Install): void => killTree(child.pid ?? 0);
+const doneOf = ({ events }: Install): string[] => events.filter(({ type, result }) => type === 'done' && result !== 'skipped').map(({ id }) => id ?? '');
+
+describe('an installation killed with SIGKILL carries on', () => {
+  let undisturbed: Record<string, unknown>;
+  let steps: string[] = [];
+  let wholeMs = 0;
+  let rounds = 0;
+  const used: string[] = [];
+  const redone: number[] = [];
+
+  /** An empty namespace for one round. */
+  const fresh = (): string => {
+    const namespace = `${PREFIX}-${rounds++}`;
+    used.push(namespace);
+    return namespace;
+  };
+  /** As if all namespaces had the same name; the rules name theirs, and with it their checksum differs. */
+  const objects = async (namespace: string): Promise<Record<string, unknown>> => {
+    const text = JSON.stringify(await normalised(namespace)).replaceAll(namespace, 'NS');
+    return JSON.parse(text.replaceAll(/("checksum\/prometheus-rules":)"\w+"/g, '$1"(of the rules)"')) as Record<string, unknown>;
+  };
+
+  beforeAll(async () => {
+    onInterrupt(() => used.forEach(discard));
+    for (const namespace of await leftovers()) discard(namespace);
+    await allGone();
+    const namespace = fresh();
+    const whole = startInstall(installArgs(namespace, '--skip', 'verify'));
+    const { code, stderr, ms } = await whole.ended;
+    if (code !== 0) throw new Error(stderr);
+    steps = doneOf(whole);
+    wholeMs = ms;
+    undisturbed = await objects(namespace);
+    discard(namespace);
+  });
+  afterAll(async () => {
+    for (const namespace of await leftovers()) discard(namespace);
+    await allGone();
+    process.stderr.write(
+      `  ${rounds - 1} kills; an undisturbed installation took ${(wholeMs / 1000).toFixed(1)} s, the re-runs ${(redone.reduce((a, b) => a + b, 0) / redone.length / 1000).toFixed(1)} s on average\n`,
+    );
+  });
+
+  /** One re-run makes it whole, and what was done is not done again. */
+  async function survives(
+    when: string,
+    strike: (install: Install) => Promise<void>,
+    phases = ['--skip', 'verify'],
+  ): Promise<{ done: string[]; applied: string[] }> {
+    const namespace = fresh();
+    const install = startInstall(installArgs(namespace, ...phases));
+    await strike(install);
+    await install.ended;
+    const done = doneOf(install);
+    const before = await revisions(namespace);
+    const again = await cliOk(installArgs(namespace, ...phases));
+    redone.push(again.ms);
+    const applied = appliedBy(again);
+    const state = `${when}, after ${done.join(', ') || 'nothing'}`;
+    expect(
+      applied.filter((id) => done.includes(id)),
+      `done again ${state}`,
+    ).toEqual([]);
+    const after = await revisions(namespace);
+    for (const id of done.filter((step) => step.startsWith('release/')))
+      expect(after[id.slice(8)], `${id} has a new revision ${state}`).toBe(before[id.slice(8)]);
+    expect(await pending(namespace), state).toEqual([]);
+    expect(await objects(namespace), state).toEqual(undisturbed);
+    discard(namespace);
+    return { done, applied };
+  }
+
+  it('at every step boundary', { timeout: 1_800_000 }, async () => {
+    expect(steps.length).toBeGreaterThan(18);
+    for (let boundary = 1; boundary < steps.length; boundary++) {
+      const { done } = await survives(`killed at boundary ${boundary}`, async (install) => {
+        await install.event(() => doneOf(install).length >= boundary);
+        killAlone(install);
+      });
+      expect(done.length).toBeLessThan(steps.length);
+    }
+  });
+
+  it('at ten random moments, half of them with helm and kubectl', { timeout: 900_000 }, async () => {
+    for (let i = 0; i < 10; i++) {
+      const at = Math.round(200 + Math.random() * wholeMs * 0.95);
+      const kill = i % 2 ? killAll : killAlone;
+      const when = `killed after ${at} ms${i % 2 ? ' with its helm and kubectl' : ''}`;
+      await survives(when, async (install) => {
+        await Promise.race([new Promise((resolve) => setTimeout(resolve, at)), install.ended]);
+        if (install.child.exitCode === null) kill(install);
+      });
+    }
+  });
+
+  it('during the verification: it is owed, and nothing else', { timeout: 600_000 }, async () => {
+    const { applied } = await survives(
+      'killed during the verification',
+      async (install) => {
+        await install.event(({ type, id }) => type === 'progress' && id === 'verify');
+        killAll(install);
+      },
+      [],
+    );
+    expect(applied).toEqual(['verify']);
+  });
+
+  it('the journal tells of every step', async () => {
+    const namespace = fresh();
+    const install = startInstall(installArgs(namespace, '--skip', 'verify'));
+    await install.event(({ type, id }) => type === 'done' && id === 'release/kube-state-metrics');
+    killAlone(install);
+    await install.ended;
+    const { data } = await get<{ data: Record<string, string> }>('configmap', 'genai-obs-journal', '-n', namespace);
+    const { steps: records } = JSON.parse(data['journal.json'] ?? '{}') as { steps: Record<string, { state: string; by: string }> };
+    for (const id of doneOf(install).filter((step) => step !== 'preflight')) expect(records[id]?.state, id).toBe('done');
+    // Whoever has had enough removes the half of it.
+    await cliOk(['uninstall', '--namespace', namespace, '--delete-data', '--yes']);
+    expect(await footprint(namespace)).toEqual([]);
+  });
+});

@@ -1,0 +1,216 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../src/core/assets.ts';
+import { changedSince, cli, cliOk, eventually, get, inventory, leaveNothing, normalised, removeAll, revisions, run, service } from './support/cluster.ts';
+import { grafana } from './support/grafana.ts';
+import { panelQueries, runPanel } from './support/panels.ts';
+import { startWorkload, stopWorkload } from './support/workload.ts';
+
+const NS = 'it-life';
+const APP = 'it-life-app';
+const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-life-'));
+const BACKUP = join(DIR, 'backup');
+// Traces are sampled at 10 % by default; the panels of rare traces then need many minutes to fill.
+const INSTALL = ['install', '--namespace', NS, '--yes', '--sampling-rate', '1'];
+
+interface Report {
+  summary: Record<string, number>;
+  findings: { id: string; status: string; evidence: string }[];
+}
+interface Range {
+  data: { result: { values: [string | number, string][] }[] };
+}
+
+const notOk = (report: Report): string[] => report.findings.filter((f) => !['ok', 'skip'].includes(f.status)).map((f) => `${f.id} ${f.status}: ${f.evidence}`);
+const doctor = async (...args: string[]): Promise<Report> => JSON.parse((await cli(['doctor', '--namespace', NS, '-o', 'json', ...args])).stdout) as Report;
+
+/** One story, in order: every test builds on the one before. */
+describe('the life of a quickstart installation', { sequential: true } as object, () => {
+  let before: string[];
+  /** Marks of telemetry from before the backup. */
+  let trace: string;
+  let sample: { at: number; value: string };
+  let logAt: string;
+  let boards: string[];
+
+  beforeAll(async () => {
+    leaveNothing(NS);
+    await stopWorkload(APP);
+    await removeAll(NS);
+    before = await inventory();
+  });
+  afterAll(async () => {
+    await stopWorkload(APP);
+    await removeAll(NS);
+    rmSync(DIR, { recursive: true, force: true });
+  });
+
+  it('plan on an empty cluster shows every object and changes nothing', async () => {
+    const { stdout } = await cliOk(['plan', '--namespace', NS]);
+    expect(stdout).toMatch(/\d+ to create, 0 to change, 0 to delete/);
+    expect(await changedSince(before)).toEqual({ left: [], gone: [] });
+  });
+
+  it('installs, and its own verification passes', async () => {
+    const { stderr } = await cliOk(INSTALL);
+    expect(stderr).toContain('Done in');
+  });
+
+  it('has nothing to do the second time: no change, no new helm revision', async () => {
+    const [objects, helm] = [await normalised(NS), await revisions(NS)];
+    const { stderr } = await cliOk(INSTALL);
+    expect(stderr).toContain('Nothing to do');
+    expect(await normalised(NS)).toEqual(objects);
+    expect(await revisions(NS)).toEqual(helm);
+    expect((await cliOk(['plan', '--namespace', NS, '--exit-code'])).stdout).toContain('Nothing to do');
+    await cliOk(['status', '--namespace', NS]);
+  });
+
+  it('doctor finds nothing wrong, warnings included, in every format and with the same exit code', async () => {
+    await startWorkload(APP, NS);
+    const report = await doctor('--probe');
+    expect(notOk(report)).toEqual([]);
+    expect(report.summary['ok']).toBeGreaterThan(80);
+    for (const format of ['table', 'short', 'json', 'junit']) expect((await cli(['doctor', '--namespace', NS, '-o', format])).code, format).toBe(0);
+  });
+
+  it('every panel has data under the sample workload', { timeout: 600_000 }, async () => {
+    const ui = await grafana(NS);
+    try {
+      const found = await ui.json<{ uid: string }[]>('/api/search?type=dash-db');
+      boards = found.map((board) => board.uid).toSorted();
+      expect(boards.length).toBeGreaterThanOrEqual(4);
+      const queries = (await Promise.all(boards.map(async (uid) => (await ui.json<{ dashboard: unknown }>(`/api/dashboards/uid/${uid}`)).dashboard))).flatMap(
+        (board) => panelQueries(board),
+      );
+      let empty = queries;
+      await eventually(
+        'every panel to have data',
+        async () => {
+          const now = Math.floor(Date.now() / 1000);
+          const counts = await Promise.all(
+            empty.map(async (query) => ({ query, rows: await runPanel(query, (path) => ui.json(path), { from: now - 3600, to: now }) })),
+          );
+          empty = counts.filter(({ rows }) => rows === 0).map(({ query }) => query);
+          if (empty.length) throw new Error(empty.map((q) => `${q.dashboard}: ${q.panel}`).join('; '));
+          return true;
+        },
+        420,
+      );
+    } finally {
+      ui.close();
+    }
+  });
+
+  it('every dashboard is drawn in a browser without "No data" or errors', { timeout: 300_000 }, async () => {
+    const ui = await grafana(NS);
+    try {
+      const out = join(ROOT, 'test', 'cluster', 'screenshots');
+      const done = await run(
+        process.execPath,
+        [join(ROOT, 'test', 'cluster', 'support', 'screenshot.mjs'), '--url', ui.url, '--out', out, '--from', 'now-15m', ...boards],
+        { env: { GRAFANA_PASSWORD: ui.password } },
+      );
+      expect(done.code, done.stdout + done.stderr).toBe(0);
+      for (const uid of boards) {
+        const picture = readdirSync(out).find((file) => file.startsWith(uid));
+        expect(picture && statSync(join(out, picture)).size, uid).toBeGreaterThan(20_000);
+      }
+    } finally {
+      ui.close();
+    }
+  });
+
+  it('backs up, and the backup verifies', { timeout: 600_000 }, async () => {
+    const found = await eventually(
+      'a trace of the workload',
+      async () => (await service<{ traces?: { traceID: string }[] }>(NS, 'tempo', 3200, '/api/search?tags=service.name%3Drag-chat&limit=1')).traces?.[0],
+    );
+    trace = found.traceID.padStart(32, '0');
+    const query = encodeURIComponent('sum(gen_ai_client_operation_duration_seconds_count)');
+    const now = await service<{ data: { result: { value: [number, string] }[] } }>(NS, 'prometheus-server', 80, `/api/v1/query?query=${query}`);
+    sample = { at: now.data.result[0]?.value[0] ?? 0, value: now.data.result[0]?.value[1] ?? '' };
+    expect(Number(sample.value)).toBeGreaterThan(0);
+    const logs = await service<Range>(NS, 'loki', 3100, `/loki/api/v1/query_range?limit=1&query=${encodeURIComponent('{service_name="rag-chat"}')}`);
+    logAt = String(logs.data.result[0]?.values[0]?.[0]);
+    await stopWorkload(APP);
+    const ui = await grafana(NS);
+    await ui.json('/api/folders', { method: 'POST', body: { uid: 'mine', title: 'Made by hand' } });
+    await ui.json('/api/dashboards/db', {
+      method: 'POST',
+      body: { folderUid: 'mine', dashboard: { uid: 'by-hand', title: 'By hand', panels: [], schemaVersion: 39 } },
+    });
+    ui.close();
+    await cliOk(['backup', '--namespace', NS, '--output', BACKUP]);
+    expect(existsSync(join(BACKUP, 'manifest.json'))).toBe(true);
+    await cliOk(['backup', 'verify', BACKUP]);
+    // Prometheus scrapes every 15 s: what was stopped for its copy is down until the next scrape.
+    await eventually('a stack that is well again', async () => {
+      const bad = notOk(await doctor());
+      if (bad.length) throw new Error(bad.join('; '));
+      return true;
+    });
+  });
+
+  it('uninstall keeps data unless told otherwise, and then leaves the cluster as it was', { timeout: 600_000 }, async () => {
+    await cliOk(['uninstall', '--namespace', NS, '--yes']);
+    const claims = await get('pvc', '-n', NS);
+    expect(claims.items.length).toBe(5);
+    expect((await get('pods', '-n', NS)).items).toEqual([]);
+    await cliOk(['uninstall', '--namespace', NS, '--delete-data', '--yes']);
+    expect(await changedSince(before)).toEqual({ left: [], gone: [] });
+  });
+
+  it('installs anew and restores: dashboards, samples, logs and traces from before the backup are there', { timeout: 900_000 }, async () => {
+    await cliOk(['install', '-f', join(BACKUP, 'config.yaml'), '--yes']);
+    const { stdout, stderr } = await cliOk(['restore', BACKUP, '--namespace', NS, '--dry-run']);
+    expect(stdout + stderr).toMatch(/prometheus/i);
+    await cliOk(['restore', BACKUP, '--namespace', NS, '--yes']);
+    const old = await service<{ data: { result: { value: [number, string] }[] } }>(
+      NS,
+      'prometheus-server',
+      80,
+      `/api/v1/query?time=${sample.at}&query=${encodeURIComponent('sum(gen_ai_client_operation_duration_seconds_count)')}`,
+    );
+    expect(old.data.result[0]?.value[1]).toBe(sample.value);
+    const nano = BigInt(logAt);
+    const logs = await eventually('the old log lines', async () => {
+      const answer = await service<Range>(
+        NS,
+        'loki',
+        3100,
+        `/loki/api/v1/query_range?limit=5&start=${nano - 1_000_000n}&end=${nano + 1_000_000n}&query=${encodeURIComponent('{service_name="rag-chat"}')}`,
+      );
+      return answer.data.result[0]?.values.some(([at]) => String(at) === logAt) || undefined;
+    });
+    expect(logs).toBe(true);
+    const spans = await eventually('the old trace', async () => service<{ batches?: unknown[]; trace?: unknown }>(NS, 'tempo', 3200, `/api/traces/${trace}`));
+    expect(JSON.stringify(spans)).toContain('rag-chat');
+    const ui = await grafana(NS);
+    const uids = (await ui.json<{ uid: string }[]>('/api/search?type=dash-db')).map((board) => board.uid);
+    ui.close();
+    expect(uids.toSorted()).toEqual([...boards, 'by-hand'].toSorted());
+    expect(notOk(await doctor('--probe'))).toEqual([]);
+  });
+
+  it('a truncated or altered backup is refused before anything changes', async () => {
+    const file = readdirSync(BACKUP, { recursive: true })
+      .map(String)
+      .find((name) => name.endsWith('.tar.gz') || name.endsWith('.tgz'));
+    expect(file).toBeDefined();
+    await run('truncate', ['-s', '-10', join(BACKUP, file ?? '')]);
+    const objects = await normalised(NS);
+    const verify = await cli(['backup', 'verify', BACKUP]);
+    expect(verify.code).toBe(1);
+    expect(verify.stderr + verify.stdout).toContain(file);
+    expect((await cli(['restore', BACKUP, '--namespace', NS, '--yes'])).code).toBe(1);
+    expect(await normalised(NS)).toEqual(objects);
+  });
+
+  it('uninstall leaves nothing', async () => {
+    await cliOk(['uninstall', '--namespace', NS, '--delete-data', '--yes']);
+    expect(await changedSince(before)).toEqual({ left: [], gone: [] });
+  });
+});

@@ -1,0 +1,201 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { ROOT } from '../../../src/core/assets.ts';
+
+/** The command line under test; GENAI_OBS_CLI: another build of it. */
+export const CLI = process.env['GENAI_OBS_CLI'] ?? join(ROOT, 'bin', 'genai-obs.js');
+
+export interface Run {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+  ms: number;
+}
+
+/** Runs a program to its end; output is kept. `silentStdin`: a pipe on which nothing ever comes. */
+export function run(
+  file: string,
+  args: string[],
+  options: { input?: string; env?: NodeJS.ProcessEnv; cwd?: string; silentStdin?: boolean } = {},
+): Promise<Run> {
+  const start = Date.now();
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, {
+      env: { ...process.env, ...options.env },
+      ...(options.cwd ? { cwd: options.cwd } : {}),
+      stdio: [options.input === undefined && !options.silentStdin ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr, ms: Date.now() - start }));
+    if (!options.silentStdin) child.stdin?.end(options.input);
+  });
+}
+
+export const cli = (args: string[], env: NodeJS.ProcessEnv = {}): Promise<Run> => run(process.execPath, [CLI, ...args], { env });
+
+/** The CLI must succeed; on failure the whole output is in the message. */
+export async function cliOk(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Run> {
+  const done = await cli(args, env);
+  if (done.code !== 0) throw new Error(`genai-obs ${args.join(' ')}: exit code ${done.code}\n${done.stderr}\n${done.stdout.slice(-2000)}`);
+  return done;
+}
+
+export async function kubectl(args: string[], input?: string): Promise<string> {
+  const done = await run('kubectl', args, input === undefined ? {} : { input });
+  if (done.code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${done.stderr}`);
+  return done.stdout;
+}
+
+export const get = async <T = { items: KubeItem[] }>(...args: string[]): Promise<T> => JSON.parse(await kubectl(['get', ...args, '-o', 'json'])) as T;
+
+export interface KubeItem {
+  kind: string;
+  apiVersion: string;
+  metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> };
+  [field: string]: unknown;
+}
+
+/** GET on a Service through the API server's proxy. */
+export async function service<T>(namespace: string, name: string, port: number, path: string): Promise<T> {
+  return JSON.parse(await kubectl(['get', '--raw', `/api/v1/namespaces/${namespace}/services/${name}:${port}/proxy${path}`])) as T;
+}
+
+/** Polls until `look` gives a value. */
+export async function eventually<T>(what: string, look: () => Promise<T | undefined>, seconds = 90): Promise<T> {
+  const end = Date.now() + seconds * 1000;
+  let last = '';
+  for (;;) {
+    try {
+      const value = await look();
+      if (value !== undefined) return value;
+    } catch (error) {
+      last = error instanceof Error ? error.message : String(error);
+    }
+    if (Date.now() > end) throw new Error(`gave up after ${seconds} s waiting for: ${what}${last ? ` (${last})` : ''}`);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
+}
+
+/** Kinds that appear and vanish by themselves. */
+const VOLATILE =
+  /^(events|events\.events\.k8s\.io|leases\.coordination\.k8s\.io|endpointslices\.discovery\.k8s\.io|endpoints|componentstatuses|.*metrics\.k8s\.io|ipaddresses\.networking\.k8s\.io)$/;
+
+let known: Promise<string> | undefined;
+
+/** Every listable kind, comma-separated. No custom resources come and go here: asked once. */
+const kinds = (): Promise<string> =>
+  (known ??= kubectl(['api-resources', '--verbs=list', '-o', 'name']).then((out) =>
+    out
+      .split('\n')
+      .filter((kind) => kind && !VOLATILE.test(kind))
+      .join(','),
+  ));
+
+async function list(scope: string[]): Promise<string[]> {
+  const out = await kubectl([
+    'get',
+    await kinds(),
+    ...scope,
+    '--ignore-not-found',
+    '-o',
+    'jsonpath={range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}{"\\n"}{end}',
+  ]);
+  return out.split('\n').filter(Boolean).toSorted();
+}
+
+/** `kind namespace/name` of every object of every listable kind in the cluster. */
+export const inventory = (): Promise<string[]> => list(['-A']);
+
+/** What differs from an inventory taken before: both lists are empty when the cluster is as it was. */
+export async function changedSince(before: string[]): Promise<{ left: string[]; gone: string[] }> {
+  const now = await inventory();
+  return { left: now.filter((name) => !before.includes(name)), gone: before.filter((name) => !now.includes(name)) };
+}
+
+/** Objects of one installation, without what differs from run to run: uids, times, random values, owners' hashes. */
+export async function normalised(namespace: string): Promise<Record<string, unknown>> {
+  const kinds =
+    'configmap,secret,service,serviceaccount,persistentvolumeclaim,deployment,statefulset,daemonset,role,rolebinding,poddisruptionbudget,networkpolicy';
+  const [own, wide] = await Promise.all([get(kinds, '-n', namespace), get('clusterrole,clusterrolebinding', '-l', 'app.kubernetes.io/part-of=genai-obs')]);
+  const entries = [...own.items, ...wide.items]
+    .filter(
+      (o) => !(o.kind === 'Secret' && o['type'] === 'helm.sh/release.v1') && o.metadata.name !== 'kube-root-ca.crt' && o.metadata.name !== 'genai-obs-journal',
+    )
+    .filter((o) => o.metadata.namespace === namespace || o.metadata.name.startsWith(`${namespace}-`))
+    .map((o): [string, unknown] => [`${o.kind}/${o.metadata.name}`, strip(o)]);
+  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function strip(object: KubeItem): unknown {
+  const { labels = {}, annotations = {}, name } = object.metadata;
+  const keep = { ...object, metadata: { name, labels, annotations: { ...annotations } } } as Record<string, unknown> & {
+    metadata: { annotations: Record<string, string> };
+  };
+  delete keep['status'];
+  for (const key of [
+    'deployment.kubernetes.io/revision',
+    'deprecated.daemonset.template.generation',
+    'pv.kubernetes.io/bind-completed',
+    'pv.kubernetes.io/bound-by-controller',
+    'volume.kubernetes.io/selected-node',
+    'volume.beta.kubernetes.io/storage-provisioner',
+    'volume.kubernetes.io/storage-provisioner',
+  ])
+    delete keep.metadata.annotations[key];
+  if (object.kind === 'Secret') keep['data'] = Object.keys(object['data'] ?? {});
+  if (object.kind === 'Service') keep['spec'] = { ...(object['spec'] as object), clusterIP: '', clusterIPs: [] };
+  if (object.kind === 'PersistentVolumeClaim') keep['spec'] = { ...(object['spec'] as object), volumeName: '' };
+  return keep;
+}
+
+/** helm's revision of every release. */
+export async function revisions(namespace: string): Promise<Record<string, number>> {
+  const { items } = await get('secret', '-n', namespace, '-l', 'owner=helm');
+  const out: Record<string, number> = {};
+  for (const { metadata } of items)
+    out[metadata.labels?.['name'] ?? ''] = Math.max(out[metadata.labels?.['name'] ?? ''] ?? 0, Number(metadata.labels?.['version']));
+  return out;
+}
+
+/** What the inventory has of one installation: its namespace, what lies in it, cluster-wide objects named after it, its volumes. Others may work beside us. */
+export async function footprint(namespace: string): Promise<string[]> {
+  const own = new RegExp(`( |/)${namespace}(/|$|-)`);
+  const volumes = await get<{ items: { metadata: { name: string }; spec: { claimRef?: { namespace: string; name: string } } }[] }>('pv');
+  const held = volumes.items.filter(({ spec }) => spec.claimRef?.namespace === namespace).map(({ spec }) => `volume of ${namespace}/${spec.claimRef?.name}`);
+  return [...(await list(['-n', namespace])).filter((line) => own.test(line)), ...held.toSorted()];
+}
+
+/** Removes an installation whatever state it is in; for afterAll and for interrupted runs. */
+export async function removeAll(namespace: string): Promise<void> {
+  const done = await cli(['uninstall', '--namespace', namespace, '--delete-data', '--yes', '--timeout', '120']);
+  if (done.code !== 0) {
+    await run('kubectl', ['delete', 'namespace', namespace, '--ignore-not-found', '--wait', '--timeout=120s']);
+    for (const kind of ['clusterrole', 'clusterrolebinding']) {
+      const { items } = await get(kind, '-l', 'app.kubernetes.io/part-of=genai-obs');
+      for (const { metadata } of items) if (metadata.name.startsWith(`${namespace}-`)) await run('kubectl', ['delete', kind, metadata.name]);
+    }
+  }
+}
+
+const undos: (() => void)[] = [];
+
+/** Registers what must be put back even when the run is interrupted; `undo` must be synchronous. */
+export function onInterrupt(undo: () => void): void {
+  if (undos.length === 0) {
+    const all = (): void => undos.reverse().forEach((one) => one());
+    // Ctrl-C reaches every process of the terminal; a signal to the runner alone shows here as its end.
+    for (const end of ['SIGINT', 'SIGTERM', 'disconnect'] as const) process.once(end, () => (all(), process.exit(130)));
+  }
+  undos.push(undo);
+}
+
+/** Registers a namespace that is removed even when the run is interrupted. */
+export function leaveNothing(namespace: string): void {
+  onInterrupt(() => void spawnSync(process.execPath, [CLI, 'uninstall', '--namespace', namespace, '--delete-data', '--yes'], { stdio: 'ignore' }));
+}
+
+export type { ChildProcess };

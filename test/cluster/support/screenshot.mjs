@@ -1,0 +1,134 @@
+#!/usr/bin/env node
+// Looks at dashboards as a person would: headless Chromium, kiosk mode, one picture each, and what the page itself complains of.
+//   GRAFANA_PASSWORD=… node test/cluster/support/screenshot.mjs --url http://127.0.0.1:3000 --out DIR [--user admin] [--from now-1h] UID…
+// The password comes from the environment or from stdin, never from the arguments. Prints one JSON object per dashboard;
+// exit code 1 when a panel shows "No data" or an error.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const WIDTH = 1600;
+const ROW_PIXELS = 38;
+const LOAD_MS = 60_000;
+
+const { values: options, positionals: uids } = parseArgs({
+  allowPositionals: true,
+  options: {
+    url: { type: 'string' },
+    out: { type: 'string' },
+    user: { type: 'string', default: 'admin' },
+    from: { type: 'string', default: 'now-1h' },
+    chromium: { type: 'string', default: '/usr/bin/chromium' },
+  },
+});
+if (!options.url || !options.out || uids.length === 0) {
+  console.error('usage: GRAFANA_PASSWORD=… screenshot.mjs --url URL --out DIR [--user USER] [--from now-1h] UID…');
+  process.exit(2);
+}
+
+const password = process.env.GRAFANA_PASSWORD ?? (await readStdin());
+const profile = await mkdtemp(join(tmpdir(), 'genai-obs-chromium-'));
+await mkdir(options.out, { recursive: true });
+let context;
+let complaints = 0;
+try {
+  context = await chromium.launchPersistentContext(profile, {
+    executablePath: options.chromium,
+    headless: true,
+    args: FLAGS,
+    viewport: { width: WIDTH, height: 1000 },
+  });
+  const login = await context.request.post(`${options.url}/login`, { data: { user: options.user, password } });
+  if (!login.ok()) throw new Error(`Grafana refuses the login of ${options.user}: ${login.status()}`);
+  for (const uid of uids) {
+    const report = await look(context, uid);
+    complaints += report.noData.length + report.errors.length;
+    console.log(JSON.stringify(report));
+  }
+} finally {
+  await context?.close();
+  await rm(profile, { recursive: true, force: true });
+}
+process.exit(complaints > 0 ? 1 : 0);
+
+/** Opens one dashboard in a window as tall as it is, so that every panel is in sight and loads. */
+async function look(browser, uid) {
+  const answer = await browser.request.get(`${options.url}/api/dashboards/uid/${uid}`);
+  if (!answer.ok()) throw new Error(`Grafana has no dashboard ${uid}: ${answer.status()}`);
+  const { dashboard } = await answer.json();
+  const rows = Math.max(...dashboard.panels.map(({ gridPos }) => gridPos.y + gridPos.h));
+
+  const page = await browser.newPage();
+  await page.setViewportSize({ width: WIDTH, height: Math.max(800, rows * ROW_PIXELS + 220) });
+  await page.goto(`${options.url}/d/${uid}?orgId=1&kiosk&refresh=&from=${options.from}&to=now`, { waitUntil: 'domcontentloaded', timeout: LOAD_MS });
+  const settled = await settle(page);
+  const file = join(options.out, `${uid}.png`);
+  await page.screenshot({ path: file });
+  const panels = await page.evaluate(readPanels);
+  await page.close();
+  return {
+    uid,
+    file,
+    settled,
+    panels: panels.length,
+    expected: dashboard.panels.filter(({ type }) => type !== 'row').length,
+    noData: panels.filter((panel) => panel.noData).map((panel) => panel.title),
+    errors: panels.filter((panel) => panel.error).map((panel) => `${panel.title}: ${panel.error}`),
+  };
+}
+
+/** True once panels are there, none is loading, and that stays so for two seconds. */
+async function settle(page) {
+  const deadline = Date.now() + LOAD_MS;
+  let quietSince = 0;
+  while (Date.now() < deadline) {
+    const busy = await page.evaluate(() => {
+      const loading = '[aria-label="Panel loading bar"], [data-testid="Panel loading bar"], .panel-loading, [aria-label="Spinner"], [data-testid="Spinner"]';
+      return document.querySelectorAll('.react-grid-item').length === 0 || document.querySelector(loading) !== null;
+    });
+    if (busy) quietSince = 0;
+    else if (quietSince === 0) quietSince = Date.now();
+    else if (Date.now() - quietSince > 2000) return true;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  return false;
+}
+
+/** Runs in the page. Rows are grid items too, but have no panel header. */
+function readPanels() {
+  const prefix = 'data-testid Panel header ';
+  return [...document.querySelectorAll('.react-grid-item')].flatMap((item) => {
+    const header = item.querySelector(`[data-testid^="${prefix}"]`);
+    if (!header) return [];
+    const title = header.getAttribute('data-testid').slice(prefix.length);
+    const failure = item.querySelector(
+      '[data-testid="data-testid Panel status error"], [aria-label="Panel status"], [data-testid="Panel status"], [data-testid="data-testid Alert error"], .panel-info-corner--error',
+    );
+    const content = item.querySelector('[class*="panel-content"]') ?? item;
+    const blank = content.innerText.trim() === '' && content.querySelector('canvas, svg, img') === null;
+    return [
+      {
+        title,
+        noData: blank || /\bNo data\b|No logs found|Data is missing/i.test(item.innerText),
+        error: failure ? failure.getAttribute('title') || failure.innerText || 'error' : '',
+      },
+    ];
+  });
+}
+
+async function readStdin() {
+  const chunks = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8').trimEnd();
+}

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { CHECKS } from '../../src/checks/index.ts';
+import { diagnose, factKeys } from '../../src/doctor/run.ts';
+import type { Facts } from '../../src/doctor/types.ts';
+import { casesOf, healthy, quickstart, runCase } from './support.ts';
+
+const config = quickstart();
+
+/** Checks that apply to no profile yet: skipped with a reason, so there is no case that is not. */
+const NEVER = ['PRE-20', 'PRE-21', 'PRE-25', 'PRE-28', 'MNT-06', 'E2E-04', 'E2E-07'];
+const applies = (id: string) => !NEVER.includes(id) && (CHECKS.find((check) => check.id === id)?.skipIf?.(config) ?? undefined) === undefined;
+
+describe('every check', () => {
+  const cases = casesOf();
+
+  it('has an id of its own, an area that fits it, and a text', () => {
+    expect(new Set(CHECKS.map((check) => check.id)).size).toBe(CHECKS.length);
+    for (const check of CHECKS) {
+      expect(check.id).toMatch(new RegExp(`^${check.area}-\\d{2}$`));
+      expect(check.about.length, check.id).toBeGreaterThan(30);
+      expect(check.sources, check.id).not.toBe('');
+    }
+  });
+
+  it('depends only on checks that exist', () => {
+    const ids = new Set(CHECKS.map((check) => check.id));
+    const lost = CHECKS.flatMap((check) => (check.dependsOn ?? []).filter((id) => !ids.has(id)).map((id) => `${check.id} → ${id}`));
+    expect(lost).toEqual([]);
+  });
+
+  it('has no circle of dependencies', () => {
+    const visit = (id: string, path: string[]): void => {
+      expect(path, `${path.join(' → ')} → ${id}`).not.toContain(id);
+      for (const next of CHECKS.find((check) => check.id === id)?.dependsOn ?? []) visit(next, [...path, id]);
+    };
+    for (const check of CHECKS) visit(check.id, []);
+  });
+
+  it('has a case that is not ok', () => {
+    const red = new Set(cases.filter((one) => one.status === 'warn' || one.status === 'fail').map((one) => one.check));
+    expect(CHECKS.filter((check) => !NEVER.includes(check.id) && !red.has(check.id) && !constant(check.id)).map((check) => check.id)).toEqual([]);
+  });
+
+  it('has a case that is ok', () => {
+    const green = new Set(cases.filter((one) => one.status === 'ok').map((one) => one.check));
+    const without = CHECKS.filter((check) => !NEVER.includes(check.id) && !constant(check.id) && !green.has(check.id) && runCase(check, {}).status !== 'ok');
+    expect(without.map((check) => check.id)).toEqual([]);
+  });
+
+  /** Skipped whatever the configuration says: nothing of it can be shown red or green. */
+  function constant(id: string): boolean {
+    const check = CHECKS.find((one) => one.id === id);
+    return check !== undefined && check.reads(config).length === 0 && check.skipIf?.(config) !== undefined;
+  }
+
+  it('names only cases of checks that exist', () => {
+    expect(cases.filter((one) => !CHECKS.some((check) => check.id === one.check)).map((one) => one.check)).toEqual([]);
+  });
+});
+
+describe('the whole doctor', () => {
+  it('finds nothing wrong with a healthy stack', () => {
+    const odd = diagnose(healthy(), config, CHECKS, { probe: true }).filter((one) => one.status !== 'ok' && one.status !== 'skip');
+    expect(odd.map((one) => `${one.status} ${one.id}: ${one.evidence}`)).toEqual([]);
+  });
+
+  it('is never content when it could not look', () => {
+    const keys = factKeys(CHECKS, config, { probe: true });
+    const blind: Facts = Object.fromEntries(keys.map((key) => [key, { ok: false as const, error: 'no answer' }]));
+    const findings = diagnose(blind, config, CHECKS, { probe: true });
+    const content = findings.filter((one) => applies(one.id) && one.status !== 'unknown' && one.status !== 'blocked');
+    expect(content.map((one) => `${one.status} ${one.id}`)).toEqual([]);
+  });
+
+  it('is just as little content when nothing was collected', () => {
+    const content = diagnose({}, config, CHECKS, { probe: true }).filter((one) => applies(one.id) && one.status !== 'unknown' && one.status !== 'blocked');
+    expect(content.map((one) => `${one.status} ${one.id}`)).toEqual([]);
+  });
+
+  it('judges each single look that fails as unknown, never as ok', () => {
+    const facts = healthy();
+    for (const check of CHECKS) {
+      if (!applies(check.id)) continue;
+      const keys = check.reads(config);
+      const blind = { ...facts, ...Object.fromEntries(keys.map((key) => [key, { ok: false as const, error: 'no answer' }])) };
+      expect(diagnose(blind, config, CHECKS, { only: [check.id], probe: true })[0]?.status, check.id).toBe('unknown');
+    }
+  });
+
+  it('asks for each fact once', () => {
+    const keys = factKeys(CHECKS, config, { probe: true });
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it('replays without a cluster, and gives the same verdicts each time', () => {
+    const once = diagnose(healthy(), config, CHECKS, { probe: true });
+    const again = diagnose(JSON.parse(JSON.stringify(healthy())) as Facts, config, CHECKS, { probe: true });
+    expect(again).toEqual(once);
+  });
+});

@@ -1,0 +1,148 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments, stringify } from 'yaml';
+import { parseManifest } from '../../src/adapters/helm.ts';
+import { kindInfo } from '../../src/adapters/kinds.ts';
+import { assetPath } from '../../src/core/assets.ts';
+import { hashOf } from '../../src/core/compare.ts';
+import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
+import { buildPlan } from '../../src/engine/plan.ts';
+import type { ReleaseStep, Step } from '../../src/engine/types.ts';
+import { COMPONENT_IDS, type ComponentId } from '../../src/profile/schema.ts';
+import { quickstart, without } from '../unit/support/config.ts';
+import { golden } from '../unit/support/golden.ts';
+
+const run = promisify(execFile);
+const dir = mkdtempSync(join(tmpdir(), 'genai-obs-golden-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const KUBE_VERSION = 'v1.34.0';
+
+/** Helm binaries by major version: `helm` of the PATH, and helm3 and helm4 where the test bed has put them there. */
+const helms = new Map<number, string>();
+for (const file of ['helm', 'helm3', 'helm4']) {
+  try {
+    const version = execFileSync(file, ['version', '--template', '{{.Version}}'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, PATH: searchPath() } });
+    const major = Number(/^v?(\d+)\./.exec(version)?.[1]);
+    if (!helms.has(major)) helms.set(major, file);
+  } catch {
+    // Not on this machine.
+  }
+}
+const helm = [...helms.values()][0];
+
+function searchPath(): string {
+  return [process.env['PATH'] ?? '', join(process.env['HOME'] ?? '', '.cache', 'genai-obs-bed', 'bin')].join(delimiter);
+}
+
+const releases = (steps: Step[]): ReleaseStep[] => steps.filter((step) => step.kind === 'release');
+
+const rendered = new Map<string, Promise<string>>();
+
+/** Each rendering costs a process: the same one is made once. */
+function render(file: string, step: ReleaseStep, namespace: string): Promise<string> {
+  const key = hashOf([file, step.release, step.values, namespace]);
+  const text = rendered.get(key) ?? renderNow(file, step, namespace, join(dir, `${key}.json`));
+  rendered.set(key, text);
+  return text;
+}
+
+async function renderNow(file: string, step: ReleaseStep, namespace: string, values: string): Promise<string> {
+  writeFileSync(values, JSON.stringify(step.values));
+  const { stdout } = await run(file, ['template', step.release, assetPath('templates', step.chart), '--namespace', namespace, '--kube-version', KUBE_VERSION, '--values', values], { env: { ...process.env, PATH: searchPath() }, maxBuffer: 16e6 });
+  return stdout;
+}
+
+/** The digest of the chart's files says nothing that the rendering does not. */
+const withoutDigests = (text: string): string => text.replaceAll(/[0-9a-f]{16,64}(?=["\n]|$)/gm, 'DIGEST');
+
+/** Sorted objects, each with sorted keys: what matters, not how a version of helm orders it. */
+function settled(manifest: string): string {
+  const name = (object: KubeObject): string => `${object.kind}/${object.metadata.name}`;
+  const objects = parseManifest(manifest).sort((a, b) => (name(a) < name(b) ? -1 : 1));
+  return withoutDigests(objects.map((object) => stringify(object, { sortMapEntries: true, lineWidth: 0 })).join('---\n'));
+}
+
+/** What `golden/<profile>/plan.json` keeps of a step: enough to see that a step, a need or an object came or went. */
+function outline(step: Step): JsonMap {
+  const names = (objects: KubeObject[]): Json[] => objects.map((object) => `${object.kind}/${object.metadata.name}`);
+  const more: Record<Step['kind'], (step: Step) => JsonMap> = {
+    objects: (s) => (s.kind === 'objects' ? { objects: names(s.objects) } : {}),
+    secret: (s) => (s.kind === 'secret' ? { objects: names([s.object]), keys: Object.keys(s.keys) } : {}),
+    release: (s) => (s.kind === 'release' ? { release: s.release, workload: `${s.workload.kind}/${s.workload.name}`, values: Object.keys(s.values).toSorted() } : {}),
+    removal: (s) => (s.kind === 'removal' ? { release: s.release, objects: s.objects.map((ref) => `${ref.kind}/${ref.name}`) } : {}),
+    gate: () => ({}),
+  };
+  return { id: step.id, kind: step.kind, phase: step.phase, title: step.title, needs: step.needs, ...more[step.kind](step) };
+}
+
+const BACKENDS: ComponentId[] = ['prometheus', 'loki', 'tempo', 'grafana', 'opentelemetry-collector'];
+const OPTIONAL = COMPONENT_IDS.filter((id) => !BACKENDS.includes(id));
+const REGISTRY = 'registry.example:5000/mirror';
+
+const VARIANTS = {
+  quickstart: quickstart(),
+  'no-persistence': quickstart({ storage: { enabled: false } }),
+  registry: quickstart({ global: { imageRegistry: REGISTRY } }),
+  minimal: without(OPTIONAL, { namespace: 'obs' }),
+};
+
+describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
+  const steps = buildPlan(config);
+
+  it('plan', () => {
+    golden(`${name}/plan.json`, `${JSON.stringify(steps.map(outline), null, 2)}\n`);
+  });
+
+  // In .ci/run helm is always there; elsewhere the reason is shown.
+  it.skipIf(helm === undefined).each(releases(steps).map((step) => [step.release, step] as const))(`renders %s${helm ? '' : ' (skipped: no helm on the PATH)'}`, async (release, step) => {
+    golden(`${name}/${release}.yaml`, settled(await render(helm ?? '', step, config.namespace)));
+  });
+});
+
+describe.skipIf(helms.size < 2)(`helm 3 and helm 4${helms.size < 2 ? ' (skipped: only one of them is here)' : ''}`, () => {
+  it.each(releases(buildPlan(VARIANTS.quickstart)).map((step) => [step.release, step] as const))('render %s alike', async (_release, step) => {
+    const [three, four] = await Promise.all([...helms.values()].map((file) => render(file, step, 'genai-observability')));
+    expect(settled(four ?? '')).toBe(settled(three ?? ''));
+  });
+});
+
+describe.skipIf(helm === undefined)('what is rendered', () => {
+  const all = async (config: typeof VARIANTS.quickstart): Promise<{ release: string; text: string; objects: KubeObject[] }[]> =>
+    Promise.all(releases(buildPlan(config)).map(async (step) => render(helm ?? '', step, config.namespace).then((text) => ({ release: step.release, text, objects: parseManifest(text) }))));
+
+  it('is valid YAML of kinds that we know, each object ours by label and in our namespace', async () => {
+    for (const { release, text, objects } of await all(VARIANTS.minimal)) {
+      expect(parseAllDocuments(text).flatMap((document) => document.errors), release).toEqual([]);
+      for (const object of objects) {
+        expect(object.metadata.labels, `${object.kind} ${object.metadata.name}`).toMatchObject({ 'app.kubernetes.io/part-of': 'genai-obs' });
+        if (kindInfo(object.kind).namespaced) expect(object.metadata.namespace ?? 'obs').toBe('obs');
+        else expect(object.metadata.name).toBe(`obs-${release}`);
+        expect(object.apiVersion).toBe(kindInfo(object.kind).apiVersion);
+      }
+    }
+  });
+
+  it('with a registry takes every image from there, and names no upstream host', async () => {
+    const images = (value: unknown): string[] => (value && typeof value === 'object' ? Object.entries(value).flatMap(([key, inner]) => (key === 'image' && typeof inner === 'string' ? [inner] : images(inner))) : []);
+    for (const { release, text, objects } of await all(VARIANTS.registry)) {
+      const found = objects.flatMap(images);
+      expect(found.length, release).toBeGreaterThan(0);
+      expect(found.filter((image) => !image.startsWith(`${REGISTRY}/`))).toEqual([]);
+      expect(text).not.toMatch(/docker\.io|quay\.io|ghcr\.io|registry\.k8s\.io/);
+    }
+  });
+
+  it('without persistence mounts no claim, and makes none with it either: claims belong to no chart', async () => {
+    for (const { text } of await all(VARIANTS['no-persistence'])) expect(text).not.toMatch(/persistentVolumeClaim|volumeClaimTemplates/);
+    for (const { objects } of await all(VARIANTS.quickstart)) expect(objects.map((object) => object.kind)).not.toContain('PersistentVolumeClaim');
+  });
+
+  it('holds no secret', async () => {
+    for (const { release, objects } of await all(VARIANTS.quickstart)) expect(objects.map((object) => object.kind), release).not.toContain('Secret');
+  });
+});

@@ -1,0 +1,88 @@
+// npm test: lint, format, types, fast suites, and on a built bed (or with CI=true) the cluster suites.
+// Node's own modules only until the packages are there.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bedDown, bedEnvironment, canRunBed, ensureBed, ensureChromium, ensureDependencies, isBedBuilt, must, say, show } from '../scripts/setup.mjs';
+
+const CI = process.env.CI === 'true';
+const only = process.argv[2]; // fast | cluster
+const total = { passed: 0, failed: 0, skipped: 0 };
+const notRun = [];
+const scratch = mkdtempSync(join(tmpdir(), 'genai-obs-test-'));
+
+async function step(title, file, args) {
+  const start = Date.now();
+  say(`\n• ${title}`);
+  const code = await show(file, args);
+  total[code === 0 ? 'passed' : 'failed'] += 1;
+  say(`  ${code === 0 ? 'passed' : 'FAILED'} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+}
+
+async function suite(project, title, env = process.env, file = '') {
+  say(`\n• ${title}`);
+  const out = join(scratch, `${project}${file.replaceAll('/', '-')}.json`);
+  const args = [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${out}`,
+    ...(file ? [file] : []),
+  ];
+  const code = await show(process.execPath, args, { env: { ...env, GENAI_OBS_TEST: '1' } });
+  try {
+    const result = JSON.parse(readFileSync(out, 'utf8'));
+    total.passed += result.numPassedTests;
+    total.failed += result.numFailedTests;
+    total.skipped += result.numPendingTests + result.numTodoTests;
+    // A suite whose file cannot be loaded has no tests and still failed.
+    if (code !== 0 && result.numFailedTests === 0) total.failed += 1;
+  } catch {
+    total.failed += 1;
+  }
+}
+
+async function fast() {
+  await step('lint', 'node_modules/.bin/oxlint', ['--type-aware', 'src', 'test', 'demo', 'bench', 'scripts']);
+  await step('format', 'node_modules/.bin/oxfmt', ['--check', 'src', 'test', 'demo', 'bench', 'scripts']);
+  await step('types', 'node_modules/.bin/tsc', ['--noEmit']);
+  await step('build', process.execPath, ['scripts/build.mjs']);
+  await suite('unit', 'unit, golden and doctor suites', isBedBuilt() ? { ...process.env, PATH: bedEnvironment().PATH } : process.env);
+}
+
+async function cluster() {
+  if (!canRunBed()) return notRun.push('cluster suites: the bed needs root on Linux');
+  if (!CI && !isBedBuilt() && only !== 'cluster')
+    return notRun.push('cluster suites: the bed is not built (build it and run them with: npm test cluster; 20 to 40 minutes the first time)');
+  await ensureChromium();
+  const started = await ensureBed(['helm4']);
+  try {
+    await suite('cluster', 'cluster suites on the bed (about 20 minutes)', bedEnvironment());
+  } finally {
+    if (started) {
+      await bedDown();
+      await step('the bed left nothing behind', 'test/bed/bed', ['check-clean']);
+    }
+  }
+}
+
+try {
+  say(
+    `npm test: lint, format, types, build, fast suites (under 3 minutes)${only === 'fast' ? '' : '; then cluster suites where the bed is built or CI=true'}.`,
+  );
+  await ensureDependencies();
+  if (only !== 'cluster') await fast();
+  else await must('the build', process.execPath, ['scripts/build.mjs']);
+  if (only !== 'fast') await cluster();
+} catch (error) {
+  say(`\n${error.message}`);
+  total.failed += 1;
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+for (const line of notRun) say(`not run: ${line}`);
+process.stdout.write(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
+process.exitCode = total.failed ? 1 : 0;

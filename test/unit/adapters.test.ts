@@ -1,0 +1,315 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { exec } from '../../src/adapters/exec.ts';
+import { helmFor, parseManifest, storedReleases } from '../../src/adapters/helm.ts';
+import { isNamespaced, ownableKinds, refPath, restPath } from '../../src/adapters/kinds.ts';
+import { type Kube, KubeError, connect, explainKube } from '../../src/adapters/kube.ts';
+import { freePort, isPortFree, kubectlFor, lastLines } from '../../src/adapters/kubectl.ts';
+import { ObsError } from '../../src/core/errors.ts';
+import { registerSecret } from '../../src/core/redact.ts';
+import { NS, fakeCluster } from './support/cluster.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'genai-obs-adapters-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+/** A program that records how it was called, then does as the script says. */
+function program(name: string, script: string): { file: string; calls: () => string[] } {
+  const [file, log] = [join(dir, name), join(dir, `${name}.log`)];
+  writeFileSync(file, `#!/bin/sh\nfor a in "$@"; do printf '%s\\n' "$a" >> ${log}; done\n${script}\n`);
+  chmodSync(file, 0o755);
+  return { file, calls: () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []) };
+}
+
+describe('exec', () => {
+  it('returns what a program says, whatever its exit code', async () => {
+    const { file } = program('both', 'echo out; echo err >&2; exit 3');
+    expect(await exec(file, [])).toEqual({ ok: false, code: 3, stdout: 'out', stderr: 'err', timedOut: false });
+  });
+
+  it('names a program that is not there, and where to get helm', async () => {
+    await expect(exec(join(dir, 'nowhere'), [])).rejects.toThrow(/nowhere is not installed/);
+    await expect(exec(join(dir, 'nohelm'), [])).rejects.toMatchObject({ parts: { next: expect.stringContaining('helm.sh') as string } });
+  });
+
+  it('sends input on stdin, and no shell reads the arguments', async () => {
+    const { file } = program('cat', 'cat; printf "%s" "$1"');
+    expect((await exec(file, ['$(id); `id` "'], { input: 'in\n' })).stdout).toBe('in\n$(id); `id` "');
+  });
+
+  it('never shows a secret on stderr', async () => {
+    registerSecret('correct-horse-battery');
+    const { file } = program('leak', 'echo "no: correct-horse-battery" >&2; exit 1');
+    expect((await exec(file, [])).stderr).toBe('no: [redacted]');
+  });
+
+  it('ends a program that takes too long', async () => {
+    const { file } = program('slow', 'exec sleep 30');
+    expect(await exec(file, [], { timeout: 100 })).toMatchObject({ ok: false, timedOut: true });
+  });
+});
+
+describe('helm', () => {
+  const values = { password: 'correct-horse-battery', config: { a: 1 } };
+
+  it('is pinned to context and namespace, and gets its values by a private file that is gone afterwards', async () => {
+    const { file, calls } = program(
+      'helm-ok',
+      `[ "$1" = version ] && echo v3.19.0 && exit; ls -l "$TMPDIR"/genai-obs-*/values.json | cut -c1-10 > ${dir}/mode; cat "$TMPDIR"/genai-obs-*/values.json > ${dir}/seen`,
+    );
+    const tmp = mkdtempSync(join(dir, 'tmp-'));
+    vi.stubEnv('TMPDIR', tmp);
+    await helmFor('ctx', 'ns', file).upgrade('loki', '/charts/loki', values);
+    vi.unstubAllEnvs();
+    expect(calls().join(' ')).toMatch(
+      /^version --template \S+ upgrade --install loki \/charts\/loki --kube-context ctx --namespace ns --values \S+ --history-max 5 --reset-values$/,
+    );
+    expect(calls().join(' ')).not.toContain('correct-horse');
+    expect(JSON.parse(readFileSync(join(dir, 'seen'), 'utf8'))).toEqual(values);
+    expect(readFileSync(join(dir, 'mode'), 'utf8').trim()).toBe('-rw-------');
+    expect(readdirSync(tmp)).toEqual([]);
+  });
+
+  it('that fails: release, cause and the next command', async () => {
+    const { file } = program('helm-no', '[ "$1" = version ] && echo v3.19.0 && exit; echo "Error: UPGRADE FAILED: no" >&2; exit 1');
+    await expect(helmFor('ctx', 'ns', file).upgrade('loki', 'c', {})).rejects.toMatchObject({
+      parts: { object: 'release ns/loki', cause: 'Error: UPGRADE FAILED: no', next: 'helm --kube-context ctx -n ns history loki' },
+    });
+    await expect(helmFor('ctx', 'ns', file).template('loki', 'c', {}, 'v1.34.0')).rejects.toMatchObject({ parts: { what: 'the chart does not render' } });
+    await expect(helmFor('ctx', 'ns', file).uninstall('loki')).rejects.toMatchObject({ parts: { what: 'helm could not remove a release' } });
+  });
+
+  it.each([
+    ['v3.19.2', 3, 19],
+    ['v4.0.0', 4, 0],
+    ['v3.12.0+gabc', 3, 12],
+  ])('%s is read as version', async (text, major, minor) => {
+    const { file } = program(`helm-${text}`, `echo ${text}`);
+    expect(await helmFor('c', 'n', file).version()).toEqual({ version: text, major, minor });
+  });
+
+  it.each([
+    ['v3.19.2', false],
+    ['v4.0.1', true],
+  ])('%s: what was edited by hand is set right (conflicts forced: %s)', async (version, forced) => {
+    const { file, calls } = program(`helm-edit-${version}`, `[ "$1" = version ] && echo ${version}; true`);
+    const helm = helmFor('c', 'n', file);
+    await Promise.all([helm.upgrade('a', 'c', {}), helm.upgrade('b', 'c', {})]);
+    expect(calls().filter((word) => word === '--force-conflicts')).toHaveLength(forced ? 2 : 0);
+    expect(calls().filter((word) => word === '--server-side=true')).toHaveLength(forced ? 2 : 0);
+    expect(calls().filter((word) => word === 'version')).toHaveLength(1);
+  });
+
+  it('that tells no version is refused', async () => {
+    await expect(helmFor('c', 'n', program('helm-odd', 'echo hello').file).version()).rejects.toThrow('helm does not tell its version');
+  });
+
+  it('that knows no such release has removed nothing', async () => {
+    expect(
+      await helmFor('c', 'n', program('helm-gone', 'echo "Error: uninstall: Release not loaded: x: release: not found" >&2; exit 1').file).uninstall('x'),
+    ).toBe(false);
+    expect(await helmFor('c', 'n', program('helm-un', 'echo "release uninstalled"').file).uninstall('x')).toBe(true);
+  });
+
+  it('keeps its records as Secrets: the newest revision, decoded', async () => {
+    const cluster = fakeCluster();
+    cluster.record('loki', 'superseded', 9);
+    cluster.record('loki', 'deployed', 10, { a: 1 });
+    cluster.record('tempo', 'pending-install', 1);
+    const stored = await storedReleases(cluster.kube, NS);
+    expect([...stored.values()].map(({ name, revision, status, record }) => [name, revision, status, record])).toEqual([
+      ['loki', 10, 'deployed', 'sh.helm.release.v1.loki.v10'],
+      ['tempo', 1, 'pending-install', 'sh.helm.release.v1.tempo.v1'],
+    ]);
+    expect(stored.get('loki')?.payload().values).toEqual({ a: 1 });
+    expect(
+      stored
+        .get('loki')
+        ?.payload()
+        .objects.map((object) => object.kind),
+    ).toEqual(['StatefulSet', 'ConfigMap', 'ClusterRole']);
+  });
+
+  it('renders manifests with comments and empty documents', () => {
+    expect(parseManifest('---\n# Source: a\n---\nkind: A\nmetadata: {name: x}\n---\n\n---\nkind: B\n').map((object) => object.kind)).toEqual(['A', 'B']);
+  });
+});
+
+describe('kubectl', () => {
+  it('applies through stdin, server-side, as our own field manager', async () => {
+    const { file, calls } = program('kubectl-ok', `cat > ${dir}/applied`);
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: { a: '1' } };
+    await kubectlFor('ctx', 'ns', file).apply([object]);
+    expect(calls().join(' ')).toBe('--context ctx --namespace ns apply --server-side --field-manager=genai-obs -f - --force-conflicts');
+    expect(JSON.parse(readFileSync(join(dir, 'applied'), 'utf8'))).toEqual({ apiVersion: 'v1', kind: 'List', items: [object] });
+  });
+
+  it('that is refused names the objects and the end of what it said', async () => {
+    const { file } = program('kubectl-no', 'cat > /dev/null; printf "a\\nb\\nc\\nd\\n" >&2; exit 1');
+    await expect(kubectlFor('ctx', 'ns', file).apply([{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' } }])).rejects.toMatchObject({
+      parts: { object: 'ConfigMap x', cause: 'b / c / d' },
+    });
+  });
+
+  it('opens a tunnel that is closed again, or says why there is none', async () => {
+    const tunnel = await kubectlFor('ctx', 'ns', program('kubectl-pf', 'echo "Forwarding from 127.0.0.1:1"; exec sleep 30').file).portForward(
+      'grafana',
+      80,
+      4711,
+    );
+    expect(tunnel.port).toBe(4711);
+    tunnel.close();
+    expect(await tunnel.ended).toContain('Forwarding from');
+    await expect(
+      kubectlFor('ctx', 'ns', program('kubectl-nopf', 'echo "error: services \\"grafana\\" not found" >&2; exit 1').file).portForward('grafana', 80),
+    ).rejects.toMatchObject({ parts: { object: 'Service grafana:80', cause: 'error: services "grafana" not found' } });
+  });
+
+  it('knows whether a port is free', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    expect(await isPortFree((server.address() as AddressInfo).port)).toBe(false);
+    server.close();
+    expect(await isPortFree(await freePort())).toBe(true);
+    expect(lastLines('a\n\nb\n', 1)).toBe('b');
+  });
+});
+
+describe('paths of the API', () => {
+  it.each([
+    [{ apiVersion: 'v1', kind: 'Pod', namespace: 'n', name: 'p' }, '/api/v1/namespaces/n/pods/p'],
+    [{ apiVersion: 'v1', kind: 'Namespace', name: 'n' }, '/api/v1/namespaces/n'],
+    [{ apiVersion: 'apps/v1', kind: 'StatefulSet', namespace: 'n', name: 'a/b' }, '/apis/apps/v1/namespaces/n/statefulsets/a%2Fb'],
+    [{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', namespace: 'ignored', name: 'r' }, '/apis/rbac.authorization.k8s.io/v1/clusterroles/r'],
+  ])('%j', (ref, path) => {
+    expect(refPath(ref)).toBe(path);
+  });
+
+  it('of collections, cluster-wide and in a namespace; unknown kinds are refused', () => {
+    expect(restPath('Pod')).toBe('/api/v1/pods');
+    expect(restPath('Lease', 'n')).toBe('/apis/coordination.k8s.io/v1/namespaces/n/leases');
+    expect(() => restPath('Widget')).toThrow('does not know the kind Widget');
+    expect(ownableKinds()).toEqual(expect.arrayContaining(['ClusterRole', 'PersistentVolumeClaim', 'Secret', 'Lease', 'Namespace']));
+    expect(isNamespaced('ClusterRole')).toBe(false);
+  });
+});
+
+describe('the API server', () => {
+  let server: Server;
+  let kube: Kube;
+  let answer: (request: IncomingMessage) => { status: number; body: string } | undefined;
+  const asked: string[] = [];
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      const said = answer(request);
+      if (said) response.writeHead(said.status).end(said.body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const path = join(dir, 'kubeconfig');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/base/`;
+    writeFileSync(
+      path,
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        'current-context': 'one',
+        clusters: [{ name: 'c', cluster: { server: url, 'insecure-skip-tls-verify': true } }],
+        users: [{ name: 'u', user: { token: 'token-of-the-user' } }],
+        contexts: [
+          { name: 'one', context: { cluster: 'c', user: 'u' } },
+          { name: 'two', context: { cluster: 'c', user: 'u' } },
+        ],
+      }),
+    );
+    vi.stubEnv('KUBECONFIG', path);
+    kube = await connect('two');
+    vi.unstubAllEnvs();
+  });
+  beforeEach(() => void asked.splice(0));
+  afterEach(() => void (answer = () => ({ status: 200, body: '{}' })));
+  afterAll(() => {
+    kube.close();
+    server.closeAllConnections();
+    server.close();
+  });
+
+  const status = (code: number, reason: string, message: string) => ({ status: code, body: JSON.stringify({ kind: 'Status', reason, message }) });
+  const pod = { apiVersion: 'v1', kind: 'Pod', namespace: 'n', name: 'p' };
+
+  it('is that of the named context, with its path and credentials', async () => {
+    let token: string | undefined;
+    answer = (request) => {
+      token = request.headers.authorization;
+      return { status: 200, body: '{"kind":"Pod"}' };
+    };
+    expect(kube.context).toBe('two');
+    expect(await kube.read(pod)).toEqual({ kind: 'Pod' });
+    expect(asked).toEqual(['GET /base/api/v1/namespaces/n/pods/p']);
+    expect(token).toBe('Bearer token-of-the-user');
+  });
+
+  it('says 404: read gives nothing, remove gives false, list is an error', async () => {
+    answer = () => status(404, 'NotFound', 'not found');
+    expect(await kube.read(pod)).toBeUndefined();
+    expect(await kube.remove(pod)).toBe(false);
+    await expect(kube.list('Pod', 'n')).rejects.toMatchObject({ status: 404 });
+  });
+
+  it.each([
+    [401, 'credentials'],
+    [403, 'not allowed'],
+    [500, 'the cluster refused'],
+  ])('says %d: never taken for "nothing there"', async (code, what) => {
+    answer = () => status(code, 'Reason', 'the message');
+    const error: unknown = await kube.read(pod).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'KubeError', status: code, reason: 'Reason', message: 'the message' });
+    expect(explainKube(error, kube, 'looking').parts).toMatchObject({ what: expect.stringContaining(what) as string, cause: 'the message' });
+    await expect(kube.list('Secret', 'n')).rejects.toThrow('the message');
+    await expect(kube.remove(pod)).rejects.toThrow('the message');
+  });
+
+  it('lists with kind and apiVersion, which the API leaves out of items; selectors are escaped', async () => {
+    answer = () => ({ status: 200, body: JSON.stringify({ items: [{ metadata: { name: 'a' } }] }) });
+    expect(await kube.list('StatefulSet', 'n', 'a=b,c in (d)')).toEqual([{ apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'a' } }]);
+    expect(asked).toEqual(['GET /base/apis/apps/v1/namespaces/n/statefulsets?labelSelector=a%3Db%2Cc%20in%20(d)']);
+  });
+
+  it('writes with the method and path of the kind', async () => {
+    answer = () => ({ status: 200, body: '{}' });
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x', namespace: 'n' } };
+    await kube.create(object);
+    await kube.replace(object);
+    await kube.remove(pod);
+    await kube.service('n', 'grafana', 80, '/api/health');
+    expect(asked).toEqual([
+      'POST /base/api/v1/namespaces/n/configmaps',
+      'PUT /base/api/v1/namespaces/n/configmaps/x',
+      'DELETE /base/api/v1/namespaces/n/pods/p?propagationPolicy=Background',
+      'GET /base/api/v1/namespaces/n/services/grafana:80/proxy/api/health',
+    ]);
+  });
+
+  it('that does not answer in time, or not with JSON', async () => {
+    answer = () => undefined;
+    await expect(kube.json('/version', 100)).rejects.toMatchObject({ status: 0, message: expect.stringContaining('no answer within 0.1 s') as string });
+    answer = () => ({ status: 200, body: '<html>login</html>' });
+    await expect(kube.json('/version')).rejects.toMatchObject({ reason: 'NotJson' });
+    answer = () => ({ status: 502, body: '<html>bad gateway</html>' });
+    await expect(kube.json('/version')).rejects.toMatchObject({ status: 502, message: expect.stringContaining('bad gateway') as string });
+  });
+
+  it('explains the rest, and leaves what is explained already', () => {
+    const known = new ObsError({ what: 'x' });
+    expect(explainKube(known, kube, 'looking')).toBe(known);
+    expect(explainKube(new KubeError(0, 'Unreachable', 'refused'), kube, 'looking').parts).toMatchObject({
+      what: 'the cluster does not answer while looking',
+      object: `context two (${kube.server})`,
+    });
+    expect(explainKube(new Error('odd'), kube, 'looking').parts).toEqual({ what: 'failed while looking', cause: 'odd' });
+  });
+});

@@ -1,0 +1,204 @@
+import { execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { PodExec } from '../../src/adapters/podExec.ts';
+import type { Deps } from '../../src/backup/types.ts';
+import { CATALOG } from '../../src/components/catalog.ts';
+import type { JsonMap, KubeObject } from '../../src/core/types.ts';
+import type { ComponentId } from '../../src/profile/schema.ts';
+import { type FakeCluster, NS, fakeCluster, releaseObjects } from './support/cluster.ts';
+import { quickstart } from './support/config.ts';
+
+/** An installation in memory whose claims are folders, and whose helper pods are shells of this machine. */
+export interface Stage {
+  root: string;
+  cluster: FakeCluster;
+  controller: AbortController;
+  reports: string[];
+  deps: Deps;
+  /** Path in a component's claim. */
+  data: (component: ComponentId, ...path: string[]) => string;
+  /** Seconds by which the clock of helpers is ahead: files have settled then. */
+  ahead: number;
+  /** Runs before each script of a helper; what it throws is thrown. */
+  beforeScript: (pod: string, script: string) => void | Promise<void>;
+  /** When a component is stopped or started. */
+  onScale: (name: string, replicas: number) => void;
+  replicas: (component: ComponentId) => number;
+  /** Requests to Grafana; a test may answer them itself. */
+  grafana: { requests: { method: string; path: string; body: unknown; headers: JsonMap }[]; answer: (method: string, path: string) => unknown };
+  close: () => Promise<void>;
+}
+
+export function put(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
+
+const STORED: ComponentId[] = ['prometheus', 'alertmanager', 'loki', 'tempo', 'grafana'];
+
+export async function stage(): Promise<Stage> {
+  const root = mkdtempSync(join(tmpdir(), 'backup-test-'));
+  const cluster = fakeCluster();
+  const controller = new AbortController();
+  const reports: string[] = [];
+  const grafana: Stage['grafana'] = { requests: [], answer: () => undefined };
+  const server = createServer((request, response) => {
+    let text = '';
+    request.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    request.on('end', () => {
+      const [method, path] = [request.method ?? 'GET', request.url ?? ''];
+      grafana.requests.push({ method, path, body: text ? (JSON.parse(text) as unknown) : undefined, headers: request.headers as JsonMap });
+      const body = method === 'GET' ? grafana.answer(method, path) : (grafana.answer(method, path) ?? {});
+      response.writeHead(body === undefined ? 404 : 200, { 'content-type': 'application/json' }).end(JSON.stringify(body ?? { message: 'not found' }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const self: Stage = {
+    root,
+    cluster,
+    controller,
+    reports,
+    grafana,
+    ahead: 0,
+    beforeScript: () => {},
+    onScale: () => {},
+    data: (component, ...path) => join(root, 'data', component, ...path),
+    replicas: (component) => (cluster.get('StatefulSet', CATALOG[component].workload.name)!['spec'] as { replicas: number }).replicas,
+    deps: {} as Deps,
+    close: () => (rmSync(root, { recursive: true, force: true }), new Promise((resolve) => server.close(() => resolve()))),
+  };
+  const { port } = server.address() as AddressInfo;
+  self.deps = {
+    kube: cluster.kube,
+    kubectl: { portForward: () => Promise.resolve({ port, close: () => {}, ended: Promise.resolve('') }) },
+    exec: localExec(self),
+    config: quickstart(),
+    signal: controller.signal,
+    report: (text) => void reports.push(text),
+    confirm: () => Promise.resolve(true),
+    passphrase: () => Promise.resolve('correct horse'),
+    timeout: 3_000,
+  };
+  furnish(self);
+  return self;
+}
+
+/** Workloads with claims, pods that follow their replicas, Prometheus' and Alertmanager's APIs. */
+function furnish(self: Stage): void {
+  const { cluster } = self;
+  for (const id of STORED) {
+    const [workload, configMap] = releaseObjects(id, NS);
+    const template = {
+      spec: {
+        securityContext: { runAsUser: 10001 },
+        containers: [{ name: id, image: CATALOG[id].image }],
+        volumes: [{ name: 'data', persistentVolumeClaim: { claimName: CATALOG[id].claim?.name } }],
+      },
+    };
+    cluster.put({ ...workload!, spec: { ...(workload!['spec'] as JsonMap), template }, status: status(1) });
+    cluster.put(configMap!);
+    cluster.record(id, 'deployed', 1, { replicas: 1 });
+    cluster.put(podOf(id));
+    mkdirSync(self.data(id), { recursive: true });
+  }
+  cluster.put({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'Opaque',
+    metadata: { name: 'grafana-admin', namespace: NS, labels: { 'app.kubernetes.io/part-of': 'genai-obs' } },
+    data: { 'admin-user': base64('admin'), 'admin-password': base64('s3cret-of-grafana') },
+  });
+  const real = { ...cluster.kube };
+  cluster.kube.create = (object) =>
+    real.create(object.kind === 'Pod' ? { ...object, status: { phase: 'Running', containerStatuses: [{ ready: true }] } } : object);
+  cluster.kube.request = async (method, path, options) => {
+    if (method === 'PATCH') await patch(self, path, JSON.parse(options?.body ?? '{}') as Patch);
+    return { status: 200, body: '' };
+  };
+  cluster.kube.service = (_namespace, _name, _port, path) => {
+    if (path.endsWith('/snapshot')) {
+      put(self.data('prometheus', 'snapshots', '20260101T000000Z-abc', '01ABC', 'meta.json'), '{}');
+      return Promise.resolve({ status: 200, body: JSON.stringify({ status: 'success', data: { name: '20260101T000000Z-abc' } }) });
+    }
+    return Promise.resolve({ status: 200, body: '[]' });
+  };
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}
+
+function status(replicas: number): JsonMap {
+  return { observedGeneration: 1, replicas, readyReplicas: replicas, updatedReplicas: replicas };
+}
+
+function podOf(id: ComponentId): KubeObject {
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name: `${id}-0`, namespace: NS, labels: { app: id } }, spec: { nodeName: 'node-1' } };
+}
+
+interface Patch {
+  metadata?: { annotations?: Record<string, string | null> };
+  spec?: { replicas?: number };
+}
+
+async function patch(self: Stage, path: string, change: Patch): Promise<void> {
+  const { cluster } = self;
+  const [plural = '', name = ''] = path.split('?')[0]!.split('/').slice(-2);
+  const live = cluster.get(plural === 'pods' ? 'Pod' : 'StatefulSet', name);
+  if (!live) throw new Error(`no ${path}`);
+  await cluster.before(`patch ${name}`);
+  const annotations = Object.fromEntries(
+    Object.entries({ ...live.metadata.annotations, ...change.metadata?.annotations }).filter((entry): entry is [string, string] => entry[1] !== null),
+  );
+  const replicas = change.spec?.replicas;
+  cluster.put({
+    ...live,
+    metadata: { ...live.metadata, annotations },
+    ...(replicas === undefined ? {} : { spec: { ...(live['spec'] as JsonMap), replicas }, status: status(replicas) }),
+  });
+  if (replicas === undefined) return;
+  cluster.calls.push(`scale ${name} ${replicas}`);
+  const id = STORED.find((component) => CATALOG[component].workload.name === name)!;
+  if (replicas === 0) await cluster.kube.remove({ apiVersion: 'v1', kind: 'Pod', namespace: NS, name: `${id}-0` });
+  else cluster.put(podOf(id));
+  self.onScale(name, replicas);
+}
+
+/** Scripts run here, with the pod's folders put in place of /data and /tmp. */
+function localExec(self: Stage): PodExec {
+  const local = (pod: string, script: string): string => {
+    const tmp = join(self.root, 'tmp', pod);
+    mkdirSync(tmp, { recursive: true });
+    const data = self.data(pod.replace('backup-', '') as ComponentId);
+    return script
+      .replaceAll('$(date +%s)', `$(( $(date +%s) + ${self.ahead} ))`)
+      .replaceAll(/\/tmp\b/g, '@TMP@')
+      .replaceAll(/(?<![\w@}])\/data\b(?!-)/g, data)
+      .replaceAll('@TMP@', tmp);
+  };
+  return {
+    async text(pod, script) {
+      await self.beforeScript(pod, script);
+      return new Promise((resolve, reject) =>
+        execFile('bash', ['-c', local(pod, script)], (error, stdout, stderr) => (error ? reject(new Error(`${error.message} ${stderr}`)) : resolve(stdout))),
+      );
+    },
+    start(pod, script, stdin) {
+      const child = spawn('bash', ['-c', local(pod, script)], { stdio: ['pipe', 'pipe', 'pipe'] });
+      let stderr = '';
+      child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+      child.stdin.on('error', () => {});
+      if (!stdin) child.stdin.end();
+      const closed = new Promise<{ stderr: string; code: number | null }>((resolve) => child.once('close', (code) => resolve({ stderr, code })));
+      const done = Promise.resolve()
+        .then(() => self.beforeScript(pod, script))
+        .then(() => closed);
+      done.catch(() => {});
+      return { stdin: child.stdin, stdout: child.stdout, done, kill: () => void child.kill('SIGKILL') };
+    },
+  };
+}

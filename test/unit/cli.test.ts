@@ -1,0 +1,214 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { golden } from './support/golden.ts';
+
+interface Bundle {
+  bundle: (outdir: string) => Promise<object>;
+  startupPath: (metafile: object) => { bytes: number; inputs: string[] };
+}
+
+const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'uninstall', 'open', 'completion'];
+const NODE = process.execPath;
+/** Inside the package, so that the bundle finds templates/ and profiles/ as dist/ does. */
+const dist = resolve(`node_modules/.cache/genai-obs-cli-${process.pid}`);
+const home = mkdtempSync(join(tmpdir(), 'genai-obs-cli-'));
+let startup: { bytes: number; inputs: string[] };
+
+beforeAll(async () => {
+  // A name that TypeScript does not follow: the scripts have no types.
+  const script: string = '../../scripts/bundle.mjs';
+  const { bundle, startupPath }: Bundle = await import(script);
+  startup = startupPath(await bundle(dist));
+}, 60_000);
+afterAll(() => [dist, home].forEach((dir) => rmSync(dir, { recursive: true, force: true })));
+
+function run(args: string[], env: Record<string, string> = {}): { code: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(NODE, [join(dist, 'cli.js'), ...args], {
+    encoding: 'utf8',
+    cwd: home,
+    timeout: 30_000,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'] ?? '', HOME: home, COLUMNS: '120', ...env },
+  });
+  return { code: status, stdout, stderr };
+}
+
+/** Each page costs a process: it is read once. */
+const pages = new Map<string, ReturnType<typeof run>>();
+function help(...words: string[]): ReturnType<typeof run> {
+  const key = words.join(' ');
+  const page = pages.get(key) ?? run([...words, '--help']);
+  pages.set(key, page);
+  return page;
+}
+
+const STACK = /^\s+at .*\(?.+:\d+:\d+\)?$|node:internal|Unhandled|triggerUncaughtException/m;
+
+describe('--help', () => {
+  it('of every verb has examples that begin with the verb', () => {
+    for (const verb of VERBS) {
+      const { code, stdout, stderr } = help(verb);
+      expect([code, stderr], verb).toEqual([0, '']);
+      const examples =
+        stdout
+          .split('\nExamples:\n')[1]
+          ?.split('\n')
+          .filter((line) => line.startsWith('  $ ')) ?? [];
+      expect(examples.length, verb).toBeGreaterThan(0);
+      for (const example of examples) expect(example).toContain(`genai-obs ${verb}`);
+    }
+  });
+
+  it('is as it was (test/golden/help.txt)', () => {
+    const text = [[], ...VERBS.map((verb) => [verb]), ['backup', 'verify']].map(
+      (words) => `$ genai-obs ${[...words, '--help'].join(' ')}\n${help(...words).stdout}`,
+    );
+    golden('help.txt', text.join('\n'));
+  });
+
+  it('names every verb, and loads commander and nothing else', () => {
+    const { stdout } = help();
+    for (const verb of VERBS) expect(stdout).toMatch(new RegExp(`^  ${verb}[ |]`, 'm'));
+    expect(startup.inputs.filter((input) => !input.includes('/commander/')).toSorted()).toEqual(['src/app/guard.ts', 'src/cli.ts', 'src/core/root.ts']);
+    expect(startup.bytes).toBeLessThan(60_000);
+  });
+
+  it('--version is that of the package', () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(run(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+});
+
+describe('bad input', () => {
+  it.each<[string[], RegExp]>([
+    [['instal'], /unknown command 'instal'[^]*Did you mean install/],
+    [[], /Usage: genai-obs/],
+    [['install', '--nope'], /unknown option '--nope'/],
+    [['install', '--retentoin', '3d'], /unknown option '--retentoin'[^]*Did you mean --retention/],
+    [['install', '--budget'], /argument missing/],
+    [['install', '--yes', '--budget', 'much'], /--budget takes a number, not "much"/],
+    [['install', '--yes', '--timeout', 'soon'], /--timeout takes seconds/],
+    [['install', '--yes', '--only', 'everything'], /there is no phase "everything"/],
+    [['install', '--yes', '--profile', 'huge'], /there is no profile "huge"/],
+    [['install', '--yes', '-f', 'nowhere.yaml'], /nowhere\.yaml cannot be read/],
+    [['install', '--yes', '--disable', 'mimir'], /there is no component "mimir"/],
+    [['install', '--yes', '--namespace', 'Not_A_Label'], /namespace is not valid/],
+    [['plan', '--retention', 'forever'], /prometheus\.server\.retention is not valid/],
+    [['doctor', '--stage', 'dress-rehearsal'], /Allowed choices are preflight, stack/],
+    [['doctor', '-o', 'pdf'], /Allowed choices are table, short, json, junit/],
+    [['uninstall', '--timeout', 'x'], /--timeout takes seconds/],
+    [['open', '--port', '99999'], /--port takes a port number/],
+    [['restore'], /missing required argument 'path'/],
+    [['completion', 'powershell'], /there is no completion for "powershell"/],
+    [['completion'], /missing required argument 'shell'/],
+    [['status', 'extra'], /too many arguments/],
+  ])('%j: exit code 2, a message, no stack trace', (args, message) => {
+    const { code, stdout, stderr } = run(args, { KUBECONFIG: join(home, 'nowhere') });
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(STACK);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it('--print-config needs no cluster, and what it prints can be installed', () => {
+    const { code, stdout } = run(['install', '--print-config', '--budget', '5']);
+    expect(code).toBe(0);
+    const path = join(home, 'printed.yaml');
+    writeFileSync(path, stdout);
+    expect(run(['install', '--print-config', '-f', path]).stdout).toBe(stdout);
+    expect(stdout).toContain('budgetLimit: 5');
+  });
+});
+
+describe('a cluster that cannot be used', () => {
+  const kubeconfig = (name: string, text: string): string => {
+    const path = join(home, name);
+    writeFileSync(path, text);
+    return path;
+  };
+  const dead =
+    'apiVersion: v1\nkind: Config\ncurrent-context: dead\nclusters: [{name: c, cluster: {server: "https://127.0.0.1:9"}}]\nusers: [{name: u, user: {token: very-secret-token}}]\ncontexts: [{name: dead, context: {cluster: c, user: u}}]\n';
+  const cases: [string, () => string, RegExp, number][] = [
+    ['no kubeconfig', () => join(home, 'nowhere'), /there is no kubeconfig at/, 2],
+    ['an empty kubeconfig', () => kubeconfig('empty', ''), /kubeconfig/, 2],
+    ['a broken kubeconfig', () => kubeconfig('broken', 'a: [1'), /cannot be read/, 2],
+    ['no current context', () => kubeconfig('none', dead.replace('current-context: dead', 'current-context: ""')), /no current context/, 2],
+    [
+      'a context that is not there',
+      () => kubeconfig('other', dead.replace('current-context: dead', 'current-context: other')),
+      /no context "other"[^]*it has: dead/,
+      2,
+    ],
+    ['plain http, which client-node refuses', () => kubeconfig('http', dead.replace('https', 'http')), /entry cannot be used[^]*context dead/, 2],
+  ];
+
+  it.each(cases)('%s: says so', (_name, path, message, exit) => {
+    const { code, stdout, stderr } = run(['status'], { KUBECONFIG: path() });
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(STACK);
+    expect(stdout).toBe('');
+    expect(code).toBe(exit);
+  });
+
+  it('a server that does not answer: every verb says so, and shows no token', () => {
+    for (const verb of [['install', '--yes'], ['plan'], ['uninstall', '--yes'], ['open', '--port', '0']]) {
+      const { code, stdout, stderr } = run(verb, { KUBECONFIG: kubeconfig('dead', dead) });
+      expect(stderr, verb[0]).toMatch(/does not answer[^]*context dead \(https:\/\/127\.0\.0\.1:9\)/);
+      expect(stderr, verb[0]).not.toMatch(STACK);
+      expect(stderr).not.toContain('very-secret-token');
+      expect([stdout, code], verb[0]).toEqual(['', 1]);
+    }
+  }, 30_000);
+
+  it('--json tells it as one JSON object on stdout, with the same exit code', () => {
+    for (const verb of [['install', '--yes'], ['status']]) {
+      const { code, stdout, stderr } = run([...verb, '--json'], { KUBECONFIG: kubeconfig('dead', dead) });
+      expect(stderr).toBe('');
+      expect(JSON.parse(stdout)).toMatchObject({ error: { what: expect.stringContaining('does not answer') as string }, exit: 1 });
+      expect(code).toBe(1);
+    }
+  });
+});
+
+describe('completion', () => {
+  const script = (shell: string): string => run(['completion', shell]).stdout;
+
+  it('for bash is valid and completes verbs and flags', () => {
+    const path = join(home, 'completion.bash');
+    writeFileSync(path, script('bash'));
+    expect(spawnSync('bash', ['-n', path], { encoding: 'utf8' }).stderr).toBe('');
+    const complete = (words: string): string[] => {
+      const test = `source ${path}; COMP_WORDS=(${words}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _genai_obs; echo "\${COMPREPLY[@]}"`;
+      return spawnSync('bash', ['-c', test], { encoding: 'utf8' }).stdout.trim().split(' ');
+    };
+    expect(complete('genai-obs un')).toEqual(['uninstall']);
+    expect(complete('genai-obs ""')).toEqual(expect.arrayContaining(VERBS));
+    expect(complete('genai-obs install --ret')).toEqual(['--retention']);
+    expect(complete('genai-obs uninstall --ret')).toEqual(['']);
+    expect(complete('genai-obs doctor --')).toEqual(expect.arrayContaining(['--probe', '--output', '--help']));
+  });
+
+  it('for zsh is that of bash behind bashcompinit; for fish it names every verb and flag', () => {
+    expect(script('zsh')).toBe(`autoload -U +X bashcompinit && bashcompinit\n${script('bash')}`);
+    const fish = script('fish');
+    for (const verb of VERBS) expect(fish).toContain(`-a ${verb} -d '`);
+    expect(fish).toContain("complete -c genai-obs -n '__fish_seen_subcommand_from install' -l retention -d '");
+    // An apostrophe in a description must not end the quotes.
+    for (const line of fish.trim().split('\n')) expect(line.replaceAll("\\'", '').split("'").length % 2, line).toBe(1);
+  });
+});
+
+describe('a reader that goes away', () => {
+  it('is no failure', () => {
+    for (const args of ['--help', 'install --print-config', 'completion bash']) {
+      const { stderr, stdout } = spawnSync('bash', ['-c', `(${NODE} ${join(dist, 'cli.js')} ${args}; echo "code $?" >&2) | true`], {
+        encoding: 'utf8',
+        cwd: home,
+      });
+      expect([stderr, stdout], args).toEqual(['code 0\n', '']);
+    }
+  });
+});

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { KubeError } from '../../src/adapters/kube.ts';
+import { version } from '../../src/core/root.ts';
+import { JOURNAL, newJournal, readJournal, writeJournal } from '../../src/engine/journal.ts';
+import { buildPlan } from '../../src/engine/plan.ts';
+import { CLUSTER_UID, NS, fakeCluster } from './support/cluster.ts';
+import { quickstart } from './support/config.ts';
+import { session } from './support/engine.ts';
+
+const config = quickstart();
+
+describe('the journal', () => {
+  it('comes back as it was written, from the cluster', async () => {
+    const cluster = fakeCluster();
+    expect(await readJournal(cluster.kube, NS)).toBeUndefined();
+    const journal = await newJournal(cluster.kube, config, ['Namespace x']);
+    journal.steps['a'] = { state: 'done', inputs: 'abc', at: 'now', by: 'me' };
+    await writeJournal(cluster.kube, NS, journal);
+    await writeJournal(cluster.kube, NS, journal);
+    expect(await readJournal(cluster.kube, NS)).toEqual(journal);
+    expect(journal).toMatchObject({ schema: 1, tool: version(), cluster: CLUSTER_UID });
+    expect(cluster.get('ConfigMap', JOURNAL)?.metadata.labels).toMatchObject({
+      'app.kubernetes.io/part-of': 'genai-obs',
+      'app.kubernetes.io/managed-by': 'genai-obs',
+    });
+  });
+
+  it('of a newer genai-obs is refused, with the way out', async () => {
+    const cluster = fakeCluster();
+    cluster.put({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: JOURNAL, namespace: NS },
+      data: { 'journal.json': JSON.stringify({ schema: 2, tool: '9.9.9', steps: {} }), 'config.yaml': stringify(config) },
+    });
+    await expect(readJournal(cluster.kube, NS)).rejects.toMatchObject({
+      parts: { what: expect.stringContaining('9.9.9, which is newer') as string, next: 'npm install -g genai-obs@latest' },
+    });
+  });
+
+  it('that cannot be read is an error, never "not installed"', async () => {
+    const cluster = fakeCluster();
+    cluster.before = () => {
+      throw new KubeError(403, 'Forbidden', 'no');
+    };
+    await expect(readJournal(cluster.kube, NS)).rejects.toThrow('no');
+  });
+
+  it('reports a refused write other than "not there yet"', async () => {
+    const cluster = fakeCluster();
+    const journal = await newJournal(cluster.kube, config, []);
+    cluster.before = (operation) => {
+      if (operation.startsWith('replace')) throw new KubeError(500, 'InternalError', 'etcd');
+    };
+    await expect(writeJournal(cluster.kube, NS, journal)).rejects.toThrow('etcd');
+    expect(cluster.calls).toEqual([`replace ConfigMap/${JOURNAL}`]);
+  });
+
+  it('holds no secret after an installation: neither values nor what they were made of', async () => {
+    const cluster = fakeCluster();
+    await (
+      await session(cluster, config, buildPlan(config))
+    ).result;
+    const secret = cluster.get('Secret', 'grafana-admin')?.['data'] as Record<string, string>;
+    const password = Buffer.from(secret['admin-password'] ?? '', 'base64').toString();
+    expect(password.length).toBeGreaterThanOrEqual(24);
+    const everythingElse = JSON.stringify(cluster.all('ConfigMap')) + cluster.calls.join('\n');
+    for (const form of [password, secret['admin-password'] ?? '']) expect(everythingElse).not.toContain(form);
+  });
+
+  it('records every step but the preflight, with who and when', async () => {
+    const cluster = fakeCluster();
+    const plan = buildPlan(config);
+    const { result, journal } = await session(cluster, config, plan);
+    await result;
+    expect(Object.keys(journal.steps).toSorted()).toEqual(
+      plan
+        .map((step) => step.id)
+        .filter((id) => id !== 'preflight')
+        .toSorted(),
+    );
+    for (const record of Object.values(journal.steps))
+      expect(record).toEqual({
+        state: 'done',
+        inputs: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
+        at: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+        by: expect.stringContaining('@') as string,
+      });
+  });
+});

@@ -1,0 +1,193 @@
+import { hostname } from 'node:os';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { KubeError } from '../../src/adapters/kube.ts';
+import type { ObsError } from '../../src/core/errors.ts';
+import type { KubeObject } from '../../src/core/types.ts';
+import { LEASE, type Lock, takeLock } from '../../src/engine/lock.ts';
+import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
+
+beforeEach(() => void vi.useFakeTimers({ now: Date.parse('2026-01-01T00:00:00Z') }));
+afterEach(() => void vi.useRealTimers());
+
+const ALIVE = 'ann@other-host pid=1 install 0a1b2c3d';
+const micro = (ms = Date.now()): string => new Date(ms).toISOString().replace('Z', '000Z');
+
+function held(cluster: FakeCluster, holderIdentity: string, renewTime = micro()): KubeObject {
+  return cluster.put({
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name: LEASE, namespace: NS },
+    spec: { holderIdentity, leaseDurationSeconds: 20, renewTime },
+  });
+}
+
+const spec = (cluster: FakeCluster): { holderIdentity: string; renewTime: string } =>
+  cluster.get('Lease', LEASE)?.['spec'] as { holderIdentity: string; renewTime: string };
+
+/** Lets a take run while the clock runs, and tells how long it took. */
+async function take(cluster: FakeCluster, during: () => void = () => {}): Promise<{ lock?: Lock; error?: ObsError; seconds: number }> {
+  const start = Date.now();
+  const outcome: { lock?: Lock; error?: ObsError; seconds?: number } = {};
+  const taking = takeLock(cluster.kube, NS, 'install').then(
+    (lock) => Object.assign(outcome, { lock, seconds: (Date.now() - start) / 1000 }),
+    (error: ObsError) => Object.assign(outcome, { error, seconds: (Date.now() - start) / 1000 }),
+  );
+  for (let i = 0; i < 40 && outcome.seconds === undefined; i++) {
+    await vi.advanceTimersByTimeAsync(1_000);
+    if (outcome.seconds === undefined) during();
+  }
+  await taking;
+  return outcome as { lock?: Lock; error?: ObsError; seconds: number };
+}
+
+describe('the lock', () => {
+  it('names who holds it, is ours by label, and is gone after its release', async () => {
+    const cluster = fakeCluster();
+    const { lock } = await take(cluster);
+    expect(spec(cluster).holderIdentity).toMatch(new RegExp(`@${hostname()} pid=${process.pid} install [0-9a-f]{8}$`));
+    expect(cluster.get('Lease', LEASE)?.metadata.labels).toMatchObject({ 'app.kubernetes.io/part-of': 'genai-obs' });
+    await lock?.release();
+    expect(cluster.get('Lease', LEASE)).toBeUndefined();
+  });
+
+  it('is renewed while it is held, and not after', async () => {
+    const cluster = fakeCluster();
+    const { lock } = await take(cluster);
+    const first = spec(cluster).renewTime;
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(Date.parse(spec(cluster).renewTime)).toBeGreaterThan(Date.parse(first));
+    await lock?.release();
+    const calls = cluster.calls.length;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(cluster.calls.length).toBe(calls);
+  });
+
+  it('of two takers one gets, the other names the holder', async () => {
+    const cluster = fakeCluster();
+    const one = await take(cluster);
+    const renewal = (): void => {};
+    const two = await take(cluster, renewal);
+    expect(one.lock).toBeDefined();
+    expect(two.error?.parts).toMatchObject({
+      what: 'another genai-obs works on this installation',
+      object: `Lease ${NS}/${LEASE}`,
+      cause: `held by ${spec(cluster).holderIdentity}`,
+    });
+    // The holder renews every five seconds: that it lives is known by then.
+    expect(two.seconds).toBeLessThanOrEqual(7);
+    await one.lock?.release();
+  });
+
+  it('of two takers at the same moment exactly one gets', async () => {
+    const cluster = fakeCluster();
+    const both = [takeLock(cluster.kube, NS, 'install'), takeLock(cluster.kube, NS, 'uninstall')].map((taking) =>
+      taking.then(
+        (lock) => ({ lock }),
+        (error: ObsError) => ({ error }),
+      ),
+    );
+    await vi.advanceTimersByTimeAsync(30_000);
+    const outcomes = await Promise.all(both);
+    expect(outcomes.filter((outcome) => 'lock' in outcome)).toHaveLength(1);
+    expect(outcomes.flatMap((outcome) => ('error' in outcome ? [outcome.error.parts.what] : []))).toEqual(['another genai-obs works on this installation']);
+    for (const outcome of outcomes) if ('lock' in outcome) await outcome.lock.release();
+  });
+
+  it('of two that take over the same dead lease exactly one gets', async () => {
+    const cluster = fakeCluster();
+    held(cluster, ALIVE, micro(Date.now() - 3_600_000));
+    const both = [takeLock(cluster.kube, NS, 'install'), takeLock(cluster.kube, NS, 'install')].map((taking) =>
+      taking.then(
+        (lock) => lock,
+        () => undefined,
+      ),
+    );
+    await vi.advanceTimersByTimeAsync(40_000);
+    const locks = (await Promise.all(both)).filter((lock) => lock !== undefined);
+    expect(locks).toHaveLength(1);
+    await locks[0]?.release();
+  });
+});
+
+describe('a holder that has died', () => {
+  it('is waited for until its renewTime has not moved for the length of the lease', async () => {
+    const cluster = fakeCluster();
+    held(cluster, ALIVE);
+    const { lock, seconds } = await take(cluster);
+    expect(lock).toBeDefined();
+    expect(seconds).toBeGreaterThan(20);
+    expect(seconds).toBeLessThan(25);
+    expect(spec(cluster).holderIdentity).toContain(`pid=${process.pid}`);
+    await lock?.release();
+  });
+
+  it('on this machine is replaced at once', async () => {
+    const cluster = fakeCluster();
+    // The largest pid of Linux is 4194304.
+    held(cluster, `ann@${hostname()} pid=4194305 install 0a1b2c3d`);
+    const { lock, seconds } = await take(cluster);
+    expect(lock).toBeDefined();
+    expect(seconds).toBeLessThanOrEqual(1);
+    await lock?.release();
+  });
+
+  it('of another machine with the same pid is not taken for dead', async () => {
+    const cluster = fakeCluster();
+    held(cluster, 'ann@other-host pid=4194305 install 0a1b2c3d');
+    const { error } = await take(cluster, () => void held(cluster, 'ann@other-host pid=4194305 install 0a1b2c3d'));
+    expect(error?.parts.cause).toBe('held by ann@other-host pid=4194305 install 0a1b2c3d');
+  });
+
+  it('since yesterday is not waited for', async () => {
+    const cluster = fakeCluster();
+    held(cluster, ALIVE, micro(Date.now() - 86_400_000));
+    const { lock, seconds } = await take(cluster);
+    expect(lock).toBeDefined();
+    expect(seconds).toBeLessThanOrEqual(1);
+    await lock?.release();
+  });
+});
+
+describe('clocks that differ', () => {
+  it.each([-120_000, 120_000])('by %d ms: a holder whose renewTime moves is alive', async (skew) => {
+    const cluster = fakeCluster();
+    held(cluster, ALIVE, micro(Date.now() + skew));
+    const { error, lock } = await take(cluster, () => void held(cluster, ALIVE, micro(Date.now() + skew)));
+    expect(lock).toBeUndefined();
+    expect(error?.parts.cause).toBe(`held by ${ALIVE}`);
+  });
+});
+
+describe('a lock that was lost', () => {
+  it('is neither renewed nor removed by its former holder', async () => {
+    const cluster = fakeCluster();
+    const { lock } = await take(cluster);
+    held(cluster, ALIVE);
+    const before = cluster.get('Lease', LEASE);
+    await vi.advanceTimersByTimeAsync(11_000);
+    await lock?.release();
+    expect(cluster.get('Lease', LEASE)).toEqual(before);
+  });
+
+  it('survives an API server that fails for a moment', async () => {
+    const cluster = fakeCluster();
+    const { lock } = await take(cluster);
+    cluster.before = () => {
+      throw new KubeError(0, 'Unreachable', 'connection refused');
+    };
+    await vi.advanceTimersByTimeAsync(11_000);
+    cluster.before = () => {};
+    const first = spec(cluster).renewTime;
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(spec(cluster).renewTime).not.toBe(first);
+    await lock?.release();
+  });
+
+  it('that cannot be asked for is an error of the cluster, not "held"', async () => {
+    const cluster = fakeCluster();
+    cluster.before = (operation) => {
+      if (operation.startsWith('create Lease')) throw new KubeError(403, 'Forbidden', 'leases is forbidden');
+    };
+    await expect(takeLock(cluster.kube, NS, 'install')).rejects.toThrow('leases is forbidden');
+  });
+});

@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import type { JsonMap, KubeObject } from '../../src/core/types.ts';
+import { isReady, readiness } from '../../src/engine/workload.ts';
+import { NS, fakeCluster } from './support/cluster.ts';
+
+const LOKI = { kind: 'StatefulSet' as const, name: 'loki' };
+const workload = (status: JsonMap, kind = 'StatefulSet', generation = 1): KubeObject =>
+  ({
+    apiVersion: 'apps/v1',
+    kind,
+    metadata: { name: 'loki', namespace: NS, generation },
+    spec: { replicas: 1, selector: { matchLabels: { app: 'loki' } } },
+    status,
+  }) as KubeObject;
+
+function pod(status: JsonMap, name = 'loki-0', metadata: JsonMap = {}): KubeObject {
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: NS, labels: { app: 'loki' }, ...metadata }, status };
+}
+
+const container = (state: JsonMap, more: JsonMap = {}): JsonMap => ({
+  phase: 'Pending',
+  containerStatuses: [{ name: 'loki', image: 'docker.io/grafana/loki:3.7.6', ready: false, restartCount: 0, state, ...more }],
+});
+const waiting = (reason: string, message = ''): JsonMap => container({ waiting: { reason, message } });
+
+async function look(...objects: KubeObject[]) {
+  const cluster = fakeCluster();
+  for (const object of [workload({ observedGeneration: 1, replicas: 1 }), ...objects]) cluster.put(object);
+  return readiness(cluster.kube, NS, LOKI);
+}
+
+describe('isReady', () => {
+  const full: JsonMap = { observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1 };
+  it.each<[string, JsonMap, boolean]>([
+    ['all of it', full, true],
+    ['a status of the generation before', { ...full, observedGeneration: 0 }, false],
+    ['no pod ready', { ...full, readyReplicas: 0 }, false],
+    ['a ready pod of the old revision', { ...full, updatedReplicas: 0 }, false],
+    ['an old pod beside the new one', { ...full, replicas: 2, readyReplicas: 2 }, false],
+    ['no status yet', {}, false],
+  ])('%s', (_name, status, ready) => {
+    expect(isReady(workload(status)).ready).toBe(ready);
+    expect(isReady(workload(status, 'Deployment')).ready).toBe(ready);
+  });
+
+  it.each<[string, JsonMap, boolean]>([
+    ['on every node', { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 3, updatedNumberScheduled: 3 }, true],
+    ['on two of three', { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 2, updatedNumberScheduled: 3 }, false],
+    ['one still old', { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 3, updatedNumberScheduled: 2 }, false],
+    ['no node at all', { observedGeneration: 1, desiredNumberScheduled: 0, numberReady: 0, updatedNumberScheduled: 0 }, false],
+  ])('a DaemonSet %s', (_name, status, ready) => {
+    expect(isReady(workload(status, 'DaemonSet')).ready).toBe(ready);
+  });
+});
+
+describe('why a workload is not ready', () => {
+  it.each<[string, JsonMap, string, string | undefined]>([
+    [
+      'no node',
+      { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', message: '0/1 nodes are available: 1 Insufficient memory.' }] },
+      'loki-0 waits for a node: 0/1 nodes are available: 1 Insufficient memory.',
+      'loki-0 cannot be scheduled: 0/1 nodes are available: 1 Insufficient memory.',
+    ],
+    ['just scheduled', { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'True' }] }, 'loki-0 is being created', undefined],
+    ['volumes and image', waiting('ContainerCreating'), 'loki-0 is being created (volumes, image)', undefined],
+    ['an init container runs', waiting('PodInitializing'), 'loki-0 is being created (volumes, image)', undefined],
+    [
+      'pull failed',
+      waiting('ErrImagePull', 'not found'),
+      'loki-0 cannot pull docker.io/grafana/loki:3.7.6',
+      'the image docker.io/grafana/loki:3.7.6 of loki-0 cannot be pulled: not found',
+    ],
+    [
+      'pull given up for now',
+      waiting('ImagePullBackOff', 'Back-off'),
+      'loki-0 cannot pull docker.io/grafana/loki:3.7.6',
+      'the image docker.io/grafana/loki:3.7.6 of loki-0 cannot be pulled: Back-off',
+    ],
+    [
+      'no such name',
+      waiting('InvalidImageName'),
+      'loki-0 cannot pull docker.io/grafana/loki:3.7.6',
+      'the image docker.io/grafana/loki:3.7.6 of loki-0 cannot be pulled: ',
+    ],
+    [
+      'configuration',
+      waiting('CreateContainerConfigError', 'configmap "x"\n not found'),
+      'loki-0: configmap "x" not found',
+      'loki-0 cannot be started: configmap "x" not found',
+    ],
+    ['runtime', waiting('RunContainerError', 'exec: no such file'), 'loki-0: exec: no such file', 'loki-0 cannot be started: exec: no such file'],
+    [
+      'crash loop',
+      container({ waiting: { reason: 'CrashLoopBackOff' } }, { restartCount: 4, lastState: { terminated: { reason: 'OOMKilled', exitCode: 137 } } }),
+      'loki-0 crashes (4 restarts, OOMKilled)',
+      'loki-0 ends again and again: OOMKilled exit code 137 ',
+    ],
+    [
+      'running between crashes',
+      container({ running: {} }, { restartCount: 2, lastState: { terminated: { reason: 'Error', exitCode: 1 } } }),
+      'loki-0 crashes (2 restarts, Error)',
+      'loki-0 ends again and again: Error exit code 1 ',
+    ],
+    [
+      'one restart is no loop',
+      container({ running: {} }, { restartCount: 1, lastState: { terminated: { reason: 'Error', exitCode: 1 } } }),
+      'loki-0 runs, not ready yet',
+      undefined,
+    ],
+    ['ended a moment ago', container({ terminated: { reason: 'Error', exitCode: 2 } }), 'loki-0 ended (Error, exit code 2) and is started again', undefined],
+    ['running', container({ running: {} }), 'loki-0 runs, not ready yet', undefined],
+    ['anything else', waiting('SomethingNew'), 'loki-0 SomethingNew', undefined],
+    ['evicted', { phase: 'Failed', reason: 'Evicted', message: 'low on memory' }, 'loki-0 is over: Evicted: low on memory', undefined],
+  ])('%s', async (_name, status, detail, stuck) => {
+    const now = await look(pod(status));
+    expect(now).toEqual({ ready: false, detail: `0 of 1 ready: ${detail}`, ...(stuck === undefined ? {} : { stuck }) });
+  });
+
+  it('an evicted pod does not hide the one that took its place', async () => {
+    const now = await look(pod({ phase: 'Failed', reason: 'Evicted' }, 'loki-old'), pod(waiting('ErrImagePull', 'no')));
+    expect(now.detail).toBe('0 of 1 ready: loki-0 cannot pull docker.io/grafana/loki:3.7.6');
+  });
+
+  it('a pod that is being deleted does not count', async () => {
+    expect((await look(pod(waiting('ErrImagePull'), 'loki-0', { deletionTimestamp: '2026-01-01T00:00:00Z' }))).detail).toBe('0 of 1 ready');
+  });
+
+  it('a controller that may make no pods says why', async () => {
+    const event = (name: string, message: string): KubeObject => ({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name, namespace: NS },
+      involvedObject: { name: 'loki' },
+      message,
+    });
+    expect(await look(event('e', 'pods "loki-0" is forbidden: exceeded quota'))).toEqual({
+      ready: false,
+      detail: 'no pod: pods "loki-0" is forbidden: exceeded quota',
+      stuck: 'pods "loki-0" is forbidden: exceeded quota',
+    });
+    expect(await look()).toEqual({ ready: false, detail: '0 of 1 ready' });
+  });
+
+  it('keeps a message to one short line', async () => {
+    expect((await look(pod(waiting('CreateContainerError', `a\n${'x'.repeat(1000)}`)))).stuck?.length).toBeLessThan(340);
+  });
+
+  it('a workload that is not there, and one that is ready', async () => {
+    expect(await readiness(fakeCluster().kube, NS, LOKI)).toEqual({ ready: false, detail: 'StatefulSet loki is not there' });
+    expect(await look(workload({ observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1 }))).toEqual({ ready: true, detail: '1 of 1 ready' });
+  });
+});

@@ -1,0 +1,19 @@
+import type { JsonMap } from '../../../src/core/types.ts';
+import { merge, profileLayer, resolve } from '../../../src/profile/load.ts';
+import { COMPONENT_IDS, type ComponentId, type Config } from '../../../src/profile/schema.ts';
+
+/** The quickstart profile with changes on top, resolved as for a user. */
+export function quickstart(over: JsonMap = {}): Config {
+  return resolve([profileLayer('quickstart'), { source: 'test', data: over }]);
+}
+
+export function without(ids: readonly ComponentId[], over: JsonMap = {}): Config {
+  return quickstart(ids.reduce<JsonMap>((sum, id) => merge(sum, { [id]: { enabled: false } }), over));
+}
+
+export const OPTIONAL = COMPONENT_IDS;
+
+/** Every subset of a list, the empty one first. */
+export function subsets<T>(items: readonly T[]): T[][] {
+  return items.reduce<T[][]>((all, item) => [...all, ...all.map((set) => [...set, item])], [[]]);
+}

@@ -1,0 +1,20 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect } from 'vitest';
+
+/** Compares with test/golden/<path>; UPDATE_GOLDEN=1 writes it instead. */
+export function golden(path: string, text: string): void {
+  const file = join('test', 'golden', path);
+  if (process.env['UPDATE_GOLDEN']) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+    return;
+  }
+  let before: string;
+  try {
+    before = readFileSync(file, 'utf8');
+  } catch {
+    throw new Error(`${file} is missing: run with UPDATE_GOLDEN=1, and look at it before it is committed`);
+  }
+  expect(text, `${file} differs; if that is meant: UPDATE_GOLDEN=1 npx vitest run --project unit`).toBe(before);
+}
