@@ -1,0 +1,26 @@
+// `genai-obs doctor` without the probe, on a stack that is installed.
+//   node bench/doctor.mjs --rounds 5 [--namespace genai-observability]
+import { genaiObs, machine, median, needCluster, options, table, verdict } from './lib.mjs';
+
+const LIMIT = 10;
+const { rounds, namespace } = options({ rounds: '5', namespace: 'genai-observability' });
+const context = needCluster();
+const times = [];
+let summary = '';
+for (let round = 0; round < Number(rounds); round++) {
+  // 0 ok, 3 a check failed: both are a doctor that has worked.
+  const { seconds, code, stdout, stderr } = await genaiObs(['doctor', '--namespace', namespace, '-o', 'json'], { check: false });
+  if (code !== 0 && code !== 3 && code !== 4) throw new Error(`doctor ended with ${code}: ${stderr || stdout}`);
+  const { findings = [] } = JSON.parse(stdout);
+  const count = (status) => findings.filter((finding) => finding.status === status).length;
+  summary = `${findings.length} findings: ${['ok', 'warn', 'fail', 'unknown', 'skip'].map((status) => `${count(status)} ${status}`).join(', ')}`;
+  times.push(seconds);
+}
+console.log(`doctor, context ${context}, namespace ${namespace}: ${rounds} rounds; ${machine()}; ${summary}`);
+table([
+  ['', 'seconds'],
+  ['median', median(times).toFixed(2)],
+  ['least', Math.min(...times).toFixed(2)],
+  ['most', Math.max(...times).toFixed(2)],
+]);
+verdict('doctor', median(times), LIMIT, ' s');

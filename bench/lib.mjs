@@ -1,0 +1,165 @@
+// What the benchmarks share: children, medians, tables, and an end that cleans up even when interrupted.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+export const CLI = join(ROOT, 'bin', 'genai-obs.js');
+
+/** `--rounds 5 --flag` → `{ rounds: '5', flag: true }`. */
+export function options(defaults = {}) {
+  const out = { ...defaults };
+  const words = process.argv.slice(2);
+  for (let i = 0; i < words.length; i++) {
+    const name = words[i].replace(/^--/, '');
+    if (!(name in defaults))
+      throw new Error(
+        `unknown option ${words[i]}; there are: ${Object.keys(defaults)
+          .map((key) => `--${key}`)
+          .join(' ')}`,
+      );
+    out[name] = typeof defaults[name] === 'boolean' ? true : words[++i];
+  }
+  return out;
+}
+
+export function needBuild() {
+  if (!existsSync(join(ROOT, 'dist', 'cli.js'))) throw new Error('there is no dist/: run npm run build first');
+}
+
+/** Names the cluster, so that nobody benchmarks against one that he means to keep as it is. */
+export function needCluster() {
+  needBuild();
+  if (!process.env.KUBECONFIG) throw new Error('set KUBECONFIG to a cluster for tests: this installs and removes');
+  const context = spawnSync('kubectl', ['config', 'current-context'], { encoding: 'utf8' });
+  if (context.status !== 0) throw new Error(`kubectl has no current context: ${context.stderr ?? context.error}`);
+  return context.stdout.trim();
+}
+
+const children = new Set();
+let interrupted = false;
+
+/** Runs a program; its output is shown only when it fails. @returns {Promise<{ seconds: number, code: number, stdout: string, stderr: string }>} */
+export function run(file, args, { input, check = true, env } = {}) {
+  if (interrupted) return Promise.reject(new Error('interrupted'));
+  return new Promise((resolve, reject) => {
+    const start = process.hrtime.bigint();
+    const child = spawn(file, args, { stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'], env: { ...process.env, ...env }, detached: true });
+    children.add(child);
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk) => (stdout += chunk));
+    child.stderr.on('data', (chunk) => (stderr += chunk));
+    child.once('error', reject);
+    child.once('close', (code) => {
+      children.delete(child);
+      const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+      if (check && code !== 0) reject(new Error(`${file} ${args.join(' ')} ended with ${code}:\n${stderr.slice(-2000) || stdout.slice(-2000)}`));
+      else resolve({ seconds, code, stdout, stderr });
+    });
+    if (input !== undefined) child.stdin.end(input);
+  });
+}
+
+export const genaiObs = (args, extra) => run(process.execPath, [CLI, ...args], extra);
+
+/** Runs `work`, then `cleanup` once, whatever happens: an error, Ctrl-C, SIGTERM. */
+export async function withCleanup(work, cleanup) {
+  const stop = () => {
+    if (interrupted) return;
+    interrupted = true;
+    console.error('interrupted: cleaning up');
+    for (const child of children) child.kill('SIGTERM');
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    await work();
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  } finally {
+    await Promise.all([...children].map((child) => new Promise((resolve) => child.once('close', resolve))));
+    interrupted = false;
+    await cleanup().catch((error) => {
+      console.error(`the cleanup failed: ${error.message}`);
+      process.exitCode = 1;
+    });
+  }
+  process.exit(process.exitCode ?? 0);
+}
+
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Rows of cells, aligned. */
+export function table(rows) {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => String(row[i]).length)));
+  console.log(rows.map((row) => row.map((cell, i) => (i ? String(cell).padStart(widths[i]) : String(cell).padEnd(widths[i]))).join('  ')).join('\n'));
+}
+
+/** Figures mean nothing without it: a busy machine. */
+export function machine() {
+  return `${cpus().length} CPUs, load ${loadavg()[0].toFixed(1)}, node ${process.version}, ${new Date().toISOString()}`;
+}
+
+/** Prints the verdict; a figure that is missed fails the benchmark. */
+export function verdict(name, value, limit, unit = '') {
+  const ok = value <= limit;
+  console.log(`${ok ? 'ok  ' : 'MISS'} ${name}: ${value.toFixed(2)}${unit}, at most ${limit}${unit}`);
+  if (!ok) process.exitCode = 1;
+}
+
+/** The plan as the CLI would make it, from the sources. */
+export async function planOf(namespace) {
+  const dir = join(ROOT, 'node_modules', '.cache', `genai-obs-bench-${process.pid}`);
+  const entry = join(dir, 'entry.ts');
+  const from = (path) => JSON.stringify(join(ROOT, 'src', path));
+  await mkdir(dir, { recursive: true });
+  await writeFile(entry, `export { buildPlan } from ${from('engine/plan.ts')}; export { profileLayer, resolve } from ${from('profile/load.ts')};`);
+  await build({
+    entryPoints: [entry],
+    outfile: join(dir, 'plan.mjs'),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    external: ['yaml'],
+    logLevel: 'error',
+    absWorkingDir: ROOT,
+  });
+  const { buildPlan, profileLayer, resolve } = await import(pathToFileURL(join(dir, 'plan.mjs')).href);
+  await rm(dir, { recursive: true, force: true });
+  return buildPlan(resolve([profileLayer('quickstart'), { source: 'bench', data: { namespace } }]));
+}
+
+/** Waits for the namespace to be gone, with all that was in it. */
+export async function dropNamespace(namespace) {
+  await run('kubectl', ['delete', 'namespace', namespace, '--ignore-not-found', '--wait', '--timeout=300s']);
+  await run('kubectl', ['delete', 'clusterrole,clusterrolebinding', '--ignore-not-found', ...(await clusterScoped(namespace))].filter(Boolean), {
+    check: false,
+  });
+}
+
+async function clusterScoped(namespace) {
+  const { stdout } = await run('kubectl', [
+    'get',
+    'clusterrole,clusterrolebinding',
+    '-l',
+    'app.kubernetes.io/part-of=genai-obs',
+    '-o',
+    'jsonpath={range .items[*]}{.metadata.name}{" "}{.metadata.annotations.meta\\.helm\\.sh/release-namespace}{"\\n"}{end}',
+  ]);
+  const names = stdout
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, owner]) => owner === namespace)
+    .map(([name]) => name);
+  return names.length ? [...new Set(names)] : ['none-of-this-name'];
+}

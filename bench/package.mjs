@@ -1,0 +1,24 @@
+// Size of the npm package, packed and unpacked, and that it needs no download at run time.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT, needBuild, run, table, verdict } from './lib.mjs';
+
+needBuild();
+const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { env: { npm_config_loglevel: 'silent' } });
+const [{ size, unpackedSize, entryCount, files }] = JSON.parse(stdout);
+const { dependencies = {} } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const byFolder = {};
+for (const file of files) byFolder[file.path.split('/')[0]] = (byFolder[file.path.split('/')[0]] ?? 0) + file.size;
+table([
+  ['unpacked', 'kB'],
+  ...Object.entries(byFolder)
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, bytes]) => [name, (bytes / 1e3).toFixed(0)]),
+]);
+console.log(`${entryCount} files, ${Object.keys(dependencies).length} dependencies`);
+verdict('packed', size / 1e6, 2, ' MB');
+verdict('unpacked', unpackedSize / 1e6, 8, ' MB');
+if (Object.keys(dependencies).length) {
+  console.log('MISS the package has dependencies: npx would download them');
+  process.exitCode = 1;
+}
