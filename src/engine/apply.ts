@@ -11,7 +11,7 @@ import { registerSecret } from '../core/redact.ts';
 import { refOf } from '../core/types.ts';
 import { isOurs } from './foreign.ts';
 import type { ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, Workload } from './types.ts';
-import { readiness } from './workload.ts';
+import { readiness, retryPulls } from './workload.ts';
 
 export interface Hands {
   kube: Kube;
@@ -48,7 +48,6 @@ export async function applySecret(step: SecretStep, hands: Hands): Promise<void>
   else await hands.kube.create({ ...step.object, data });
 }
 
-/** `reread`: a ConfigMap that the pods read at their start was put back to what it should be. */
 /** Removes what the look has found; claims and secrets belong to no chart and stay. */
 export async function applyRemoval(step: RemovalStep, seen: Observation, hands: Hands, report: Report): Promise<void> {
   report('helm uninstall');
@@ -56,12 +55,14 @@ export async function applyRemoval(step: RemovalStep, seen: Observation, hands: 
   for (const ref of step.objects) if (seen.changes.some((change) => change.ref.kind === ref.kind && change.ref.name === ref.name)) await hands.kube.remove(ref);
 }
 
+/** `reread`: a ConfigMap that the pods read at their start was put back to what it should be. */
 export async function applyRelease(step: ReleaseStep, seen: Observation, hands: Hands, report: Report, reread = false): Promise<void> {
   if (seen.state === 'stuck') await recover(step, hands, report);
   const before = await podTemplate(step.workload, hands);
   if (seen.state !== 'unready' && seen.state !== 'done') await upgrade(step, hands, report);
   // An upgrade that changes the pods restarts them by itself.
   if (before && (reread || wasEdited(seen)) && before === (await podTemplate(step.workload, hands))) await restart(step.workload, hands, report);
+  await retryPulls(hands.kube, hands.namespace, step.workload);
   await waitReady(step.workload, hands, report);
 }
 

@@ -1,5 +1,5 @@
 import { restPath } from '../adapters/kinds.ts';
-import type { Kube } from '../adapters/kube.ts';
+import { type Kube, KubeError } from '../adapters/kube.ts';
 import type { KubeObject } from '../core/types.ts';
 import type { Workload } from './types.ts';
 
@@ -53,10 +53,7 @@ export async function readiness(kube: Kube, namespace: string, workload: Workloa
   if (!live) return { ready: false, detail: `${workload.kind} ${workload.name} is not there` };
   const { ready, have, want } = isReady(live);
   if (ready) return { ready, detail: `${have} of ${want} ready` };
-  const selector = Object.entries(((live['spec'] as { selector?: { matchLabels?: Record<string, string> } }).selector ?? {}).matchLabels ?? {})
-    .map(([k, v]) => `${k}=${v}`)
-    .join(',');
-  const pods = await kube.list('Pod', namespace, selector);
+  const pods = await podsOf(kube, namespace, live);
   const waiting = pods
     .filter((pod) => !pod.metadata.deletionTimestamp)
     .sort((a, b) => Number(isOver(a)) - Number(isOver(b)))
@@ -65,6 +62,31 @@ export async function readiness(kube: Kube, namespace: string, workload: Workloa
   if (waiting) return { ready: false, detail: `${have} of ${want} ready: ${waiting.detail}`, ...(waiting.stuck ? { stuck: waiting.stuck } : {}) };
   const refused = pods.length === 0 ? await refusal(kube, namespace, live) : undefined;
   return { ready: false, detail: refused ? `no pod: ${refused}` : `${have} of ${want} ready`, ...(refused ? { stuck: refused } : {}) };
+}
+
+function podsOf(kube: Kube, namespace: string, live: KubeObject): Promise<KubeObject[]> {
+  const labels = (live['spec'] as { selector?: { matchLabels?: Record<string, string> } }).selector?.matchLabels ?? {};
+  const selector = Object.entries(labels)
+    .map(([k, v]) => `${k}=${v}`)
+    .join(',');
+  return kube.list('Pod', namespace, selector);
+}
+
+/**
+ * Deletes pods whose image could not be pulled in an earlier attempt: the kubelet waits up to five minutes between two
+ * pulls, a new pod tries at once. Such a pod has never run.
+ */
+export async function retryPulls(kube: Kube, namespace: string, workload: Workload): Promise<void> {
+  const live = await kube.read({ apiVersion: 'apps/v1', kind: workload.kind, namespace, name: workload.name });
+  for (const pod of live ? await podsOf(kube, namespace, live) : []) {
+    const { containerStatuses = [] } = (pod['status'] ?? {}) as { containerStatuses?: ContainerStatus[] };
+    const neverRan = containerStatuses.every((c) => c.restartCount === 0 && !c.state?.running && !c.state?.terminated);
+    if (neverRan && containerStatuses.some((c) => c.state?.waiting?.reason === 'ImagePullBackOff'))
+      await kube.remove({ apiVersion: 'v1', kind: 'Pod', namespace, name: pod.metadata.name }).catch((error: unknown) => {
+        // Who may not delete pods waits for the kubelet.
+        if (!(error instanceof KubeError && error.status === 403)) throw error;
+      });
+  }
 }
 
 /** Evicted pods stay as a record; the controller has made another one. */

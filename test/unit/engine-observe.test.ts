@@ -5,6 +5,7 @@ import { applyRelease, applySecret, waitReady, type Hands } from '../../src/engi
 import { observe } from '../../src/engine/observe.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ObjectsStep, Observation, ReleaseStep, SecretStep, Step } from '../../src/engine/types.ts';
+import { retryPulls } from '../../src/engine/workload.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
 import { quickstart, without } from './support/config.ts';
 
@@ -318,6 +319,19 @@ describe('waiting for a workload', () => {
         next: expect.stringContaining('it carries on') as string,
       },
     });
+  });
+
+  it.each([
+    ['is made anew', { waiting: { reason: 'ImagePullBackOff' } }, 0, ['remove Pod/loki-0']],
+    ['is left alone when it has run before', { waiting: { reason: 'ImagePullBackOff' } }, 1, []],
+    ['is left alone while it pulls', { waiting: { reason: 'ContainerCreating' } }, 0, []],
+  ])('a pod whose image could not be pulled in an earlier attempt %s', async (_name, state, restartCount, calls) => {
+    const cluster = await installed();
+    const status = { phase: 'Pending', containerStatuses: [{ name: 'loki', image: 'i', ready: false, restartCount, state }] };
+    cluster.put({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'loki-0', namespace: NS, labels: { app: 'loki' } }, status });
+    const before = cluster.calls.length;
+    await retryPulls(cluster.kube, NS, loki.workload);
+    expect(cluster.calls.slice(before)).toEqual(calls);
   });
 
   it('does not give up because the API server is busy, and does because it says no', async () => {

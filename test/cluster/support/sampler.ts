@@ -4,6 +4,8 @@ import { join } from 'node:path';
 export interface Sample {
   /** Text → where it was seen first. */
   seen: Map<string, string>;
+  /** What was readable of which programs, as `environ of helm`: a child often has its parent's variables, so `seen` has them once. */
+  looked: Set<string>;
   rounds: number;
   processes: number;
 }
@@ -14,6 +16,7 @@ export interface Sample {
  */
 export function sample(folders: string[]): { stop: () => Sample } {
   const seen = new Map<string, string>();
+  const looked = new Set<string>();
   const ages = new Map<string, number>();
   const home = link('self');
   let rounds = 0;
@@ -30,7 +33,11 @@ export function sample(folders: string[]): { stop: () => Sample } {
       ages.set(pid, age + 1);
       if ((age > 50 && age % 50 !== 0) || link(pid) !== home) continue;
       const name = read(`/proc/${pid}/comm`).trim();
-      for (const part of ['cmdline', 'environ']) note(read(`/proc/${pid}/${part}`), `/proc/${pid}/${part} of ${name}`);
+      for (const part of ['cmdline', 'environ']) {
+        const text = read(`/proc/${pid}/${part}`);
+        if (text) looked.add(`${part} of ${name}`);
+        note(text, `/proc/${pid}/${part} of ${name}`);
+      }
     }
   };
   const files = (folder: string): void => {
@@ -51,7 +58,7 @@ export function sample(folders: string[]): { stop: () => Sample } {
   return {
     stop() {
       clearTimeout(timer);
-      return { seen, rounds, processes: ages.size };
+      return { seen, looked, rounds, processes: ages.size };
     },
   };
 }
