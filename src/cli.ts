@@ -101,6 +101,7 @@ add('doctor', 'Find what is wrong with the stack, name the cause first, and say 
   .option('-v, --verbose', 'list checks that are ok or skipped, too')
   .option('--from <facts.json>', 'judge saved facts instead of a cluster')
   .option('--save-facts <path>', 'write the facts that were collected')
+  .option('--baseline <facts.json>', 'compare ingest, query time and memory with facts that were saved earlier')
   .action((flags: Flags) => guard(flags['json'] === true || flags['output'] === 'json', async () => (await import('./commands/doctor.ts')).doctor(flags)));
 
 const backup = add('backup', 'Back up data, dashboards and configuration into a directory or archive', [

@@ -3,6 +3,7 @@ import https from 'node:https';
 import http from 'node:http';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { ObsError, messageOf } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
@@ -63,10 +64,21 @@ function kubeconfigPaths(): string[] {
 /** Contexts of the kubeconfig; none when there is no kubeconfig (connect() says why). */
 export async function contexts(): Promise<{ names: string[]; current: string }> {
   if (!kubeconfigPaths().some((path) => existsSync(path))) return { names: [], current: '' };
+  const config = await load();
+  return { names: config.getContexts().map((c) => c.name), current: config.getCurrentContext() };
+}
+
+/** @throws ObsError for a file that is empty or no YAML; without the line that is wrong, which may hold a token. */
+async function load(): Promise<KubeConfig> {
   const { KubeConfig } = await import('./kubeconfig.ts');
   const config = new KubeConfig();
-  config.loadFromDefault();
-  return { names: config.getContexts().map((c) => c.name), current: config.getCurrentContext() };
+  try {
+    config.loadFromDefault();
+    return config;
+  } catch (error) {
+    const cause = error instanceof TypeError ? 'it is empty' : messageOf(error).replace(/\n[^]*/, '');
+    throw new ObsError({ what: `the kubeconfig ${kubeconfigPaths().join(', ')} cannot be read`, cause, next: 'kubectl config view', exit: 2 });
+  }
 }
 
 /**
@@ -74,7 +86,6 @@ export async function contexts(): Promise<{ names: string[]; current: string }> 
  * @throws ObsError without a kubeconfig, a current context or the named one: client-node alone would fall back to localhost:8080.
  */
 export async function connect(contextName?: string): Promise<Kube> {
-  const { KubeConfig } = await import('./kubeconfig.ts');
   const paths = kubeconfigPaths();
   if (!paths.some((path) => existsSync(path))) {
     throw new ObsError({
@@ -83,12 +94,7 @@ export async function connect(contextName?: string): Promise<Kube> {
       next: 'set KUBECONFIG to the file of your cluster, or create one with your cluster provider’s CLI',
     });
   }
-  const config = new KubeConfig();
-  try {
-    config.loadFromDefault();
-  } catch (error) {
-    throw new ObsError({ what: `the kubeconfig ${paths.join(', ')} cannot be read`, cause: messageOf(error), next: 'kubectl config view', exit: 2 });
-  }
+  const config = await load();
   const context = contextName ?? config.getCurrentContext();
   const names = config.getContexts().map((c) => c.name);
   if (!context || !names.includes(context)) {

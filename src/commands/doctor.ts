@@ -35,6 +35,8 @@ export interface DoctorOptions {
   /** Judge a facts file instead of a cluster. */
   from?: string | undefined;
   saveFacts?: string | undefined;
+  /** Facts file of an earlier day that MNT-06 compares with. */
+  baseline?: string | undefined;
 }
 
 /** Where the report goes and how it looks: data on `out`, progress on `err`. */
@@ -56,12 +58,13 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   };
   // Refused before anything is connected.
   select(CHECKS, chosen(options));
+  const baseline = options.baseline ? loadFacts(options.baseline).facts : undefined;
   if (options.from) return replay(options, desk);
   const stop = softStop(() => desk.err('stopping: the probe cleans up'));
   try {
     const wires = await wire({ context: options.context, namespace: options.namespace });
     const config = await configOf(wires);
-    return await runDoctor({ ...desk, wires, config, signal: stop.signal }, options);
+    return await runDoctor({ ...desk, wires, config, signal: stop.signal, ...(baseline ? { baseline } : {}) }, options);
   } finally {
     stop.dispose();
   }
@@ -82,6 +85,7 @@ async function configOf(wires: Parameters<typeof journalOf>[0]): Promise<Config>
 export interface DoctorDeps extends Desk {
   wires: DoctorWires;
   config: Config;
+  baseline?: Facts;
   signal?: AbortSignal;
 }
 
@@ -91,6 +95,7 @@ export async function runDoctor(deps: DoctorDeps, options: DoctorOptions): Promi
   const started = Date.now();
   const { findings, facts } = await examine(wires, config, options.stage ?? 'stack', {
     ...chosen(options),
+    baseline: deps.baseline,
     report: deps.err,
     ...(deps.signal ? { signal: deps.signal } : {}),
   });
@@ -111,7 +116,8 @@ export async function runDoctor(deps: DoctorDeps, options: DoctorOptions): Promi
 
 /** The same verdicts from saved facts, without a cluster. */
 function replay(options: DoctorOptions, desk: Desk): number {
-  if (options.saveFacts) throw usageError('--from and --save-facts exclude each other');
+  for (const flag of ['saveFacts', 'baseline'] as const)
+    if (options[flag]) throw usageError(`--from and ${flag === 'baseline' ? '--baseline' : '--save-facts'} exclude each other`);
   const saved = loadFacts(options.from ?? '');
   const started = Date.now();
   const selection = { ...chosen(options), stage: options.stage ?? 'stack', probe: saved.probe, context: saved.context };

@@ -21,6 +21,8 @@ export interface StageOptions {
   probe?: boolean;
   only?: string[] | undefined;
   skip?: string[] | undefined;
+  /** Facts of an earlier day, to compare with. */
+  baseline?: Facts | undefined;
   signal?: AbortSignal;
   /** One line about what is done right now. */
   report?: (detail: string) => void;
@@ -33,7 +35,7 @@ export interface Examination {
 
 /** Collects what the checks of a stage need and judges it: the doctor for other commands. */
 export async function examine(wires: DoctorWires, config: Config, stage: Stage, options: StageOptions = {}): Promise<Examination> {
-  const { probe = false, only, skip, signal, report } = options;
+  const { probe = false, only, skip, baseline, signal, report } = options;
   const selection = { stage, probe, context: wires.context, ...(only ? { only } : {}), ...(skip ? { skip } : {}) };
   // Looked up first: an unknown id is refused before anything is asked.
   const keys = factKeys(CHECKS, config, selection);
@@ -45,6 +47,7 @@ export async function examine(wires: DoctorWires, config: Config, stage: Stage, 
     drift: () => driftOf(wires, config),
     onFact: (key, done, total) => report?.(`looked at ${done} of ${total}: ${key.slice(0, 60)}`),
     onProbe: (text) => report?.(`probe: ${text}`),
+    ...(baseline ? { baseline } : {}),
     ...(signal ? { signal } : {}),
   });
   return { facts, findings: diagnose(facts, config, CHECKS, selection) };

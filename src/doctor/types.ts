@@ -33,6 +33,7 @@ export type Facts = Record<string, Fact>;
  * | `port:3000` | `{free: boolean}` on this machine |
  * | `time:clock` | `{skewMs: {[node or "api-server"]: number}, withinMs: {[same]: number}, how: {[same]: string}}` against this machine; `withinMs`: how exact |
  * | `time:now` | `{iso: string}` when the facts were taken: what ages are counted from |
+ * | `baseline:KEY` | the value of the fact KEY in the file given with --baseline; null without one |
  * | `probe:result` | result of the end-to-end probe (src/doctor/probe.ts); only with --probe |
  */
 export type FactKey = string;

@@ -7,7 +7,7 @@ import { casesOf, healthy, quickstart, runCase } from './support.ts';
 const config = quickstart();
 
 /** Checks that apply to no profile yet: skipped with a reason, so there is no case that is not. */
-const NEVER = ['PRE-20', 'PRE-21', 'PRE-25', 'PRE-28', 'MNT-06', 'E2E-04', 'E2E-07'];
+const NEVER = ['PRE-20', 'PRE-21', 'PRE-25', 'PRE-28', 'E2E-04', 'E2E-07'];
 const applies = (id: string) => !NEVER.includes(id) && (CHECKS.find((check) => check.id === id)?.skipIf?.(config) ?? undefined) === undefined;
 
 describe('every check', () => {

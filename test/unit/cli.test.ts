@@ -133,8 +133,9 @@ describe('a cluster that cannot be used', () => {
     'apiVersion: v1\nkind: Config\ncurrent-context: dead\nclusters: [{name: c, cluster: {server: "https://127.0.0.1:9"}}]\nusers: [{name: u, user: {token: very-secret-token}}]\ncontexts: [{name: dead, context: {cluster: c, user: u}}]\n';
   const cases: [string, () => string, RegExp, number][] = [
     ['no kubeconfig', () => join(home, 'nowhere'), /there is no kubeconfig at/, 2],
-    ['an empty kubeconfig', () => kubeconfig('empty', ''), /kubeconfig/, 2],
+    ['an empty kubeconfig', () => kubeconfig('empty', ''), /kubeconfig .* cannot be read[^]*it is empty/, 2],
     ['a broken kubeconfig', () => kubeconfig('broken', 'a: [1'), /cannot be read/, 2],
+    ['a broken line that holds a token', () => kubeconfig('torn', 'users: [{name: u, user: {token: very-secret-token'), /cannot be read/, 2],
     ['no current context', () => kubeconfig('none', dead.replace('current-context: dead', 'current-context: ""')), /no current context/, 2],
     [
       'a context that is not there',
@@ -149,6 +150,7 @@ describe('a cluster that cannot be used', () => {
     const { code, stdout, stderr } = run(['status'], { KUBECONFIG: path() });
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(STACK);
+    expect(stderr).not.toContain('very-secret-token');
     expect(stdout).toBe('');
     expect(code).toBe(exit);
   });

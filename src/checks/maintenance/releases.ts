@@ -2,7 +2,7 @@ import { CATALOG, imageOf } from '../../components/catalog.ts';
 import { count, names } from '../../doctor/quantity.ts';
 import { containers, specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
-import { fail, ok, skip, warn } from '../../doctor/types.ts';
+import { fail, ok, warn } from '../../doctor/types.ts';
 import { COMPONENT_IDS, type Config, isEnabled } from '../../profile/schema.ts';
 import type { KubeObject } from '../../core/types.ts';
 
@@ -105,16 +105,6 @@ export const releaseChecks: Check[] = [
     sources: '000-INST-14',
     reads: () => ['releases:helm', 'drift:plan'],
     run: releases,
-  },
-  {
-    ...base,
-    id: 'MNT-06',
-    title: 'Figures are as at the last baseline',
-    about: 'Ingest rate, query time and memory against a saved baseline. Nothing saves one yet.',
-    sources: '004-MNT-02, 004-MNT-03',
-    reads: () => [],
-    skipIf: () => 'no baseline has been saved to compare with',
-    run: () => skip('no baseline has been saved to compare with'),
   },
   {
     ...base,

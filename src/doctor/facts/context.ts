@@ -5,6 +5,7 @@ import type { KubeObject } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import type { Grafana } from '../../adapters/grafana.ts';
 import type { ProbeResult } from '../probe.ts';
+import type { Facts } from '../types.ts';
 
 export interface DriftRow {
   object: string;
@@ -21,6 +22,8 @@ export interface Deps {
   config: Config;
   /** Live objects against the plan; without it `drift:plan` is a look that failed. */
   drift?: () => Promise<DriftRow[]>;
+  /** Facts of an earlier day, to compare with. */
+  baseline?: Facts;
   /** Called once per finished fact, for progress. */
   onFact?: (key: string, done: number, total: number) => void;
   onProbe?: (text: string) => void;

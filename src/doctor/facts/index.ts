@@ -6,6 +6,7 @@ import { openGrafana, type Grafana } from '../../adapters/grafana.ts';
 import { runProbe, type ProbeResult } from '../probe.ts';
 import type { FactKey, Facts } from '../types.ts';
 import { access, accountAccess } from './access.ts';
+import { baseline } from './baseline.ts';
 import { cluster } from './cluster.ts';
 import { configOf } from './config.ts';
 import type { Collector, Deps, FactContext } from './context.ts';
@@ -38,6 +39,7 @@ const COLLECTORS: Record<string, { collect: Collector; deadline?: number }> = {
   releases: { collect: releases },
   drift: { collect: drift, deadline: 60_000 },
   time: { collect: time },
+  baseline: { collect: baseline },
   probe: { collect: (_rest, context) => context.probe(), deadline: 300_000 },
 };
 

@@ -1,0 +1,81 @@
+import { bytes, names, percent } from '../../doctor/quantity.ts';
+import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import type { Config } from '../../profile/schema.ts';
+
+interface Figure {
+  name: string;
+  expr: string;
+  text: (value: number) => string;
+  /** Less is no fault; of samples it is, because something has stopped sending. */
+  lessIsGood: boolean;
+  /** Below this a change means nothing. */
+  floor: number;
+}
+
+/** 004-MNT-02 and 004-MNT-03: ingest, query time and memory. */
+const figures = ({ namespace }: Config): Figure[] => [
+  {
+    name: 'samples appended',
+    expr: 'sum(rate(prometheus_tsdb_head_samples_appended_total[5m]))',
+    text: (value) => `${Math.round(value)}/s`,
+    lessIsGood: false,
+    floor: 0,
+  },
+  {
+    name: 'query time (p99)',
+    expr: 'max(prometheus_engine_query_duration_seconds{quantile="0.99",slice="inner_eval"})',
+    text: (value) => `${Math.round(value * 1000)} ms`,
+    lessIsGood: true,
+    floor: 0.1,
+  },
+  {
+    name: 'memory of the stack',
+    expr: `sum(k8s_pod_memory_working_set_bytes{k8s_namespace_name="${namespace}"})`,
+    text: bytes,
+    lessIsGood: true,
+    floor: 0,
+  },
+];
+
+type Rows = { metric: Record<string, string>; value: number }[];
+
+const BASELINE = 'baseline:time:now';
+const then = (expr: string): FactKey => `baseline:promql:${expr}`;
+
+function compare(look: Look): Verdict {
+  const taken = look.fact<{ iso: string } | null>(BASELINE);
+  if (!taken) return skip('no baseline given: save one with doctor --save-facts FILE, later run doctor --baseline FILE');
+  const rows = figures(look.config).map((figure) => {
+    const [before, now] = [look.fact<Rows>(then(figure.expr))[0]?.value, look.promql(figure.expr)[0]?.value];
+    if (before === undefined || now === undefined)
+      throw new CouldNotLook(`no figure for ${figure.name} ${before === undefined ? 'in the baseline' : 'in Prometheus'}`);
+    const change = before > 0 ? now / before - 1 : Number(now > 0);
+    const calm = Math.max(before, now) <= figure.floor || (figure.lessIsGood && change < 0);
+    return { text: `${figure.name} ${figure.text(before)} → ${figure.text(now)}`, change, bad: calm ? 0 : Math.abs(change) };
+  });
+  const day = taken.iso.slice(0, 10);
+  const worst = Math.max(...rows.map(({ bad }) => bad));
+  if (worst <= 0.2) return ok(`as on ${day}, within 20 %: ${rows.map(({ text }) => text).join(', ')}`);
+  const moved = rows.filter(({ bad }) => bad > 0.2).map(({ text, change }) => `${text} (${change > 0 ? '+' : '−'}${percent(Math.abs(change))})`);
+  const judge = worst > 0.5 ? fail : warn;
+  return judge(`since ${day}: ${names(moved)}`, {
+    cause: 'the load has changed, or something sends more, or less, than it did',
+    fix: 'look at the dashboard Stack Health; if this is the new normal: genai-obs doctor --save-facts FILE',
+  });
+}
+
+export const baselineChecks: Check[] = [
+  {
+    id: 'MNT-06',
+    title: 'Figures are as at the last baseline',
+    area: 'MNT',
+    stage: 'stack',
+    about:
+      'Samples per second, query time and memory of the stack against a baseline, which is any facts file: `doctor --save-facts FILE` writes one, `doctor --baseline FILE` compares. Within 20 % is ok, up to 50 % warns, more fails. Less memory and faster queries are no fault; query times below 100 ms are not compared.',
+    sources: '004-MNT-02, 004-MNT-03',
+    reads: (config) => [BASELINE, ...figures(config).flatMap(({ expr }): FactKey[] => [`promql:${expr}`, then(expr)])],
+    skipIf: (config) => (config.prometheus.enabled ? undefined : 'prometheus is switched off'),
+    dependsOn: ['PROM-01', 'PROM-03', 'PROM-04', 'PROM-19'],
+    run: compare,
+  },
+];
