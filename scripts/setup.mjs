@@ -62,7 +62,7 @@ export function bedEnvironment() {
 
 /** Builds what is missing, starts the cluster, imports the images. @param {string[]} more programs besides the set quickstart @returns {Promise<boolean>} whether it was us who started it */
 export async function ensureBed(more = []) {
-  const how = toolbox() ? `prebuilt programs from ${toolbox()} where it has them` : 'everything is compiled: about 20 minutes on two cores, once';
+  const how = toolbox() ? `prebuilt programs from ${toolbox()} where it has them` : 'everything is compiled: about 25 minutes on two cores, once';
   if (!isBedBuilt()) say(`• building the test bed (${how}); resumable with the same command`);
   await must('building the bed', BED, ['build', '--set', 'quickstart', ...more], { env: bedEnv() });
   const wasUp = bedStatus() === 0;

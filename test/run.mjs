@@ -56,11 +56,11 @@ async function fast() {
 async function cluster() {
   if (!canRunBed()) return notRun.push('cluster suites: the bed needs root on Linux');
   if (!CI && !isBedBuilt() && only !== 'cluster')
-    return notRun.push('cluster suites: the bed is not built (build it and run them with: npm test cluster; 20 to 40 minutes the first time)');
+    return notRun.push('cluster suites: the bed is not built (build it and run them with: npm test cluster; about an hour the first time)');
   await ensureChromium();
   const started = await ensureBed(['helm4']);
   try {
-    await suite('cluster', 'cluster suites on the bed (about 20 minutes)', bedEnvironment());
+    await suite('cluster', 'cluster suites on the bed (about 35 minutes)', bedEnvironment());
   } finally {
     if (started) {
       await bedDown();

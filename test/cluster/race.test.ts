@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Run, cli, cliOk, get, kubectl, leaveNothing, removeAll } from './support/cluster.ts';
+import { type Run, cli, cliOk, eventually, get, kubectl, leaveNothing, removeAll } from './support/cluster.ts';
 import { appliedBy, brake, pending, startInstall } from './support/install.ts';
 import { errorOf, expectNoCrash } from './support/refusal.ts';
 
@@ -17,13 +17,26 @@ beforeAll(async () => {
 afterEach(() => removeAll(NS));
 afterAll(() => removeAll(NS));
 
+/** The journal once both releases wait at the brake and nothing else is written. */
+async function settledJournal(): Promise<unknown> {
+  let last = '';
+  return eventually('the journal is at rest', async () => {
+    const map = await get<{ data: Record<string, string> }>('configmap', 'genai-obs-journal', '-n', NS);
+    const { steps } = JSON.parse(map.data['journal.json'] ?? '{}') as { steps: Record<string, { state: string }> };
+    const running = Object.keys(steps).filter((id) => steps[id]?.state === 'running');
+    const before = last;
+    last = JSON.stringify(map);
+    return running.length === 2 && running.every((id) => id.startsWith('release/')) && last === before ? map : undefined;
+  });
+}
+
 describe('two installations at once', () => {
   it('one works, the other one names the holder and changes nothing', async () => {
     // The first one holds the lock until its slow helm has ended.
     const slow = brake();
     const first = startInstall(SMALL, { GENAI_OBS_HELM: slow.helm });
     await slow.reached();
-    const journal = await get('configmap', 'genai-obs-journal', '-n', NS);
+    const journal = await settledJournal();
     const second = await cli(SMALL);
     expect(second.code, second.stderr).toBe(1);
     expectNoCrash(second);
