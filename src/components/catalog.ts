@@ -1,4 +1,4 @@
-import type { ComponentId } from '../profile/schema.ts';
+import { type ComponentId, type Config, namespaceOf } from '../profile/schema.ts';
 
 /** What everybody may know of a component without building it: installer, doctor, backup and docs read it. */
 export interface ComponentFacts {
@@ -11,6 +11,16 @@ export interface ComponentFacts {
   readyPath: string;
   /** Claim that holds its data; it belongs to no chart. */
   claim?: { name: string; mountPath: string };
+  /** ConfigMap and key of the configuration that runs, where they are not the workload's name and the one file in it. `prefix`: the name ends in a hash. */
+  configMap?: { name: string; key: string; prefix?: boolean };
+}
+
+/** A component as one configuration places it. */
+export interface Place extends ComponentFacts {
+  id: ComponentId;
+  namespace: string;
+  /** `genai-obs`, or the upstream chart that brings it. */
+  chart: string;
 }
 
 const COLLECTOR = 'ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib:0.158.0';
@@ -85,6 +95,68 @@ export const CATALOG: Record<ComponentId, ComponentFacts> = {
     readyPath: '/',
   },
 };
+
+type Differences = Partial<Omit<ComponentFacts, 'title'>>;
+
+/** How the objects are called when an upstream chart makes them (upstream.md A.2, A.5, A.6, A.8 to A.10); contract tests hold this against the charts. */
+const UPSTREAM: Partial<Record<ComponentId, Record<string, Differences>>> = {
+  prometheus: {
+    prometheus: {
+      workload: { kind: 'Deployment', name: 'prometheus' },
+      service: { name: 'prometheus', port: 9090, portName: 'http' },
+      claim: { name: 'prometheus-data', mountPath: '/data' },
+      configMap: { name: 'prometheus', key: 'prometheus.yml' },
+    },
+    'kube-prometheus-stack': {
+      image: 'quay.io/prometheus/prometheus:v3.14.0-distroless',
+      workload: { kind: 'StatefulSet', name: 'prometheus-monitoring-kube-prometheus-prometheus' },
+      service: { name: 'monitoring-kube-prometheus-prometheus', port: 9090, portName: 'http-web' },
+      claim: { name: 'prometheus-monitoring-kube-prometheus-prometheus-db-prometheus-monitoring-kube-prometheus-prometheus-0', mountPath: '/prometheus' },
+    },
+  },
+  alertmanager: {
+    alertmanager: { service: { name: 'alertmanager', port: 9093, portName: 'http' }, configMap: { name: 'alertmanager', key: 'alertmanager.yml' } },
+    'kube-prometheus-stack': {
+      workload: { kind: 'StatefulSet', name: 'alertmanager-monitoring-kube-prometheus-alertmanager' },
+      service: { name: 'monitoring-kube-prometheus-alertmanager', port: 9093, portName: 'http-web' },
+      claim: {
+        name: 'alertmanager-monitoring-kube-prometheus-alertmanager-db-alertmanager-monitoring-kube-prometheus-alertmanager-0',
+        mountPath: '/alertmanager',
+      },
+    },
+  },
+  loki: { loki: { service: { name: 'loki', port: 3100, portName: 'http-metrics' }, configMap: { name: 'loki', key: 'config.yaml' } } },
+  tempo: { tempo: { service: { name: 'tempo', port: 3200, portName: 'tempo-prom-metrics' }, configMap: { name: 'tempo', key: 'tempo.yaml' } } },
+  grafana: {
+    grafana: {
+      workload: { kind: 'Deployment', name: 'grafana' },
+      service: { name: 'grafana', port: 80, portName: 'service' },
+      configMap: { name: 'grafana', key: 'grafana.ini' },
+    },
+  },
+  'kube-state-metrics': {
+    'kube-state-metrics': {},
+    'kube-prometheus-stack': {
+      workload: { kind: 'Deployment', name: 'monitoring-kube-state-metrics' },
+      service: { name: 'monitoring-kube-state-metrics', port: 8080, portName: 'http' },
+    },
+  },
+  // Made by the operator from the resources otel-gateway, otel-node and otel-cluster: it adds `-collector`.
+  'opentelemetry-collector': { 'opentelemetry-operator': fromResource('Deployment', 'otel-gateway', { port: 4318, portName: 'otlp-http' }) },
+  'opentelemetry-node-collector': { 'opentelemetry-operator': fromResource('DaemonSet', 'otel-node', { port: 8888, portName: 'metrics' }) },
+  'opentelemetry-cluster-collector': { 'opentelemetry-operator': fromResource('Deployment', 'otel-cluster', { port: 8888, portName: 'metrics' }) },
+};
+
+function fromResource(kind: 'Deployment' | 'DaemonSet', name: string, port: { port: number; portName: string }): Differences {
+  const object = `${name}-collector`;
+  return { workload: { kind, name: object }, service: { name: object, ...port }, configMap: { name: object, key: 'collector.yaml', prefix: true } };
+}
+
+/** Where a component is and how its objects are called in this configuration. */
+export function placeOf(config: Config, id: ComponentId): Place {
+  const { chart } = config[id];
+  return { ...CATALOG[id], ...(chart === 'genai-obs' ? {} : UPSTREAM[id]?.[chart]), id, chart, namespace: namespaceOf(config, id) };
+}
 
 /** Applies `global.imageRegistry`: the host part gives way, the path stays, so that one mirror serves all images. */
 export function imageOf(reference: string, registry: string): string {

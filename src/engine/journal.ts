@@ -6,7 +6,7 @@ import { version } from '../core/assets.ts';
 import { ObsError } from '../core/errors.ts';
 import { ownLabels } from '../core/labels.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
-import type { Config } from '../profile/schema.ts';
+import { type Config, completed } from '../profile/schema.ts';
 
 export const JOURNAL = 'genai-obs-journal';
 const SCHEMA = 1;
@@ -65,7 +65,7 @@ export async function readJournal(kube: Kube, namespace: string): Promise<Journa
       next: 'npm install -g genai-obs@latest',
     });
   }
-  return { ...head, config: parse(data['config.yaml'] ?? '{}') as Config };
+  return { ...head, config: completed(parse(data['config.yaml'] ?? '{}')) };
 }
 
 /** Creates or overwrites the journal; the lease makes us the only writer. */

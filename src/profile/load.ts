@@ -102,8 +102,8 @@ function settled(config: Config): Config {
   return {
     ...config,
     'opentelemetry-collector': { ...config['opentelemetry-collector'], enabled: gateway },
-    'opentelemetry-node-collector': { enabled: config['opentelemetry-node-collector'].enabled && feeders },
-    'opentelemetry-cluster-collector': { enabled: config['opentelemetry-cluster-collector'].enabled && feeders },
+    'opentelemetry-node-collector': { ...config['opentelemetry-node-collector'], enabled: config['opentelemetry-node-collector'].enabled && feeders },
+    'opentelemetry-cluster-collector': { ...config['opentelemetry-cluster-collector'], enabled: config['opentelemetry-cluster-collector'].enabled && feeders },
   };
 }
 

