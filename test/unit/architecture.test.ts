@@ -37,6 +37,7 @@ const MAY: Record<string, string[]> = {
   core: [],
   adapters: [],
   profile: ['components'],
+  charts: ['engine', 'profile'],
   components: ['profile'],
   engine: ['adapters', 'components', 'profile'],
   checks: ['doctor', 'components', 'profile', 'engine'],
