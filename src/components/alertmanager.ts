@@ -18,6 +18,9 @@ export const alertmanager: Component = {
       config: { enabled: true, global: null, templates: null, ...input.configuration },
       // The StatefulSet takes the claim of that name, which is there before it.
       persistence: { enabled: input.claim !== '', size: input.config.alertmanager.size },
+      // The chart asks for the web page, which says nothing about being ready.
+      livenessProbe: { httpGet: { path: '/-/healthy', port: 'http' } },
+      readinessProbe: { httpGet: { path: '/-/ready', port: 'http' } },
       resources: resourcesOf(input),
     }),
   },
