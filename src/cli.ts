@@ -34,6 +34,7 @@ function configOptions(command: Command): Command {
     .option('--gateway-replicas <n>', 'replicas of the gateway collector')
     .option('--expose <type>', 'Service type of Grafana: ClusterIP, NodePort or LoadBalancer')
     .option('--registry <host/path>', "registry put in place of every image's own")
+    .option('--charts <dir|url>', 'take upstream charts from a folder of archives, https://… or oci://… instead of their homes')
     .option('--environment <name>', 'value of deployment.environment')
     .option('--cluster-name <name>', 'value of k8s.cluster.name')
     .option('--disable <component>', 'leave a component out; repeatable', collect)

@@ -9,9 +9,17 @@ import { exec, howItEnded } from './exec.ts';
 import type { Kube } from './kube.ts';
 import { lastLines } from './kubectl.ts';
 
+interface Payload {
+  values: JsonMap;
+  objects: KubeObject[];
+  /** Name and version of the chart. */
+  chart: { name: string; version: string };
+}
+
 /** One revision of a release as helm stores it in the cluster. */
 export interface StoredRelease {
   name: string;
+  namespace: string;
   revision: number;
   /** deployed, failed, superseded, uninstalling, pending-install, pending-upgrade, pending-rollback. */
   status: string;
@@ -19,17 +27,25 @@ export interface StoredRelease {
   /** Name of the Secret that holds it. */
   record: string;
   /** The payload, decoded on demand. */
-  payload: () => { values: JsonMap; objects: KubeObject[] };
+  payload: () => Payload;
+}
+
+export interface Target {
+  release: string;
+  namespace: string;
 }
 
 export interface Helm {
   version(): Promise<{ version: string; major: number; minor: number }>;
-  /** Renders without a cluster, as for a server of `kubeVersion`. @throws ObsError when the chart does not render. */
-  template(release: string, chart: string, values: JsonMap, kubeVersion: string): Promise<KubeObject[]>;
-  /** `helm upgrade --install`, without waiting: readiness is watched by the engine. @throws ObsError */
-  upgrade(release: string, chart: string, values: JsonMap): Promise<void>;
+  /**
+   * Renders without a cluster, as for a server of `kubeVersion`; `crds`: with those of the chart's crds folder. Hooks are left out, as in helm's record.
+   * @throws ObsError when the chart does not render.
+   */
+  template(target: Target, chart: string, values: JsonMap, kubeVersion: string, options?: { crds?: boolean }): Promise<KubeObject[]>;
+  /** `helm upgrade --install`, without waiting: readiness is watched by the engine. CRDs have a step of their own. @throws ObsError */
+  upgrade(target: Target, chart: string, values: JsonMap): Promise<void>;
   /** False when there was no such release. @throws ObsError */
-  uninstall(release: string): Promise<boolean>;
+  uninstall(target: Target): Promise<boolean>;
 }
 
 /** Values reach helm by a file of mode 0600 in a folder of mode 0700, deleted at once; never by argv. */
@@ -44,8 +60,8 @@ async function withValues<T>(values: JsonMap, use: (file: string) => Promise<T>)
   }
 }
 
-export function helmFor(context: string, namespace: string, file = process.env['GENAI_OBS_HELM'] ?? 'helm'): Helm {
-  const pinned = ['--kube-context', context, '--namespace', namespace];
+export function helmFor(context: string, file = process.env['GENAI_OBS_HELM'] ?? 'helm'): Helm {
+  const pinned = (namespace: string): string[] => ['--kube-context', context, '--namespace', namespace];
   const version: Helm['version'] = async () => {
     const { stdout, ok, stderr } = await exec(file, ['version', '--template', '{{.Version}}']);
     const match = /^v?(\d+)\.(\d+)\.\S*/.exec(stdout.trim());
@@ -57,9 +73,10 @@ export function helmFor(context: string, namespace: string, file = process.env['
   const mend = (): Promise<string[]> => (mending ??= version().then(({ major }) => (major >= 4 ? ['--server-side=true', '--force-conflicts'] : [])));
   return {
     version,
-    template: (release, chart, values, kubeVersion) =>
+    template: ({ release, namespace }, chart, values, kubeVersion, { crds = false } = {}) =>
       withValues(values, async (valuesFile) => {
-        const result = await exec(file, ['template', release, chart, '--namespace', namespace, '--kube-version', kubeVersion, '--values', valuesFile]);
+        const args = ['template', release, chart, '--namespace', namespace, '--kube-version', kubeVersion, '--values', valuesFile, '--no-hooks'];
+        const result = await exec(file, crds ? [...args, '--include-crds'] : [...args, '--skip-crds']);
         if (!result.ok)
           throw new ObsError({
             what: 'the chart does not render',
@@ -69,11 +86,24 @@ export function helmFor(context: string, namespace: string, file = process.env['
           });
         return parseManifest(result.stdout);
       }),
-    upgrade: (release, chart, values) =>
+    upgrade: ({ release, namespace }, chart, values) =>
       withValues(values, async (valuesFile) => {
         const result = await exec(
           file,
-          ['upgrade', '--install', release, chart, ...pinned, '--values', valuesFile, '--history-max', '5', '--reset-values', ...(await mend())],
+          [
+            'upgrade',
+            '--install',
+            release,
+            chart,
+            ...pinned(namespace),
+            '--values',
+            valuesFile,
+            '--history-max',
+            '5',
+            '--reset-values',
+            '--skip-crds',
+            ...(await mend()),
+          ],
           { timeout: 180_000 },
         );
         if (!result.ok)
@@ -84,8 +114,8 @@ export function helmFor(context: string, namespace: string, file = process.env['
             next: `helm --kube-context ${context} -n ${namespace} history ${release}`,
           });
       }),
-    async uninstall(release) {
-      const result = await exec(file, ['uninstall', release, ...pinned], { timeout: 180_000 });
+    async uninstall({ release, namespace }) {
+      const result = await exec(file, ['uninstall', release, ...pinned(namespace)], { timeout: 180_000 });
       // --ignore-not-found is younger than 3.12.
       if (!result.ok && /release: not found/i.test(result.stderr)) return false;
       if (!result.ok)
@@ -119,6 +149,7 @@ export async function storedReleases(kube: Kube, namespace: string): Promise<Map
     const data = (secret['data'] as Record<string, string> | undefined)?.['release'] ?? '';
     newest.set(name, {
       name,
+      namespace,
       revision,
       status,
       updated: secret.metadata.labels?.['modifiedAt'] ?? secret.metadata.creationTimestamp ?? '',
@@ -129,9 +160,20 @@ export async function storedReleases(kube: Kube, namespace: string): Promise<Map
   return newest;
 }
 
+/** Releases of several namespaces by `namespace/name`. @throws KubeError */
+export async function releasesIn(kube: Kube, namespaces: string[]): Promise<Map<string, StoredRelease>> {
+  const all = await Promise.all(namespaces.map((namespace) => storedReleases(kube, namespace)));
+  return new Map(all.flatMap((map) => [...map.values()]).map((release) => [`${release.namespace}/${release.name}`, release]));
+}
+
 /** Helm's encoding: JSON, gzip, base64, and base64 again by the Secret. */
-function decode(data: string): { values: JsonMap; objects: KubeObject[] } {
+function decode(data: string): Payload {
   const packed = Buffer.from(Buffer.from(data, 'base64').toString(), 'base64');
-  const release = JSON.parse(gunzipSync(packed).toString()) as { config?: JsonMap; manifest?: string };
-  return { values: release.config ?? {}, objects: parseManifest(release.manifest ?? '') };
+  const release = JSON.parse(gunzipSync(packed).toString()) as {
+    config?: JsonMap;
+    manifest?: string;
+    chart?: { metadata?: { name?: string; version?: string } };
+  };
+  const { name = '', version = '' } = release.chart?.metadata ?? {};
+  return { values: release.config ?? {}, objects: parseManifest(release.manifest ?? ''), chart: { name, version } };
 }

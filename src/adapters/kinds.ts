@@ -2,7 +2,15 @@ import { ObsError } from '../core/errors.ts';
 import type { ObjectRef } from '../core/types.ts';
 
 /** Kinds that we create or read → REST path parts. The only place that knows plurals. */
-const KINDS: Record<string, { apiVersion: string; plural: string; namespaced: boolean }> = {
+interface KindInfo {
+  apiVersion: string;
+  plural: string;
+  namespaced: boolean;
+  /** Served only while its CustomResourceDefinition is there. */
+  custom?: boolean;
+}
+
+const KINDS: Record<string, KindInfo> = {
   Namespace: { apiVersion: 'v1', plural: 'namespaces', namespaced: false },
   Node: { apiVersion: 'v1', plural: 'nodes', namespaced: false },
   PersistentVolume: { apiVersion: 'v1', plural: 'persistentvolumes', namespaced: false },
@@ -31,9 +39,35 @@ const KINDS: Record<string, { apiVersion: string; plural: string; namespaced: bo
   Role: { apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'roles', namespaced: true },
   RoleBinding: { apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'rolebindings', namespaced: true },
   StorageClass: { apiVersion: 'storage.k8s.io/v1', plural: 'storageclasses', namespaced: false },
+  CSIDriver: { apiVersion: 'storage.k8s.io/v1', plural: 'csidrivers', namespaced: false },
+  Job: { apiVersion: 'batch/v1', plural: 'jobs', namespaced: true },
+  CronJob: { apiVersion: 'batch/v1', plural: 'cronjobs', namespaced: true },
+  PriorityClass: { apiVersion: 'scheduling.k8s.io/v1', plural: 'priorityclasses', namespaced: false },
+  APIService: { apiVersion: 'apiregistration.k8s.io/v1', plural: 'apiservices', namespaced: false },
+  CustomResourceDefinition: { apiVersion: 'apiextensions.k8s.io/v1', plural: 'customresourcedefinitions', namespaced: false },
+  MutatingWebhookConfiguration: { apiVersion: 'admissionregistration.k8s.io/v1', plural: 'mutatingwebhookconfigurations', namespaced: false },
+  ValidatingWebhookConfiguration: { apiVersion: 'admissionregistration.k8s.io/v1', plural: 'validatingwebhookconfigurations', namespaced: false },
+  // Of the charts that profiles install.
+  OpenTelemetryCollector: custom('opentelemetry.io/v1beta1', 'opentelemetrycollectors'),
+  Instrumentation: custom('opentelemetry.io/v1alpha1', 'instrumentations'),
+  Prometheus: custom('monitoring.coreos.com/v1', 'prometheuses'),
+  Alertmanager: custom('monitoring.coreos.com/v1', 'alertmanagers'),
+  PrometheusRule: custom('monitoring.coreos.com/v1', 'prometheusrules'),
+  ServiceMonitor: custom('monitoring.coreos.com/v1', 'servicemonitors'),
+  PodMonitor: custom('monitoring.coreos.com/v1', 'podmonitors'),
+  Probe: custom('monitoring.coreos.com/v1', 'probes'),
+  ScrapeConfig: custom('monitoring.coreos.com/v1alpha1', 'scrapeconfigs'),
+  Alloy: custom('collectors.grafana.com/v1alpha1', 'alloys'),
+  Certificate: custom('cert-manager.io/v1', 'certificates'),
+  Issuer: custom('cert-manager.io/v1', 'issuers'),
+  ClusterIssuer: { ...custom('cert-manager.io/v1', 'clusterissuers'), namespaced: false },
 };
 
-export function kindInfo(kind: string): { apiVersion: string; plural: string; namespaced: boolean } {
+function custom(apiVersion: string, plural: string): KindInfo {
+  return { apiVersion, plural, namespaced: true, custom: true };
+}
+
+export function kindInfo(kind: string): KindInfo {
   const info = KINDS[kind];
   if (!info)
     throw new ObsError({ what: `genai-obs does not know the kind ${kind}`, next: 'report this: a chart creates a kind that src/adapters/kinds.ts lacks' });
@@ -46,7 +80,7 @@ export function isNamespaced(kind: string): boolean {
 
 /** Kinds in which something of ours can be left behind; what `uninstall` proves to be empty. */
 export function ownableKinds(): string[] {
-  const never = new Set(['Node', 'Event', 'EndpointSlice', 'ReplicaSet', 'Pod', 'IngressClass', 'StorageClass', 'LimitRange']);
+  const never = new Set(['Node', 'Event', 'EndpointSlice', 'ReplicaSet', 'Pod', 'IngressClass', 'LimitRange', 'APIService', 'PriorityClass', 'CSIDriver']);
   return Object.keys(KINDS).filter((kind) => !never.has(kind));
 }
 

@@ -207,8 +207,12 @@ export async function connect(contextName?: string): Promise<Kube> {
     },
     async list(kind, namespace, selector) {
       const query = selector ? `?labelSelector=${encodeURIComponent(selector)}` : '';
-      const { items } = await parsed<{ items: KubeObject[] }>('GET', `${restPath(kind, namespace)}${query}`);
-      const { apiVersion } = kindInfo(kind);
+      const { apiVersion, custom } = kindInfo(kind);
+      const { items } = await parsed<{ items: KubeObject[] }>('GET', `${restPath(kind, namespace)}${query}`).catch((error: unknown) => {
+        // Without its definition there can be none.
+        if (custom && error instanceof KubeError && error.status === 404) return { items: [] };
+        throw error;
+      });
       return items.map((item) => ({ ...item, apiVersion, kind }));
     },
     create: (object) => parsed('POST', restPath(object.kind, object.metadata.namespace), { body: JSON.stringify(object) }),

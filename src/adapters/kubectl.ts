@@ -10,7 +10,7 @@ export const FIELD_MANAGER = 'genai-obs';
 /** kubectl pinned to one context and namespace; every call names both. */
 export interface Kubectl {
   run(args: string[], options?: ExecOptions): Promise<ExecResult>;
-  /** Server-side apply of objects from stdin. @throws ObsError naming the refused object. */
+  /** Server-side apply of objects from stdin; each names its own namespace. @throws ObsError naming the refused object. */
   apply(objects: KubeObject[], options?: { dryRun?: boolean; force?: boolean }): Promise<void>;
   /** A tunnel to a Service's port on a free port of 127.0.0.1. The caller must `close` it. @throws ObsError */
   portForward(service: string, port: number, localPort?: number): Promise<{ port: number; close: () => void; ended: Promise<string> }>;
@@ -31,7 +31,7 @@ export function kubectlFor(context: string, namespace: string, file = process.en
         ...(dryRun ? ['--dry-run=server'] : []),
       ];
       const list = { apiVersion: 'v1', kind: 'List', items: objects };
-      const result = await exec(file, [...pinned, ...args], { input: JSON.stringify(list) });
+      const result = await exec(file, ['--context', context, ...args], { input: JSON.stringify(list) });
       if (!result.ok) {
         throw new ObsError({
           what: 'the cluster refused an object',

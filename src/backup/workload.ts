@@ -102,7 +102,7 @@ export async function waitReady(ctx: Context, component: ComponentId): Promise<v
   let last = '';
   let stuckSince: number | undefined;
   while (!ctx.signal.aborted) {
-    const now = await insist(() => readiness(ctx.kube, ctx.namespace, workload));
+    const now = await insist(() => readiness(ctx.kube, { ...workload, namespace: ctx.namespace }));
     if (now.ready) return;
     if (now.detail !== last) ctx.report(`${title}: ${(last = now.detail)}`);
     stuckSince = now.stuck ? (stuckSince ?? Date.now()) : undefined;

@@ -6,7 +6,7 @@ import { canonical } from '../core/compare.ts';
 import type { JsonMap } from '../core/types.ts';
 import type { Journal } from '../engine/journal.ts';
 import { type ConfigFlags, flagLayer } from '../profile/flags.ts';
-import { type Layer, fileLayer, profileLayer, resolve } from '../profile/load.ts';
+import { type Layer, extended, fileLayer, profileLayer, resolve } from '../profile/load.ts';
 import type { Config } from '../profile/schema.ts';
 
 /**
@@ -17,7 +17,11 @@ export function layersOf(flags: ConfigFlags, journal: Journal | undefined): Laye
   const files = (flags.file ?? []).map(fileLayer);
   const named = flags.profile ?? files.map((file) => file.data['profile']).findLast((name): name is string => typeof name === 'string');
   const before = journal && !flags.profile && files.length === 0 ? [{ source: 'existing installation', data: journal.config as unknown as JsonMap }] : [];
-  return [...(before.length ? before : [profileLayer(named ?? 'quickstart')]), ...files, flagLayer(flags)];
+  // A file that extends a profile brings its own base.
+  const based = !flags.profile && files.some((file) => file.data['extends'] !== undefined);
+  const base = before.length ? before : based ? [] : extended(profileLayer(named ?? 'quickstart'));
+  const layers = flags.profile ? files.map(({ data: { extends: _base, ...data }, ...file }) => ({ ...file, data })) : files.flatMap((file) => extended(file));
+  return [...base, ...layers, flagLayer(flags)];
 }
 
 /** The configuration of an install or plan; in a terminal, questions fill what no flag answers. */

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { softStop } from '../app/signals.ts';
-import { type Wires, journalOf, wire } from '../app/wire.ts';
+import { type Wires, journalOf, wire, withCharts } from '../app/wire.ts';
+import type { Charts } from '../charts/source.ts';
 import { EXIT, ObsError, cancelled } from '../core/errors.ts';
 import { explainKube, KubeError } from '../adapters/kube.ts';
 import { version } from '../core/root.ts';
@@ -41,9 +42,10 @@ export async function install(options: InstallOptions): Promise<number> {
   if (!options.yes) mustBeInteractive('--yes');
   const interactive = isInteractive() && !options.yes && !options.json;
   const context = options.context ?? (interactive ? await askContext() : undefined);
-  const wires = await wire({ context, namespace: options.namespace ?? namespaceOf(options) });
-  const journal = await journalOf(wires);
-  const { config, asked } = await configure({ ...options, namespace: wires.namespace }, journal, interactive, wires);
+  const line = await wire({ context, namespace: options.namespace ?? namespaceOf(options) });
+  const journal = await journalOf(line);
+  const { config, asked } = await configure({ ...options, namespace: line.namespace }, journal, interactive, line);
+  const wires = withCharts(line, config);
   const steps = buildPlan(config);
   const excluded = excludedSteps(steps, options);
   if (!options.yes) {
@@ -67,12 +69,12 @@ function checkInput(options: InstallOptions): { timeout: number } {
   return { timeout: timeout * 1000 };
 }
 
-/** A profile file may name its own namespace. */
-function namespaceOf(options: InstallOptions): string {
-  return resolve(layersOf(options, undefined)).namespace;
+/** A profile or a file may name its own namespace; a bare install carries on with what is there. */
+function namespaceOf(options: InstallOptions): string | undefined {
+  return options.profile || options.file ? resolve(layersOf(options, undefined)).namespace : undefined;
 }
 
-async function showPlan(wires: Wires, steps: Step[], excluded: Set<string>): Promise<void> {
+async function showPlan(wires: Wires & { charts: Charts }, steps: Step[], excluded: Set<string>): Promise<void> {
   const { planText } = await import('../ui/plan.ts');
   const observed = await observeAll(
     steps.filter((step) => !excluded.has(step.id)),
@@ -82,7 +84,7 @@ async function showPlan(wires: Wires, steps: Step[], excluded: Set<string>): Pro
 }
 
 interface Work {
-  wires: Wires;
+  wires: Wires & { charts: Charts };
   config: Config;
   steps: Step[];
   excluded: Set<string>;

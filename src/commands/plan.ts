@@ -1,9 +1,11 @@
-import { type Wires, journalOf, wire } from '../app/wire.ts';
+import { type Wires, journalOf, wire, withCharts } from '../app/wire.ts';
+import type { Charts } from '../charts/source.ts';
 import { explainKube } from '../adapters/kube.ts';
-import { storedReleases } from '../adapters/helm.ts';
+import { releasesIn } from '../adapters/helm.ts';
 import { EXIT } from '../core/errors.ts';
 import { observe } from '../engine/observe.ts';
 import { buildPlan } from '../engine/plan.ts';
+import { namespacesIn } from '../engine/run.ts';
 import { type PhaseFlags, excludedSteps } from '../engine/select.ts';
 import type { Step } from '../engine/types.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
@@ -19,9 +21,9 @@ export interface PlanOptions extends ConfigFlags, PhaseFlags {
 }
 
 /** Looks at every step; changes nothing. Charts are rendered a few at a time: each helm costs a process. */
-export async function observeAll(steps: Step[], wires: Wires): Promise<Observed> {
+export async function observeAll(steps: Step[], wires: Wires & { charts: Charts }): Promise<Observed> {
   try {
-    const eyes = { ...wires, releases: await storedReleases(wires.kube, wires.namespace) };
+    const eyes = { ...wires, releases: await releasesIn(wires.kube, namespacesIn(steps, wires.namespace)) };
     const out: Observed = [];
     for (let i = 0; i < steps.length; i += 4) {
       out.push(...(await Promise.all(steps.slice(i, i + 4).map(async (step) => ({ step, seen: await observe(step, eyes, { diff: true }) })))));
@@ -35,14 +37,15 @@ export async function observeAll(steps: Step[], wires: Wires): Promise<Observed>
 /** Exit code 0; with --exit-code 3 when something would change. */
 export async function plan(options: PlanOptions): Promise<number> {
   const first = resolve(layersOf(options, undefined));
-  const wires = await wire({ context: options.context, namespace: options.namespace ?? first.namespace });
+  const named = options.profile || options.file ? first.namespace : undefined;
+  const wires = await wire({ context: options.context, namespace: options.namespace ?? named });
   const journal = await journalOf(wires);
   const config = resolve(layersOf({ ...options, namespace: wires.namespace }, journal));
   const steps = buildPlan(config);
   const excluded = excludedSteps(steps, options);
   const observed = await observeAll(
     steps.filter((step) => !excluded.has(step.id)),
-    wires,
+    withCharts(wires, config),
   );
   const changes = observed.some(({ step, seen }) => step.kind !== 'gate' && seen.state !== 'done');
   if (options.json) process.stdout.write(`${JSON.stringify({ namespace: config.namespace, context: wires.context, steps: planJson(observed) }, null, 2)}\n`);

@@ -1,9 +1,10 @@
-import { installed, wire } from '../app/wire.ts';
+import { installed, wire, withCharts } from '../app/wire.ts';
 import { EXIT } from '../core/errors.ts';
 import { explainKube } from '../adapters/kube.ts';
-import { storedReleases } from '../adapters/helm.ts';
+import { releasesIn } from '../adapters/helm.ts';
 import { observe } from '../engine/observe.ts';
 import { buildPlan } from '../engine/plan.ts';
+import { namespacesIn } from '../engine/run.ts';
 import { paintStdout } from '../ui/paint.ts';
 
 export interface StatusOptions {
@@ -17,7 +18,7 @@ export async function status(options: StatusOptions): Promise<number> {
   const wires = await wire(options);
   const { journal, config } = await installed(wires);
   const steps = buildPlan(config).filter((step) => step.kind !== 'gate');
-  const eyes = { ...wires, releases: await storedReleases(wires.kube, wires.namespace) };
+  const eyes = { ...withCharts(wires, config), releases: await releasesIn(wires.kube, namespacesIn(steps, wires.namespace)) };
   const rows = await Promise.all(
     steps.map(async (step) => ({
       id: step.id,

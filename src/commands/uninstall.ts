@@ -1,5 +1,6 @@
 import { softStop } from '../app/signals.ts';
 import { wire } from '../app/wire.ts';
+import { chartsFrom } from '../charts/source.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { EXIT, cancelled } from '../core/errors.ts';
 import { secondsOf } from '../profile/flags.ts';
@@ -24,7 +25,9 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
   const wires = await wire(options);
   const deleteData = options.deleteData ?? false;
   const removal = await planRemoval(wires).catch((error: unknown) => Promise.reject(explainKube(error, wires.kube, 'looking for what is ours')));
-  const nothing = removal.releases.length + removal.objects.length === 0 && (!deleteData || (removal.data.length === 0 && !removal.namespace));
+  const nothing =
+    removal.releases.length + removal.resources.length + removal.objects.length === 0 &&
+    (!deleteData || (removal.data.length === 0 && removal.namespaces.length === 0));
   if (options.dryRun || (!options.yes && !nothing)) process.stderr.write(`${describeRemoval(removal, deleteData)}\n`);
   if (options.dryRun) return EXIT.ok;
   if (nothing) {
@@ -39,21 +42,19 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
   const draw = await drawer(options.json ?? false);
   const stop = softStop(() => draw.emit({ type: 'notice', detail: 'stopping after what runs' }));
   const lock =
-    removal.namespace || (await wires.kube.read({ apiVersion: 'v1', kind: 'Namespace', name: wires.namespace }))
+    removal.namespaces.length || (await wires.kube.read({ apiVersion: 'v1', kind: 'Namespace', name: wires.namespace }))
       ? await takeLock(wires.kube, wires.namespace, 'uninstall', (detail) => draw.emit({ type: 'notice', detail }))
       : undefined;
   try {
     draw.emit({ type: 'plan', steps: stepsOf(removal, deleteData) });
-    const hands = { ...wires, timeout: timeout * 1000, signal: stop.signal };
+    const hands = { ...wires, charts: chartsFrom(''), timeout: timeout * 1000, signal: stop.signal };
     const result = await uninstall(removal, hands, { deleteData }, draw.emit);
     await draw.close();
     if (options.json) process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), type: 'result', ...result })}\n`);
     else {
       process.stderr.write(`\n${paint.ok('Removed.')} Nothing else of genai-obs is left in the cluster (${result.kinds} kinds looked at).\n`);
       if (removal.foreign.length && deleteData)
-        process.stderr.write(
-          `${paint.warn('kept:')} namespace ${wires.namespace}, because it holds objects of others: ${removal.foreign.slice(0, 5).join(', ')}\n`,
-        );
+        process.stderr.write(`${paint.warn('kept:')} namespaces that hold objects of others: ${removal.foreign.slice(0, 5).join(', ')}\n`);
       if (result.kept.length)
         process.stderr.write(`kept: ${result.kept.join(', ')}\n  a new install uses them again; remove them with: genai-obs uninstall --delete-data\n`);
     }
@@ -70,20 +71,22 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
 function stepsOf(removal: RemovalPlan, deleteData: boolean): { id: string; phase: string; title: string }[] {
   const row = (id: string, phase: string): { id: string; phase: string; title: string } => ({ id, phase, title: id });
   return [
-    ...removal.releases.map((name) => row(`release ${name}`, 'backends')),
+    ...removal.resources.map((ref) => row(refText(ref), 'collectors')),
+    ...removal.releases.map(({ name }) => row(`release ${name}`, 'backends')),
     ...removal.objects.map((ref) => row(refText(ref), 'alerting')),
     ...(deleteData ? removal.data.map((ref) => row(refText(ref), 'storage')) : []),
-    ...(deleteData && removal.namespace && removal.foreign.length === 0 ? [row(refText(removal.namespace), 'namespaces')] : []),
+    ...(deleteData ? removal.namespaces.map((ref) => row(refText(ref), 'namespaces')) : []),
   ];
 }
 
 function describeRemoval(removal: RemovalPlan, deleteData: boolean): string {
   const lines = [
     paint.bold('This will be removed:'),
-    ...removal.releases.map((name) => `  - release ${name}`),
+    ...removal.resources.map((ref) => `  - ${refText(ref)}`),
+    ...removal.releases.map(({ name, namespace }) => `  - release ${namespace}/${name}`),
     ...removal.objects.map((ref) => `  - ${refText(ref)}`),
   ];
-  const data = [...removal.data.map(refText), ...(removal.namespace ? [refText(removal.namespace)] : [])];
+  const data = [...removal.data, ...removal.namespaces].map(refText);
   if (deleteData) lines.push(...data.map((text) => paint.fail(`  - ${text}`)));
   else if (data.length) lines.push(paint.bold('This is kept (remove it with --delete-data):'), ...data.map((text) => `  = ${text}`));
   return lines.join('\n');

@@ -115,7 +115,11 @@ const UPSTREAM: Partial<Record<ComponentId, Record<string, Differences>>> = {
     },
   },
   alertmanager: {
-    alertmanager: { service: { name: 'alertmanager', port: 9093, portName: 'http' }, configMap: { name: 'alertmanager', key: 'alertmanager.yml' } },
+    alertmanager: {
+      service: { name: 'alertmanager', port: 9093, portName: 'http' },
+      claim: { name: 'storage-alertmanager-0', mountPath: '/alertmanager' },
+      configMap: { name: 'alertmanager', key: 'alertmanager.yml' },
+    },
     'kube-prometheus-stack': {
       workload: { kind: 'StatefulSet', name: 'alertmanager-monitoring-kube-prometheus-alertmanager' },
       service: { name: 'monitoring-kube-prometheus-alertmanager', port: 9093, portName: 'http-web' },
@@ -157,6 +161,22 @@ export function placeOf(config: Config, id: ComponentId): Place {
   const { chart } = config[id];
   return { ...CATALOG[id], ...(chart === 'genai-obs' ? {} : UPSTREAM[id]?.[chart]), id, chart, namespace: namespaceOf(config, id) };
 }
+
+/** Names of every claim that a component can have. */
+export function claimNames(): Set<string> {
+  const all = Object.values(UPSTREAM).flatMap((charts) => Object.values(charts));
+  return new Set([...Object.values(CATALOG), ...all].flatMap(({ claim }) => (claim ? [claim.name] : [])));
+}
+
+/** helm release of a component; none for what an operator makes. */
+export function releaseOf(config: Config, id: ComponentId): { name: string; namespace: string } | undefined {
+  const { chart, namespace } = placeOf(config, id);
+  if (chart === 'opentelemetry-operator') return undefined;
+  return { name: chart === 'genai-obs' ? id : (RELEASES[chart] ?? chart), namespace };
+}
+
+/** Releases of charts that bring several components. */
+const RELEASES: Record<string, string> = { 'kube-prometheus-stack': 'monitoring' };
 
 /** Applies `global.imageRegistry`: the host part gives way, the path stays, so that one mirror serves all images. */
 export function imageOf(reference: string, registry: string): string {

@@ -1,6 +1,7 @@
 import { yamlAsset } from '../core/assets.ts';
 import type { Json, JsonMap } from '../core/types.ts';
-import type { Config } from '../profile/schema.ts';
+import { type Config, namespaceOf } from '../profile/schema.ts';
+import { placed } from './addresses.ts';
 import { listAt, set } from './edit.ts';
 
 /** uids of datasources whose backend is enabled. */
@@ -26,5 +27,5 @@ export function datasources(config: Config): JsonMap {
     for (const [key, target] of Object.entries(LINKS[uid] ?? {})) if (!backends.has(target)) source = set(source, ['jsonData', key], undefined);
     return [source];
   });
-  return { ...file, datasources: kept };
+  return { ...file, datasources: placed(kept, config, namespaceOf(config, 'grafana')) };
 }

@@ -1,4 +1,5 @@
 import { collectorEnv, onlyStored } from './collector.ts';
+import { collectorResources } from './operator.ts';
 import type { Component } from './types.ts';
 
 /** A single replica for what must be collected once: cluster metrics and Kubernetes events (COL-24). */
@@ -8,4 +9,10 @@ export const clusterCollector: Component = {
   needs: [],
   configure: onlyStored,
   values: (config) => collectorEnv(config),
+  resources: (input) =>
+    collectorResources(input, {
+      mode: 'deployment',
+      replicas: 1,
+      securityContext: { runAsNonRoot: true, runAsUser: 10001, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+    }),
 };

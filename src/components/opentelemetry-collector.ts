@@ -1,5 +1,6 @@
 import { collectorEnv, withoutExporter } from './collector.ts';
 import { set } from './edit.ts';
+import { collectorResources } from './operator.ts';
 import type { Component } from './types.ts';
 
 /** The gateway: OTLP entry, enrichment, span metrics before sampling, export to the backends (000-COMP-01). */
@@ -16,4 +17,12 @@ export const gatewayCollector: Component = {
     return out;
   },
   values: (config) => ({ replicas: config['opentelemetry-collector'].replicaCount, ...collectorEnv(config) }),
+  resources: (input) =>
+    collectorResources(input, {
+      mode: 'deployment',
+      replicas: input.config['opentelemetry-collector'].replicaCount,
+      securityContext: { runAsNonRoot: true, runAsUser: 10001, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      // Longer than the flush interval of the span metrics.
+      terminationGracePeriodSeconds: 20,
+    }),
 };

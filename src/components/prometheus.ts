@@ -1,6 +1,9 @@
-import { type ComponentId, isEnabled } from '../profile/schema.ts';
-import { listAt, set } from './edit.ts';
+import type { Json, JsonMap } from '../core/types.ts';
+import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
+import { placeOf } from './catalog.ts';
+import { listAt, mapAt, set } from './edit.ts';
 import type { Component } from './types.ts';
+import { OWN_LABEL, checksumAnnotations, imageOneHost, resourcesOf } from './upstream.ts';
 
 /** Scrape jobs of components that can be switched off: without this they would be down for ever. */
 const JOBS: Record<string, ComponentId> = {
@@ -23,8 +26,94 @@ export const prometheus: Component = {
       return !owner || isEnabled(config, owner);
     });
     const labels = { cluster: config.global.clusterName, environment: config.global.environment };
-    const out = set(set(base, ['scrape_configs'], jobs), ['global', 'external_labels'], labels);
+    const out = set(
+      set(
+        base,
+        ['scrape_configs'],
+        jobs.map((job) => collectorsOf(config, job)),
+      ),
+      ['global', 'external_labels'],
+      labels,
+    );
     return config.alertmanager.enabled ? out : set(out, ['alerting'], undefined);
   },
   values: (config) => ({ retention: config.prometheus.server.retention }),
+  upstream: {
+    // As a Deployment with our claim: exactly Service `prometheus`:9090 and Deployment `prometheus` of seed 004 (upstream.md B.5 6).
+    prometheus: (input) => ({
+      commonMetaLabels: OWN_LABEL,
+      server: {
+        fullnameOverride: input.place.workload.name,
+        image: imageOneHost(input.image),
+        retention: input.config.prometheus.server.retention,
+        extraFlags: [
+          'web.enable-otlp-receiver',
+          'web.enable-remote-write-receiver',
+          'web.enable-lifecycle',
+          'web.enable-admin-api',
+          'enable-feature=exemplar-storage',
+        ],
+        global: mapAt(input.configuration, 'global'),
+        tsdb: mapAt(input.configuration, 'storage', 'tsdb'),
+        otlp: mapAt(input.configuration, 'otlp'),
+        alertmanagers: listAt(input.configuration, 'alerting', 'alertmanagers'),
+        service: { servicePort: input.place.service.port },
+        // The database's lock: two pods must never hold it at once.
+        strategy: { type: 'Recreate' },
+        persistentVolume: { enabled: input.claim !== '', ...(input.claim ? { existingClaim: input.claim } : {}) },
+        extraConfigmapMounts: [RULES],
+        podAnnotations: checksumAnnotations(input),
+        resources: resourcesOf(input),
+      },
+      configmapReload: {
+        prometheus: { extraVolumeDirs: [RULES.mountPath], extraConfigmapMounts: [RULES] },
+      },
+      serverFiles: {
+        'prometheus.yml': { rule_files: listAt(input.configuration, 'rule_files'), scrape_configs: listAt(input.configuration, 'scrape_configs') },
+      },
+      scrapeConfigs: Object.fromEntries(CHART_JOBS.map((job) => [job, { enabled: false }])),
+      alertmanager: { enabled: false },
+      'kube-state-metrics': { enabled: false },
+      'prometheus-node-exporter': { enabled: false },
+      'prometheus-pushgateway': { enabled: false },
+    }),
+  },
 };
+
+const RULES = { name: 'rules', configMap: 'prometheus-rules', mountPath: '/etc/prometheus/rules', readOnly: true };
+
+/** Jobs that the chart brings; ours stand in templates/prometheus/config.yaml. */
+const CHART_JOBS = [
+  'prometheus',
+  'kubernetes-api-servers',
+  'kubernetes-nodes',
+  'kubernetes-nodes-cadvisor',
+  'kubernetes-service-endpoints',
+  'kubernetes-service-endpoints-slow',
+  'prometheus-pushgateway',
+  'kubernetes-services',
+  'kubernetes-pods',
+  'kubernetes-pods-slow',
+];
+
+/** Where the collectors' pods are, and how they are known: dashboards and rules speak of them by our names. */
+function collectorsOf(config: Config, job: Json): Json {
+  if ((job as { job_name: string }).job_name !== 'otel-collector') return job;
+  const places = (['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const).map((id) => placeOf(config, id));
+  const made = places.filter((place) => place.chart === 'opentelemetry-operator');
+  const home = places.every(
+    (place) => place.namespace === config.prometheus.namespace || (!config.prometheus.namespace && place.namespace === config.namespace),
+  );
+  if (made.length === 0 && home) return job;
+  const [discovery] = listAt(job, 'kubernetes_sd_configs') as JsonMap[];
+  const namespaces = { names: [...new Set(places.map((place) => place.namespace))] };
+  const label = made.length
+    ? 'app.kubernetes.io/managed-by=opentelemetry-operator'
+    : 'app.kubernetes.io/part-of=genai-obs,app.kubernetes.io/component=collector';
+  const renames = made.map(({ id, workload }): Json => ({ source_labels: ['collector'], regex: workload.name, replacement: id, target_label: 'collector' }));
+  return {
+    ...(job as JsonMap),
+    kubernetes_sd_configs: [{ ...discovery, namespaces, selectors: [{ role: 'pod', label }] }],
+    relabel_configs: [...listAt(job, 'relabel_configs'), ...renames],
+  };
+}

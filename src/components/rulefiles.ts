@@ -1,6 +1,7 @@
 import { parse, stringify } from 'yaml';
 import { folderAsset, yamlAsset } from '../core/assets.ts';
-import type { Config } from '../profile/schema.ts';
+import { type Config, namespacesOf } from '../profile/schema.ts';
+import { placeOf } from './catalog.ts';
 import { type ListPrice, type Rule, type RuleGroup, budgetRules, priceRules } from './rules.ts';
 
 /** `absent(up{job="otel-collector"})` would fire for ever where no collector is wanted. */
@@ -9,11 +10,19 @@ function missesCollectors(rule: Rule, config: Config): boolean {
   return rule.expr.includes('absent(up{job="otel-collector"})') && collectors.every((id) => !config[id].enabled);
 }
 
+/** Where the installation is, and how its node collectors are called. */
+function named(text: string, config: Config): string {
+  const [home, ...more] = namespacesOf(config);
+  const daemonset = placeOf(config, 'opentelemetry-node-collector').workload.name;
+  const filled = text.replaceAll('daemonset="opentelemetry-node-collector"', `daemonset="${daemonset}"`);
+  return more.length ? filled.replaceAll('="NAMESPACE"', `=~"${[home, ...more].join('|')}"`) : filled.replaceAll('NAMESPACE', config.namespace);
+}
+
 /** Files of the ConfigMap prometheus-rules: ours from templates/rules, plus prices and budget of the profile. */
 export function ruleFiles(config: Config): Record<string, string> {
   const fixed = Object.entries(folderAsset('templates/rules', '.yaml')).map(([name, text]): [string, string] => {
     // Parsed and written again: a template that is no valid YAML must fail here, not in Prometheus.
-    const file = parse(text.replaceAll('NAMESPACE', config.namespace)) as { groups: RuleGroup[] };
+    const file = parse(named(text, config)) as { groups: RuleGroup[] };
     return [name, stringify({ groups: file.groups.map((group) => ({ ...group, rules: group.rules.filter((rule) => !missesCollectors(rule, config)) })) })];
   });
   const list = yamlAsset<{ prices: ListPrice[] }>('templates', 'prices.yaml');

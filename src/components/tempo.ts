@@ -1,5 +1,7 @@
+import { stringify } from 'yaml';
 import { set } from './edit.ts';
 import type { Component } from './types.ts';
+import { OWN_LABEL, checksumAnnotations, dataVolume, imageParts, resourcesOf } from './upstream.ts';
 
 /** Traces, monolithic on a claim (000-COMP-04); its generator draws the service map. */
 export const tempo: Component = {
@@ -9,6 +11,24 @@ export const tempo: Component = {
   configure(base, config) {
     const kept = set(base, ['compactor', 'compaction', 'block_retention'], goHours(config.tempo.retention));
     return config.prometheus.enabled ? kept : set(set(kept, ['metrics_generator'], undefined), ['overrides'], undefined);
+  },
+  upstream: {
+    // Values nest under `tempo:`; without persistence the chart mounts nothing at /var/tempo (upstream.md A.10).
+    tempo: (input) => ({
+      fullnameOverride: 'tempo',
+      extraLabels: OWN_LABEL,
+      podLabels: OWN_LABEL,
+      podAnnotations: checksumAnnotations(input),
+      config: stringify(input.configuration),
+      persistence: { enabled: false },
+      extraVolumes: [dataVolume(input)],
+      tempo: {
+        ...imageParts(input.image),
+        metricsGenerator: { enabled: input.config.prometheus.enabled },
+        extraVolumeMounts: [{ name: 'data', mountPath: input.place.claim?.mountPath ?? '/var/tempo' }],
+        resources: resourcesOf(input),
+      },
+    }),
   },
 };
 

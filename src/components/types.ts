@@ -1,11 +1,15 @@
-import type { JsonMap } from '../core/types.ts';
-import type { ComponentId, Config } from '../profile/schema.ts';
+import type { ChartName } from '../charts/pins.ts';
+import type { JsonMap, KubeObject } from '../core/types.ts';
+import type { Provided } from '../engine/types.ts';
+import type { AddonId, ComponentId, Config } from '../profile/schema.ts';
+import type { Place } from './catalog.ts';
 
 export type Phase =
   | 'preflight'
   | 'namespaces'
   | 'secrets'
   | 'storage'
+  | 'operator'
   | 'backends'
   | 'collectors'
   | 'grafana'
@@ -20,6 +24,7 @@ export const PHASES: Phase[] = [
   'namespaces',
   'secrets',
   'storage',
+  'operator',
   'backends',
   'collectors',
   'grafana',
@@ -29,9 +34,23 @@ export const PHASES: Phase[] = [
   'verify',
 ];
 
+/** What an upstream chart's values, or an operator's resource, are made from. */
+export interface Input {
+  config: Config;
+  place: Place;
+  /** The program's configuration, adapted to the profile. */
+  configuration: JsonMap;
+  /** With the registry of the profile. */
+  image: string;
+  /** Claim that holds the data; empty: none. */
+  claim: string;
+  /** Hash per ConfigMap that the pods mount: a changed one rolls them. */
+  checksums: Record<string, string>;
+}
+
 /**
  * One component: how its base configuration (templates/<id>/config.yaml) is adapted to the profile.
- * Names, image and ports stand in catalog.ts; the chart is templates/<id>/.
+ * Names, image and ports stand in catalog.ts; the chart is templates/<id>/, or an upstream one with values made here.
  */
 export interface Component {
   id: ComponentId;
@@ -41,6 +60,29 @@ export interface Component {
   /** Those of them that its program reads only when it starts: one that was edited by hand and is put back needs a restart. */
   rereads?: string[];
   configure: (base: JsonMap, config: Config) => JsonMap;
-  /** Further chart values. */
+  /** Further values of our own chart. */
   values?: (config: Config) => JsonMap;
+  /** Values of the upstream charts that can bring it as a release of its own. */
+  upstream?: Partial<Record<ChartName, (input: Input) => JsonMap>>;
+  /** Objects from which the OpenTelemetry operator makes it. */
+  resources?: (input: Input) => KubeObject[];
+}
+
+/** What only an upstream chart brings; off unless a profile asks for it. */
+export interface Addon {
+  id: AddonId;
+  title: string;
+  phase: Phase;
+  chart: ChartName;
+  release: string;
+  values: (config: Config) => JsonMap;
+  workloads: (config: Config) => { kind: 'StatefulSet' | 'Deployment' | 'DaemonSet'; name: string }[];
+  /** Steps that must be done before. */
+  needs?: (config: Config) => string[];
+  /** Values with which the chart renders its CustomResourceDefinitions; they are applied by a step of their own. */
+  crds?: JsonMap;
+  /** Objects of which a server dry-run passes once its webhook serves. */
+  webhook?: (config: Config) => KubeObject[];
+  /** What tells that the cluster has it already. */
+  provided?: Provided;
 }

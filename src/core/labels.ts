@@ -18,3 +18,6 @@ export const BACKUP_RECORD = 'genai-obs-backup';
 
 /** Secret with Grafana's administrator: keys admin-user and admin-password. */
 export const GRAFANA_ADMIN = 'grafana-admin';
+
+/** On cluster-wide objects and further namespaces: the home namespace of the installation that made them. */
+export const HOME_ANNOTATION = 'genai-obs.io/home';

@@ -1,17 +1,20 @@
 import type { Helm } from '../adapters/helm.ts';
-import { storedReleases } from '../adapters/helm.ts';
+import { releasesIn } from '../adapters/helm.ts';
 import type { Kube } from '../adapters/kube.ts';
+import { chartsFrom } from '../charts/source.ts';
 import { refText } from '../core/types.ts';
 import { observe } from '../engine/observe.ts';
 import { buildPlan } from '../engine/plan.ts';
+import { namespacesIn } from '../engine/run.ts';
 import type { Config } from '../profile/schema.ts';
 import type { DriftRow } from './facts/context.ts';
 import { scrubText } from './facts/scrub.ts';
 
 /** Live objects against the plan of this configuration, by the installer's own comparison. Absent steps are MNT-05's business. */
 export async function driftOf(wires: { kube: Kube; helm: Helm; namespace: string }, config: Config): Promise<DriftRow[]> {
-  const eyes = { ...wires, releases: await storedReleases(wires.kube, wires.namespace) };
-  const steps = buildPlan(config).filter((step) => step.kind !== 'gate');
+  // What would need a chart archive is left to `plan`: the doctor works where no chart can be had.
+  const steps = buildPlan(config).filter((step) => step.kind !== 'gate' && step.kind !== 'crds' && step.kind !== 'webhook');
+  const eyes = { ...wires, charts: chartsFrom(config.global.charts), releases: await releasesIn(wires.kube, namespacesIn(steps, wires.namespace)) };
   const seen = await Promise.all(steps.map((step) => observe(step, eyes)));
   return seen.flatMap(({ changes }) =>
     changes.flatMap(({ ref, action, changes: rows }): DriftRow[] => {

@@ -1,22 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import type { Helm } from '../adapters/helm.ts';
-import { storedReleases } from '../adapters/helm.ts';
 import { kindInfo } from '../adapters/kinds.ts';
 import { type Kube, KubeError } from '../adapters/kube.ts';
 import { type Kubectl, lastLines } from '../adapters/kubectl.ts';
-import { assetPath } from '../core/assets.ts';
+import type { Charts } from '../charts/source.ts';
 import { hashOf } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
 import { registerSecret } from '../core/redact.ts';
-import { refOf } from '../core/types.ts';
+import { refOf, refText } from '../core/types.ts';
 import { isOurs } from './foreign.ts';
-import type { ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, Workload } from './types.ts';
+import { recordOf } from './observe.ts';
+import type { ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, WebhookStep, Workload } from './types.ts';
 import { readiness, retryPulls } from './workload.ts';
 
 export interface Hands {
   kube: Kube;
   helm: Helm;
   kubectl: Kubectl;
+  charts: Charts;
+  /** Home of the installation. */
   namespace: string;
   /** Milliseconds that one workload may take to become ready. */
   timeout: number;
@@ -26,11 +28,36 @@ export interface Hands {
 
 type Report = (detail: string) => void;
 
-export async function applyObjects(step: ObjectsStep, hands: Hands): Promise<void> {
+export async function applyObjects(step: ObjectsStep, hands: Hands, report: Report): Promise<void> {
   const namespace = step.objects.find((object) => object.kind === 'Namespace');
   // A namespace that was there before stays as its owner made it.
   if (namespace && (await hands.kube.read(refOf(namespace)))) return;
   await hands.kubectl.apply(step.objects);
+  for (const workload of step.workloads ?? []) await waitReady(workload, hands, report);
+}
+
+/** Waits until a server dry-run of the objects passes, which asks the webhook. @throws ObsError with what it said last */
+export async function applyWebhook(step: WebhookStep, hands: Hands, report: Report): Promise<void> {
+  const start = Date.now();
+  for (;;) {
+    try {
+      return await hands.kubectl.apply(step.objects, { dryRun: true });
+    } catch (error) {
+      const cause = error instanceof ObsError ? (error.parts.cause ?? '') : String(error);
+      if (hands.signal.aborted) throw new ObsError({ what: 'stopped while waiting', object: step.title, cause, exit: 130 });
+      // What the webhook itself refuses will not become better by waiting.
+      if (/denied the request|is invalid:/.test(cause)) throw error;
+      if (Date.now() - start > hands.timeout)
+        throw new ObsError({
+          what: `a webhook does not serve after ${Math.round(hands.timeout / 1000)} s`,
+          object: step.objects.map((object) => refText(refOf(object))).join(', '),
+          cause,
+          next: `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations; then run the same install again: it carries on`,
+        });
+      report('waiting for the webhook to serve');
+      await sleep(500);
+    }
+  }
 }
 
 /** Creates the Secret, or adds missing keys; a value that is there is never replaced. */
@@ -51,19 +78,23 @@ export async function applySecret(step: SecretStep, hands: Hands): Promise<void>
 /** Removes what the look has found; claims and secrets belong to no chart and stay. */
 export async function applyRemoval(step: RemovalStep, seen: Observation, hands: Hands, report: Report): Promise<void> {
   report('helm uninstall');
-  await hands.helm.uninstall(step.release);
+  await hands.helm.uninstall(step);
   for (const ref of step.objects) if (seen.changes.some((change) => change.ref.kind === ref.kind && change.ref.name === ref.name)) await hands.kube.remove(ref);
 }
 
 /** `reread`: a ConfigMap that the pods read at their start was put back to what it should be. */
 export async function applyRelease(step: ReleaseStep, seen: Observation, hands: Hands, report: Report, reread = false): Promise<void> {
   if (seen.state === 'stuck') await recover(step, hands, report);
-  const before = await podTemplate(step.workload, hands);
+  const templates = (): Promise<(string | undefined)[]> => Promise.all(step.workloads.map((workload) => podTemplate(workload, hands)));
+  const before = await templates();
   if (seen.state !== 'unready' && seen.state !== 'done') await upgrade(step, hands, report);
-  // An upgrade that changes the pods restarts them by itself.
-  if (before && (reread || wasEdited(seen)) && before === (await podTemplate(step.workload, hands))) await restart(step.workload, hands, report);
-  await retryPulls(hands.kube, hands.namespace, step.workload);
-  await waitReady(step.workload, hands, report);
+  const after = await templates();
+  for (const [i, workload] of step.workloads.entries()) {
+    // An upgrade that changes the pods restarts them by itself.
+    if (before[i] && (reread || wasEdited(seen)) && before[i] === after[i]) await restart(workload, hands, report);
+    await retryPulls(hands.kube, workload);
+    await waitReady(workload, hands, report);
+  }
 }
 
 /** A ConfigMap was changed by hand: pods may have started with that. */
@@ -73,19 +104,19 @@ export function wasEdited(seen: Observation): boolean {
 
 /** Undefined: there is no such workload. */
 async function podTemplate(workload: Workload, hands: Hands): Promise<string | undefined> {
-  const live = await hands.kube.read({ apiVersion: 'apps/v1', kind: workload.kind, namespace: hands.namespace, name: workload.name });
+  const live = await hands.kube.read({ apiVersion: 'apps/v1', ...workload });
   return live && hashOf((live['spec'] as { template?: unknown }).template);
 }
 
-async function restart({ kind, name }: Workload, hands: Hands, report: Report): Promise<void> {
+async function restart({ kind, name, namespace }: Workload, hands: Hands, report: Report): Promise<void> {
   report('its configuration was edited by hand: restarting');
-  const result = await hands.kubectl.run(['rollout', 'restart', `${kind.toLowerCase()}/${name}`]);
+  const result = await hands.kubectl.run(['rollout', 'restart', `${kind.toLowerCase()}/${name}`, '--namespace', namespace]);
   if (!result.ok)
     throw new ObsError({
       what: 'a workload cannot be restarted',
-      object: `${kind} ${hands.namespace}/${name}`,
+      object: `${kind} ${namespace}/${name}`,
       cause: lastLines(result.stderr),
-      next: `kubectl -n ${hands.namespace} rollout restart ${kind.toLowerCase()}/${name}`,
+      next: `kubectl -n ${namespace} rollout restart ${kind.toLowerCase()}/${name}`,
     });
 }
 
@@ -99,26 +130,28 @@ const REPLACEABLE = new Set(['Service', 'ConfigMap', 'RoleBinding', 'ClusterRole
 
 /** A helm that was left behind may begin after we looked: its end is waited for, then it is our turn. */
 async function upgrade(step: ReleaseStep, hands: Hands, report: Report): Promise<void> {
+  if (step.chart.source === 'upstream') report(`chart ${step.chart.name}`);
+  const chart = await hands.charts.path(step.chart);
   for (let attempt = 1; ; attempt++) {
     report('helm upgrade --install');
     try {
-      return await hands.helm.upgrade(step.release, assetPath('templates', step.chart), step.values);
+      return await hands.helm.upgrade(step, chart, step.values);
     } catch (error) {
       const cause = error instanceof ObsError ? (error.parts.cause ?? '') : '';
       if (attempt === 3 || hands.signal.aborted) throw error;
       if (CROSSED.test(cause)) await recover(step, hands, report);
-      else if (!(await makeRoom(cause, hands, report))) throw error;
+      else if (!(await makeRoom(cause, step.namespace, hands, report))) throw error;
     }
   }
 }
 
 /** Some edits cannot be taken back by a patch: a port of a Service under another number, the role of a binding. Then the object is made anew. */
-async function makeRoom(cause: string, hands: Hands, report: Report): Promise<boolean> {
+async function makeRoom(cause: string, namespace: string, hands: Hands, report: Report): Promise<boolean> {
   const found = REFUSED.exec(cause)?.groups ?? {};
   const [kind = '', name = ''] = [found['kind'] ?? found['kind4'], found['name'] ?? found['name4']];
   if (!REPLACEABLE.has(kind)) return false;
   const { apiVersion, namespaced } = kindInfo(kind);
-  const live = await hands.kube.read({ apiVersion, kind, name, ...(namespaced ? { namespace: hands.namespace } : {}) });
+  const live = await hands.kube.read({ apiVersion, kind, name, ...(namespaced ? { namespace } : {}) });
   if (!live || !isOurs(live)) return false;
   report(`${kind} ${name} was edited in a way that cannot be patched: making it anew`);
   return hands.kube.remove(refOf({ ...live, apiVersion, kind }));
@@ -131,11 +164,11 @@ async function makeRoom(cause: string, hands: Hands, report: Report): Promise<bo
 async function recover(step: ReleaseStep, hands: Hands, report: Report): Promise<void> {
   const until = Date.now() + 8_000;
   for (;;) {
-    const stored = (await storedReleases(hands.kube, hands.namespace)).get(step.release);
+    const stored = await recordOf(step, { ...hands, releases: undefined });
     if (!stored || !(stored.status.startsWith('pending-') || stored.status === 'uninstalling')) return;
     if (Date.now() > until) {
       report(`dropping the unfinished record ${stored.record}; objects and data stay`);
-      await hands.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: hands.namespace, name: stored.record });
+      await hands.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: step.namespace, name: stored.record });
       return;
     }
     report(`revision ${stored.revision} is ${stored.status}: waiting for a helm that may still run`);
@@ -155,10 +188,10 @@ export async function waitReady(workload: Workload, hands: Hands, report: Report
     if (now.ready) return;
     if (now.detail !== last) report((last = now.detail));
     if (hands.signal.aborted)
-      throw new ObsError({ what: 'stopped while waiting', object: `${workload.kind} ${hands.namespace}/${workload.name}`, cause: now.detail, exit: 130 });
+      throw new ObsError({ what: 'stopped while waiting', object: `${workload.kind} ${workload.namespace}/${workload.name}`, cause: now.detail, exit: 130 });
     stuckSince = now.stuck ? (stuckSince ?? Date.now()) : undefined;
-    const object = `${workload.kind} ${hands.namespace}/${workload.name}`;
-    const next = `kubectl -n ${hands.namespace} describe ${workload.kind.toLowerCase()},pods -l app.kubernetes.io/part-of=genai-obs; then run the same install again: it carries on`;
+    const object = `${workload.kind} ${workload.namespace}/${workload.name}`;
+    const next = `kubectl -n ${workload.namespace} describe ${workload.kind.toLowerCase()}/${workload.name}; then run the same install again: it carries on`;
     if (now.stuck && stuckSince && Date.now() - stuckSince > STUCK_GRACE)
       throw new ObsError({ what: 'a workload cannot start', object, cause: now.stuck, next });
     if (Date.now() - start > hands.timeout)
@@ -175,7 +208,7 @@ export async function waitReady(workload: Workload, hands: Hands, report: Report
 /** The API server may be busy for a moment while everything starts. */
 async function readinessOrRetry(workload: Workload, hands: Hands): ReturnType<typeof readiness> {
   try {
-    return await readiness(hands.kube, hands.namespace, workload);
+    return await readiness(hands.kube, workload);
   } catch (error) {
     if (error instanceof KubeError && (error.status === 0 || error.status >= 500))
       return { ready: false, detail: `the API server does not answer: ${error.message}` };

@@ -12,7 +12,9 @@ export function isOurs(object: KubeObject): boolean {
 
 /** A release of somebody else may have the name of one of ours. */
 export function isOurRelease(release: StoredRelease): boolean {
-  return release.payload().objects.some(isOurs);
+  const { objects, values } = release.payload();
+  // Not every upstream chart puts labels on every object; the values that we gave always hold ours.
+  return objects.some(isOurs) || JSON.stringify(values).includes(`"${PART_OF_LABEL}":"${PART_OF}"`);
 }
 
 /**
@@ -22,9 +24,9 @@ export function isOurRelease(release: StoredRelease): boolean {
  */
 export async function refuseForeign(steps: Step[], kube: Kube, namespace: string, releases: Map<string, StoredRelease>): Promise<void> {
   for (const step of steps) {
-    const stored = step.kind === 'release' ? releases.get(step.release) : undefined;
+    const stored = step.kind === 'release' ? releases.get(`${step.namespace}/${step.release}`) : undefined;
     if (stored && stored.status !== 'uninstalled' && !isOurRelease(stored))
-      throw taken(`release ${namespace}/${stored.name}`, `helm -n ${namespace} uninstall ${stored.name}`);
+      throw taken(`release ${stored.namespace}/${stored.name}`, `helm -n ${stored.namespace} uninstall ${stored.name}`);
   }
   const wanted = steps.flatMap((step) => (step.kind === 'objects' ? step.objects : [])).filter((object) => object.kind !== 'Namespace');
   const live = await Promise.all(wanted.map((object) => kube.read(refOf(object))));

@@ -1,21 +1,25 @@
-import { storedReleases, type Helm, type StoredRelease } from '../adapters/helm.ts';
+import { releasesIn, type Helm, type StoredRelease } from '../adapters/helm.ts';
 import { isNamespaced } from '../adapters/kinds.ts';
 import type { Kube } from '../adapters/kube.ts';
 import { FIELD_MANAGER } from '../adapters/kubectl.ts';
-import { assetPath } from '../core/assets.ts';
+import type { Charts } from '../charts/source.ts';
+import { PINS } from '../charts/pins.ts';
 import { type Change, canonical, hashOf, subsetDiff } from '../core/compare.ts';
 import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
-import { refOf } from '../core/types.ts';
-import type { ObjectChange, Observation, ReleaseStep, RemovalStep, SecretStep, Step } from './types.ts';
+import { refOf, refText } from '../core/types.ts';
+import { compareCrds } from './crds.ts';
+import type { ObjectChange, Observation, ObjectsStep, ReleaseStep, RemovalStep, SecretStep, Step, WebhookStep, Workload } from './types.ts';
 import { readiness } from './workload.ts';
 
 export interface Eyes {
   kube: Kube;
   helm: Helm;
+  charts: Charts;
+  /** Home of the installation. */
   namespace: string;
-  /** helm's records, read once per look at many steps; absent: read now. */
-  releases?: Map<string, StoredRelease>;
+  /** helm's records by `namespace/name`, read once per look at many steps; absent: read now. */
+  releases?: Map<string, StoredRelease> | undefined;
 }
 
 /** Hash of what a step wants: journalled, so that a later run sees whether the input changed. */
@@ -25,8 +29,12 @@ export function inputsOf(step: Step): string {
       return hashOf(step.objects);
     case 'secret':
       return hashOf([step.object, Object.keys(step.keys)]);
+    case 'crds':
+      return hashOf([PINS[step.chart], step.values]);
     case 'release':
-      return hashOf([step.chart, step.values]);
+      return hashOf([step.chart.name, step.values, ...(step.chart.source === 'upstream' ? [PINS[step.chart.name].version] : [])]);
+    case 'webhook':
+      return hashOf(step.objects);
     case 'removal':
       return hashOf([step.release, step.objects]);
     case 'gate':
@@ -41,11 +49,12 @@ export async function observe(step: Step, eyes: Eyes, options: { diff?: boolean 
       return { state: 'absent', changes: [] };
     case 'secret':
       return observeSecret(step, eyes);
-    case 'objects': {
-      const changes = await compareAll(step.objects, eyes);
-      const state = changes.length === 0 ? 'done' : changes.some((c) => c.action === 'create') ? 'absent' : 'drifted';
-      return { state, changes };
-    }
+    case 'objects':
+      return observeObjects(step, eyes);
+    case 'crds':
+      return compareCrds(step, eyes);
+    case 'webhook':
+      return observeWebhook(step, eyes);
     case 'release':
       return observeRelease(step, eyes, options.diff ?? false);
     case 'removal':
@@ -66,9 +75,44 @@ async function observeSecret(step: SecretStep, eyes: Eyes): Promise<Observation>
   return { state: 'done', changes: [] };
 }
 
+async function observeObjects(step: ObjectsStep, eyes: Eyes): Promise<Observation> {
+  const changes = await compareAll(step.objects, eyes, eyes.namespace);
+  if (changes.length) return { state: changes.some((c) => c.action === 'create') ? 'absent' : 'drifted', changes };
+  return (await notReady(step.workloads ?? [], eyes)) ?? { state: 'done', changes };
+}
+
+/** It served when what it judges was accepted; whether it still does is the doctor's question. */
+async function observeWebhook(step: WebhookStep, eyes: Eyes): Promise<Observation> {
+  const live = await Promise.all(step.objects.map((object) => eyes.kube.read(refOf(object))));
+  return { state: live.every((object) => object !== undefined) ? 'done' : 'absent', changes: [] };
+}
+
+async function notReady(workloads: Workload[], eyes: Eyes): Promise<Observation | undefined> {
+  for (const workload of workloads) {
+    const { ready, detail } = await readiness(eyes.kube, workload);
+    if (!ready) return { state: 'unready', changes: [], detail };
+  }
+  return undefined;
+}
+
+/** helm's record of a step's release. */
+export async function recordOf(step: { release: string; namespace: string }, eyes: Eyes): Promise<StoredRelease | undefined> {
+  const releases = eyes.releases ?? (await releasesIn(eyes.kube, [step.namespace]));
+  return releases.get(`${step.namespace}/${step.release}`);
+}
+
+/** Somebody else's object that does the same for the whole cluster. */
+async function providedBy(step: ReleaseStep, eyes: Eyes): Promise<KubeObject | undefined> {
+  const live = step.provided && (await eyes.kube.read(step.provided.ref));
+  const annotations = live?.metadata.annotations ?? {};
+  const ours = annotations['meta.helm.sh/release-name'] === step.release && annotations['meta.helm.sh/release-namespace'] === step.namespace;
+  return live && !ours && live.metadata.labels?.[PART_OF_LABEL] !== PART_OF ? live : undefined;
+}
+
 async function observeRelease(step: ReleaseStep, eyes: Eyes, diff: boolean): Promise<Observation> {
-  const releases = eyes.releases ?? (await storedReleases(eyes.kube, eyes.namespace));
-  const stored = releases.get(step.release);
+  const stored = await recordOf(step, eyes);
+  const other = stored ? undefined : await providedBy(step, eyes);
+  if (other) return { state: 'done', changes: [], detail: `already in the cluster: ${refText(refOf(other))}` };
   if (!stored || stored.status === 'uninstalled') return { state: 'absent', changes: diff ? await renderedChanges(step, eyes) : [] };
   if (stored.status.startsWith('pending-') || stored.status === 'uninstalling') {
     return {
@@ -77,23 +121,26 @@ async function observeRelease(step: ReleaseStep, eyes: Eyes, diff: boolean): Pro
       detail: `helm was interrupted: revision ${stored.revision} is ${stored.status}`,
     };
   }
-  const { values, objects } = stored.payload();
-  if (stored.status !== 'deployed' || canonical(values) !== canonical(step.values)) {
-    const gone = diff ? await renderedChanges(step, eyes, objects) : [];
-    return { state: 'drifted', changes: gone, detail: stored.status === 'deployed' ? 'its values changed' : `helm says ${stored.status}` };
-  }
-  const changes = await compareAll(objects, eyes);
+  const { values, objects, chart } = stored.payload();
+  const detail = stored.status !== 'deployed' ? `helm says ${stored.status}` : outdated(step, values, chart);
+  if (detail) return { state: 'drifted', changes: diff ? await renderedChanges(step, eyes, objects) : [], detail };
+  const changes = await compareAll(objects, eyes, step.namespace);
   if (changes.length) return { state: 'drifted', changes, detail: 'live objects differ from the release' };
-  const { ready, detail } = await readiness(eyes.kube, eyes.namespace, step.workload);
-  return ready ? { state: 'done', changes: [] } : { state: 'unready', changes: [], detail };
+  return (await notReady(step.workloads, eyes)) ?? { state: 'done', changes: [] };
+}
+
+/** Our own charts count by a digest among their values, upstream's by their version. */
+function outdated(step: ReleaseStep, values: unknown, chart: { version: string }): string | undefined {
+  if (canonical(values) !== canonical(step.values)) return 'its values changed';
+  const pinned = step.chart.source === 'upstream' ? PINS[step.chart.name].version : chart.version;
+  return chart.version === pinned ? undefined : `chart ${chart.version} becomes ${pinned}`;
 }
 
 /** Only what carries our label: a release of the same name that somebody else made is none of our business. */
 async function observeRemoval(step: RemovalStep, eyes: Eyes): Promise<Observation> {
-  const releases = eyes.releases ?? (await storedReleases(eyes.kube, eyes.namespace));
-  const rendered = (releases.get(step.release)?.payload().objects ?? [])
+  const rendered = ((await recordOf(step, eyes))?.payload().objects ?? [])
     .filter((object) => object.metadata.labels?.[PART_OF_LABEL] === PART_OF)
-    .map((object) => refOf(placed(object, eyes.namespace)));
+    .map((object) => refOf(placed(object, step.namespace)));
   const live = await Promise.all(step.objects.map((ref) => eyes.kube.read(ref)));
   const own = live.flatMap((object) => (object?.metadata.labels?.[PART_OF_LABEL] === PART_OF ? [refOf(object)] : []));
   const changes = [...rendered, ...own].map((ref): ObjectChange => ({ ref, action: 'delete', changes: [] }));
@@ -103,20 +150,23 @@ async function observeRemoval(step: RemovalStep, eyes: Eyes): Promise<Observatio
 /** Changes that `helm upgrade` would make, from the rendered chart; `before` finds objects that would go. */
 async function renderedChanges(step: ReleaseStep, eyes: Eyes, before: KubeObject[] = []): Promise<ObjectChange[]> {
   const { gitVersion } = await eyes.kube.json<{ gitVersion: string }>('/version');
-  const objects = await eyes.helm.template(step.release, assetPath('templates', step.chart), step.values, gitVersion);
+  const objects = await eyes.helm.template(step, await eyes.charts.path(step.chart), step.values, gitVersion);
   const wanted = new Set(objects.map((o) => `${o.kind}/${o.metadata.name}`));
   const gone = before.filter((o) => !wanted.has(`${o.kind}/${o.metadata.name}`));
-  return [...(await compareAll(objects, eyes)), ...gone.map((o): ObjectChange => ({ ref: refOf(placed(o, eyes.namespace)), action: 'delete', changes: [] }))];
+  return [
+    ...(await compareAll(objects, eyes, step.namespace)),
+    ...gone.map((o): ObjectChange => ({ ref: refOf(placed(o, step.namespace)), action: 'delete', changes: [] })),
+  ];
 }
 
-function placed(object: KubeObject, namespace: string): KubeObject {
+export function placed(object: KubeObject, namespace: string): KubeObject {
   return isNamespaced(object.kind) ? { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } } : object;
 }
 
-async function compareAll(objects: KubeObject[], eyes: Eyes): Promise<ObjectChange[]> {
+async function compareAll(objects: KubeObject[], eyes: Eyes, namespace: string): Promise<ObjectChange[]> {
   const all = await Promise.all(
     objects.map(async (object): Promise<ObjectChange[]> => {
-      const wanted = placed(object, eyes.namespace);
+      const wanted = placed(object, namespace);
       const live = await eyes.kube.read(refOf(wanted));
       if (!live) return [{ ref: refOf(wanted), action: 'create', changes: [] }];
       const changes = [...subsetDiff(comparable(wanted), live), ...leftOver(wanted, live)];

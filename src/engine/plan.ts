@@ -1,29 +1,33 @@
 import { stringify } from 'yaml';
-import { chartDigest, folderAsset, readAsset, yamlAsset } from '../core/assets.ts';
+import { readAsset } from '../core/assets.ts';
 import { hashOf } from '../core/compare.ts';
-import { MANAGED_BY_LABEL, PART_OF, PART_OF_LABEL, ownLabels } from '../core/labels.ts';
-import type { JsonMap, KubeObject } from '../core/types.ts';
-import { CATALOG, imageOf } from '../components/catalog.ts';
+import { HOME_ANNOTATION, MANAGED_BY_LABEL, PART_OF, PART_OF_LABEL, ownLabels } from '../core/labels.ts';
+import type { KubeObject } from '../core/types.ts';
+import { placeOf } from '../components/catalog.ts';
 import { dashboards } from '../components/dashboards.ts';
 import { datasources } from '../components/datasources.ts';
 import { COMPONENTS } from '../components/index.ts';
 import { ruleFiles } from '../components/rulefiles.ts';
 import type { Component } from '../components/types.ts';
-import { type Config, isEnabled } from '../profile/schema.ts';
+import { type ComponentId, type Config, isEnabled, namespaceOf, namespacesOf } from '../profile/schema.ts';
+import { addonSteps } from './planAddons.ts';
+import { MOUNTED_BY, componentStep, removalStep } from './planComponents.ts';
+import { namespaceStepId } from './stepIds.ts';
 import type { ObjectsStep, Step } from './types.ts';
 
 /** Steps of an installation, pure: configuration and templates in, data out. */
 export function buildPlan(config: Config): Step[] {
   const enabled = COMPONENTS.filter((component) => isEnabled(config, component.id));
-  const objects = [namespaceStep(config), ...claimSteps(config, enabled), ...configSteps(config)];
+  const objects = [...namespaceSteps(config), ...claimSteps(config, enabled), ...configSteps(config)];
   const steps: Step[] = [
     { kind: 'gate', gate: 'preflight', id: 'preflight', phase: 'preflight', title: 'Preflight checks', needs: [] },
     ...objects,
     ...secretSteps(config),
+    ...addonSteps(config),
   ];
   const checksums = checksumsOf(objects);
   const present = new Set(steps.map((step) => step.id));
-  for (const component of enabled) steps.push(releaseStep(config, component, checksums, present));
+  for (const component of enabled) steps.push(...componentStep(config, component, checksums, present));
   for (const component of COMPONENTS) if (!enabled.includes(component)) steps.push(removalStep(config, component));
   steps.push({
     kind: 'gate',
@@ -36,15 +40,31 @@ export function buildPlan(config: Config): Step[] {
   return steps;
 }
 
-function namespaceStep(config: Config): ObjectsStep {
-  const labels = {
-    [PART_OF_LABEL]: PART_OF,
-    [MANAGED_BY_LABEL]: PART_OF,
-    // Node collectors read the nodes' log files and /proc: the restricted and baseline levels forbid that.
-    'pod-security.kubernetes.io/enforce': 'privileged',
-  };
-  const namespace: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: config.namespace, labels } };
-  return { kind: 'objects', id: 'namespace', phase: 'namespaces', title: `Namespace ${config.namespace}`, needs: ['preflight'], objects: [namespace] };
+/** Node collectors read the nodes' log files and /proc: the restricted and baseline levels forbid that. */
+function isPrivileged(config: Config, namespace: string): boolean {
+  return (['opentelemetry-node-collector', 'kube-prometheus-stack', 'k8s-monitoring', 'csi-driver-nfs'] as const).some(
+    (id) => isEnabled(config, id) && namespaceOf(config, id) === namespace,
+  );
+}
+
+function namespaceSteps(config: Config): ObjectsStep[] {
+  return namespacesOf(config).map((name) => {
+    const home = name === config.namespace;
+    const labels = {
+      [PART_OF_LABEL]: PART_OF,
+      [MANAGED_BY_LABEL]: PART_OF,
+      'pod-security.kubernetes.io/enforce': home || isPrivileged(config, name) ? 'privileged' : 'baseline',
+    };
+    const metadata = { name, labels, ...(home ? {} : { annotations: { [HOME_ANNOTATION]: config.namespace } }) };
+    return {
+      kind: 'objects',
+      id: namespaceStepId(config, name),
+      phase: 'namespaces',
+      title: `Namespace ${name}`,
+      needs: [home ? 'preflight' : 'namespace'],
+      objects: [{ apiVersion: 'v1', kind: 'Namespace', metadata }],
+    };
+  });
 }
 
 function secretSteps(config: Config): Step[] {
@@ -53,7 +73,7 @@ function secretSteps(config: Config): Step[] {
     apiVersion: 'v1',
     kind: 'Secret',
     type: 'Opaque',
-    metadata: { name: 'grafana-admin', namespace: config.namespace, labels: ownLabels('grafana') },
+    metadata: { name: 'grafana-admin', namespace: namespaceOf(config, 'grafana'), labels: ownLabels('grafana') },
   };
   return [
     {
@@ -61,7 +81,7 @@ function secretSteps(config: Config): Step[] {
       id: 'secret/grafana-admin',
       phase: 'secrets',
       title: 'Secret grafana-admin',
-      needs: ['namespace'],
+      needs: [namespaceStepId(config, namespaceOf(config, 'grafana'))],
       object,
       keys: { 'admin-user': 'admin', 'admin-password': null },
       data: true,
@@ -80,13 +100,13 @@ function claimSteps(config: Config, enabled: Component[]): ObjectsStep[] {
   if (!config.storage.enabled) return [];
   const className = config.storage.storageClass;
   return enabled.flatMap((component) => {
-    const claim = CATALOG[component.id].claim;
+    const { claim, namespace } = placeOf(config, component.id);
     const size = claimSize(config, component);
     if (!claim || !size) return [];
     const object: KubeObject = {
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
-      metadata: { name: claim.name, namespace: config.namespace, labels: ownLabels(component.id) },
+      metadata: { name: claim.name, namespace, labels: ownLabels(component.id) },
       spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: size } }, ...(className ? { storageClassName: className } : {}) },
     };
     return [
@@ -95,7 +115,7 @@ function claimSteps(config: Config, enabled: Component[]): ObjectsStep[] {
         id: `claim/${claim.name}`,
         phase: 'storage' as const,
         title: `Claim ${claim.name} (${size})`,
-        needs: ['namespace'],
+        needs: [namespaceStepId(config, namespace)],
         objects: [object],
         data: true,
       },
@@ -103,27 +123,28 @@ function claimSteps(config: Config, enabled: Component[]): ObjectsStep[] {
   });
 }
 
-function configMap(config: Config, name: string, component: string, data: Record<string, string>): KubeObject {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: config.namespace, labels: ownLabels(component) }, data };
+function configMap(config: Config, name: string, data: Record<string, string>): KubeObject {
+  const component = MOUNTED_BY[name] as ComponentId;
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: namespaceOf(config, component), labels: ownLabels(component) }, data };
 }
 
 /** ConfigMaps that Grafana and Prometheus mount; before the releases, so that a first start finds them. */
 function configSteps(config: Config): ObjectsStep[] {
   const steps: ObjectsStep[] = [];
-  const add = (id: string, phase: ObjectsStep['phase'], title: string, objects: KubeObject[]): void =>
-    void steps.push({ kind: 'objects', id, phase, title, needs: ['namespace'], objects });
+  const add = (owner: ComponentId, id: string, phase: ObjectsStep['phase'], title: string, objects: KubeObject[]): void =>
+    void steps.push({ kind: 'objects', id, phase, title, needs: [namespaceStepId(config, namespaceOf(config, owner))], objects });
   if (config.grafana.enabled) {
-    add('datasources', 'datasources', 'Datasources and correlations', [
-      configMap(config, 'grafana-datasources', 'grafana', { 'datasources.yaml': stringify(datasources(config)) }),
+    add('grafana', 'datasources', 'datasources', 'Datasources and correlations', [
+      configMap(config, 'grafana-datasources', { 'datasources.yaml': stringify(datasources(config)) }),
     ]);
     const boards = dashboards(config);
-    add('dashboards', 'dashboards', `${Object.keys(boards).length} dashboards`, [
-      configMap(config, 'genai-dashboards', 'grafana', boards),
-      configMap(config, 'grafana-dashboards-provider', 'grafana', { 'provider.yaml': readAsset('templates', 'datasources', 'provider.yaml') }),
+    add('grafana', 'dashboards', 'dashboards', `${Object.keys(boards).length} dashboards`, [
+      configMap(config, 'genai-dashboards', boards),
+      configMap(config, 'grafana-dashboards-provider', { 'provider.yaml': readAsset('templates', 'datasources', 'provider.yaml') }),
     ]);
   }
   if (config.prometheus.enabled)
-    add('rules', 'alerting', 'Recording and alert rules', [configMap(config, 'prometheus-rules', 'prometheus', ruleFiles(config))]);
+    add('prometheus', 'rules', 'alerting', 'Recording and alert rules', [configMap(config, 'prometheus-rules', ruleFiles(config))]);
   return steps;
 }
 
@@ -132,63 +153,4 @@ function checksumsOf(steps: ObjectsStep[]): Record<string, string> {
   return Object.fromEntries(
     steps.flatMap((step) => step.objects.filter((object) => object.kind === 'ConfigMap').map((object) => [object.metadata.name, hashOf(object['data'])])),
   );
-}
-
-function releaseStep(config: Config, component: Component, checksums: Record<string, string>, present: Set<string>): Step {
-  const facts = CATALOG[component.id];
-  const claim = config.storage.enabled && facts.claim ? `claim/${facts.claim.name}` : undefined;
-  const mounts = component.needs.filter((id) => present.has(id));
-  const used = Object.fromEntries(
-    Object.entries(MOUNTED_BY)
-      .filter(([, id]) => id === component.id)
-      .flatMap(([name]) => (checksums[name] ? [[name, checksums[name]]] : [])),
-  );
-  const values: JsonMap = {
-    image: imageOf(facts.image, config.global.imageRegistry),
-    config: component.configure(yamlConfig(component.id), config),
-    checksums: used,
-    storage: { claim: claim && facts.claim ? facts.claim.name : '' },
-    chartDigest: chartDigest(component.id),
-    ...component.values?.(config),
-  };
-  return {
-    kind: 'release',
-    id: `release/${component.id}`,
-    phase: component.phase,
-    title: facts.title,
-    needs: ['namespace', ...(claim ? [claim] : []), ...mounts],
-    release: component.id,
-    chart: component.id,
-    values,
-    workload: facts.workload,
-    ...(component.rereads ? { rereads: component.rereads } : {}),
-  };
-}
-
-/** A component that is switched off after it was installed goes, with the ConfigMaps that only it mounts. */
-function removalStep(config: Config, component: Component): Step {
-  const objects = Object.entries(MOUNTED_BY).flatMap(([name, id]) =>
-    id === component.id ? [{ apiVersion: 'v1', kind: 'ConfigMap', namespace: config.namespace, name }] : [],
-  );
-  return {
-    kind: 'removal',
-    id: `removal/${component.id}`,
-    phase: component.phase,
-    title: `${CATALOG[component.id].title} (switched off)`,
-    needs: ['namespace'],
-    release: component.id,
-    objects,
-  };
-}
-
-/** Which component's pods mount which ConfigMap. */
-const MOUNTED_BY: Record<string, string> = {
-  'grafana-datasources': 'grafana',
-  'grafana-dashboards-provider': 'grafana',
-  'genai-dashboards': 'grafana',
-  'prometheus-rules': 'prometheus',
-};
-
-function yamlConfig(id: string): JsonMap {
-  return folderAsset(`templates/${id}`, 'config.yaml')['config.yaml'] === undefined ? {} : yamlAsset('templates', id, 'config.yaml');
 }

@@ -1,7 +1,8 @@
-import { storedReleases } from '../adapters/helm.ts';
+import { releasesIn, type StoredRelease } from '../adapters/helm.ts';
 import { hashOf } from '../core/compare.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
-import { type Hands, applyObjects, applyRelease, applyRemoval, applySecret, wasEdited } from './apply.ts';
+import { type Hands, applyObjects, applyRelease, applyRemoval, applySecret, applyWebhook, wasEdited } from './apply.ts';
+import { applyCrds, refuseForeignCrds } from './crds.ts';
 import type { Emit } from './events.ts';
 import { refuseForeign } from './foreign.ts';
 import type { Journal, StepRecord } from './journal.ts';
@@ -42,19 +43,17 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
   const finished = new Map<string, Promise<void>>();
   let failure: unknown;
   // Read now, so that a cluster that refuses is refused before anything is changed; and again under the lock.
-  let releases = await storedReleases(context.kube, context.namespace);
-  await refuseForeign(
-    steps.filter((step) => !context.excluded.has(step.id)),
-    context.kube,
-    context.namespace,
-    releases,
-  );
+  const namespaces = namespacesIn(steps, context.namespace);
+  let releases = await releasesIn(context.kube, namespaces);
+  const included = steps.filter((step) => !context.excluded.has(step.id));
+  await refuseForeign(included, context.kube, context.namespace, releases);
+  await refuseForeignCrds(included, context);
   const inside: Inside = {
     ...context,
     repaired: new Set(),
     enter: async () => {
       await context.enter();
-      releases = await storedReleases(context.kube, context.namespace);
+      releases = await releasesIn(context.kube, namespaces);
     },
   };
   const byId = new Map(steps.map((step) => [step.id, step]));
@@ -94,7 +93,12 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
 /** The journal and the lock live in the namespace, so this step comes before both. */
 export const NAMESPACE_STEP = 'namespace';
 
-type Releases = Awaited<ReturnType<typeof storedReleases>>;
+type Releases = Map<string, StoredRelease>;
+
+/** Where helm's records of a plan are. */
+export function namespacesIn(steps: Step[], home: string): string[] {
+  return [...new Set([home, ...steps.flatMap((step) => (step.kind === 'release' || step.kind === 'removal' ? [step.namespace] : []))])];
+}
 
 interface Outcome {
   outcome: 'applied' | 'unchanged';
@@ -115,7 +119,7 @@ async function execute(step: Step, context: Inside, releases: Releases, changed:
   }
   if (seen.state === 'done' && !reread) {
     if (context.journal.steps[step.id]?.state !== 'done' || context.journal.steps[step.id]?.inputs !== inputsOf(step)) await note(step, context, 'done');
-    return { outcome: 'unchanged' };
+    return { outcome: 'unchanged', ...(seen.detail ? { detail: seen.detail } : {}) };
   }
   await note(step, context, 'running');
   await act(step, seen, context, report, reread);
@@ -124,7 +128,9 @@ async function execute(step: Step, context: Inside, releases: Releases, changed:
 }
 
 async function act(step: Exclude<Step, GateStep>, seen: Observation, context: Inside, report: (detail: string) => void, reread = false): Promise<void> {
-  if (step.kind === 'objects') return applyObjects(step, context);
+  if (step.kind === 'objects') return applyObjects(step, context, report);
+  if (step.kind === 'crds') return applyCrds(step, context, report);
+  if (step.kind === 'webhook') return applyWebhook(step, context, report);
   if (step.kind === 'secret') return applySecret(step, context);
   if (step.kind === 'removal') return applyRemoval(step, seen, context, report);
   return applyRelease(step, seen, context, report, reread);

@@ -1,10 +1,12 @@
 import type { Change } from '../core/compare.ts';
 import type { JsonMap, KubeObject, ObjectRef } from '../core/types.ts';
+import type { ChartName } from '../charts/pins.ts';
 import type { Phase } from '../components/types.ts';
 
 export interface Workload {
   kind: 'StatefulSet' | 'Deployment' | 'DaemonSet';
   name: string;
+  namespace: string;
 }
 
 interface StepBase {
@@ -19,6 +21,8 @@ interface StepBase {
 export interface ObjectsStep extends StepBase {
   kind: 'objects';
   objects: KubeObject[];
+  /** What an operator makes of them, and must become ready. */
+  workloads?: Workload[];
   /** Left alone by `uninstall` unless data are to be deleted. */
   data?: boolean;
 }
@@ -32,21 +36,48 @@ export interface SecretStep extends StepBase {
   data: true;
 }
 
-/** A Helm release and the workload that must become ready. */
+/** CustomResourceDefinitions of an upstream chart, by server-side apply: helm installs them once and never upgrades them. */
+export interface CrdsStep extends StepBase {
+  kind: 'crds';
+  chart: ChartName;
+  /** Values with which the chart renders them. */
+  values: JsonMap;
+}
+
+/** The chart of a release: ours in templates/, or an upstream archive. */
+export type ChartRef = { source: 'genai-obs'; name: string } | { source: 'upstream'; name: ChartName };
+
+/** A Helm release and the workloads that must become ready. */
 export interface ReleaseStep extends StepBase {
   kind: 'release';
   release: string;
-  chart: string;
+  namespace: string;
+  chart: ChartRef;
   values: JsonMap;
-  workload: Workload;
+  workloads: Workload[];
   /** Steps whose objects the pods read only when they start. */
   rereads?: string[];
+  /** Cluster-wide object that tells that somebody else already provides this: then it is used, not installed. */
+  provided?: Provided;
+}
+
+export interface Provided {
+  ref: ObjectRef;
+  /** Label of that object with its version, and the oldest version that will do. */
+  version?: { label: string; minimum: string };
+}
+
+/** A webhook serves when a server dry-run of the objects that it judges passes: a gate, not a sleep. */
+export interface WebhookStep extends StepBase {
+  kind: 'webhook';
+  objects: KubeObject[];
 }
 
 /** What a component that is switched off may have left from before; its claims and secrets stay. */
 export interface RemovalStep extends StepBase {
   kind: 'removal';
   release: string;
+  namespace: string;
   objects: ObjectRef[];
 }
 
@@ -57,7 +88,7 @@ export interface GateStep extends StepBase {
 }
 
 /** The plan is pure data: equal configuration gives an equal plan. */
-export type Step = ObjectsStep | SecretStep | ReleaseStep | RemovalStep | GateStep;
+export type Step = ObjectsStep | SecretStep | CrdsStep | ReleaseStep | WebhookStep | RemovalStep | GateStep;
 
 export type State = 'absent' | 'drifted' | 'stuck' | 'unready' | 'done';
 
@@ -71,6 +102,6 @@ export interface ObjectChange {
 export interface Observation {
   state: State;
   changes: ObjectChange[];
-  /** One line for people: why it is stuck or not ready. */
+  /** One line for people: why it is stuck or not ready, or who else provides it. */
   detail?: string;
 }

@@ -1,7 +1,8 @@
-import { storedReleases } from '../adapters/helm.ts';
-import { isNamespaced, ownableKinds } from '../adapters/kinds.ts';
+import { releasesIn } from '../adapters/helm.ts';
+import { isNamespaced, kindInfo, ownableKinds } from '../adapters/kinds.ts';
+import { claimNames } from '../components/catalog.ts';
 import { ObsError } from '../core/errors.ts';
-import { MANAGED_BY_LABEL, OWN_SELECTOR, PART_OF, PART_OF_LABEL } from '../core/labels.ts';
+import { HOME_ANNOTATION, MANAGED_BY_LABEL, OWN_SELECTOR, PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import { refOf, refText } from '../core/types.ts';
 import { type Hands, sleep } from './apply.ts';
@@ -9,73 +10,113 @@ import type { Emit } from './events.ts';
 import { isOurRelease } from './foreign.ts';
 import { JOURNAL } from './journal.ts';
 import { LEASE } from './lock.ts';
+import { placed } from './observe.ts';
 
 /** What `uninstall` will touch; shown before it acts. */
 export interface RemovalPlan {
-  releases: string[];
-  /** Objects that we applied ourselves and that hold no data. */
+  releases: { name: string; namespace: string }[];
+  /** What operators make other things of: gone before the operators are. */
+  resources: ObjectRef[];
+  /** Further objects that we applied ourselves and that hold no data. */
   objects: ObjectRef[];
-  /** Claims and the secrets that their data need. */
+  /** Claims, the secrets that their data need, and definitions, whose removal would remove every object of their kind. */
   data: ObjectRef[];
-  /** Set when the namespace is ours. */
-  namespace?: ObjectRef;
-  /** Objects of others in our namespace: it is then kept. */
+  /** Those of our namespaces that hold nothing of others; the home is the last. */
+  namespaces: ObjectRef[];
+  /** Those of our namespaces that are kept, because they do. */
+  held: ObjectRef[];
+  /** Objects of others in our namespaces. */
   foreign: string[];
 }
 
-const DATA_KINDS = new Set(['PersistentVolumeClaim', 'Secret']);
+/** Names of the claims that an installation can have. */
+const CLAIMS = claimNames();
+
+const DATA_KINDS = new Set(['PersistentVolumeClaim', 'Secret', 'CustomResourceDefinition']);
+
+type Look = Pick<Hands, 'kube' | 'namespace'>;
+
+/** The home, and every namespace that was made for this installation. @throws KubeError */
+export async function namespacesOfInstallation({ kube, namespace }: Look): Promise<string[]> {
+  const ours = await kube.list('Namespace', undefined, OWN_SELECTOR);
+  const more = ours.filter(({ metadata }) => metadata.annotations?.[HOME_ANNOTATION] === namespace).map(({ metadata }) => metadata.name);
+  return [namespace, ...more.filter((name) => name !== namespace)];
+}
 
 /** Everything that carries our label, cluster-wide for cluster-scoped kinds. @throws KubeError when a kind cannot be listed: "could not look" is not "nothing there" */
-export async function ownObjects(hands: Pick<Hands, 'kube' | 'namespace'>): Promise<KubeObject[]> {
-  const lists = await Promise.all(ownableKinds().map((kind) => hands.kube.list(kind, isNamespaced(kind) ? hands.namespace : undefined, OWN_SELECTOR)));
-  return lists.flat().filter((object) => isNamespaced(object.kind) || object.kind === 'PersistentVolume' || belongsTo(object, hands.namespace));
+export async function ownObjects(look: Look, namespaces: string[]): Promise<KubeObject[]> {
+  const lists = await Promise.all(
+    ownableKinds().flatMap((kind) => (isNamespaced(kind) ? namespaces : [undefined]).map((namespace) => look.kube.list(kind, namespace, OWN_SELECTOR))),
+  );
+  return lists.flat().filter((object) => isNamespaced(object.kind) || object.kind === 'PersistentVolume' || belongsTo(object, look.namespace, namespaces));
 }
 
-/** Two installations may live in one cluster: cluster-scoped objects are named after their namespace. */
-function belongsTo(object: KubeObject, namespace: string): boolean {
+/** Two installations may live in one cluster: cluster-scoped objects are named after their home, or name it. */
+function belongsTo(object: KubeObject, home: string, namespaces: string[]): boolean {
   const { name, annotations } = object.metadata;
-  if (object.kind === 'Namespace') return name === namespace;
+  if (object.kind === 'Namespace') return namespaces.includes(name);
   // helm's own word first: the namespaces "obs" and "obs-2" begin alike.
   const owner = annotations?.['meta.helm.sh/release-namespace'];
-  return owner === undefined ? name.startsWith(`${namespace}-`) : owner === namespace;
+  if (owner !== undefined) return namespaces.includes(owner);
+  return annotations?.[HOME_ANNOTATION] === undefined ? name.startsWith(`${home}-`) : annotations[HOME_ANNOTATION] === home;
 }
 
-export async function planRemoval(hands: Pick<Hands, 'kube' | 'namespace'>): Promise<RemovalPlan> {
-  const releases = [...(await storedReleases(hands.kube, hands.namespace)).values()].filter(isOurRelease);
-  const names = new Set(releases.map((r) => r.name));
-  const own = (await ownObjects(hands)).filter((o) => o.metadata.labels?.[MANAGED_BY_LABEL] === PART_OF || isOrphan(o, names));
-  const namespace = own.find((o) => o.kind === 'Namespace');
+export async function planRemoval(look: Look): Promise<RemovalPlan> {
+  const places = await namespacesOfInstallation(look);
+  const releases = [...(await releasesIn(look.kube, places)).values()].filter(isOurRelease);
+  const names = new Set(releases.map(releaseId));
+  const own = (await ownObjects(look, places)).filter((o) => !isOfOperator(o) && (isApplied(o) || isOrphan(o, names)));
+  const found = own.filter((o) => o.kind === 'Namespace');
   const rest = own.filter((o) => o.kind !== 'Namespace' && !(o.kind === 'Lease' && o.metadata.name === LEASE));
+  const foreign = (await Promise.all(found.map((o) => foreignObjects(look, o.metadata.name, names)))).flat();
+  const kept = new Set(foreign.map((o) => o.metadata.namespace));
+  const free = found.filter((o) => !kept.has(o.metadata.name)).map(refOf);
   return {
-    releases: [...names],
-    objects: rest.filter((o) => !DATA_KINDS.has(o.kind)).map(refOf),
+    releases: releases.map(({ name, namespace }) => ({ name, namespace })),
+    resources: rest.filter((o) => kindInfo(o.kind).custom).map(refOf),
+    objects: rest.filter((o) => !DATA_KINDS.has(o.kind) && !kindInfo(o.kind).custom).map(refOf),
     data: rest.filter((o) => DATA_KINDS.has(o.kind)).map(refOf),
-    ...(namespace ? { namespace: refOf(namespace) } : {}),
-    foreign: namespace ? await foreignObjects(hands, names) : [],
+    namespaces: free.toSorted((a, b) => Number(a.name === look.namespace) - Number(b.name === look.namespace)),
+    held: found.filter((o) => kept.has(o.metadata.name)).map(refOf),
+    foreign: foreign.map((o) => refText(refOf(o))),
   };
+}
+
+const releaseId = ({ namespace, name }: { namespace: string; name: string }): string => `${namespace}/${name}`;
+
+/** By us, not by helm: definitions keep what their chart says of managed-by. */
+function isApplied(object: KubeObject): boolean {
+  const { labels = {}, annotations = {} } = object.metadata;
+  return labels[MANAGED_BY_LABEL] === PART_OF || (object.kind === 'CustomResourceDefinition' && annotations[HOME_ANNOTATION] !== undefined);
+}
+
+/** Operators copy the labels of a resource to what they make of it; that goes with the resource. */
+function isOfOperator({ metadata }: KubeObject): boolean {
+  return (metadata.ownerReferences ?? []).length > 0;
 }
 
 /** helm made it, and helm's record of it is gone: what a crash in the middle of a recovery leaves. */
 function isOrphan(object: KubeObject, releases: Set<string>): boolean {
-  const release = object.metadata.annotations?.['meta.helm.sh/release-name'];
-  return release !== undefined && !releases.has(release);
+  const { annotations = {} } = object.metadata;
+  const release = annotations['meta.helm.sh/release-name'];
+  return release !== undefined && !releases.has(`${annotations['meta.helm.sh/release-namespace'] ?? ''}/${release}`);
 }
 
-/** Objects of our namespace that neither we, nor Kubernetes, nor a controller of ours made. */
-async function foreignObjects(hands: Pick<Hands, 'kube' | 'namespace'>, releases: Set<string>): Promise<string[]> {
+/** Objects of a namespace of ours that neither we, nor Kubernetes, nor a controller of ours made. */
+async function foreignObjects(look: Look, namespace: string, releases: Set<string>): Promise<KubeObject[]> {
   const kinds = [...ownableKinds().filter(isNamespaced), 'Pod'];
-  const lists = await Promise.all(kinds.map((kind) => hands.kube.list(kind, hands.namespace)));
-  return lists
-    .flat()
-    .filter((o) => !isOursOrSystems(o, releases))
-    .map((o) => refText(refOf(o)));
+  const lists = await Promise.all(kinds.map((kind) => look.kube.list(kind, namespace)));
+  return lists.flat().filter((o) => !isOursOrSystems(o, releases));
 }
 
 function isOursOrSystems(object: KubeObject, releases: Set<string>): boolean {
-  const { labels = {}, name, ownerReferences = [], annotations = {} } = object.metadata;
+  const { labels = {}, name, namespace = '', ownerReferences = [], annotations = {} } = object.metadata;
   if (labels[PART_OF_LABEL] === PART_OF || ownerReferences.length > 0) return true;
-  if (annotations['meta.helm.sh/release-name'] && releases.has(annotations['meta.helm.sh/release-name'])) return true;
-  if (object.kind === 'Secret' && labels['owner'] === 'helm' && releases.has(labels['name'] ?? '')) return true;
+  const release = annotations['meta.helm.sh/release-name'];
+  if (release && releases.has(`${annotations['meta.helm.sh/release-namespace'] ?? ''}/${release}`)) return true;
+  if (object.kind === 'Secret' && labels['owner'] === 'helm' && releases.has(`${namespace}/${labels['name'] ?? ''}`)) return true;
+  // Leader election of an operator that a release of ours runs.
+  if (object.kind === 'Lease' && releases.size > 0) return true;
   return (
     (object.kind === 'ConfigMap' && name === 'kube-root-ca.crt') ||
     (object.kind === 'ServiceAccount' && name === 'default') ||
@@ -89,7 +130,7 @@ export interface RemovalResult {
   kinds: number;
 }
 
-/** The reverse of an installation: releases, then our own objects, data only when asked for; then proves that nothing is left. */
+/** The reverse of an installation: resources, releases, our own objects, data only when asked for; then proves that nothing is left. */
 export async function uninstall(plan: RemovalPlan, hands: Hands, options: { deleteData: boolean }, emit: Emit): Promise<RemovalResult> {
   const removed: string[] = [];
   const timed = async (id: string, work: () => Promise<void>): Promise<void> => {
@@ -106,26 +147,65 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
     }
   };
   const drop = (ref: ObjectRef): Promise<void> => timed(refText(ref), async () => void (await hands.kube.remove(ref)));
-  await Promise.all(plan.releases.map((name) => timed(`release ${name}`, async () => void (await hands.helm.uninstall(name)))));
+  // Read before they go: what the charts made has not always a label of ours.
+  const rendered = await renderedBy(plan, hands);
+  await Promise.all(plan.resources.map(drop));
+  // An operator that is removed first leaves its finalizers behind (peers.md 3).
+  await gone(plan.resources, hands);
+  await Promise.all(
+    plan.releases.map((release) =>
+      timed(`release ${release.name}`, async () => void (await hands.helm.uninstall({ release: release.name, namespace: release.namespace }))),
+    ),
+  );
   await Promise.all(plan.objects.filter((ref) => ref.name !== JOURNAL).map(drop));
   if (options.deleteData) await Promise.all(plan.data.map(drop));
-  const keepNamespace = !options.deleteData || plan.foreign.length > 0;
   // The journal goes last: until then an interrupted uninstall can be told from "not installed".
   await Promise.all(plan.objects.filter((ref) => ref.name === JOURNAL).map(drop));
-  if (plan.namespace && !keepNamespace) await drop(plan.namespace);
-  const kept = [...(options.deleteData ? [] : plan.data.map(refText)), ...(plan.namespace && keepNamespace ? [refText(plan.namespace)] : [])];
-  await proveGone(hands, new Set(kept), options.deleteData);
-  return { removed, kept, kinds: ownableKinds().length };
+  const namespaces = options.deleteData ? plan.namespaces : [];
+  for (const ref of namespaces) await drop(ref);
+  const all = await hands.kube.list('Namespace', undefined, OWN_SELECTOR);
+  const staying = all.filter((o) => !namespaces.some((ref) => ref.name === o.metadata.name)).map((o) => refText(refOf(o)));
+  const kept = options.deleteData ? [] : plan.data.map(refText);
+  const places = [
+    ...new Set([hands.namespace, ...[...plan.namespaces, ...plan.held].map((ref) => ref.name), ...plan.releases.map((release) => release.namespace)]),
+  ];
+  const ownStaying = [...(options.deleteData ? [] : plan.namespaces), ...plan.held].map(refText);
+  await proveGone(hands, places, rendered, new Set([...kept, ...staying]), options.deleteData);
+  return { removed, kept: [...kept, ...ownStaying], kinds: ownableKinds().length };
+}
+
+/** What the charts of the releases made, by helm's record. */
+async function renderedBy(plan: RemovalPlan, hands: Hands): Promise<ObjectRef[]> {
+  const records = await releasesIn(hands.kube, [...new Set(plan.releases.map((release) => release.namespace))]);
+  return plan.releases.flatMap((release) => {
+    const objects = records.get(releaseId(release))?.payload().objects ?? [];
+    return objects
+      .filter((object) => object.metadata.annotations?.['helm.sh/resource-policy'] !== 'keep')
+      .map((object) => refOf(placed(object, release.namespace)));
+  });
+}
+
+/** Waits until objects are not there any more. @throws ObsError naming those that stay, and their finalizers */
+async function gone(refs: ObjectRef[], hands: Hands): Promise<void> {
+  await until(hands, async () => (await Promise.all(refs.map((ref) => hands.kube.read(ref)))).filter((object) => object !== undefined));
 }
 
 /** Waits until nothing of ours but `kept` is there. @throws ObsError naming what stays, and its finalizers */
-async function proveGone(hands: Hands, kept: Set<string>, deleteData: boolean): Promise<void> {
+async function proveGone(hands: Hands, places: string[], rendered: ObjectRef[], kept: Set<string>, deleteData: boolean): Promise<void> {
+  const stays = (object: KubeObject): boolean => kept.has(refText(refOf(object)));
+  await until(hands, async () => {
+    const left = (await ownObjects(hands, places)).filter((o) => !stays(o) && !(o.kind === 'Lease' && o.metadata.name === LEASE));
+    const pods = (await Promise.all(places.map((place) => hands.kube.list('Pod', place, OWN_SELECTOR)))).flat().filter((o) => !stays(o));
+    const volumes = deleteData ? (await hands.kube.list('PersistentVolume')).filter((pv) => places.includes(claimsOf(pv) ?? '') && reclaims(pv)) : [];
+    const made = (await Promise.all(rendered.map((ref) => hands.kube.read(ref)))).filter((object) => object !== undefined);
+    return [...left, ...pods, ...volumes, ...made];
+  });
+}
+
+async function until(hands: Hands, leftovers: () => Promise<KubeObject[]>): Promise<void> {
   const deadline = Date.now() + hands.timeout;
   for (;;) {
-    const left = (await ownObjects(hands)).filter((o) => !kept.has(refText(refOf(o))) && !(o.kind === 'Lease' && o.metadata.name === LEASE));
-    const pods = (await hands.kube.list('Pod', hands.namespace, OWN_SELECTOR)).filter((o) => !kept.has(refText(refOf(o))));
-    const volumes = deleteData ? (await hands.kube.list('PersistentVolume')).filter((pv) => claimsOf(pv) === hands.namespace && reclaims(pv)) : [];
-    const all = [...left, ...pods, ...volumes];
+    const all = await leftovers();
     if (all.length === 0) return;
     if (Date.now() > deadline) {
       const stuck = all[0] as KubeObject;
@@ -146,7 +226,7 @@ async function proveGone(hands: Hands, kept: Set<string>, deleteData: boolean): 
 /** Only our claims' volumes: foreign claims in the namespace keep it alive. */
 function claimsOf(volume: KubeObject): string | undefined {
   const claim = (volume['spec'] as { claimRef?: { namespace?: string; name?: string } }).claimRef;
-  return claim?.name?.endsWith('-data') ? claim.namespace : undefined;
+  return CLAIMS.has(claim?.name ?? '') ? claim?.namespace : undefined;
 }
 
 /** Volumes with reclaim policy Retain stay by their class's own rule. */

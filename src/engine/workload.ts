@@ -48,7 +48,8 @@ export function isReady(live: KubeObject): { ready: boolean; have: number; want:
   return { ready: current && have >= want && settled, have, want };
 }
 
-export async function readiness(kube: Kube, namespace: string, workload: Workload): Promise<Readiness> {
+export async function readiness(kube: Kube, workload: Workload): Promise<Readiness> {
+  const { namespace } = workload;
   const live = await kube.read({ apiVersion: 'apps/v1', kind: workload.kind, namespace, name: workload.name });
   if (!live) return { ready: false, detail: `${workload.kind} ${workload.name} is not there` };
   const { ready, have, want } = isReady(live);
@@ -76,7 +77,8 @@ function podsOf(kube: Kube, namespace: string, live: KubeObject): Promise<KubeOb
  * Deletes pods whose image could not be pulled in an earlier attempt: the kubelet waits up to five minutes between two
  * pulls, a new pod tries at once. Such a pod has never run.
  */
-export async function retryPulls(kube: Kube, namespace: string, workload: Workload): Promise<void> {
+export async function retryPulls(kube: Kube, workload: Workload): Promise<void> {
+  const { namespace } = workload;
   const live = await kube.read({ apiVersion: 'apps/v1', kind: workload.kind, namespace, name: workload.name });
   for (const pod of live ? await podsOf(kube, namespace, live) : []) {
     const { containerStatuses = [] } = (pod['status'] ?? {}) as { containerStatuses?: ContainerStatus[] };

@@ -1,3 +1,4 @@
+import { checkSource } from '../charts/source.ts';
 import { usageError } from '../core/errors.ts';
 import type { JsonMap } from '../core/types.ts';
 import type { Layer } from './load.ts';
@@ -22,6 +23,7 @@ export interface ConfigFlags {
   environment?: string | undefined;
   clusterName?: string | undefined;
   disable?: string[] | undefined;
+  charts?: string | undefined;
 }
 
 function numberOf(flag: string, text: string): number {
@@ -51,6 +53,7 @@ export function flagLayer(flags: ConfigFlags): Layer {
   if (flags.samplingRate !== undefined) put(['genai', 'sampling', 'rate'], numberOf('--sampling-rate', flags.samplingRate));
   put(['grafana', 'service', 'type'], flags.expose);
   put(['global', 'imageRegistry'], flags.registry);
+  if (flags.charts !== undefined) put(['global', 'charts'], checkSource(flags.charts));
   put(['global', 'environment'], flags.environment);
   put(['global', 'clusterName'], flags.clusterName);
   if (flags.replicas !== undefined) put(['opentelemetry-collector', 'replicaCount'], numberOf('--gateway-replicas', flags.replicas));

@@ -4,7 +4,7 @@ import { LineCounter, type Node, isMap, isScalar, parseDocument } from 'yaml';
 import { assetPath } from '../core/assets.ts';
 import { messageOf, usageError } from '../core/errors.ts';
 import type { Json, JsonMap } from '../core/types.ts';
-import { type Config, ConfigSchema } from './schema.ts';
+import { COMPONENT_IDS, type ComponentId, type Config, ConfigSchema } from './schema.ts';
 
 /** One layer of configuration and where it came from, for error messages. */
 export interface Layer {
@@ -24,6 +24,15 @@ export function profileLayer(name: string): Layer {
   const path = assetPath('profiles', `${name}.yaml`);
   if (!/^[a-z0-9-]+$/.test(name) || !existsSync(path)) throw usageError(`there is no profile "${name}"`, `choose one of: ${profileNames().join(', ')}`);
   return parseLayer(`profile ${name}`, readFileSync(path, 'utf8'));
+}
+
+/** A layer with those that it `extends` before it, the deepest first. @throws ObsError (usage) for an unknown profile or a circle */
+export function extended(layer: Layer, seen: string[] = []): Layer[] {
+  const { extends: base, ...data } = layer.data;
+  if (base === undefined) return [layer];
+  if (typeof base !== 'string') throw usageError(`${layer.source}: extends takes the name of a profile`, `choose one of: ${profileNames().join(', ')}`);
+  if (seen.includes(base)) throw usageError(`${layer.source}: profiles extend each other in a circle: ${[...seen, base].join(' → ')}`, 'take one extends out');
+  return [...extended(profileLayer(base), [...seen, base]), { ...layer, data }];
 }
 
 /** @throws ObsError (usage) when the file cannot be read or is no YAML map */
@@ -90,7 +99,7 @@ export function resolve(layers: Layer[]): Config {
   const unknown = issue.expected === 'never';
   throw usageError(
     unknown ? `${where}: unknown setting "${key}"` : `${where}: ${key} is not valid: ${issue.message}`,
-    nearest(merged, path, unknown) ?? 'all settings: genai-obs install --print-config',
+    nearest(merged, path, unknown) ?? 'all settings: genai-obs profile show --resolved',
   );
 }
 
@@ -99,8 +108,21 @@ function settled(config: Config): Config {
   const stores = config.prometheus.enabled || config.loki.enabled;
   const gateway = config['opentelemetry-collector'].enabled && (stores || config.tempo.enabled);
   const feeders = gateway && stores;
+  const { namespace: stackNamespace } = config['kube-prometheus-stack'];
+  // One chart brings several: they live where it lives.
+  const inStack = <T extends { chart: string; namespace: string }>(section: T): T =>
+    section.chart === 'kube-prometheus-stack' ? { ...section, namespace: stackNamespace } : section;
+  const needs = (chart: string, ids: readonly ComponentId[]): boolean => ids.some((id) => config[id].enabled && config[id].chart === chart);
   return {
     ...config,
+    prometheus: inStack(config.prometheus),
+    alertmanager: inStack(config.alertmanager),
+    'kube-state-metrics': inStack(config['kube-state-metrics']),
+    'kube-prometheus-stack': { ...config['kube-prometheus-stack'], enabled: needs('kube-prometheus-stack', COMPONENT_IDS) },
+    'opentelemetry-operator': {
+      ...config['opentelemetry-operator'],
+      enabled: config['opentelemetry-operator'].enabled || (gateway && needs('opentelemetry-operator', COMPONENT_IDS)),
+    },
     'opentelemetry-collector': { ...config['opentelemetry-collector'], enabled: gateway },
     'opentelemetry-node-collector': { ...config['opentelemetry-node-collector'], enabled: config['opentelemetry-node-collector'].enabled && feeders },
     'opentelemetry-cluster-collector': { ...config['opentelemetry-cluster-collector'], enabled: config['opentelemetry-cluster-collector'].enabled && feeders },

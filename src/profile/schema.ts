@@ -50,6 +50,8 @@ export const ConfigSchema = v.strictObject({
     clusterName: v.pipe(v.string(), v.minLength(1)),
     /** Prefix put in place of every image's registry host: `registry.example/mirror`. Empty: upstream's. */
     imageRegistry: v.pipe(v.string(), v.regex(/^([^\s/]+(\/[^\s]+)*)?$/, 'must be host[:port][/path] without a trailing slash')),
+    /** Where upstream charts are taken from: a folder of archives, https://… or oci://… of a mirror; empty: their own homes. */
+    charts: v.optional(v.string(), ''),
   }),
   storage: v.strictObject({
     enabled,

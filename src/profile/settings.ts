@@ -5,6 +5,7 @@ export const SETTINGS: Record<string, string> = {
   'global.environment': '`deployment.environment` and `deployment.environment.name` of all telemetry.',
   'global.clusterName': '`k8s.cluster.name` of all telemetry, `cluster` of alerts.',
   'global.imageRegistry': 'Put in place of every image’s registry host: `registry.example/mirror` makes `registry.example/mirror/grafana/loki:3.7.6`.',
+  'global.charts': 'Where upstream charts come from: a folder of archives, `https://…` or `oci://…` of a mirror; empty: their own homes.',
   'storage.enabled': '`false`: no claims, data live and die with the pods.',
   'storage.storageClass': 'Storage class of all claims; empty: the cluster’s default class.',
   'opentelemetry-collector.enabled': 'Gateway: OTLP entry, enrichment, span metrics, sampling, export.',

@@ -53,7 +53,7 @@ function render(file: string, step: ReleaseStep, namespace: string): Promise<str
 
 async function renderNow(file: string, step: ReleaseStep, namespace: string, values: string): Promise<string> {
   writeFileSync(values, JSON.stringify(step.values));
-  const { stdout } = await run(file, ['template', step.release, assetPath('templates', step.chart), '--namespace', namespace, '--kube-version', KUBE_VERSION, '--values', values], { env: { ...process.env, PATH: searchPath() }, maxBuffer: 16e6 });
+  const { stdout } = await run(file, ['template', step.release, assetPath('templates', step.chart.name), '--namespace', namespace, '--kube-version', KUBE_VERSION, '--values', values], { env: { ...process.env, PATH: searchPath() }, maxBuffer: 16e6 });
   return stdout;
 }
 
@@ -73,7 +73,9 @@ function outline(step: Step): JsonMap {
   const more: Record<Step['kind'], (step: Step) => JsonMap> = {
     objects: (s) => (s.kind === 'objects' ? { objects: names(s.objects) } : {}),
     secret: (s) => (s.kind === 'secret' ? { objects: names([s.object]), keys: Object.keys(s.keys) } : {}),
-    release: (s) => (s.kind === 'release' ? { release: s.release, workload: `${s.workload.kind}/${s.workload.name}`, values: Object.keys(s.values).toSorted() } : {}),
+    crds: (s) => (s.kind === 'crds' ? { chart: s.chart } : {}),
+    webhook: (s) => (s.kind === 'webhook' ? { objects: names(s.objects) } : {}),
+    release: (s) => (s.kind === 'release' ? { release: s.release, namespace: s.namespace, chart: `${s.chart.source}/${s.chart.name}`, workloads: s.workloads.map((w) => `${w.kind} ${w.namespace}/${w.name}`), values: Object.keys(s.values).toSorted() } : {}),
     removal: (s) => (s.kind === 'removal' ? { release: s.release, objects: s.objects.map((ref) => `${ref.kind}/${ref.name}`) } : {}),
     gate: () => ({}),
   };

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve as absolute } from 'node:path';
+import { exec } from '../adapters/exec.ts';
+import { lastLines } from '../adapters/kubectl.ts';
+import { assetPath } from '../core/assets.ts';
+import { ObsError, messageOf, usageError } from '../core/errors.ts';
+import type { ChartRef } from '../engine/types.ts';
+import { readIndex, type MirrorIndex } from './mirrorIndex.ts';
+import { type ChartName, type Pin, PINS } from './pins.ts';
+
+/** Where charts come from: ours from templates/, upstream's from the cache, a folder or a mirror. */
+export interface Charts {
+  /** A folder or an archive on this machine that helm can read. @throws ObsError when it cannot be had, or is not what it should be */
+  path(chart: ChartRef): Promise<string>;
+}
+
+export const archiveOf = ({ chart, version }: Pin): string => `${chart}-${version}.tgz`;
+
+/** `--charts`: nothing (upstream's own homes), a folder of archives, `https://…` or `oci://…` of a mirror. */
+export function chartsFrom(source: string, helm = process.env['GENAI_OBS_HELM'] ?? 'helm'): Charts {
+  const known = new Map<ChartName, Promise<string>>();
+  const origin = originOf(source, helm);
+  return {
+    path(chart) {
+      if (chart.source === 'genai-obs') return Promise.resolve(assetPath('templates', chart.name));
+      const path = known.get(chart.name) ?? origin(PINS[chart.name]);
+      known.set(chart.name, path);
+      // What failed may be mended before the next try.
+      path.catch(() => known.delete(chart.name));
+      return path;
+    },
+  };
+}
+
+type Origin = (pin: Pin) => Promise<string>;
+
+function originOf(source: string, helm: string): Origin {
+  if (source === '') return (pin) => cached(pin, '', (dir) => pull(helm, dir, pin, pin.oci));
+  if (source.startsWith('oci://')) return (pin) => cached(pin, source, (dir) => pull(helm, dir, pin, `${source.replace(/\/$/, '')}/${pin.chart}`));
+  if (/^https?:\/\//.test(source)) return fromUrl(source.replace(/\/$/, ''));
+  return fromFolder(absolute(source));
+}
+
+/** Archives lie in the folder itself or, as `mirror` writes them, in its `charts/`. */
+function fromFolder(folder: string): Origin {
+  return async (pin) => {
+    const file = [join(folder, archiveOf(pin)), join(folder, 'charts', archiveOf(pin))].find((path) => existsSync(path));
+    if (!file) {
+      const there = await readdir(folder).catch(() => undefined);
+      throw new ObsError({
+        what: 'a chart is missing',
+        object: `${archiveOf(pin)} in ${folder}`,
+        cause: there ? `the folder holds ${there.filter((name) => name.endsWith('.tgz')).length} archives, not this one` : 'the folder cannot be read',
+        next: 'genai-obs mirror --out DIR, on a machine that reaches the charts’ homes',
+      });
+    }
+    return verified(file, pin, await readIndex(folder));
+  };
+}
+
+function fromUrl(base: string): Origin {
+  let index: Promise<MirrorIndex | undefined> | undefined;
+  return async (pin) => {
+    index ??= get(`${base}/mirror.json`, true).then((body) => (body ? (JSON.parse(body.toString()) as MirrorIndex) : undefined));
+    const expected = await index;
+    return cached(pin, base, async (dir) => {
+      const body = await get(`${base}/charts/${archiveOf(pin)}`, false);
+      const file = join(dir, archiveOf(pin));
+      await writeFile(file, body ?? '');
+      return verified(file, pin, expected);
+    });
+  };
+}
+
+/** Undefined: there is none, and there need not be. @throws ObsError */
+async function get(url: string, optional: boolean): Promise<Buffer | undefined> {
+  const broken = (cause: string): ObsError =>
+    new ObsError({
+      what: 'the chart mirror does not answer as it should',
+      object: url,
+      cause,
+      next: `curl -fsSI ${url}; or take the charts from a folder: --charts DIR`,
+    });
+  let answer: Response;
+  try {
+    answer = await fetch(url, { signal: AbortSignal.timeout(60_000) });
+  } catch (error) {
+    throw broken(error instanceof Error && error.cause ? messageOf(error.cause) : messageOf(error));
+  }
+  if (answer.status === 404 && optional) return undefined;
+  if (!answer.ok) throw broken(`HTTP ${answer.status}`);
+  return Buffer.from(await answer.arrayBuffer());
+}
+
+/** By helm itself, so that its proxies, certificates and registry logins count; no repository is added to the user's helm. */
+async function pull(helm: string, dir: string, pin: Pin, oci: string | undefined): Promise<string> {
+  const from = oci ? [oci] : [pin.chart, '--repo', pin.repo];
+  const result = await exec(helm, ['pull', ...from, '--version', pin.version, '--destination', dir], { timeout: 120_000 });
+  const file = join(dir, archiveOf(pin));
+  if (!result.ok || !existsSync(file))
+    throw new ObsError({
+      what: 'a chart cannot be fetched',
+      object: `${pin.chart} ${pin.version} from ${oci ?? pin.repo}`,
+      cause: lastLines(result.stderr) || 'helm pull wrote no archive',
+      next: 'check the way to it, or take the charts from elsewhere: --charts DIR (see genai-obs mirror --help)',
+    });
+  return file;
+}
+
+function cacheFolder(): string {
+  return process.env['GENAI_OBS_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'genai-obs', 'charts');
+}
+
+/** Fetched once. The file's name holds the digest, so that an archive that was damaged or exchanged is seen, and made anew. */
+async function cached(pin: Pin, source: string, fetchInto: (dir: string) => Promise<string>): Promise<string> {
+  const folder = join(cacheFolder(), source === '' ? 'upstream' : digestText(source).slice(0, 16));
+  await mkdir(folder, { recursive: true });
+  const prefix = `${pin.chart}-${pin.version}.`;
+  for (const name of (await readdir(folder)).filter((one) => one.startsWith(prefix) && one.endsWith('.tgz'))) {
+    const file = join(folder, name);
+    const digest = digestText(await readFile(file));
+    if (name === `${prefix}${digest}.tgz`) return file;
+    await rm(file, { force: true });
+  }
+  const dir = await mkdtemp(join(folder, '.fetch-'));
+  try {
+    const fresh = await verified(await fetchInto(dir), pin, undefined);
+    const file = join(folder, `${prefix}${digestText(await readFile(fresh))}.tgz`);
+    await rename(fresh, file);
+    return file;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** Against the list of the mirror that was chosen, else against the pin. @throws ObsError when the archive is another one */
+async function verified(file: string, pin: Pin, index: MirrorIndex | undefined): Promise<string> {
+  const expected = index?.charts[archiveOf(pin)] ?? pin.digest;
+  const digest = digestText(await readFile(file));
+  if (expected && expected !== digest)
+    throw new ObsError({
+      what: 'a chart is not the one that was pinned',
+      object: `${archiveOf(pin)} (${(await stat(file)).size} bytes)`,
+      cause: `its sha256 is ${digest}, expected ${expected}: it was damaged or exchanged on the way`,
+      next: 'fetch it anew (genai-obs mirror), and find out who changed it if it differs again',
+    });
+  return file;
+}
+
+export function digestText(data: string | Buffer): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** `--charts` as it was given: a folder must be there. @throws ObsError (usage) */
+export function checkSource(source: string): string {
+  if (source === '' || /^(https?|oci):\/\//.test(source)) return source;
+  if (!existsSync(source)) throw usageError(`--charts ${source}: there is no such folder`, 'give a folder of chart archives, https://…, or oci://…');
+  return absolute(source);
+}

@@ -1,0 +1,52 @@
+import { imageOf } from '../catalog.ts';
+import { type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
+import { OWN_LABEL, imageOneHost } from '../upstream.ts';
+import type { Addon } from '../types.ts';
+
+const COLLECTOR = 'ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib:0.158.0';
+const MANAGER = 'ghcr.io/open-telemetry/opentelemetry-operator/opentelemetry-operator:0.158.0';
+
+/** Makes collectors out of resources and injects SDKs (rows 004-OPR-*); signs its webhook's certificate itself (upstream.md A.2). */
+export const opentelemetryOperator: Addon = {
+  id: 'opentelemetry-operator',
+  title: 'OpenTelemetry Operator',
+  phase: 'operator',
+  chart: 'opentelemetry-operator',
+  release: 'opentelemetry-operator',
+  crds: { crds: { create: true }, manager: { collectorImage: { repository: 'unused' } }, admissionWebhooks: { certManager: { enabled: false } } },
+  workloads: () => [{ kind: 'Deployment', name: 'opentelemetry-operator' }],
+  needs: (config) => (isEnabled(config, 'cert-manager') ? ['release/cert-manager'] : []),
+  values: (config) => ({
+    fullnameOverride: 'opentelemetry-operator',
+    additionalLabels: OWN_LABEL,
+    // Templates of the chart: with them, uninstalling would delete every collector of the cluster.
+    crds: { create: false },
+    manager: {
+      image: imageOneHost(imageOf(MANAGER, config.global.imageRegistry)),
+      collectorImage: imageOneHost(imageOf(COLLECTOR, config.global.imageRegistry)),
+    },
+    admissionWebhooks: { certManager: { enabled: isEnabled(config, 'cert-manager') } },
+    testFramework: {},
+  }),
+  webhook: (config) => [
+    {
+      apiVersion: 'opentelemetry.io/v1beta1',
+      kind: 'OpenTelemetryCollector',
+      metadata: { name: 'genai-obs-dry-run', namespace: namespaceOf(config, 'opentelemetry-collector') },
+      spec: {
+        config: {
+          receivers: { otlp: { protocols: { grpc: {} } } },
+          exporters: { debug: {} },
+          service: { pipelines: { logs: { receivers: ['otlp'], exporters: ['debug'] } } },
+        },
+      },
+    },
+  ],
+};
+
+/** Which collectors it makes in this configuration. */
+export function madeByOperator(config: Config): boolean {
+  return (['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const).some(
+    (id) => isEnabled(config, id) && config[id].chart === 'opentelemetry-operator',
+  );
+}

@@ -1,0 +1,85 @@
+import { parse } from 'yaml';
+import { readAsset, yamlAsset } from '../core/assets.ts';
+import { ownLabels } from '../core/labels.ts';
+import type { Json, JsonMap, KubeObject } from '../core/types.ts';
+import { mapAt, set } from './edit.ts';
+import type { Input } from './types.ts';
+
+/**
+ * A collector as a resource of the OpenTelemetry operator, with the rights and the network policy that it needs.
+ * The operator adds `-collector` to the name of everything that it makes (upstream.md A.2; rows 004-COL-*).
+ */
+export function collectorResources(input: Input, spec: JsonMap): KubeObject[] {
+  const { place, config } = input;
+  const resource = place.workload.name.replace(/-collector$/, '');
+  const meta = (name: string): KubeObject['metadata'] => ({ name, namespace: place.namespace, labels: ownLabels(place.id) });
+  const role = `${config.namespace}-${place.id}`;
+  const clusterMeta = { name: role, labels: ownLabels(place.id) };
+  const rules = parse(readAsset('templates', place.id, 'rbac.yaml')) as Json;
+  const collector: KubeObject = {
+    apiVersion: 'opentelemetry.io/v1beta1',
+    kind: 'OpenTelemetryCollector',
+    metadata: meta(resource),
+    spec: {
+      image: input.image,
+      managementState: 'managed',
+      // Two replicas agree on nothing: no leader, no shared state.
+      upgradeStrategy: 'none',
+      config: input.configuration,
+      env: environment(config.global),
+      resources: yamlAsset<{ resources: JsonMap }>('templates', place.id, 'values.yaml').resources,
+      // Beside the ports that the operator finds in the configuration: what the doctor and Prometheus ask.
+      ports: [
+        { name: 'metrics', port: 8888, targetPort: 8888, protocol: 'TCP' },
+        { name: 'health', port: 13133, targetPort: 13133, protocol: 'TCP' },
+      ],
+      livenessProbe: { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+      // Ours below: the operator's own lets in only what it derives from the configuration.
+      networkPolicy: { enabled: false },
+      ...spec,
+    },
+  };
+  return [
+    { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: clusterMeta, rules },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: clusterMeta,
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+      subjects: [{ kind: 'ServiceAccount', name: place.workload.name, namespace: place.namespace }],
+    },
+    networkPolicy(input, meta(place.workload.name)),
+    collector,
+  ];
+}
+
+/** In: OTLP where it is received, metrics and health. Out: everything, its targets are many. */
+function networkPolicy({ place, configuration }: Input, metadata: KubeObject['metadata']): KubeObject {
+  const otlp = Object.keys(mapAt(configuration, 'receivers')).includes('otlp') ? [4317, 4318] : [];
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata,
+    spec: {
+      podSelector: { matchLabels: { 'app.kubernetes.io/name': place.workload.name, 'app.kubernetes.io/managed-by': 'opentelemetry-operator' } },
+      policyTypes: ['Ingress'],
+      ingress: [{ ports: [...otlp, 8888, 13133].map((port) => ({ port, protocol: 'TCP' })) }],
+    },
+  };
+}
+
+function environment({ clusterName, environment: name }: Input['config']['global']): Json[] {
+  const field = (path: string): Json => ({ fieldRef: { fieldPath: path } });
+  return [
+    { name: 'CLUSTER_NAME', value: clusterName },
+    { name: 'ENVIRONMENT', value: name },
+    { name: 'NAMESPACE', valueFrom: field('metadata.namespace') },
+    { name: 'K8S_NODE_NAME', valueFrom: field('spec.nodeName') },
+    { name: 'K8S_NODE_IP', valueFrom: field('status.hostIP') },
+  ];
+}
+
+/** The node collectors' own logs must not come back to them, whatever made the pods. */
+export function excludingOwnLogs(configuration: JsonMap): JsonMap {
+  return set(configuration, ['receivers', 'file_log', 'exclude'], ['/var/log/pods/${env:NAMESPACE}_otel-*/*/*.log']);
+}

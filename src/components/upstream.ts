@@ -1,0 +1,35 @@
+import { yamlAsset } from '../core/assets.ts';
+import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
+import type { JsonMap } from '../core/types.ts';
+import type { Input } from './types.ts';
+
+/** On the objects of upstream charts: by this in its values a release is known as ours. */
+export const OWN_LABEL: Record<string, string> = { [PART_OF_LABEL]: PART_OF };
+
+/** `quay.io/prometheus/prometheus:v3.14.0` → its three parts, as charts want them. */
+export function imageParts(image: string): { registry: string; repository: string; tag: string } {
+  const slash = image.indexOf('/');
+  const colon = image.lastIndexOf(':');
+  return { registry: image.slice(0, slash), repository: image.slice(slash + 1, colon), tag: image.slice(colon + 1) };
+}
+
+/** Registry and repository in one, for charts that know no registry of its own. */
+export function imageOneHost(image: string): { repository: string; tag: string } {
+  const { registry, repository, tag } = imageParts(image);
+  return { repository: `${registry}/${repository}`, tag };
+}
+
+/** The same requests and limits as our own chart asks for. */
+export function resourcesOf({ place }: Input): JsonMap {
+  return yamlAsset<{ resources: JsonMap }>('templates', place.id, 'values.yaml').resources;
+}
+
+/** A changed ConfigMap rolls the pods. */
+export function checksumAnnotations({ checksums }: Input): Record<string, string> {
+  return Object.fromEntries(Object.entries(checksums).map(([name, hash]) => [`checksum/${name}`, hash]));
+}
+
+/** The claim as a volume, or one that dies with the pod. */
+export function dataVolume({ claim }: Input): JsonMap {
+  return claim ? { name: 'data', persistentVolumeClaim: { claimName: claim } } : { name: 'data', emptyDir: {} };
+}

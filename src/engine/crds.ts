@@ -1,0 +1,120 @@
+import { type Kube } from '../adapters/kube.ts';
+import { PINS } from '../charts/pins.ts';
+import { subsetDiff } from '../core/compare.ts';
+import { ObsError } from '../core/errors.ts';
+import { HOME_ANNOTATION, PART_OF, PART_OF_LABEL } from '../core/labels.ts';
+import type { KubeObject } from '../core/types.ts';
+import { refOf } from '../core/types.ts';
+import type { Hands } from './apply.ts';
+import { isOurs } from './foreign.ts';
+import type { Eyes } from './observe.ts';
+import type { CrdsStep, ObjectChange, Observation, Step } from './types.ts';
+
+/** Which chart and version a definition is of. */
+const CHART_ANNOTATION = 'genai-obs.io/chart';
+
+/** The definitions of a chart, labelled as ours. @throws ObsError when the chart cannot be had */
+async function definitions(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>): Promise<KubeObject[]> {
+  const chart = await eyes.charts.path({ source: 'upstream', name: step.chart });
+  const { gitVersion } = await eyes.kube.json<{ gitVersion: string }>('/version');
+  const objects = await eyes.helm.template({ release: step.chart, namespace: eyes.namespace }, chart, step.values, gitVersion, { crds: true });
+  return objects
+    .filter((object) => object.kind === 'CustomResourceDefinition')
+    .map(({ metadata, ...rest }): KubeObject => ({
+      ...(rest as KubeObject),
+      metadata: {
+        name: metadata.name,
+        labels: { ...metadata.labels, [PART_OF_LABEL]: PART_OF },
+        annotations: { ...metadata.annotations, [CHART_ANNOTATION]: `${step.chart}-${PINS[step.chart].version}`, [HOME_ANNOTATION]: eyes.namespace },
+      },
+    }));
+}
+
+interface Version {
+  name: string;
+  served?: boolean;
+}
+
+const versionsOf = (crd: KubeObject): Version[] => (crd['spec'] as { versions?: Version[] }).versions ?? [];
+
+/** Versions that we need and an existing definition does not serve. */
+function lacking(wanted: KubeObject, live: KubeObject): string[] {
+  const served = new Set(versionsOf(live).flatMap((one) => (one.served === false ? [] : [one.name])));
+  return versionsOf(wanted).flatMap((one) => (one.served === false || served.has(one.name) ? [] : [one.name]));
+}
+
+async function pairs(
+  step: CrdsStep,
+  eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>,
+): Promise<{ wanted: KubeObject; live: KubeObject | undefined }[]> {
+  const all = await definitions(step, eyes);
+  return Promise.all(all.map(async (wanted) => ({ wanted, live: await eyes.kube.read(refOf(wanted)) })));
+}
+
+/** What server-side apply would make of them. Definitions of others that serve what we need are used as they are. */
+export async function compareCrds(step: CrdsStep, eyes: Eyes): Promise<Observation> {
+  const rows = await pairs(step, eyes);
+  const changes = rows.flatMap(({ wanted, live }): ObjectChange[] => {
+    if (!live) return [{ ref: refOf(wanted), action: 'create', changes: [] }];
+    if (!isOurs(live)) return [];
+    const differences = subsetDiff({ metadata: wanted.metadata, spec: wanted['spec'] }, live);
+    return differences.length ? [{ ref: refOf(wanted), action: 'change', changes: differences }] : [];
+  });
+  const foreign = rows.filter(({ live }) => live && !isOurs(live)).length;
+  const detail = foreign ? { detail: `${foreign} of ${rows.length} are somebody else's and serve what is needed` } : {};
+  if (changes.length === 0) return { state: 'done', changes, ...detail };
+  return { state: changes.some((one) => one.action === 'create') ? 'absent' : 'drifted', changes, ...detail };
+}
+
+/**
+ * Definitions that somebody else owns and that lack a version we need: applying ours would take them over.
+ * @throws ObsError naming the definition and its owner
+ */
+export async function refuseForeignCrds(steps: Step[], eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>): Promise<void> {
+  for (const step of steps) {
+    if (step.kind !== 'crds') continue;
+    for (const { wanted, live } of await pairs(step, eyes)) {
+      const missing = live && !isOurs(live) ? lacking(wanted, live) : [];
+      if (!live || missing.length === 0) continue;
+      throw new ObsError({
+        what: 'a CustomResourceDefinition belongs to somebody else and is too old',
+        object: `CustomResourceDefinition ${wanted.metadata.name}`,
+        cause: `${ownerOf(live)} made it; it does not serve ${missing.join(', ')}, which ${step.chart} ${PINS[step.chart].version} needs`,
+        next: `let its owner upgrade it, or hand it over: kubectl label crd ${wanted.metadata.name} ${PART_OF_LABEL}=${PART_OF}`,
+      });
+    }
+  }
+}
+
+function ownerOf({ metadata }: KubeObject): string {
+  const { annotations = {}, managedFields = [] } = metadata;
+  const release = annotations['meta.helm.sh/release-name'];
+  if (release) return `helm release ${annotations['meta.helm.sh/release-namespace'] ?? ''}/${release}`;
+  return managedFields[0]?.manager ?? 'somebody';
+}
+
+/** Creates and upgrades our definitions, and waits until the API serves them. @throws ObsError */
+export async function applyCrds(step: CrdsStep, hands: Hands, report: (detail: string) => void): Promise<void> {
+  const own = (await pairs(step, hands)).filter(({ live }) => !live || isOurs(live)).map(({ wanted }) => wanted);
+  if (own.length === 0) return;
+  report(`server-side apply of ${own.length} definitions`);
+  await hands.kubectl.apply(own);
+  const deadline = Date.now() + hands.timeout;
+  for (const crd of own) {
+    while (!(await isEstablished(hands.kube, crd))) {
+      if (Date.now() > deadline || hands.signal.aborted)
+        throw new ObsError({
+          what: 'the API server does not serve a new definition',
+          object: `CustomResourceDefinition ${crd.metadata.name}`,
+          next: `kubectl describe crd ${crd.metadata.name}; then run the same install again: it carries on`,
+        });
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
+
+async function isEstablished(kube: Kube, crd: KubeObject): Promise<boolean> {
+  const live = await kube.read(refOf(crd));
+  const conditions = (live?.['status'] as { conditions?: { type: string; status: string }[] } | undefined)?.conditions ?? [];
+  return conditions.some((one) => one.type === 'Established' && one.status === 'True');
+}

@@ -1,0 +1,37 @@
+import { ADDONS } from '../components/addons/index.ts';
+import type { Addon } from '../components/types.ts';
+import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
+import { namespaceStepId } from './stepIds.ts';
+import type { Step } from './types.ts';
+
+/** Definitions, then the release, then its webhook: each waits for the one before. */
+export function addonSteps(config: Config): Step[] {
+  return ADDONS.filter((addon) => isEnabled(config, addon.id)).flatMap((addon) => stepsOf(config, addon));
+}
+
+function stepsOf(config: Config, addon: Addon): Step[] {
+  const { id, title, phase, chart, crds, webhook, provided } = addon;
+  const namespace = namespaceOf(config, id);
+  const before = [namespaceStepId(config, namespace), ...(addon.needs?.(config) ?? [])];
+  const steps: Step[] = [];
+  if (crds) steps.push({ kind: 'crds', id: `crds/${id}`, phase, title: `Definitions of ${title}`, needs: ['namespace'], chart, values: crds });
+  steps.push({
+    kind: 'release',
+    id: `release/${id}`,
+    phase,
+    title,
+    needs: [...before, ...(crds ? [`crds/${id}`] : [])],
+    release: addon.release,
+    namespace,
+    chart: { source: 'upstream', name: chart },
+    values: addon.values(config),
+    workloads: addon.workloads(config).map((workload) => ({ ...workload, namespace })),
+    ...(provided ? { provided } : {}),
+  });
+  if (webhook) {
+    const objects = webhook(config);
+    const places = objects.flatMap(({ metadata }) => (metadata.namespace ? [namespaceStepId(config, metadata.namespace)] : []));
+    steps.push({ kind: 'webhook', id: `webhook/${id}`, phase, title: `Webhook of ${title}`, needs: [`release/${id}`, ...places], objects });
+  }
+  return steps;
+}

@@ -1,0 +1,87 @@
+import { chartDigest, folderAsset, yamlAsset } from '../core/assets.ts';
+import type { JsonMap } from '../core/types.ts';
+import { placed } from '../components/addresses.ts';
+import { imageOf, placeOf, releaseOf } from '../components/catalog.ts';
+import type { Component, Input } from '../components/types.ts';
+import type { ChartName } from '../charts/pins.ts';
+import type { Config } from '../profile/schema.ts';
+import { namespaceStepId } from './stepIds.ts';
+import type { RemovalStep, Step } from './types.ts';
+
+/** Which component's pods mount which ConfigMap. */
+export const MOUNTED_BY: Record<string, string> = {
+  'grafana-datasources': 'grafana',
+  'grafana-dashboards-provider': 'grafana',
+  'genai-dashboards': 'grafana',
+  'prometheus-rules': 'prometheus',
+};
+
+/** A release of our own chart or of an upstream one, or a resource of the operator; nothing where a whole stack's chart brings it. */
+export function componentStep(config: Config, component: Component, checksums: Record<string, string>, present: Set<string>): Step[] {
+  const place = placeOf(config, component.id);
+  const claim = config.storage.enabled && place.claim ? place.claim.name : '';
+  const input: Input = {
+    config,
+    place,
+    configuration: placed(component.configure(yamlConfig(component.id), config), config, place.namespace),
+    image: imageOf(place.image, config.global.imageRegistry),
+    claim,
+    checksums: Object.fromEntries(
+      Object.entries(MOUNTED_BY).flatMap(([name, id]) => (id === component.id && checksums[name] ? [[name, checksums[name]]] : [])),
+    ),
+  };
+  const needs = [namespaceStepId(config, place.namespace), ...(claim ? [`claim/${claim}`] : []), ...component.needs.filter((id) => present.has(id))];
+  const base = { phase: component.phase, title: place.title };
+  if (place.chart === 'opentelemetry-operator')
+    return [
+      {
+        ...base,
+        kind: 'objects',
+        id: `resource/${place.workload.name.replace(/-collector$/, '')}`,
+        needs: [...needs, 'webhook/opentelemetry-operator'],
+        objects: component.resources?.(input) ?? [],
+        workloads: [{ ...place.workload, namespace: place.namespace }],
+      },
+    ];
+  const release = releaseOf(config, component.id);
+  const values = place.chart === 'genai-obs' ? ownValues(component, input) : component.upstream?.[place.chart as ChartName]?.(input);
+  if (!release || !values) return [];
+  return [
+    {
+      ...base,
+      kind: 'release',
+      id: `release/${component.id}`,
+      needs,
+      release: release.name,
+      namespace: release.namespace,
+      chart: place.chart === 'genai-obs' ? { source: 'genai-obs', name: component.id } : { source: 'upstream', name: place.chart as ChartName },
+      values,
+      workloads: [{ ...place.workload, namespace: place.namespace }],
+      ...(component.rereads ? { rereads: component.rereads } : {}),
+    },
+  ];
+}
+
+function ownValues(component: Component, { config, configuration, image, claim, checksums }: Input): JsonMap {
+  return { image, config: configuration, checksums, storage: { claim }, chartDigest: chartDigest(component.id), ...component.values?.(config) };
+}
+
+/** A component that is switched off after it was installed goes, with the ConfigMaps that only it mounts. */
+export function removalStep(config: Config, component: Component): RemovalStep {
+  const { namespace, title } = placeOf(config, component.id);
+  const objects = Object.entries(MOUNTED_BY).flatMap(([name, id]) => (id === component.id ? [{ apiVersion: 'v1', kind: 'ConfigMap', namespace, name }] : []));
+  return {
+    kind: 'removal',
+    id: `removal/${component.id}`,
+    phase: component.phase,
+    title: `${title} (switched off)`,
+    needs: ['namespace'],
+    release: component.id,
+    namespace,
+    objects,
+  };
+}
+
+function yamlConfig(id: string): JsonMap {
+  return folderAsset(`templates/${id}`, 'config.yaml')['config.yaml'] === undefined ? {} : yamlAsset('templates', id, 'config.yaml');
+}
