@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ChartName, PINS } from '../../src/charts/pins.ts';
-import { upstreamReleases } from '../../src/charts/releases.ts';
+import { upstreamReleases, upstreamValues } from '../contracts/lib/releases.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import { type Chart, checkArchives, readChart } from '../contracts/lib/archive.ts';
 import { type ChartFacts, knownCharts, readFacts, rendered, renderedNames } from '../contracts/lib/facts.ts';
@@ -53,7 +53,7 @@ describe('facts of the pinned charts', () => {
 describe('upstream releases of the profiles', () => {
   it('set only values that their charts read', () => {
     expect(
-      upstreamReleases().flatMap((release) => unknownValues(readFacts(release.chart), release.values, factsOf).map((text) => `${release.case}: ${text}`)),
+      upstreamValues().flatMap((release) => unknownValues(readFacts(release.chart), release.values, factsOf).map((text) => `${release.case}: ${text}`)),
     ).toEqual([]);
   });
 

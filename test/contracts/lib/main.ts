@@ -1,10 +1,13 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { type Helm, helmFor } from '../../../src/adapters/helm.ts';
+import { parseManifest } from '../../../src/adapters/helm.ts';
 import { type ChartName, PINS, type Pin } from '../../../src/charts/pins.ts';
-import { type UpstreamRelease, upstreamReleases } from '../../../src/charts/releases.ts';
-import { ObsError, usageError } from '../../../src/core/errors.ts';
+import { type UpstreamRelease, upstreamReleases } from './releases.ts';
+import { ObsError, messageOf, usageError } from '../../../src/core/errors.ts';
 import type { JsonMap, KubeObject } from '../../../src/core/types.ts';
 import { type Chart, archiveName, checkArchives, readChart } from './archive.ts';
 import { type ChartFacts, type RenderedObject, knownCharts, readFacts, writeFacts } from './facts.ts';
@@ -59,16 +62,15 @@ export async function contracts(charts: string, check: boolean): Promise<string[
   return lines;
 }
 
-async function factsOf(dir: string, name: ChartName, releases: UpstreamRelease[], helm: (namespace: string) => Helm): Promise<ChartFacts> {
+async function factsOf(dir: string, name: ChartName, releases: UpstreamRelease[], helm: string): Promise<ChartFacts> {
   const pin: Pin = PINS[name];
   const archive = join(dir, archiveName(pin));
   const chart = await readChart(archive);
   if (chart.name !== name || chart.version !== pin.version) throw usageError(`${archive} holds ${chart.name} ${chart.version}, not ${name} ${pin.version}`);
   const tree = valueTree(chart, (inner, version) => isPinned(inner, version));
-  const byDefault = await helm('default').template(name, archive, ENOUGH[name] ?? {}, KUBE_VERSION);
+  const byDefault = await render(helm, archive, { release: name, namespace: 'default', values: ENOUGH[name] ?? {} });
   const renders: Record<string, RenderedObject[]> = {};
-  for (const release of releases.filter((one) => one.chart === name))
-    renders[release.case] = objectFacts(await helm(release.namespace).template(release.release, archive, release.values, KUBE_VERSION));
+  for (const release of releases.filter((one) => one.chart === name)) renders[release.case] = objectFacts(await render(helm, archive, release));
   return {
     chart: name,
     version: chart.version,
@@ -97,11 +99,37 @@ function crdFiles(chart: Chart): string[] {
   ];
 }
 
-/** The first helm of the PATH under one of its usual names. Only `template` is used: no cluster is asked. */
-function findHelm(): (namespace: string) => Helm {
+/** All objects of a release, those of its hooks too: their images are wanted as well. @throws ObsError when the chart does not render */
+async function render(
+  helm: string,
+  archive: string,
+  { release, namespace, values }: Pick<UpstreamRelease, 'release' | 'namespace' | 'values'>,
+): Promise<KubeObject[]> {
+  const dir = await mkdtemp(join(tmpdir(), 'genai-obs-values-'));
+  try {
+    const file = join(dir, 'values.json');
+    await writeFile(file, JSON.stringify(values), { mode: 0o600 });
+    const args = ['template', release, archive, '--namespace', namespace, '--kube-version', KUBE_VERSION, '--values', file];
+    const { stdout } = await promisify(execFile)(helm, args, { maxBuffer: 64e6 });
+    return parseManifest(stdout);
+  } catch (error) {
+    const cause = messageOf(error).split('\n').slice(1).join(' ').trim();
+    throw new ObsError({
+      what: 'a chart does not render',
+      object: `release ${namespace}/${release} of ${archive}`,
+      cause,
+      next: 'mend its values, then run this again',
+    });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** The first helm of the PATH under one of its usual names. */
+function findHelm(): string {
   const file = [process.env['GENAI_OBS_HELM'], 'helm', 'helm3', 'helm4'].find((one) => one && answers(one));
   if (!file) throw new ObsError({ what: 'there is no helm in the PATH', next: 'install helm 3.12 or newer, or name it in GENAI_OBS_HELM' });
-  return (namespace) => helmFor('', namespace, file);
+  return file;
 }
 
 function answers(file: string): boolean {
