@@ -11,7 +11,6 @@ export const alertmanager: Component = {
     // Receivers and routes come together: lists are replaced whole (upstream.md A.7).
     alertmanager: (input) => ({
       fullnameOverride: 'alertmanager',
-      commonLabels: OWN_LABEL,
       podLabels: OWN_LABEL,
       podAnnotations: checksumAnnotations(input),
       image: imageOneHost(input.image),
