@@ -1,5 +1,6 @@
 import { collectorEnv, withoutExporter } from './collector.ts';
 import { set } from './edit.ts';
+import { ingestService, protectedEntry, protectedValues, secretVolumes } from './mtls.ts';
 import { collectorResources } from './operator.ts';
 import type { Component } from './types.ts';
 
@@ -7,22 +8,29 @@ import type { Component } from './types.ts';
 export const gatewayCollector: Component = {
   id: 'opentelemetry-collector',
   phase: 'collectors',
-  needs: [],
+  needs: ['certificates'],
   configure(base, config) {
     // 000-VAL-07: the share as the processor wants it, in percent.
     let out = set(base, ['processors', 'probabilistic_sampler', 'sampling_percentage'], Number((config.genai.sampling.rate * 100).toPrecision(12)));
     if (!config.prometheus.enabled) out = withoutExporter(out, 'otlp_http/prometheus');
     if (!config.loki.enabled) out = withoutExporter(out, 'otlp_http/loki');
     if (!config.tempo.enabled) out = withoutExporter(out, 'otlp_grpc/tempo');
-    return out;
+    return protectedEntry(out, config);
   },
-  values: (config) => ({ replicas: config['opentelemetry-collector'].replicaCount, ...collectorEnv(config) }),
-  resources: (input) =>
-    collectorResources(input, {
+  values: (config) => ({
+    replicas: config['opentelemetry-collector'].replicaCount,
+    ...protectedValues(config, 'opentelemetry-collector'),
+    ...collectorEnv(config),
+  }),
+  resources: (input) => [
+    ...collectorResources(input, {
       mode: 'deployment',
       replicas: input.config['opentelemetry-collector'].replicaCount,
       securityContext: { runAsNonRoot: true, runAsUser: 10001, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
       // Longer than the flush interval of the span metrics.
       terminationGracePeriodSeconds: 20,
+      ...secretVolumes(input.config, 'opentelemetry-collector'),
     }),
+    ...ingestService(input.config, { 'app.kubernetes.io/name': input.place.workload.name, 'app.kubernetes.io/managed-by': 'opentelemetry-operator' }),
+  ],
 };

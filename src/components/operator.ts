@@ -2,7 +2,7 @@ import { parse } from 'yaml';
 import { readAsset, yamlAsset } from '../core/assets.ts';
 import { ownLabels } from '../core/labels.ts';
 import type { Json, JsonMap, KubeObject } from '../core/types.ts';
-import { mapAt, set } from './edit.ts';
+import { at, mapAt, set } from './edit.ts';
 import type { Input } from './types.ts';
 
 /**
@@ -55,7 +55,7 @@ export function collectorResources(input: Input, spec: JsonMap): KubeObject[] {
 
 /** In: OTLP where it is received, metrics and health. Out: everything, its targets are many. */
 function networkPolicy({ place, configuration }: Input, metadata: KubeObject['metadata']): KubeObject {
-  const otlp = Object.keys(mapAt(configuration, 'receivers')).includes('otlp') ? [4317, 4318] : [];
+  const otlp = Object.entries(mapAt(configuration, 'receivers')).flatMap(([name, receiver]) => (/^otlp(\/|$)/.test(name) ? portsOf(receiver) : []));
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
@@ -66,6 +66,12 @@ function networkPolicy({ place, configuration }: Input, metadata: KubeObject['me
       ingress: [{ ports: [...otlp, 8888, 13133].map((port) => ({ port, protocol: 'TCP' })) }],
     },
   };
+}
+
+/** On which an OTLP receiver listens for others. */
+function portsOf(receiver: Json): number[] {
+  const endpoints = Object.values(mapAt(receiver, 'protocols')).map((protocol) => String(at(protocol, 'endpoint')));
+  return endpoints.filter((endpoint) => !endpoint.startsWith('127.')).map((endpoint) => Number(endpoint.split(':').at(-1)));
 }
 
 function environment({ clusterName, environment: name }: Input['config']['global']): Json[] {

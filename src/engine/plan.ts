@@ -11,6 +11,7 @@ import { ruleFiles } from '../components/rulefiles.ts';
 import type { Component } from '../components/types.ts';
 import { type ComponentId, type Config, isEnabled, namespaceOf, namespacesOf } from '../profile/schema.ts';
 import { addonSteps } from './planAddons.ts';
+import { protectionSteps } from './planProtection.ts';
 import { MOUNTED_BY, componentStep, removalStep } from './planComponents.ts';
 import { namespaceStepId } from './stepIds.ts';
 import type { ObjectsStep, Step } from './types.ts';
@@ -24,6 +25,7 @@ export function buildPlan(config: Config): Step[] {
     ...objects,
     ...secretSteps(config),
     ...addonSteps(config),
+    ...protectionSteps(config),
   ];
   const checksums = checksumsOf(objects);
   const present = new Set(steps.map((step) => step.id));

@@ -4,6 +4,7 @@ import { LineCounter, type Node, isMap, isScalar, parseDocument } from 'yaml';
 import { assetPath } from '../core/assets.ts';
 import { messageOf, usageError } from '../core/errors.ts';
 import type { Json, JsonMap } from '../core/types.ts';
+import { refuseContradictions } from './rules.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, ConfigSchema } from './schema.ts';
 
 /** One layer of configuration and where it came from, for error messages. */
@@ -89,7 +90,7 @@ function isPlain(value: Json | undefined): value is JsonMap {
 export function resolve(layers: Layer[]): Config {
   const merged = layers.reduce<JsonMap>((sum, layer) => merge(sum, layer.data), {});
   const result = v.safeParse(ConfigSchema, merged);
-  if (result.success) return settled(result.output);
+  if (result.success) return refuseContradictions(settled(result.output));
   const issue = result.issues[0];
   const path = (issue.path ?? []).map((item) => String(item.key));
   const layer = layers.findLast((candidate) => has(candidate.data, path)) ?? layers.at(-1);

@@ -40,6 +40,31 @@ const ownNamespace = v.optional(v.union([v.literal(''), name]), '');
 const chart = <const T extends string>(upstream: T[]) => v.optional(v.picklist(['genai-obs', ...upstream]), 'genai-obs');
 /** What only an upstream chart brings. */
 const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace };
+const nodePort = v.optional(v.pipe(v.number(), v.integer(), v.minValue(30000), v.maxValue(32767)));
+/** Protection of OTLP on its way in (rows 004-SEC-01, 004-P5-06). */
+const security = {
+  mtls: v.optional(
+    v.strictObject({
+      enabled: v.optional(v.boolean(), false),
+      /** `external`: plain OTLP stays for applications inside of the cluster; `strict`: no OTLP without a client certificate. */
+      mode: v.optional(v.picklist(['external', 'strict']), 'external'),
+      /** Further host names and addresses of the gateway's certificate: how senders outside of the cluster reach it. */
+      names: v.optional(v.array(v.pipe(v.string(), v.regex(/^[a-zA-Z0-9*][-a-zA-Z0-9.:]*$/, 'must be a host name or an address'))), []),
+      /** Senders outside of the cluster that get a client certificate each: Secret `otel-client-NAME`. */
+      clients: v.optional(v.array(name), []),
+    }),
+    {},
+  ),
+  ingest: v.optional(
+    v.strictObject({
+      /** Secret in the gateway's namespace whose key `token` senders outside of the cluster show; empty: none. */
+      tokenSecret: ownNamespace,
+      /** Secret of type kubernetes.io/tls with the gateway's certificate; empty: that of mutual TLS. */
+      tlsSecret: ownNamespace,
+    }),
+    {},
+  ),
+};
 
 /** A profile after all layers are merged; every key has a value. Row 000-VAL-01 to 000-VAL-08 name the defaults. */
 export const ConfigSchema = v.strictObject({
@@ -63,6 +88,14 @@ export const ConfigSchema = v.strictObject({
     chart: chart(['opentelemetry-operator']),
     namespace: ownNamespace,
     replicaCount: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)),
+    /** Entry for senders outside of the cluster; anything but ClusterIP needs mutual TLS, or a token over TLS. */
+    expose: v.optional(
+      v.strictObject({
+        type: v.optional(v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']), 'ClusterIP'),
+        nodePorts: v.optional(v.strictObject({ grpc: nodePort, http: nodePort }), {}),
+      }),
+      {},
+    ),
   }),
   'opentelemetry-node-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
   'opentelemetry-cluster-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
@@ -85,7 +118,8 @@ export const ConfigSchema = v.strictObject({
   'kube-state-metrics': v.strictObject({ enabled, chart: chart(['kube-state-metrics', 'kube-prometheus-stack']), namespace: ownNamespace }),
   'opentelemetry-operator': v.optional(v.strictObject(addon), {}),
   'kube-prometheus-stack': v.optional(v.strictObject(addon), {}),
-  'cert-manager': v.optional(v.strictObject(addon), {}),
+  /** `existing`: somebody else's is in the cluster and serves. */
+  'cert-manager': v.optional(v.strictObject({ ...addon, existing: v.optional(v.boolean(), false) }), {}),
   jaeger: v.optional(v.strictObject(addon), {}),
   'metrics-server': v.optional(v.strictObject(addon), {}),
   'csi-driver-nfs': v.optional(v.strictObject(addon), {}),
@@ -103,6 +137,9 @@ export const ConfigSchema = v.strictObject({
     /** Share of traces kept, 0 to 1. */
     sampling: v.strictObject({ rate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)) }),
   }),
+  /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
+  macos: v.optional(v.strictObject({ enabled }), { enabled: false }),
+  security: v.optional(v.strictObject(security), {}),
 });
 
 export type Config = v.InferOutput<typeof ConfigSchema>;

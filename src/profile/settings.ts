@@ -10,6 +10,8 @@ export const SETTINGS: Record<string, string> = {
   'storage.storageClass': 'Storage class of all claims; empty: the cluster’s default class.',
   'opentelemetry-collector.enabled': 'Gateway: OTLP entry, enrichment, span metrics, sampling, export.',
   'opentelemetry-collector.replicaCount': 'Replicas of the gateway.',
+  'opentelemetry-collector.expose.type':
+    'Entry for senders outside of the cluster, Service `otel-ingest`: `ClusterIP` (none), `NodePort` or `LoadBalancer`; needs mutual TLS or a token.',
   'opentelemetry-node-collector.enabled': 'One collector a node: container logs, host and kubelet metrics.',
   'opentelemetry-cluster-collector.enabled': 'One collector: cluster metrics and Kubernetes events.',
   'prometheus.enabled': 'Metric storage, rules.',
@@ -27,6 +29,9 @@ export const SETTINGS: Record<string, string> = {
   'grafana.size': 'Size of the claim.',
   'grafana.service.type': '`ClusterIP`, `NodePort` or `LoadBalancer`.',
   'kube-state-metrics.enabled': 'The cluster’s state as `kube_*` series.',
+  'macos.enabled': 'Dashboard and alerts of Macs whose collectors `genai-obs macos bundle` made.',
+  'security.mtls.enabled': 'Mutual TLS between collectors and for senders outside of the cluster, on 4319 (gRPC) and 4320 (HTTP); needs cert-manager.',
+  'security.mtls.mode': '`external`: applications inside of the cluster may send plain OTLP; `strict`: nobody may.',
   'genai.cost.budgetLimit': 'USD per day; drives the budget alerts and the dashboard’s threshold; 0: no budget.',
   'genai.cost.prices': 'USD per million tokens, `model: {input, output}`; wins over templates/prices.yaml.',
   'genai.sampling.rate': 'Share of traces that are stored, 0 to 1. Span metrics count all of them.',
