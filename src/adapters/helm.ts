@@ -12,6 +12,8 @@ import { lastLines } from './kubectl.ts';
 interface Payload {
   values: JsonMap;
   objects: KubeObject[];
+  /** What its hooks make: helm does not remove that with the release. */
+  hooks: KubeObject[];
   /** Name and version of the chart. */
   chart: { name: string; version: string };
 }
@@ -172,8 +174,14 @@ function decode(data: string): Payload {
   const release = JSON.parse(gunzipSync(packed).toString()) as {
     config?: JsonMap;
     manifest?: string;
+    hooks?: { manifest?: string }[];
     chart?: { metadata?: { name?: string; version?: string } };
   };
   const { name = '', version = '' } = release.chart?.metadata ?? {};
-  return { values: release.config ?? {}, objects: parseManifest(release.manifest ?? ''), chart: { name, version } };
+  return {
+    values: release.config ?? {},
+    objects: parseManifest(release.manifest ?? ''),
+    hooks: (release.hooks ?? []).flatMap((hook) => parseManifest(hook.manifest ?? '')),
+    chart: { name, version },
+  };
 }

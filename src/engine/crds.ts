@@ -21,13 +21,20 @@ async function definitions(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'c
   return objects
     .filter((object) => object.kind === 'CustomResourceDefinition')
     .map(({ metadata, ...rest }): KubeObject => ({
-      ...(rest as KubeObject),
+      ...withoutAuthority(rest as KubeObject),
       metadata: {
         name: metadata.name,
         labels: { ...metadata.labels, [PART_OF_LABEL]: PART_OF },
         annotations: { ...metadata.annotations, [CHART_ANNOTATION]: `${step.chart}-${PINS[step.chart].version}`, [HOME_ANNOTATION]: eyes.namespace },
       },
     }));
+}
+
+/** Made anew by each rendering; set once the webhook serves (conversion.ts). */
+function withoutAuthority(crd: KubeObject): KubeObject {
+  const spec = structuredClone(crd['spec']) as { conversion?: { webhook?: { clientConfig?: { caBundle?: string } } } };
+  delete spec.conversion?.webhook?.clientConfig?.caBundle;
+  return { ...crd, spec };
 }
 
 interface Version {

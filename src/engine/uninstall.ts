@@ -65,10 +65,12 @@ export async function planRemoval(look: Look): Promise<RemovalPlan> {
   const places = await namespacesOfInstallation(look);
   const releases = [...(await releasesIn(look.kube, places)).values()].filter(isOurRelease);
   const names = new Set(releases.map(releaseId));
+  const hooked = new Set(releases.flatMap((r) => r.payload().hooks.map((object) => refText(refOf(placed(object, r.namespace))))));
   const own = (await ownObjects(look, places)).filter((o) => !isOfOperator(o) && (isApplied(o) || isOrphan(o, names)));
   const found = own.filter((o) => o.kind === 'Namespace');
   const rest = own.filter((o) => o.kind !== 'Namespace' && !(o.kind === 'Lease' && o.metadata.name === LEASE));
-  const foreign = (await Promise.all(found.map((o) => foreignObjects(look, o.metadata.name, names)))).flat();
+  const others = (await Promise.all(found.map((o) => foreignObjects(look, o.metadata.name, names)))).flat();
+  const foreign = others.filter((o) => !hooked.has(refText(refOf(o))));
   const kept = new Set(foreign.map((o) => o.metadata.namespace));
   const free = found.filter((o) => !kept.has(o.metadata.name)).map(refOf);
   return {
@@ -148,7 +150,7 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
   };
   const drop = (ref: ObjectRef): Promise<void> => timed(refText(ref), async () => void (await hands.kube.remove(ref)));
   // Read before they go: what the charts made has not always a label of ours.
-  const rendered = await renderedBy(plan, hands);
+  const { rendered, hooks } = await madeBy(plan, hands);
   await Promise.all(plan.resources.map(drop));
   // An operator that is removed first leaves its finalizers behind (peers.md 3).
   await gone(plan.resources, hands);
@@ -157,6 +159,8 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
       timed(`release ${release.name}`, async () => void (await hands.helm.uninstall({ release: release.name, namespace: release.namespace }))),
     ),
   );
+  // What hooks made stays when a release goes: certificates, service accounts of jobs.
+  await Promise.all(hooks.map(async (ref) => void (await hands.kube.remove(ref))));
   await Promise.all(plan.objects.filter((ref) => ref.name !== JOURNAL).map(drop));
   if (options.deleteData) await Promise.all(plan.data.map(drop));
   // The journal goes last: until then an interrupted uninstall can be told from "not installed".
@@ -170,19 +174,22 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
     ...new Set([hands.namespace, ...[...plan.namespaces, ...plan.held].map((ref) => ref.name), ...plan.releases.map((release) => release.namespace)]),
   ];
   const ownStaying = [...(options.deleteData ? [] : plan.namespaces), ...plan.held].map(refText);
-  await proveGone(hands, places, rendered, new Set([...kept, ...staying]), options.deleteData);
+  await proveGone(hands, places, [...rendered, ...hooks], new Set([...kept, ...staying]), options.deleteData);
   return { removed, kept: [...kept, ...ownStaying], kinds: ownableKinds().length };
 }
 
-/** What the charts of the releases made, by helm's record. */
-async function renderedBy(plan: RemovalPlan, hands: Hands): Promise<ObjectRef[]> {
+/** What the charts of the releases made, by helm's record; tests are run by hand only. */
+async function madeBy(plan: RemovalPlan, hands: Hands): Promise<{ rendered: ObjectRef[]; hooks: ObjectRef[] }> {
   const records = await releasesIn(hands.kube, [...new Set(plan.releases.map((release) => release.namespace))]);
-  return plan.releases.flatMap((release) => {
-    const objects = records.get(releaseId(release))?.payload().objects ?? [];
-    return objects
-      .filter((object) => object.metadata.annotations?.['helm.sh/resource-policy'] !== 'keep')
-      .map((object) => refOf(placed(object, release.namespace)));
-  });
+  const refs = (of: 'objects' | 'hooks'): ObjectRef[] =>
+    plan.releases.flatMap((release) => {
+      const objects = records.get(releaseId(release))?.payload()[of] ?? [];
+      const going = objects.filter(
+        ({ metadata: { annotations = {} } }) => annotations['helm.sh/resource-policy'] !== 'keep' && annotations['helm.sh/hook'] !== 'test',
+      );
+      return going.map((object) => refOf(placed(object, release.namespace)));
+    });
+  return { rendered: refs('objects'), hooks: refs('hooks') };
 }
 
 /** Waits until objects are not there any more. @throws ObsError naming those that stay, and their finalizers */
