@@ -117,7 +117,7 @@ function ownNames(workload: string, cluster: string): [kind: string, name: strin
 /** Charts of others do not carry our label: helm's note says which release an object is of, an operator signs its own. */
 function madeBy({ metadata: { labels = {}, annotations = {} } }: KubeObject, release: { name: string; namespace: string } | undefined): boolean {
   const helm = annotations['meta.helm.sh/release-name'] === release?.name && annotations['meta.helm.sh/release-namespace'] === release?.namespace;
-  return (release !== undefined && helm) || /operator$/.test(labels['app.kubernetes.io/managed-by'] ?? labels['managed-by'] ?? '');
+  return (release !== undefined && helm) || (labels['app.kubernetes.io/managed-by'] ?? labels['managed-by'] ?? '').endsWith('operator');
 }
 
 /** Whether all components come from our charts. */
