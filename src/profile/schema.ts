@@ -44,6 +44,8 @@ export const ConfigSchema = v.strictObject({
   tempo: v.strictObject({ enabled, retention: duration, size: quantity }),
   grafana: v.strictObject({ enabled, size: quantity, service: v.strictObject({ type: v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']) }) }),
   'kube-state-metrics': v.strictObject({ enabled }),
+  /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
+  macos: v.strictObject({ enabled }),
   genai: v.strictObject({
     cost: v.strictObject({
       /** USD per day. */

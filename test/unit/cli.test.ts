@@ -10,7 +10,7 @@ interface Bundle {
   startupPath: (metafile: object) => { bytes: number; inputs: string[] };
 }
 
-const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'uninstall', 'open', 'completion'];
+const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'uninstall', 'open', 'macos', 'completion'];
 const NODE = process.execPath;
 /** Inside the package, so that the bundle finds templates/ and profiles/ as dist/ does. */
 const dist = resolve(`node_modules/.cache/genai-obs-cli-${process.pid}`);
@@ -63,7 +63,7 @@ describe('--help', () => {
   });
 
   it('is as it was (test/golden/help.txt)', () => {
-    const text = [[], ...VERBS.map((verb) => [verb]), ['backup', 'verify']].map(
+    const text = [[], ...VERBS.map((verb) => [verb]), ['backup', 'verify'], ['macos', 'bundle']].map(
       (words) => `$ genai-obs ${[...words, '--help'].join(' ')}\n${help(...words).stdout}`,
     );
     golden('help.txt', text.join('\n'));
@@ -101,6 +101,9 @@ describe('bad input', () => {
     [['doctor', '-o', 'pdf'], /Allowed choices are table, short, json, junit/],
     [['uninstall', '--timeout', 'x'], /--timeout takes seconds/],
     [['open', '--port', '99999'], /--port takes a port number/],
+    [['macos'], /Usage: genai-obs macos/],
+    [['macos', 'bundle', '--host', 'studio-1', '--endpoint', 'gw:4317'], /needs a place to write to/],
+    [['macos', 'bundle', '--host', 'Studio 1', '--endpoint', 'gw:4317', '--out', 'macs'], /--host takes a DNS label, not "Studio 1"/],
     [['restore'], /missing required argument 'path'/],
     [['completion', 'powershell'], /there is no completion for "powershell"/],
     [['completion'], /missing required argument 'shell'/],
