@@ -171,7 +171,7 @@ macos
   .option('--host <name>', 'name of a Mac, a DNS label: its folder and its host.name; repeatable', collect)
   .option('--endpoint <host:port>', "OTLP gRPC entry of the gateway's collector, as the Macs reach it")
   .option('--out <dir>', 'folder to write to; empty or not there yet')
-  .option('--mtls <dir>', 'mutual TLS: ca.crt, tls.crt and tls.key of DIR/NAME, else of DIR')
+  .option('--mtls <dir>', 'mutual TLS: tls.crt and tls.key of DIR/NAME, else of DIR; ca.crt of either')
   .option('--token-file <path>', 'TLS and a bearer token, which the Mac reads from a file, too')
   .option('--ca <path>', 'with --token-file: who signed the certificate of the gateway; default: who the Mac trusts')
   .option('--interval <duration>', 'time between two readings, 1s to 2m', '15s')

@@ -5,15 +5,16 @@ import { messageOf, usageError } from '../core/errors.ts';
 import type { Credentials } from './types.ts';
 
 /**
- * `--mtls DIR`: ca.crt, tls.crt and tls.key, as cert-manager calls them, of DIR/HOST where that exists, else of DIR for all Macs.
+ * `--mtls DIR`: tls.crt and tls.key, as cert-manager calls them, of DIR/HOST where that exists, else of DIR for all Macs; ca.crt of either.
  * @throws ObsError (usage) naming the file that is missing, unreadable, expired or does not fit; never its content
  */
 export function mtlsOf(dir: string, host: string, now = new Date()): Credentials {
   const from = existsSync(join(dir, host)) ? join(dir, host) : dir;
   const path = (name: string): string => join(from, name);
-  const ca = pem(path('ca.crt'));
+  const authority = existsSync(path('ca.crt')) ? path('ca.crt') : join(dir, 'ca.crt');
+  const ca = pem(authority);
   const text = pem(path('tls.crt'));
-  certificate(path('ca.crt'), ca, now);
+  certificate(authority, ca, now);
   const own = certificate(path('tls.crt'), text, now);
   const key = pem(path('tls.key'));
   if (!own.checkPrivateKey(privateKey(path('tls.key'), key)))

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what lies beside this script on this Mac:   sudo sh install.sh
-# Run it again after an update of otelcol-contrib or macmon, or with a new bundle. uninstall.sh takes all of it away.
+# Run it again after an update of otelcol-contrib or macmon, or with a new bundle.
+# To take all of it away: sudo sh /usr/local/genai-obs/uninstall.sh
 #
 # GENAI_OBS_ROOT=DIR puts every file below DIR in place of /: for tests, with launchctl and others replaced on the PATH.
 set -eu
@@ -63,6 +64,7 @@ install -d -m 0700 "$home/etc"
 install -m 0755 "$otelcol" "$home/bin/otelcol-contrib"
 install -m 0755 "$macmon" "$home/bin/macmon"
 install -m 0755 pressure.sh "$home/bin/pressure.sh"
+install -m 0755 uninstall.sh "$home/uninstall.sh"
 install -m 0600 config.yaml "$home/etc/config.yaml"
 if [ -f token ]; then install -m 0600 token "$home/etc/token"; fi
 for file in ca.crt tls.crt tls.key; do

@@ -4,9 +4,8 @@
 exec 2>/dev/null
 
 # The request is read to its end: closing a socket with unread data resets the connection.
-while IFS= read -r line; do
-  [ -n "$(printf %s "$line" | tr -d '\r')" ] || break
-done
+cr=$(printf '\r')
+while IFS= read -r line && [ -n "${line%"$cr"}" ]; do :; done
 
 whole() {
   case "$1" in

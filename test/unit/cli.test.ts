@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -125,6 +125,18 @@ describe('bad input', () => {
     expect(stdout).toContain('budgetLimit: 5');
   });
 });
+
+it('macos bundle needs no cluster, and says what it wrote', () => {
+  const args = ['macos', 'bundle', '--host', 'studio-1', '--host', 'studio-2', '--endpoint', 'gateway:4317', '--out', 'macs'];
+  const { code, stdout, stderr } = run([...args, '--json'], { KUBECONFIG: join(home, 'nowhere') });
+  expect(code).toBe(0);
+  expect(stderr).toContain('unencrypted');
+  const { hosts, access } = JSON.parse(stdout) as { access: string; hosts: { path: string; files: string[] }[] };
+  expect([access, ...hosts.map(({ path }) => path)]).toEqual(['plain', 'macs/studio-1', 'macs/studio-2']);
+  for (const { path, files } of hosts) expect(readdirSync(join(home, path)).toSorted()).toEqual(files);
+  // A second time nothing is written over.
+  expect(run([...args, '--json'])).toMatchObject({ code: 2, stdout: expect.stringContaining('is not empty') as string, stderr: '' });
+}, 30_000);
 
 describe('a cluster that cannot be used', () => {
   const kubeconfig = (name: string, text: string): string => {

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { HOME, writeBundles } from '../../src/macos/bundle.ts';
 import { type BundleFlags, requestOf } from '../../src/macos/request.ts';
 import { certs, noCerts } from './support/certs.ts';
+import { stubsIn } from './support/programs.ts';
 
 const run = promisify(execFile);
 const work = mkdtempSync(join(tmpdir(), 'genai-obs-macos-'));
@@ -104,6 +105,10 @@ describe('what is asked for', () => {
       const request = requestOf(flags({ host: ['studio-1', 'other'], mtls: at('certs') }));
       for (const host of request.hosts) expect(request.credentials.get(host)?.['tls/tls.crt']).toBe(readFileSync(at('certs', host, 'tls.crt'), 'utf8'));
       expect(requestOf(flags({ host: ['studio-9'], mtls: at('certs', 'other') })).access).toBe('mtls');
+      rmSync(at('certs', 'other', 'ca.crt'));
+      expect(requestOf(flags({ host: ['other'], mtls: at('certs') })).credentials.get('other')?.['tls/ca.crt']).toBe(
+        readFileSync(at('certs', 'ca.crt'), 'utf8'),
+      );
       expect(() => requestOf(flags({ host: ['studio-9'], mtls: at('certs') }))).toThrow(/certs\/tls\.crt cannot be read/);
     });
   });
@@ -224,16 +229,7 @@ describe.skipIf(!python)(`LaunchDaemons${python ? '' : ' (skipped: no python3, w
   });
 });
 
-/** A folder of programs for the PATH: name → body of a shell script. */
-function stubs(programs: Record<string, string>): string {
-  const dir = at(`bin-${++count}`);
-  mkdirSync(dir);
-  for (const [name, body] of Object.entries(programs)) {
-    writeFileSync(join(dir, name), `#!/bin/sh\n${body}\n`);
-    chmodSync(join(dir, name), 0o755);
-  }
-  return dir;
-}
+const stubs = (programs: Record<string, string>): string => stubsIn(at(`bin-${++count}`), programs);
 
 describe('install.sh and uninstall.sh', () => {
   const MAC = {
@@ -283,9 +279,19 @@ esac`,
       [
         ...LOADED.map((label) => `Library/LaunchDaemons/${label.slice(7)}.plist`),
         'usr/local/genai-obs',
-        ...['bin', 'bin/macmon', 'bin/otelcol-contrib', 'bin/pressure.sh', 'etc', 'etc/config.yaml', 'etc/token', 'var', 'var/log', 'var/queue'].map(
-          (path) => `usr/local/genai-obs/${path}`,
-        ),
+        ...[
+          'bin',
+          'bin/macmon',
+          'bin/otelcol-contrib',
+          'bin/pressure.sh',
+          'etc',
+          'etc/config.yaml',
+          'etc/token',
+          'uninstall.sh',
+          'var',
+          'var/log',
+          'var/queue',
+        ].map((path) => `usr/local/genai-obs/${path}`),
       ].toSorted(),
     );
     const home = join(root, HOME);
@@ -296,7 +302,8 @@ esac`,
     expect(loaded()).toEqual(LOADED);
     writeFileSync(join(home, 'var/queue/exporter'), 'unsent');
     writeFileSync(join(home, 'var/log/otelcol.log'), 'text');
-    await sh(dir, 'uninstall.sh');
+    // The bundle may be gone by now.
+    await sh(home, 'uninstall.sh');
     expect(loaded()).toEqual([]);
     expect(tree(root)).toEqual(before);
     await sh(dir, 'uninstall.sh');
