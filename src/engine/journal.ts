@@ -5,8 +5,7 @@ import { KubeError } from '../adapters/kube.ts';
 import { version } from '../core/assets.ts';
 import { ObsError } from '../core/errors.ts';
 import { ownLabels } from '../core/labels.ts';
-import type { JsonMap, KubeObject, ObjectRef } from '../core/types.ts';
-import { merge, profileLayer } from '../profile/load.ts';
+import type { KubeObject, ObjectRef } from '../core/types.ts';
 import type { Config } from '../profile/schema.ts';
 
 export const JOURNAL = 'genai-obs-journal';
@@ -66,9 +65,7 @@ export async function readJournal(kube: Kube, namespace: string): Promise<Journa
       next: 'npm install -g genai-obs@latest',
     });
   }
-  // Settings that this version has and the one that wrote it had not: as in the profile.
-  const config = merge(profileLayer('quickstart').data, parse(data['config.yaml'] ?? '{}') as JsonMap);
-  return { ...head, config: config as unknown as Config };
+  return { ...head, config: parse(data['config.yaml'] ?? '{}') as Config };
 }
 
 /** Creates or overwrites the journal; the lease makes us the only writer. */

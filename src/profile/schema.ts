@@ -44,8 +44,6 @@ export const ConfigSchema = v.strictObject({
   tempo: v.strictObject({ enabled, retention: duration, size: quantity }),
   grafana: v.strictObject({ enabled, size: quantity, service: v.strictObject({ type: v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']) }) }),
   'kube-state-metrics': v.strictObject({ enabled }),
-  /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
-  macos: v.strictObject({ enabled }),
   genai: v.strictObject({
     cost: v.strictObject({
       /** USD per day. */
@@ -56,6 +54,8 @@ export const ConfigSchema = v.strictObject({
     /** Share of traces kept, 0 to 1. */
     sampling: v.strictObject({ rate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)) }),
   }),
+  /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
+  macos: v.optional(v.strictObject({ enabled }), { enabled: false }),
 });
 
 export type Config = v.InferOutput<typeof ConfigSchema>;
