@@ -27,6 +27,7 @@ export const SETTINGS: Record<string, string> = {
   'grafana.size': 'Size of the claim.',
   'grafana.service.type': '`ClusterIP`, `NodePort` or `LoadBalancer`.',
   'kube-state-metrics.enabled': 'The cluster’s state as `kube_*` series.',
+  'macos.enabled': 'Dashboard and alerts of Macs whose collectors `genai-obs macos bundle` made.',
   'genai.cost.budgetLimit': 'USD per day; drives the budget alerts and the dashboard’s threshold; 0: no budget.',
   'genai.cost.prices': 'USD per million tokens, `model: {input, output}`; wins over templates/prices.yaml.',
   'genai.sampling.rate': 'Share of traces that are stored, 0 to 1. Span metrics count all of them.',
