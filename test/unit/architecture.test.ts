@@ -42,9 +42,10 @@ const MAY: Record<string, string[]> = {
   checks: ['doctor', 'components', 'profile', 'engine'],
   doctor: ['adapters', 'app', 'checks', 'components', 'engine', 'profile'],
   backup: ['adapters', 'components', 'doctor', 'engine', 'profile'],
+  connect: ['adapters', 'components', 'profile'],
   ui: ['adapters', 'app', 'components', 'doctor', 'engine', 'profile'],
   app: ['adapters', 'components', 'engine', 'profile', 'ui'],
-  commands: ['adapters', 'app', 'backup', 'checks', 'components', 'doctor', 'engine', 'profile', 'ui'],
+  commands: ['adapters', 'app', 'backup', 'checks', 'components', 'connect', 'doctor', 'engine', 'profile', 'ui'],
   'cli.ts': ['app', 'commands'],
 };
 

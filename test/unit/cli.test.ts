@@ -10,7 +10,7 @@ interface Bundle {
   startupPath: (metafile: object) => { bytes: number; inputs: string[] };
 }
 
-const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'uninstall', 'open', 'completion'];
+const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'uninstall', 'open', 'connect', 'completion'];
 const NODE = process.execPath;
 /** Inside the package, so that the bundle finds templates/ and profiles/ as dist/ does. */
 const dist = resolve(`node_modules/.cache/genai-obs-cli-${process.pid}`);
@@ -101,6 +101,12 @@ describe('bad input', () => {
     [['doctor', '-o', 'pdf'], /Allowed choices are table, short, json, junit/],
     [['uninstall', '--timeout', 'x'], /--timeout takes seconds/],
     [['open', '--port', '99999'], /--port takes a port number/],
+    [['connect', 'cobol'], /there is nothing for "cobol"[^]*python, node/],
+    [['connect', 'node', '--protocol', 'http/json'], /--protocol takes grpc or http\/protobuf/],
+    [['connect', '--app', 'my app'], /--app takes letters/],
+    [['connect', '--apply', 'pod/x'], /--apply takes deployment\/NAME/],
+    [['connect', '--apply', 'deployment/x', '--profile', 'quickstart'], /--apply needs the installed stack/],
+    [['connect', '--apply', 'deployment/x', '--remove', 'deployment/x'], /opposites/],
     [['restore'], /missing required argument 'path'/],
     [['completion', 'powershell'], /there is no completion for "powershell"/],
     [['completion'], /missing required argument 'shell'/],
