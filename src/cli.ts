@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { guard } from './app/guard.ts';
 import { version } from './core/root.ts';
 
@@ -169,7 +169,7 @@ add('connect', 'Print or apply what an application needs to send its telemetry t
   'genai-obs connect --apply deployment/checkout --app-namespace shop',
   'genai-obs connect --remove deployment/checkout --app-namespace shop',
 ])
-  .argument('[language]', 'python, node, java, vllm, litellm or env; without it: what is there')
+  .addArgument(new Argument('[language]', 'what to print; without it: what is there').choices(['python', 'node', 'java', 'vllm', 'litellm', 'env']))
   .addOption(context())
   .addOption(namespace())
   .option('--profile <name>', 'print for this profile, without looking at a cluster')
@@ -183,7 +183,7 @@ add('connect', 'Print or apply what an application needs to send its telemetry t
   .option('-y, --yes', 'ask nothing')
   .addOption(json('the result as JSON'))
   .action((language: string | undefined, flags: Flags) =>
-    guard(flags['json'] === true, async () => (await import('./commands/connect.ts')).connect(language, flags as never)),
+    guard(flags['json'] === true, async () => (await import('./commands/connect.ts')).connect(language, flags)),
   );
 
 program

@@ -101,7 +101,7 @@ describe('bad input', () => {
     [['doctor', '-o', 'pdf'], /Allowed choices are table, short, json, junit/],
     [['uninstall', '--timeout', 'x'], /--timeout takes seconds/],
     [['open', '--port', '99999'], /--port takes a port number/],
-    [['connect', 'cobol'], /there is nothing for "cobol"[^]*python, node/],
+    [['connect', 'cobol'], /Allowed choices are python, node, java, vllm, litellm, env/],
     [['connect', 'node', '--protocol', 'http/json'], /--protocol takes grpc or http\/protobuf/],
     [['connect', '--app', 'my app'], /--app takes letters/],
     [['connect', '--apply', 'pod/x'], /--apply takes deployment\/NAME/],
@@ -195,6 +195,7 @@ describe('completion', () => {
     expect(complete('genai-obs un')).toEqual(['uninstall']);
     expect(complete('genai-obs ""')).toEqual(expect.arrayContaining(VERBS));
     expect(complete('genai-obs install --ret')).toEqual(['--retention']);
+    expect(complete('genai-obs connect li')).toEqual(['litellm']);
     expect(complete('genai-obs uninstall --ret')).toEqual(['']);
     expect(complete('genai-obs doctor --')).toEqual(expect.arrayContaining(['--probe', '--output', '--help']));
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../../src/components/gateway.ts';
 import { MEMORY, type State, type Wanted, connected, differences, disconnected, patchOf, stateOf } from '../../src/connect/apply.ts';
 import { type EnvVar, LANGUAGES, type Language, type Sender, environmentOf } from '../../src/connect/env.ts';
@@ -132,8 +132,9 @@ describe('servers of models', () => {
   });
 
   it('the annotations are those that Prometheus looks for', () => {
-    const [document] = parseAllDocuments(readAsset('templates', 'prometheus', 'config.yaml'));
-    const { scrape_configs } = document?.toJS() as { scrape_configs: { job_name: string; relabel_configs: { source_labels: string[] }[] }[] };
+    const { scrape_configs } = parse(readAsset('templates', 'prometheus', 'config.yaml')) as {
+      scrape_configs: { job_name: string; relabel_configs: { source_labels: string[] }[] }[];
+    };
     const read = scrape_configs.find((job) => job.job_name === 'kubernetes-pods')?.relabel_configs.flatMap((rule) => rule.source_labels);
     for (const language of ['vllm', 'litellm'] as const) {
       const names = Object.keys(snippetOf(sender(language)).annotations);
