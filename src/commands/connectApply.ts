@@ -2,11 +2,11 @@ import type { Wires } from '../app/wire.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { type Difference, type State, obstacles, stateOf } from '../connect/apply.ts';
 import { changeOf, deploymentRef, isInjectionShared, patchDeployment, readDeployment } from '../connect/deployment.ts';
-import { type Injection, asksForInjection, readInstrumentation, removeInstrumentation } from '../connect/operator.ts';
+import { type Injection, applyInstrumentation, asksForInjection, readInstrumentation, removeInstrumentation } from '../connect/operator.ts';
 import { subsetDiff } from '../core/compare.ts';
 import { EXIT, cancelled } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
-import { type KubeObject, refText } from '../core/types.ts';
+import { type KubeObject, refOf, refText } from '../core/types.ts';
 import { paint } from '../ui/paint.ts';
 import type { ConnectFlags } from './connect.ts';
 
@@ -26,7 +26,7 @@ export function apply(wires: Wires, target: Target, flags: ConnectFlags, plan: P
   return work(wires, target, flags, plan.make, async () => {
     if (!injection) return undefined;
     const changes = instrumentationChanges(injection.object, await readInstrumentation(wires.kube, target.namespace));
-    return changes.length ? { differences: changes, first: true, run: () => wires.kubectl.apply([injection.object]) } : undefined;
+    return changes.length ? { differences: changes, run: () => applyInstrumentation(wires.kube, injection.object) } : undefined;
   });
 }
 
@@ -38,14 +38,13 @@ export function remove(wires: Wires, target: Target, flags: ConnectFlags, make: 
     const live = await readInstrumentation(wires.kube, target.namespace);
     if (!live) return undefined;
     const gone: Difference = { where: `Instrumentation ${target.namespace}/${live.metadata.name}`, name: 'object', from: 'for the OpenTelemetry operator' };
-    return { differences: [gone], first: false, run: () => removeInstrumentation(wires.kube, target.namespace) };
+    return { differences: [gone], run: () => removeInstrumentation(wires.kube, target.namespace) };
   });
 }
 
-/** What is done besides the Deployment: before it, or after it. */
+/** What is done besides the Deployment. It goes first: a run that ends between the two finds the rest still to do. */
 interface Companion {
   differences: Difference[];
-  first: boolean;
   run: () => Promise<void>;
 }
 
@@ -68,15 +67,15 @@ async function work(
       say(`${refText(ref)}:\n${all.map(line).join('\n')}`);
       for (const text of obstacles(make(stateOf(deployment)))) process.stderr.write(`${paint.warn('note:')} ${redact(text)}\n`);
       await agree(flags);
-      if (companion?.first) await companion.run();
+      await companion?.run();
       if (change.needed) await patchDeployment(wires.kube, ref, change.differences, make);
-      if (companion && !companion.first) await companion.run();
       say(`${paint.ok('Done.')} Its pods are made anew: kubectl --context ${wires.context} -n ${target.namespace} rollout status deployment/${target.name}`);
     } else say(`${paint.ok('Nothing to do')}: ${refText(ref)} is ${flags.remove ? 'not connected' : 'connected already'}.`);
     if (flags.json) process.stdout.write(`${redact(JSON.stringify(result))}\n`);
     return EXIT.ok;
   } catch (error) {
-    throw explainKube(error, wires.kube, `changing ${refText(ref)}`);
+    // Ctrl-C at the question is no failure of the cluster.
+    throw error instanceof Error && error.name.endsWith('PromptError') ? error : explainKube(error, wires.kube, `changing ${refText(ref)}`);
   }
 }
 
@@ -87,7 +86,7 @@ async function agree(flags: ConnectFlags): Promise<void> {
 }
 
 function instrumentationChanges(wanted: KubeObject, live: KubeObject | undefined): Difference[] {
-  const where = refText({ ...wanted, name: wanted.metadata.name, namespace: wanted.metadata.namespace ?? '' });
+  const where = refText(refOf(wanted));
   if (!live) return [{ where, name: 'object', to: 'for the OpenTelemetry operator' }];
   return subsetDiff(wanted, live).map(({ path, from, to }) => ({ where, name: path, from, to }));
 }

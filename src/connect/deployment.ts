@@ -1,11 +1,11 @@
-import { type Kube, KubeError } from '../adapters/kube.ts';
+import type { Kube } from '../adapters/kube.ts';
 import { refPath } from '../adapters/kinds.ts';
 import { canonical } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import { refText } from '../core/types.ts';
 import { type Difference, type State, differences, patchOf, stateOf } from './apply.ts';
-import { asksForInjection } from './operator.ts';
+import { asksForInjection, throwRefusal } from './operator.ts';
 
 export function deploymentRef(namespace: string, name: string): ObjectRef {
   return { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name };
@@ -55,24 +55,14 @@ export async function patchDeployment(kube: Kube, ref: ObjectRef, shown: Differe
         next: 'run the command again',
       });
     const operations = patchOf(deployment, after);
-    const { status, body } = await kube.request('PATCH', refPath(ref), { body: JSON.stringify(operations), contentType: 'application/json-patch+json' });
-    if (status < 300) return;
-    if (status !== 409 || attempt === ATTEMPTS) throw refusal(status, body);
+    const answer = await kube.request('PATCH', refPath(ref), { body: JSON.stringify(operations), contentType: 'application/json-patch+json' });
+    if (answer.status === 409 && attempt < ATTEMPTS) continue;
+    return throwRefusal(answer);
   }
 }
 
-function refusal(status: number, body: string): KubeError {
-  let answer: { reason?: string; message?: string } = {};
-  try {
-    answer = JSON.parse(body) as typeof answer;
-  } catch {
-    // Not the API server's own words: the status alone says it.
-  }
-  return new KubeError(status, answer.reason ?? 'Unknown', answer.message ?? `HTTP ${status}`);
-}
-
-/** Whether another Deployment of the namespace still asks the operator for our Instrumentation. @throws KubeError */
+/** Whether another workload of the namespace still asks the operator for our Instrumentation; by hand it may be of another kind. @throws KubeError */
 export async function isInjectionShared(kube: Kube, { namespace, name }: ObjectRef): Promise<boolean> {
-  const all = await kube.list('Deployment', namespace);
-  return all.some((other) => other.metadata.name !== name && asksForInjection(stateOf(other).annotations));
+  const lists = await Promise.all(['Deployment', 'StatefulSet', 'DaemonSet'].map((kind) => kube.list(kind, namespace)));
+  return lists.flat().some((other) => !(other.kind === 'Deployment' && other.metadata.name === name) && asksForInjection(stateOf(other).annotations));
 }

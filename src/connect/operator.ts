@@ -1,4 +1,4 @@
-import { type Kube, KubeError } from '../adapters/kube.ts';
+import { type Answer, type Kube, KubeError } from '../adapters/kube.ts';
 import type { OtlpProtocol } from '../components/gateway.ts';
 import { MANAGED_BY_LABEL, PART_OF } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
@@ -79,10 +79,30 @@ export async function readInstrumentation(kube: Kube, namespace: string): Promis
   }
 }
 
-/** Deletes it, if it is ours. @throws KubeError */
+/** Server-side apply. @throws KubeError */
+export async function applyInstrumentation(kube: Kube, object: KubeObject): Promise<void> {
+  const { name, namespace = '' } = object.metadata;
+  const query = `?fieldManager=${PART_OF}&force=true`;
+  const options = { body: JSON.stringify(object), contentType: 'application/apply-patch+yaml' };
+  throwRefusal(await kube.request('PATCH', `${path(namespace, `/${name}`)}${query}`, options));
+}
+
+/** @throws KubeError */
 export async function removeInstrumentation(kube: Kube, namespace: string): Promise<void> {
-  const { status, body } = await kube.request('DELETE', path(namespace, `/${NAME}`));
-  if (status >= 300 && status !== 404) throw new KubeError(status, 'Refused', body.slice(0, 200));
+  const answer = await kube.request('DELETE', path(namespace, `/${NAME}`));
+  if (answer.status !== 404) throwRefusal(answer);
+}
+
+/** @throws KubeError with the API server's own words, for an answer that is none of success */
+export function throwRefusal({ status, body }: Answer): void {
+  if (status < 300) return;
+  let said: { reason?: string; message?: string } = {};
+  try {
+    said = JSON.parse(body) as typeof said;
+  } catch {
+    // A proxy's words: the status alone says it.
+  }
+  throw new KubeError(status, said.reason ?? 'Unknown', said.message ?? `HTTP ${status}`);
 }
 
 /** Whether a pod template asks for our Instrumentation. */

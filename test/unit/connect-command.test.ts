@@ -42,7 +42,7 @@ beforeEach(async () => {
       out[stream] += String(chunk);
       return true;
     });
-  const { kube, kubectl } = cluster();
+  const { kube } = cluster();
   kube.json = <T>(path: string): Promise<T> => {
     const missing = new KubeError(404, 'NotFound', 'the server could not find the requested resource');
     if (!instrumentations) return Promise.reject(missing);
@@ -56,6 +56,13 @@ beforeEach(async () => {
       instrumentations?.delete(name);
       return Promise.resolve({ status: 200, body: '' });
     }
+    if (options?.contentType === 'application/apply-patch+yaml') {
+      const object = JSON.parse(options.body ?? '') as KubeObject;
+      if (path !== '/apis/opentelemetry.io/v1alpha1/namespaces/shop/instrumentations/genai-obs?fieldManager=genai-obs&force=true')
+        return Promise.resolve({ status: 404, body: `no such path: ${path}` });
+      instrumentations?.set(object.metadata.name, object);
+      return Promise.resolve({ status: 200, body: '{}' });
+    }
     if (method !== 'PATCH' || options?.contentType !== 'application/json-patch+json') return Promise.reject(new Error(`${method} ${options?.contentType}`));
     const operations = JSON.parse(options.body ?? '') as PatchOperation[];
     patches.push(operations);
@@ -65,10 +72,6 @@ beforeEach(async () => {
     if (!live) return Promise.resolve({ status: 404, body: '' });
     cluster().put(applyPatch(live, operations));
     return Promise.resolve({ status: 200, body: '{}' });
-  };
-  kubectl.apply = (objects) => {
-    for (const object of objects) instrumentations?.set(object.metadata.name, object);
-    return Promise.resolve();
   };
   await writeJournal(kube, NS, await newJournal(kube, quickstart(), []));
   deploy('checkout', [{ name: 'A', value: '1' }]);
@@ -258,6 +261,28 @@ describe('--apply with the operator', () => {
     await connect(undefined, { ...REMOVE, remove: 'deployment/web' });
     expect([...instrumentations!.keys()]).toEqual([]);
     expect(seen('web').annotations).not.toHaveProperty(MEMORY);
+  });
+
+  it('leaves the Instrumentation to a StatefulSet that was annotated by hand', async () => {
+    await connect('python', APPLY);
+    const annotations = { 'instrumentation.opentelemetry.io/inject-python': 'genai-obs' };
+    cluster().put({
+      apiVersion: 'apps/v1',
+      kind: 'StatefulSet',
+      metadata: { name: 'index', namespace: 'shop' },
+      spec: { template: { metadata: { annotations }, spec: { containers: [{ name: 'app' }] } } },
+    });
+    await connect(undefined, REMOVE);
+    expect([...instrumentations!.keys()]).toEqual(['genai-obs']);
+  });
+
+  it('goes on where a run has ended between the two', async () => {
+    await connect('python', APPLY);
+    answers = [() => ({ status: 500, body: 'etcd is away' })];
+    await expect(connect(undefined, REMOVE)).rejects.toMatchObject({ exit: 1 });
+    expect(await connect(undefined, REMOVE)).toBe(0);
+    expect([...instrumentations!.keys()]).toEqual([]);
+    expect(seen()).toMatchObject({ env: { A: '1' }, template: undefined });
   });
 
   it('puts an Instrumentation back that somebody has edited', async () => {
