@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { guard } from './app/guard.ts';
 import { version } from './core/root.ts';
 
@@ -199,6 +199,29 @@ macos
   )
   .exitOverride()
   .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/macos.ts')).bundle(flags as never)));
+add('connect', 'Print or apply what an application needs to send its telemetry to the stack', [
+  'genai-obs connect',
+  'genai-obs connect python --app checkout --team payments',
+  'genai-obs connect node --protocol grpc --profile quickstart',
+  'genai-obs connect --apply deployment/checkout --app-namespace shop',
+  'genai-obs connect --remove deployment/checkout --app-namespace shop',
+])
+  .addArgument(new Argument('[language]', 'what to print; without it: what is there').choices(['python', 'node', 'java', 'vllm', 'litellm', 'env']))
+  .addOption(context())
+  .addOption(namespace())
+  .option('--profile <name>', 'print for this profile, without looking at a cluster')
+  .option('-f, --file <path>', 'print for this configuration file, without looking at a cluster; repeatable', collect)
+  .option('--app <name>', "service.name; with --apply by default the Deployment's own, else its name")
+  .option('--app-namespace <name>', 'namespace of the application (default: default)')
+  .option('--team <name>', 'genops.team')
+  .option('--protocol <protocol>', 'grpc or http/protobuf (default: http/protobuf; vllm: grpc)')
+  .option('--apply <deployment/name>', 'put it into this Deployment')
+  .option('--remove <deployment/name>', 'take exactly that out of this Deployment again')
+  .option('-y, --yes', 'ask nothing')
+  .addOption(json('the result as JSON'))
+  .action((language: string | undefined, flags: Flags) =>
+    guard(flags['json'] === true, async () => (await import('./commands/connect.ts')).connect(language, flags)),
+  );
 
 program
   .command('completion <shell>')

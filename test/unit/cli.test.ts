@@ -10,7 +10,7 @@ interface Bundle {
   startupPath: (metafile: object) => { bytes: number; inputs: string[] };
 }
 
-const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'uninstall', 'open', 'macos', 'completion'];
+const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'mirror', 'uninstall', 'open', 'macos', 'connect', 'completion'];
 const NODE = process.execPath;
 /** Inside the package, so that the bundle finds templates/ and profiles/ as dist/ does. */
 const dist = resolve(`node_modules/.cache/genai-obs-cli-${process.pid}`);
@@ -104,6 +104,12 @@ describe('bad input', () => {
     [['macos'], /Usage: genai-obs macos/],
     [['macos', 'bundle', '--host', 'studio-1', '--endpoint', 'gw:4317'], /needs a place to write to/],
     [['macos', 'bundle', '--host', 'Studio 1', '--endpoint', 'gw:4317', '--out', 'macs'], /--host takes a DNS label, not "Studio 1"/],
+    [['connect', 'cobol'], /Allowed choices are python, node, java, vllm, litellm, env/],
+    [['connect', 'node', '--protocol', 'http/json'], /--protocol takes grpc or http\/protobuf/],
+    [['connect', '--app', 'my app'], /--app takes letters/],
+    [['connect', '--apply', 'pod/x'], /--apply takes deployment\/NAME/],
+    [['connect', '--apply', 'deployment/x', '--profile', 'quickstart'], /--apply needs the installed stack/],
+    [['connect', '--apply', 'deployment/x', '--remove', 'deployment/x'], /opposites/],
     [['restore'], /missing required argument 'path'/],
     [['completion', 'powershell'], /there is no completion for "powershell"/],
     [['completion'], /missing required argument 'shell'/],
@@ -204,6 +210,7 @@ describe('completion', () => {
     expect(complete('genai-obs un')).toEqual(['uninstall']);
     expect(complete('genai-obs ""')).toEqual(expect.arrayContaining(VERBS));
     expect(complete('genai-obs install --ret')).toEqual(['--retention']);
+    expect(complete('genai-obs connect li')).toEqual(['litellm']);
     expect(complete('genai-obs uninstall --ret')).toEqual(['']);
     expect(complete('genai-obs doctor --')).toEqual(expect.arrayContaining(['--probe', '--output', '--help']));
   });
