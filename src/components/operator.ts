@@ -70,7 +70,7 @@ function networkPolicy({ place, configuration }: Input, metadata: KubeObject['me
 
 /** On which an OTLP receiver listens for others. */
 function portsOf(receiver: Json): number[] {
-  const endpoints = Object.values(mapAt(receiver, 'protocols')).map((protocol) => String(at(protocol, 'endpoint')));
+  const endpoints = Object.values(mapAt(receiver, 'protocols')).map((protocol) => at(protocol, 'endpoint') as string);
   return endpoints.filter((endpoint) => !endpoint.startsWith('127.')).map((endpoint) => Number(endpoint.split(':').at(-1)));
 }
 

@@ -1,6 +1,5 @@
 import type { ChartName } from '../charts/pins.ts';
-import type { JsonMap, KubeObject } from '../core/types.ts';
-import type { Conversion, Provided } from '../engine/types.ts';
+import type { JsonMap, KubeObject, ObjectRef } from '../core/types.ts';
 import type { AddonId, ComponentId, Config } from '../profile/schema.ts';
 import type { Place } from './catalog.ts';
 
@@ -66,6 +65,19 @@ export interface Component {
   upstream?: Partial<Record<ChartName, (input: Input) => JsonMap>>;
   /** Objects from which the OpenTelemetry operator makes it. */
   resources?: (input: Input) => KubeObject[];
+}
+
+/** What tells that somebody else provides the same for the whole cluster. */
+export interface Provided {
+  ref: ObjectRef;
+  /** Label of that object with its version, and the oldest version that will do. */
+  version?: { label: string; minimum: string };
+}
+
+/** Definitions that the same webhook converts: they must trust the authority that its configuration names. */
+export interface Conversion {
+  crds: string[];
+  authority: ObjectRef;
 }
 
 /** What only an upstream chart brings; off unless a profile asks for it. */

@@ -7,6 +7,7 @@ import type { Charts } from '../charts/source.ts';
 import { hashOf } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
 import { registerSecret } from '../core/redact.ts';
+import { sleep } from '../core/sleep.ts';
 import { refOf } from '../core/types.ts';
 import { isOurs } from './foreign.ts';
 import { recordOf } from './observe.ts';
@@ -190,8 +191,4 @@ async function readinessOrRetry(workload: Workload, hands: Hands): ReturnType<ty
       return { ready: false, detail: `the API server does not answer: ${error.message}` };
     throw error;
   }
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

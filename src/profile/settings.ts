@@ -1,4 +1,9 @@
-/** What every setting means: docs/configuration.md is generated from this and the schema (row 000-VAL-08). */
+import { ADDON_IDS, COMPONENT_IDS } from './schema.ts';
+
+/**
+ * What every setting means: docs/configuration.md is generated from this and the schema (row 000-VAL-08).
+ * `<component>` and `<addon>` stand for each of them that has no line of its own.
+ */
 export const SETTINGS: Record<string, string> = {
   profile: 'The profile that the configuration started from.',
   namespace: 'Namespace of the stack; made when it is not there.',
@@ -6,12 +11,15 @@ export const SETTINGS: Record<string, string> = {
   'global.clusterName': '`k8s.cluster.name` of all telemetry, `cluster` of alerts.',
   'global.imageRegistry': 'Put in place of every image’s registry host: `registry.example/mirror` makes `registry.example/mirror/grafana/loki:3.7.6`.',
   'global.charts': 'Where upstream charts come from: a folder of archives, `https://…` or `oci://…` of a mirror; empty: their own homes.',
+  '<component>.chart': 'Which chart makes it: `genai-obs` is our own, another name the upstream chart, `opentelemetry-operator` a resource of that operator.',
+  '<component>.namespace': 'Namespace of this component; empty: that of the stack.',
   'storage.enabled': '`false`: no claims, data live and die with the pods.',
   'storage.storageClass': 'Storage class of all claims; empty: the cluster’s default class.',
   'opentelemetry-collector.enabled': 'Gateway: OTLP entry, enrichment, span metrics, sampling, export.',
   'opentelemetry-collector.replicaCount': 'Replicas of the gateway.',
   'opentelemetry-collector.expose.type':
     'Entry for senders outside of the cluster, Service `otel-ingest`: `ClusterIP` (none), `NodePort` or `LoadBalancer`; needs mutual TLS or a token.',
+  'opentelemetry-collector.expose.nodePorts': 'Ports of the nodes, `{grpc: 30417, http: 30418}`; what is left out Kubernetes chooses.',
   'opentelemetry-node-collector.enabled': 'One collector a node: container logs, host and kubelet metrics.',
   'opentelemetry-cluster-collector.enabled': 'One collector: cluster metrics and Kubernetes events.',
   'prometheus.enabled': 'Metric storage, rules.',
@@ -30,9 +38,32 @@ export const SETTINGS: Record<string, string> = {
   'grafana.service.type': '`ClusterIP`, `NodePort` or `LoadBalancer`.',
   'kube-state-metrics.enabled': 'The cluster’s state as `kube_*` series.',
   'macos.enabled': 'Dashboard and alerts of Macs whose collectors `genai-obs macos bundle` made.',
+  'opentelemetry-operator.enabled': 'Makes collectors out of resources and injects SDKs; on by itself when a collector has this chart.',
+  'kube-prometheus-stack.enabled': 'The whole stack’s chart with its operator; on exactly when a component has this chart.',
+  'cert-manager.enabled': 'Certificates for webhooks and mutual TLS; one that the cluster has is used.',
+  'cert-manager.existing': 'The cluster has one that is not ours, and it serves.',
+  'jaeger.enabled': 'Trace storage and search beside Tempo.',
+  'metrics-server.enabled': 'What autoscaling and `kubectl top` read; one that the cluster has is used.',
+  'csi-driver-nfs.enabled': 'Volumes on an NFS server.',
+  'seaweedfs.enabled': 'Object storage with the S3 API.',
+  'dcgm-exporter.enabled': 'Metrics of NVIDIA GPUs.',
+  'cloudwatch-exporter.enabled': 'Metrics of AWS CloudWatch.',
+  'k8s-monitoring.enabled': 'Grafana’s collection of cluster telemetry with Alloy.',
+  '<addon>.namespace': 'Namespace of this add-on; empty: that of the stack.',
   'security.mtls.enabled': 'Mutual TLS between collectors and for senders outside of the cluster, on 4319 (gRPC) and 4320 (HTTP); needs cert-manager.',
   'security.mtls.mode': '`external`: applications inside of the cluster may send plain OTLP; `strict`: nobody may.',
+  'security.mtls.names': 'Further host names and addresses of the gateway’s certificate: how senders outside of the cluster reach it.',
+  'security.mtls.clients': 'Senders outside of the cluster that get a client certificate each, Secret `otel-client-NAME`.',
+  'security.ingest.tokenSecret': 'Secret in the gateway’s namespace with the key `token`, which senders outside of the cluster show instead of a certificate.',
+  'security.ingest.tlsSecret': 'Secret of type `kubernetes.io/tls` with the certificate that goes with the token; empty: that of mutual TLS.',
   'genai.cost.budgetLimit': 'USD per day; drives the budget alerts and the dashboard’s threshold; 0: no budget.',
   'genai.cost.prices': 'USD per million tokens, `model: {input, output}`; wins over templates/prices.yaml.',
   'genai.sampling.rate': 'Share of traces that are stored, 0 to 1. Span metrics count all of them.',
 };
+
+/** The line for a setting of this configuration; a line of its own wins over one for all. */
+export function lineFor(path: string): string | undefined {
+  const [section = '', ...rest] = path.split('.');
+  const kind = COMPONENT_IDS.some((id) => id === section) ? '<component>' : ADDON_IDS.some((id) => id === section) ? '<addon>' : section;
+  return [path, [kind, ...rest].join('.')].find((line) => line in SETTINGS);
+}
