@@ -167,7 +167,7 @@ function ingestSpec(config: Config): JsonMap | undefined {
   const { type, nodePorts } = config[GATEWAY].expose;
   if (type === 'ClusterIP') return undefined;
   const { grpc, http } = config.security.ingest.tokenSecret ? TOKEN_PORTS : MTLS_PORTS;
-  const port = (name: string, number: number, targetPort: number, nodePort: number | undefined): Json => ({
+  const port = (name: string, number: number, targetPort: number, nodePort: number): Json => ({
     name,
     port: number,
     targetPort,

@@ -30,7 +30,7 @@ export function refuseContradictions(config: Config): Config {
       `opentelemetry-collector.expose.type ${type} would let anybody send to the gateway, unencrypted`,
       'set security.mtls.enabled: true, or security.ingest with tokenSecret and tlsSecret',
     );
-  if (type === 'ClusterIP' && (nodePorts.grpc ?? nodePorts.http))
+  if (type === 'ClusterIP' && (nodePorts.grpc || nodePorts.http))
     throw usageError('opentelemetry-collector.expose.nodePorts has no effect with type ClusterIP', 'set opentelemetry-collector.expose.type: NodePort');
   return config;
 }

@@ -40,7 +40,8 @@ const ownNamespace = v.optional(v.union([v.literal(''), name]), '');
 const chart = <const T extends string>(upstream: T[]) => v.optional(v.picklist(['genai-obs', ...upstream]), 'genai-obs');
 /** What only an upstream chart brings. */
 const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace };
-const nodePort = v.optional(v.pipe(v.number(), v.integer(), v.minValue(30000), v.maxValue(32767)));
+/** 0: Kubernetes chooses. */
+const nodePort = v.optional(v.union([v.literal(0), v.pipe(v.number(), v.integer(), v.minValue(30000), v.maxValue(32767))]), 0);
 /** Protection of OTLP on its way in (rows 004-SEC-01, 004-P5-06). */
 const security = {
   mtls: v.optional(

@@ -19,7 +19,8 @@ export const SETTINGS: Record<string, string> = {
   'opentelemetry-collector.replicaCount': 'Replicas of the gateway.',
   'opentelemetry-collector.expose.type':
     'Entry for senders outside of the cluster, Service `otel-ingest`: `ClusterIP` (none), `NodePort` or `LoadBalancer`; needs mutual TLS or a token.',
-  'opentelemetry-collector.expose.nodePorts': 'Ports of the nodes, `{grpc: 30417, http: 30418}`; what is left out Kubernetes chooses.',
+  'opentelemetry-collector.expose.nodePorts.grpc': 'Port of the nodes for OTLP gRPC, 30000 to 32767; 0: Kubernetes chooses.',
+  'opentelemetry-collector.expose.nodePorts.http': 'The same for OTLP HTTP.',
   'opentelemetry-node-collector.enabled': 'One collector a node: container logs, host and kubelet metrics.',
   'opentelemetry-cluster-collector.enabled': 'One collector: cluster metrics and Kubernetes events.',
   'prometheus.enabled': 'Metric storage, rules.',

@@ -138,7 +138,7 @@ describe.skipIf(skipped !== undefined)(`the collector${skipped ? ` (skipped: ${s
   const written = (name: string, config: JsonMap, folder: string): string => {
     const path = at(`${name}.yaml`);
     const text = stringify(config).replaceAll(/\/etc\/genai-obs\/(tls|ingest-tls|token)/g, at(folder));
-    writeFileSync(path, text.replaceAll('/hostfs', '/').replaceAll('/var/lib/otelcol', dir));
+    writeFileSync(path, text.replaceAll('auth_type: serviceAccount', 'auth_type: none').replaceAll('/hostfs', '/').replaceAll('/var/lib/otelcol', dir));
     return path;
   };
   const strict = (over: JsonMap = {}): Config => quickstart({ ...MTLS, security: { mtls: { enabled: true, mode: 'strict' }, ingest: over } });
