@@ -40,7 +40,16 @@ const SOURCES: Record<string, string> = { prometheus: 'prometheus', loki: 'loki'
 const TYPES = ['row', 'stat', 'bargauge', 'timeseries', 'state-timeline', 'table', 'logs', 'piechart', 'nodeGraph', 'text'];
 
 it('ships the dashboards of the profiles', () => {
-  expect(uids.toSorted()).toEqual(['genai-overview', 'k8s-overview', 'log-explorer', 'macos-monitoring', 'obs-stack-health', 'trace-analytics']);
+  expect(uids.toSorted()).toEqual([
+    'genai-overview',
+    'k8s-overview',
+    'log-explorer',
+    'macos-monitoring',
+    'node-performance',
+    'obs-stack-health',
+    'pod-resources',
+    'trace-analytics',
+  ]);
 });
 
 describe.each(dashboards)('$file', ({ file, json }) => {
