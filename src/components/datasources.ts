@@ -22,7 +22,8 @@ export function datasources(config: Config): JsonMap {
   const backends = backendsOf(config);
   const kept = listAt(file, 'datasources').flatMap((entry): Json[] => {
     const uid = (entry as { uid: string }).uid;
-    if (!backends.has(uid)) return [];
+    // No panel asks it: it is no backend of dashboards.
+    if (!(uid === 'alertmanager' ? config.alertmanager.enabled : backends.has(uid))) return [];
     let source = entry as JsonMap;
     for (const [key, target] of Object.entries(LINKS[uid] ?? {})) if (!backends.has(target)) source = set(source, ['jsonData', key], undefined);
     return [source];

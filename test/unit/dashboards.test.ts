@@ -233,6 +233,7 @@ describe('datasources', () => {
       ['prometheus', 'prometheus', 'http://prometheus-server', false],
       ['loki', 'loki', 'http://loki:3100', false],
       ['tempo', 'tempo', 'http://tempo:3200', false],
+      ['alertmanager', 'alertmanager', 'http://alertmanager:9093', false],
     ]);
     expect(text.replaceAll('$$', '').match(/^[^#\n]*\$/m)).toBeNull();
   });
