@@ -5,8 +5,21 @@ import { placeOf } from './catalog.ts';
 import { mapAt, set } from './edit.ts';
 
 /** Where the gateway takes OTLP with proof of identity; 4317 and 4318 stay those of plain OTLP. */
-export const MTLS_PORTS = { grpc: 4319, http: 4320 } as const;
-export const TOKEN_PORTS = { grpc: 4321, http: 4322 } as const;
+const MTLS_PORTS = { grpc: 4319, http: 4320 } as const;
+const TOKEN_PORTS = { grpc: 4321, http: 4322 } as const;
+
+/** Receivers that others than the gateway's own pod reach, and their ports. */
+export function openReceivers({ security: { mtls } }: Config): { receiver: string; grpc: number; http: number }[] {
+  return [
+    ...(mtls.enabled && mtls.mode === 'strict' ? [] : [{ receiver: 'otlp', grpc: 4317, http: 4318 }]),
+    ...(mtls.enabled ? [{ receiver: 'otlp/mtls', ...MTLS_PORTS }] : []),
+  ];
+}
+
+/** Where the gateway takes what node and cluster collectors send. */
+export function collectorPort({ security: { mtls } }: Config): number {
+  return mtls.enabled ? MTLS_PORTS.grpc : 4317;
+}
 
 const TLS_DIR = '/etc/genai-obs/tls';
 const INGEST_TLS_DIR = '/etc/genai-obs/ingest-tls';
@@ -101,7 +114,7 @@ export function protectedExit(base: JsonMap, config: Config): JsonMap {
   if (!config.security.mtls.enabled) return base;
   const exporter = mapAt(base, 'exporters', 'otlp_grpc');
   const tls = { ...pair(TLS_DIR), ca_file: `${TLS_DIR}/ca.crt` };
-  return set(base, ['exporters', 'otlp_grpc'], { ...exporter, endpoint: `${GATEWAY}:${MTLS_PORTS.grpc}`, tls });
+  return set(base, ['exporters', 'otlp_grpc'], { ...exporter, endpoint: `${GATEWAY}:${collectorPort(config)}`, tls });
 }
 
 /** What cert-manager makes certificates from: a root that signs itself, and what it signs. Without mutual TLS nothing. */
