@@ -12,6 +12,7 @@ import { hashOf } from '../../src/core/compare.ts';
 import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ReleaseStep, Step } from '../../src/engine/types.ts';
+import { extended, profileLayer, resolve } from '../../src/profile/load.ts';
 import { COMPONENT_IDS, type ComponentId } from '../../src/profile/schema.ts';
 import { quickstart, without } from '../unit/support/config.ts';
 import { golden } from '../unit/support/golden.ts';
@@ -91,7 +92,21 @@ const VARIANTS = {
   'no-persistence': quickstart({ storage: { enabled: false } }),
   registry: quickstart({ global: { imageRegistry: REGISTRY } }),
   minimal: without(OPTIONAL, { namespace: 'obs' }),
+  mtls: without(['prometheus', 'alertmanager', 'tempo', 'grafana', 'kube-state-metrics'], {
+    'cert-manager': { existing: true },
+    'opentelemetry-collector': { expose: { type: 'NodePort', nodePorts: { grpc: 30417 } } },
+    security: { mtls: { enabled: true, clients: ['edge'] } },
+  }),
 };
+
+/** Upstream charts belong to the contract tests: of these profiles the plan alone. */
+describe.each(['k3s', 'k3s-macos'])('profile %s', (name) => {
+  const steps = buildPlan(resolve(extended(profileLayer(name))));
+
+  it('plan', () => {
+    golden(`${name}/plan.json`, `${JSON.stringify(steps.map(outline), null, 2)}\n`);
+  });
+});
 
 describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
   const steps = buildPlan(config);
