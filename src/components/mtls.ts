@@ -141,7 +141,7 @@ export function certificates(config: Config): KubeObject[] {
       issuerRef: { name: CA, kind: 'Issuer' },
       ...spec,
     });
-  const client = (name: string): KubeObject => certificate(name, { usages: ['client auth'] });
+  const client = (name: string, spec: JsonMap = {}): KubeObject => certificate(name, { usages: ['client auth'], ...spec });
   const senders = Object.entries(SECRETS).flatMap(([id, secret]) => (id !== GATEWAY && isEnabled(config, id as ComponentId) ? [secret] : []));
   return [
     object('Issuer', 'genai-obs-self-signed', { selfSigned: {} }),
@@ -156,8 +156,9 @@ export function certificates(config: Config): KubeObject[] {
     }),
     object('Issuer', CA, { ca: { secretName: CA } }),
     certificate('otel-gateway-tls', { usages: ['server auth'], ...gatewayNames(config) }),
-    ...senders.map(client),
-    ...mtls.clients.map((name) => client(`otel-client-${name}`)),
+    ...senders.map((name) => client(name)),
+    // Outside of the cluster nobody renews them.
+    ...mtls.clients.map((name) => client(`otel-client-${name}`, { duration: '8760h0m0s' })),
   ];
 }
 
