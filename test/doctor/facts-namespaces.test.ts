@@ -25,8 +25,13 @@ describe('looking at several namespaces', () => {
     const asked: string[] = [];
     const list = (kind: string, namespace?: string) => (asked.push(`${kind} ${namespace ?? '-'}`), Promise.resolve([object(kind, namespace ?? '', 'a')]));
     const taken = await take(['k8s:Pod', 'k8s:Node', 'k8s:Pod@all'], { list });
-    expect(asked.toSorted()).toEqual(['Node -', 'Pod -', 'Pod grafana', 'Pod monitoring', 'Pod observability']);
-    expect((taken['k8s:Pod'] as { value: KubeObject[] }).value.map(({ metadata }) => metadata.namespace)).toEqual(['observability', 'monitoring', 'grafana']);
+    expect(asked.toSorted()).toEqual(['Node -', 'Pod -', 'Pod grafana', 'Pod monitoring', 'Pod observability', 'Pod operators']);
+    expect((taken['k8s:Pod'] as { value: KubeObject[] }).value.map(({ metadata }) => metadata.namespace)).toEqual([
+      'observability',
+      'monitoring',
+      'grafana',
+      'operators',
+    ]);
   });
 
   it('asks each Service where it is, by its name there', async () => {
@@ -77,6 +82,7 @@ describe('looking at several namespaces', () => {
       'caller grafana',
       'caller monitoring',
       'caller observability',
+      'caller operators',
       'system:serviceaccount:monitoring:prometheus monitoring',
     ]);
   });

@@ -3,6 +3,7 @@ import type { FactEdits } from './support-edit.ts';
 /** The placement of profile k3s: operator, upstream charts, four namespaces. */
 export const K3S: FactEdits = {
   namespace: 'observability',
+  'opentelemetry-operator': { enabled: true, namespace: 'operators' },
   'opentelemetry-collector.chart': 'opentelemetry-operator',
   'opentelemetry-node-collector.chart': 'opentelemetry-operator',
   'opentelemetry-cluster-collector.chart': 'opentelemetry-operator',

@@ -1,4 +1,4 @@
-import { accountOf, hostOf, type Place, placeOf, podLabelsOf, releaseOf } from '../../src/components/catalog.ts';
+import { accountOf, hostOf, type Place, placeOf, podLabelsOf, releaseOf, releasesOf } from '../../src/components/catalog.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import type { Facts } from '../../src/doctor/types.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, namespaceOf, namespacesOf } from '../../src/profile/schema.ts';
@@ -69,10 +69,12 @@ class Relocation {
   }
 
   private releases(rows: Rec[]): Rec[] {
-    return rows.flatMap((row) => {
+    const moved = rows.flatMap((row) => {
       const release = releaseOf(this.to, row['name'] as ComponentId);
       return release ? [{ ...row, ...release }] : [];
     });
+    const added = releasesOf(this.to).filter(({ name }) => name === 'opentelemetry-operator');
+    return [...moved, ...added.map((release) => ({ ...release, revision: 1, status: 'deployed', chart: '', updated: '' }))];
   }
 
   private namespaces(objects: KubeObject[]): KubeObject[] {

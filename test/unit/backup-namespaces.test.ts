@@ -36,11 +36,10 @@ beforeEach(async () => {
   asked = [];
   tunnels = [];
   const { kube, kubectl } = self.deps;
-  const { create, service } = kube;
-  kube.create = (object) => (made.push(`${object.kind} ${object.metadata.namespace}/${object.metadata.name}`), create(object));
-  kube.service = (namespace, name, port, path, options) => (asked.push(`${namespace}/${name}:${port}`), service(namespace, name, port, path, options));
-  const { portForward } = kubectl;
-  kubectl.portForward = (name, port, options) => (tunnels.push([name, port, options]), portForward(name, port, options));
+  const real = { ...kube, ...kubectl };
+  kube.create = (object) => (made.push(`${object.kind} ${object.metadata.namespace}/${object.metadata.name}`), real.create(object));
+  kube.service = (namespace, name, port, path, options) => (asked.push(`${namespace}/${name}:${port}`), real.service(namespace, name, port, path, options));
+  kubectl.portForward = (name, port, options) => (tunnels.push([name, port, options]), real.portForward(name, port, options));
 });
 afterEach(() => self.close());
 
