@@ -5,7 +5,9 @@ import { age, count, names, percent } from '../../doctor/quantity.ts';
 import { ageMs, isOurs, phaseOf, specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { fail, ok, skip, warn } from '../../doctor/types.ts';
+import { COMPONENT_IDS } from '../../profile/schema.ts';
 import { namespaceIn } from '../helpers/place.ts';
+import { workloadOf } from '../helpers/pods.ts';
 
 const base = { area: 'MNT', stage: 'stack' } as const;
 
@@ -98,9 +100,10 @@ function backups(look: Look): Verdict {
   }
   const installed = Math.max(
     0,
-    ...WORKLOADS.flatMap((kind) => look.list(kind))
-      .filter(isOurs)
-      .map((one) => ageMs(one, now)),
+    ...COMPONENT_IDS.filter((id) => look.config[id].enabled).map((id) => {
+      const workload = workloadOf(look, id);
+      return workload ? ageMs(workload, now) : 0;
+    }),
   );
   if (installed < 7 * DAY) return ok(`no backup yet; the installation is ${age(installed)} old, one is due within 7 days`);
   const more = { cause: 'no backup has been recorded for this installation', fix };
