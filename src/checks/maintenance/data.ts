@@ -1,4 +1,5 @@
 import { BACKUP_RECORD } from '../../core/labels.ts';
+import type { KubeObject } from '../../core/types.ts';
 import { claimsOf, type ClaimNeed } from '../../doctor/budget.ts';
 import { PROBE_METRIC } from '../../doctor/probe/payload.ts';
 import { age, count, names, percent } from '../../doctor/quantity.ts';
@@ -111,6 +112,12 @@ function backups(look: Look): Verdict {
   return look.config.global.environment === 'production' && installed >= 30 * DAY ? fail(evidence, more) : warn(evidence, more);
 }
 
+/** helm's own word first; what we apply ourselves is named after the home. */
+function belongsTo({ metadata }: KubeObject, namespaces: Set<string>): boolean {
+  const owner = metadata.annotations?.['meta.helm.sh/release-namespace'];
+  return owner === undefined ? [...namespaces].some((name) => metadata.name.startsWith(`${name}-`)) : namespaces.has(owner);
+}
+
 function orphans(look: Look): Verdict {
   const namespaces = new Set(look.list('Namespace').map((one) => one.metadata.name));
   const claims = new Set(claimsOf(look.config).map(({ namespace, name }) => `${namespace}/${name}`));
@@ -118,9 +125,7 @@ function orphans(look: Look): Verdict {
     const ref = specOf<{ claimRef: { name: string; namespace: string } }>(one).claimRef;
     return phaseOf(one) === 'Released' && ref !== undefined && look.namespaces.includes(ref.namespace) && ref.name.endsWith('-data');
   });
-  const stray = (['ClusterRole', 'ClusterRoleBinding'] as const)
-    .flatMap((kind) => look.list(kind))
-    .filter((one) => isOurs(one) && ![...namespaces].some((name) => one.metadata.name.startsWith(`${name}-`)));
+  const stray = (['ClusterRole', 'ClusterRoleBinding'] as const).flatMap((kind) => look.list(kind)).filter((one) => isOurs(one) && !belongsTo(one, namespaces));
   const unused = look
     .list('PersistentVolumeClaim')
     .filter((one) => isOurs(one) && look.config.storage.enabled && !claims.has(`${namespaceIn(look, one)}/${one.metadata.name}`));
