@@ -12,7 +12,8 @@ import type { Input } from './types.ts';
 export function collectorResources(input: Input, spec: JsonMap): KubeObject[] {
   const { place, config } = input;
   const resource = place.workload.name.replace(/-collector$/, '');
-  const meta = (name: string): KubeObject['metadata'] => ({ name, namespace: place.namespace, labels: ownLabels(place.id) });
+  // The operator copies these to everything that it makes: seed 004 knows the pods by this name.
+  const meta = (name: string): KubeObject['metadata'] => ({ name, namespace: place.namespace, labels: ownLabels(place.workload.name) });
   const role = `${config.namespace}-${place.id}`;
   const clusterMeta = { name: role, labels: ownLabels(place.id) };
   const rules = parse(readAsset('templates', place.id, 'rbac.yaml')) as Json;
