@@ -10,7 +10,7 @@ interface Bundle {
   startupPath: (metafile: object) => { bytes: number; inputs: string[] };
 }
 
-const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'uninstall', 'open', 'completion'];
+const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'uninstall', 'open', 'profile', 'completion'];
 const NODE = process.execPath;
 /** Inside the package, so that the bundle finds templates/ and profiles/ as dist/ does. */
 const dist = resolve(`node_modules/.cache/genai-obs-cli-${process.pid}`);
