@@ -24,7 +24,9 @@ interface Verb {
 }
 
 function bash(verbs: Verb[]): string {
-  const cases = verbs.map((verb) => `    ${verb.name}) words="${[...verb.inner.map((one) => one.name), ...verb.flags.map((f) => f.flag)].join(' ')} --help";;`).join('\n');
+  const cases = verbs
+    .map((verb) => `    ${verb.name}) words="${[...verb.inner.map((one) => one.name), ...verb.flags.map((f) => f.flag)].join(' ')} --help";;`)
+    .join('\n');
   return `_genai_obs() {
   local words
   case "\${COMP_WORDS[1]}" in

@@ -50,7 +50,12 @@ function fresh(): FakeCluster {
     const workloads = plan.flatMap((one) => (one.kind === 'release' && one.release === release && one.chart.source === 'upstream' ? one.workloads : []));
     const labels = { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'Helm' };
     return workloads.length
-      ? workloads.map(({ kind, name }) => ({ apiVersion: 'apps/v1', kind, metadata: { name, namespace, labels }, spec: { replicas: 1, selector: { matchLabels: { app: name } } } }))
+      ? workloads.map(({ kind, name }) => ({
+          apiVersion: 'apps/v1',
+          kind,
+          metadata: { name, namespace, labels },
+          spec: { replicas: 1, selector: { matchLabels: { app: name } } },
+        }))
       : releaseObjects(release, namespace);
   };
   return cluster;
@@ -74,12 +79,17 @@ describe('the definitions of a chart', () => {
     cluster.definitions = () => [definition(NAME, ['v1', 'v2'])];
     expect(await look(cluster, crds)).toMatchObject({ state: 'drifted', changes: [{ ref: { name: NAME }, action: 'change' }] });
     await applyCrds(crds, hands(cluster), () => {});
-    expect((cluster.get('CustomResourceDefinition', NAME)?.['spec'] as { versions: { name: string }[] }).versions.map(({ name }) => name)).toEqual(['v1', 'v2']);
+    expect((cluster.get('CustomResourceDefinition', NAME)?.['spec'] as { versions: { name: string }[] }).versions.map(({ name }) => name)).toEqual([
+      'v1',
+      'v2',
+    ]);
   });
 
   it('never hold the authority that a chart signs anew with each rendering', async () => {
     const cluster = fresh();
-    const conversion = (caBundle: string): JsonMap => ({ conversion: { strategy: 'Webhook', webhook: { clientConfig: { caBundle, service: { name: 's' } } } } });
+    const conversion = (caBundle: string): JsonMap => ({
+      conversion: { strategy: 'Webhook', webhook: { clientConfig: { caBundle, service: { name: 's' } } } },
+    });
     let bundle = 'one';
     cluster.definitions = () => [{ ...definition(NAME, []), spec: { versions: [], ...conversion(bundle) } }];
     await applyCrds(crds, hands(cluster), () => {});
@@ -114,11 +124,12 @@ describe('the definitions of a chart', () => {
 
   it('that the API does not serve in time are an error', async () => {
     const cluster = fresh();
-    const { apply } = cluster.kubectl;
-    cluster.kubectl.apply = async (objects, options) => {
-      await apply(objects, options);
+    const { kubectl } = cluster;
+    const apply: Hands['kubectl']['apply'] = async (objects, options) => {
+      await kubectl.apply(objects, options);
       for (const object of objects) cluster.put({ ...object, status: { conditions: [] } });
     };
+    cluster.kubectl = { ...kubectl, apply };
     await expect(applyCrds(crds, hands(cluster, { timeout: 1 }), () => {})).rejects.toMatchObject({
       parts: { what: 'the API server does not serve a new definition', object: `CustomResourceDefinition ${NAME}` },
     });
@@ -128,9 +139,10 @@ describe('the definitions of a chart', () => {
 describe('a webhook', () => {
   /** Says this so often before it serves. */
   const saying = (cluster: FakeCluster, cause: string, times: number): void => {
-    const { apply } = cluster.kubectl;
-    cluster.kubectl.apply = (objects, options) =>
-      times-- > 0 ? Promise.reject(new ObsError({ what: 'the cluster refused an object', cause })) : apply(objects, options);
+    const { kubectl } = cluster;
+    const apply: Hands['kubectl']['apply'] = (objects, options) =>
+      times-- > 0 ? Promise.reject(new ObsError({ what: 'the cluster refused an object', cause })) : kubectl.apply(objects, options);
+    cluster.kubectl = { ...kubectl, apply };
   };
   const wait = async (cluster: FakeCluster, over: Partial<Hands> = {}): Promise<{ told: string[]; error: unknown }> => {
     vi.useFakeTimers();
@@ -190,7 +202,9 @@ describe('what the cluster has already', () => {
     expect(await look(cluster, release)).toEqual({ state: 'done', changes: [], detail: `already in the cluster: CustomResourceDefinition ${NAME}` });
     const { result, events } = await session(cluster, config, plan);
     await result;
-    expect(events).toContainEqual(expect.objectContaining({ type: 'done', id: 'release/cert-manager', result: 'unchanged', detail: expect.stringContaining(NAME) as string }));
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: 'done', id: 'release/cert-manager', result: 'unchanged', detail: expect.stringContaining(NAME) as string }),
+    );
     expect(cluster.calls).not.toContain('helm upgrade cert-manager');
     expect(cluster.get('CustomResourceDefinition', NAME)?.metadata.labels).toEqual(theirs(version).metadata.labels);
   });
@@ -210,7 +224,9 @@ describe('what the cluster has already', () => {
 
   it('by us is no reason to leave it alone', async () => {
     const cluster = fresh();
-    await (await session(cluster, config, plan)).result;
+    await (
+      await session(cluster, config, plan)
+    ).result;
     expect(cluster.calls).toContain('helm upgrade cert-manager');
     expect(await look(cluster, release)).toEqual({ state: 'done', changes: [] });
   });
@@ -221,7 +237,12 @@ describe('addresses', () => {
   it.each([
     ['at home keep their bare name', 'http://loki:3100/ready', 'monitoring', 'http://loki:3100/ready'],
     ['from elsewhere get the namespace', 'http://loki:3100/otlp', 'observability', 'http://loki.monitoring.svc:3100/otlp'],
-    ['get the port of the chart that serves them', 'http://prometheus-server/api/v1/write', 'observability', 'http://prometheus.monitoring.svc:9090/api/v1/write'],
+    [
+      'get the port of the chart that serves them',
+      'http://prometheus-server/api/v1/write',
+      'observability',
+      'http://prometheus.monitoring.svc:9090/api/v1/write',
+    ],
     ['without a scheme, with a port', 'tempo:4317', 'observability', 'tempo.monitoring.svc:4317'],
     ['made by the operator', 'http://opentelemetry-collector:4318', 'grafana', 'http://otel-gateway-collector.observability.svc:4318'],
     ['are not bare words', 'job="loki"', 'observability', 'job="loki"'],
@@ -239,7 +260,9 @@ describe('addresses', () => {
 describe('uninstall of several namespaces', () => {
   const installed = async (): Promise<FakeCluster> => {
     const cluster = fresh();
-    await (await session(cluster, config, plan)).result;
+    await (
+      await session(cluster, config, plan)
+    ).result;
     cluster.put({
       apiVersion: 'opentelemetry.io/v1beta1',
       kind: 'OpenTelemetryCollector',
@@ -266,7 +289,12 @@ describe('uninstall of several namespaces', () => {
 
   it('without --delete-data keeps the definitions and the namespaces, and says so', async () => {
     const cluster = await installed();
-    const { kept } = await uninstall(await planRemoval({ kube: cluster.kube, namespace: NS }), hands(cluster, { timeout: 50 }), { deleteData: false }, () => {});
+    const { kept } = await uninstall(
+      await planRemoval({ kube: cluster.kube, namespace: NS }),
+      hands(cluster, { timeout: 50 }),
+      { deleteData: false },
+      () => {},
+    );
     expect(kept).toEqual(expect.arrayContaining([`CustomResourceDefinition ${NAME}`, 'Namespace certs', `Namespace ${NS}`]));
     expect(cluster.get('CustomResourceDefinition', NAME)).toBeDefined();
   });
@@ -284,8 +312,8 @@ describe('uninstall of several namespaces', () => {
 
   it('stops before the releases while a resource does not go, and names its finalizer', async () => {
     const cluster = await installed();
-    const { remove } = cluster.kube;
-    cluster.kube.remove = (ref) => (ref.kind === 'OpenTelemetryCollector' ? Promise.resolve(true) : remove(ref));
+    const { kube } = cluster;
+    cluster.kube = { ...kube, remove: (ref) => (ref.kind === 'OpenTelemetryCollector' ? Promise.resolve(true) : kube.remove(ref)) };
     const live = cluster.get('OpenTelemetryCollector', 'otel-gateway')!;
     cluster.put({ ...live, metadata: { ...live.metadata, finalizers: ['opentelemetryoperator.io/finalizer'] } });
     await expect(
