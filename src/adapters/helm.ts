@@ -136,7 +136,10 @@ export function helmFor(context: string, file = process.env['GENAI_OBS_HELM'] ??
 export function parseManifest(text: string): KubeObject[] {
   return parseAllDocuments(text).flatMap((document) => {
     const object = document.toJS() as KubeObject | null;
-    return object?.kind ? [object] : [];
+    if (!object?.kind) return [];
+    // A chart writes `annotations:` with nothing below it: YAML's null.
+    const { labels, annotations, ...metadata } = object.metadata;
+    return [{ ...object, metadata: { ...metadata, ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) } }];
   });
 }
 

@@ -1,17 +1,12 @@
 import type { Json } from '../core/types.ts';
 import { COMPONENT_IDS, type ComponentId, type Config } from '../profile/schema.ts';
-import { CATALOG, placeOf } from './catalog.ts';
-
-/** How one namespace reaches a component's Service: by its bare name at home, else with its namespace. */
-export function hostOf(config: Config, id: ComponentId, from: string): string {
-  const { service, namespace } = placeOf(config, id);
-  return namespace === from ? service.name : `${service.name}.${namespace}.svc`;
-}
+import { CATALOG, hostOf, placeOf } from './catalog.ts';
 
 /** Base URL of a component's HTTP API. */
 export function urlOf(config: Config, id: ComponentId, from: string): string {
-  const { port } = placeOf(config, id).service;
-  return `http://${hostOf(config, id, from)}${port === 80 ? '' : `:${port}`}`;
+  const place = placeOf(config, id);
+  const { port } = place.service;
+  return `http://${hostOf(place, from)}${port === 80 ? '' : `:${port}`}`;
 }
 
 const names = COMPONENT_IDS.map((id) => CATALOG[id].service.name).toSorted((a, b) => b.length - a.length);
@@ -35,8 +30,9 @@ interface Groups {
 function addressOf({ scheme = '', host, port }: Groups, text: string, config: Config, from: string): string {
   if (!scheme && !port) return text;
   const id = COMPONENT_IDS.find((one) => CATALOG[one].service.name === host) as ComponentId;
-  const [own, now] = [CATALOG[id].service.port, placeOf(config, id).service.port];
+  const place = placeOf(config, id);
+  const [own, now] = [CATALOG[id].service.port, place.service.port];
   // Another port than the main one, such as OTLP, is the same everywhere.
   const wanted = Number(port ?? 80) === own ? now : Number(port ?? 80);
-  return `${scheme}${hostOf(config, id, from)}${port === undefined && wanted === 80 ? '' : `:${wanted}`}`;
+  return `${scheme}${hostOf(place, from)}${port === undefined && wanted === 80 ? '' : `:${wanted}`}`;
 }

@@ -14,8 +14,18 @@ import type { CrdsStep, ObjectChange, Observation, Step } from './types.ts';
 /** Which chart and version a definition is of. */
 const CHART_ANNOTATION = 'genai-obs.io/chart';
 
+const rendered = new WeakMap<CrdsStep, Promise<KubeObject[]>>();
+
+/** Rendered once in a run: looking whose they are, comparing and applying all need them. */
+function definitions(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>): Promise<KubeObject[]> {
+  const objects = rendered.get(step) ?? render(step, eyes);
+  rendered.set(step, objects);
+  objects.catch(() => rendered.delete(step));
+  return objects;
+}
+
 /** The definitions of a chart, labelled as ours. @throws ObsError when the chart cannot be had */
-async function definitions(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>): Promise<KubeObject[]> {
+async function render(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>): Promise<KubeObject[]> {
   const chart = await eyes.charts.path({ source: 'upstream', name: step.chart });
   const { gitVersion } = await eyes.kube.json<{ gitVersion: string }>('/version');
   const objects = await eyes.helm.template({ release: step.chart, namespace: eyes.namespace }, chart, step.values, gitVersion, { crds: true });

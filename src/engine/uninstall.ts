@@ -1,4 +1,5 @@
 import { releasesIn } from '../adapters/helm.ts';
+import type { Kube } from '../adapters/kube.ts';
 import { isNamespaced, kindInfo, ownableKinds } from '../adapters/kinds.ts';
 import { claimNames } from '../components/catalog.ts';
 import { ObsError } from '../core/errors.ts';
@@ -163,20 +164,36 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
   // What hooks made stays when a release goes: certificates, service accounts of jobs.
   await Promise.all(hooks.map(async (ref) => void (await hands.kube.remove(ref))));
   await Promise.all(plan.objects.filter((ref) => ref.name !== JOURNAL).map(drop));
-  if (options.deleteData) await Promise.all(plan.data.map(drop));
+  const data = options.deleteData ? await withoutUsed(plan.data, hands.kube) : [];
+  await Promise.all(data.map(drop));
   // The journal goes last: until then an interrupted uninstall can be told from "not installed".
   await Promise.all(plan.objects.filter((ref) => ref.name === JOURNAL).map(drop));
   const namespaces = options.deleteData ? plan.namespaces : [];
   for (const ref of namespaces) await drop(ref);
   const all = await hands.kube.list('Namespace', undefined, OWN_SELECTOR);
   const staying = all.filter((o) => !namespaces.some((ref) => ref.name === o.metadata.name)).map((o) => refText(refOf(o)));
-  const kept = options.deleteData ? [] : plan.data.map(refText);
+  const kept = plan.data.filter((ref) => !data.includes(ref)).map(refText);
   const places = [
     ...new Set([hands.namespace, ...[...plan.namespaces, ...plan.held].map((ref) => ref.name), ...plan.releases.map((release) => release.namespace)]),
   ];
   const ownStaying = [...(options.deleteData ? [] : plan.namespaces), ...plan.held].map(refText);
   await proveGone(hands, places, [...rendered, ...hooks], new Set([...kept, ...staying]), options.deleteData);
   return { removed, kept: [...kept, ...ownStaying], kinds: ownableKinds().length };
+}
+
+/** A definition goes with every object of its kind: one that others use stays. */
+async function withoutUsed(refs: ObjectRef[], kube: Kube): Promise<ObjectRef[]> {
+  const used = await Promise.all(refs.map(async (ref) => ref.kind === 'CustomResourceDefinition' && (await hasObjects(ref, kube))));
+  return refs.filter((_ref, i) => !used[i]);
+}
+
+async function hasObjects(ref: ObjectRef, kube: Kube): Promise<boolean> {
+  const crd = await kube.read(ref);
+  const { group, names, versions } = (crd?.['spec'] ?? {}) as { group?: string; names?: { plural: string }; versions?: { name: string; storage?: boolean }[] };
+  const version = versions?.find((one) => one.storage)?.name;
+  if (!group || !names || !version) return false;
+  const { items } = await kube.json<{ items: unknown[] }>(`/apis/${group}/${version}/${names.plural}?limit=1`);
+  return items.length > 0;
 }
 
 /** What the charts of the releases made, by helm's record; tests are run by hand only. */

@@ -33,8 +33,8 @@ function numberOf(flag: string, text: string): number {
   return value;
 }
 
-/** `--charts`: a folder must be there. */
-function sourceOf(text: string): string {
+/** `--charts`: a folder must be there. @throws ObsError (usage) */
+export function sourceOf(text: string): string {
   if (text === '' || /^(https?|oci):\/\//.test(text)) return text;
   if (!existsSync(text)) throw usageError(`--charts ${text}: there is no such folder`, 'give a folder of chart archives, https://…, or oci://…');
   return resolve(text);

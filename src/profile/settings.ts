@@ -34,6 +34,7 @@ export const SETTINGS: Record<string, string> = {
   'grafana.size': 'Size of the claim.',
   'grafana.service.type': '`ClusterIP`, `NodePort` or `LoadBalancer`.',
   'kube-state-metrics.enabled': 'The cluster’s state as `kube_*` series.',
+  'macos.enabled': 'Dashboard and alerts of Macs whose collectors `genai-obs macos bundle` made.',
   'opentelemetry-operator.enabled': 'Makes collectors out of resources and injects SDKs; on by itself when a collector has this chart.',
   'kube-prometheus-stack.enabled': 'The whole stack’s chart with its operator; on exactly when a component has this chart.',
   'cert-manager.enabled': 'Certificates for webhooks and mutual TLS; one that the cluster has is used.',

@@ -162,11 +162,9 @@ describe('kubectl', () => {
   });
 
   it('opens a tunnel that is closed again, or says why there is none', async () => {
-    const tunnel = await kubectlFor('ctx', 'ns', program('kubectl-pf', 'echo "Forwarding from 127.0.0.1:1"; exec sleep 30').file).portForward(
-      'grafana',
-      80,
-      4711,
-    );
+    const tunnel = await kubectlFor('ctx', 'ns', program('kubectl-pf', 'echo "Forwarding from 127.0.0.1:1"; exec sleep 30').file).portForward('grafana', 80, {
+      localPort: 4711,
+    });
     expect(tunnel.port).toBe(4711);
     tunnel.close();
     expect(await tunnel.ended).toContain('Forwarding from');

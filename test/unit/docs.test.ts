@@ -39,7 +39,7 @@ describe('documentation', () => {
   });
 
   it('has a runbook for every alert, where the alert says', () => {
-    const config = resolve([profileLayer('quickstart')]);
+    const config = resolve([profileLayer('quickstart'), { source: 'test', data: { macos: { enabled: true } } }]);
     const anchors = new Set([...readAsset('docs', 'runbooks.md').matchAll(/^## (\S+)$/gm)].map(([, name = '']) => name.toLowerCase()));
     const alerts = Object.values(ruleFiles(config)).flatMap((text) =>
       (parse(text) as { groups: { rules: { alert?: string; annotations?: Record<string, string> }[] }[] }).groups.flatMap((group) =>

@@ -79,10 +79,7 @@ describe('the definitions of a chart', () => {
     cluster.definitions = () => [definition(NAME, ['v1', 'v2'])];
     expect(await look(cluster, crds)).toMatchObject({ state: 'drifted', changes: [{ ref: { name: NAME }, action: 'change' }] });
     await applyCrds(crds, hands(cluster), () => {});
-    expect((cluster.get('CustomResourceDefinition', NAME)?.['spec'] as { versions: { name: string }[] }).versions.map(({ name }) => name)).toEqual([
-      'v1',
-      'v2',
-    ]);
+    expect((cluster.get('CustomResourceDefinition', NAME)!['spec'] as { versions: { name: string }[] }).versions.map(({ name }) => name)).toEqual(['v1', 'v2']);
   });
 
   it('never hold the authority that a chart signs anew with each rendering', async () => {
