@@ -20,7 +20,8 @@ afterEach(() => void vi.useRealTimers());
 const config = quickstart({ 'cert-manager': { enabled: true, namespace: 'certs' } });
 const plan = buildPlan(config);
 const step = <T extends Step>(id: string): T => plan.find((candidate) => candidate.id === id) as T;
-const crds = step<CrdsStep>('crds/cert-manager');
+/** As in a run of its own: within one, definitions are rendered once. */
+const crds = (): CrdsStep => structuredClone(step<CrdsStep>('crds/cert-manager'));
 const webhook = step<WebhookStep>('webhook/cert-manager');
 const NAME = 'certificates.cert-manager.io';
 const VERSION_LABEL = 'app.kubernetes.io/version';
@@ -64,21 +65,21 @@ function fresh(): FakeCluster {
 describe('the definitions of a chart', () => {
   it('are made, labelled as ours, and done once the API serves them', async () => {
     const cluster = fresh();
-    expect(await look(cluster, crds)).toMatchObject({ state: 'absent', changes: [{ ref: { name: NAME }, action: 'create' }] });
-    await applyCrds(crds, hands(cluster), () => {});
+    expect(await look(cluster, crds())).toMatchObject({ state: 'absent', changes: [{ ref: { name: NAME }, action: 'create' }] });
+    await applyCrds(crds(), hands(cluster), () => {});
     expect(cluster.get('CustomResourceDefinition', NAME)?.metadata).toMatchObject({
       labels: { 'app.kubernetes.io/part-of': 'genai-obs', [VERSION_LABEL]: PINS['cert-manager'].version },
       annotations: { 'genai-obs.io/chart': `cert-manager-${PINS['cert-manager'].version}` },
     });
-    expect(await look(cluster, crds)).toEqual({ state: 'done', changes: [] });
+    expect(await look(cluster, crds())).toEqual({ state: 'done', changes: [] });
   });
 
   it('that are ours and of an older chart are changed', async () => {
     const cluster = fresh();
-    await applyCrds(crds, hands(cluster), () => {});
+    await applyCrds(crds(), hands(cluster), () => {});
     cluster.definitions = () => [definition(NAME, ['v1', 'v2'])];
-    expect(await look(cluster, crds)).toMatchObject({ state: 'drifted', changes: [{ ref: { name: NAME }, action: 'change' }] });
-    await applyCrds(crds, hands(cluster), () => {});
+    expect(await look(cluster, crds())).toMatchObject({ state: 'drifted', changes: [{ ref: { name: NAME }, action: 'change' }] });
+    await applyCrds(crds(), hands(cluster), () => {});
     expect((cluster.get('CustomResourceDefinition', NAME)!['spec'] as { versions: { name: string }[] }).versions.map(({ name }) => name)).toEqual(['v1', 'v2']);
   });
 
@@ -89,17 +90,17 @@ describe('the definitions of a chart', () => {
     });
     let bundle = 'one';
     cluster.definitions = () => [{ ...definition(NAME, []), spec: { versions: [], ...conversion(bundle) } }];
-    await applyCrds(crds, hands(cluster), () => {});
+    await applyCrds(crds(), hands(cluster), () => {});
     expect(JSON.stringify(cluster.get('CustomResourceDefinition', NAME))).not.toContain('caBundle');
     bundle = 'two';
-    expect((await look(cluster, crds)).state).toBe('done');
+    expect((await look(cluster, crds())).state).toBe('done');
   });
 
   it('of somebody else that serve what is needed are used as they are', async () => {
     const cluster = fresh();
     const theirs = cluster.put(definition(NAME, ['v1alpha2', 'v1']));
-    expect(await look(cluster, crds)).toEqual({ state: 'done', changes: [], detail: "1 of 1 are somebody else's and serve what is needed" });
-    await applyCrds(crds, hands(cluster), () => {});
+    expect(await look(cluster, crds())).toEqual({ state: 'done', changes: [], detail: "1 of 1 are somebody else's and serve what is needed" });
+    await applyCrds(crds(), hands(cluster), () => {});
     expect(cluster.calls).toEqual([]);
     expect(cluster.get('CustomResourceDefinition', NAME)).toEqual(theirs);
   });
@@ -109,7 +110,7 @@ describe('the definitions of a chart', () => {
     const theirs = definition(NAME, ['v1alpha2']);
     theirs.metadata.annotations = { 'meta.helm.sh/release-name': 'certs', 'meta.helm.sh/release-namespace': 'infra' };
     cluster.put(theirs);
-    await expect((await session(cluster, config, plan)).result).rejects.toMatchObject({
+    await expect((await session(cluster, config, buildPlan(config))).result).rejects.toMatchObject({
       parts: {
         what: 'a CustomResourceDefinition belongs to somebody else and is too old',
         object: `CustomResourceDefinition ${NAME}`,
@@ -127,7 +128,7 @@ describe('the definitions of a chart', () => {
       for (const object of objects) cluster.put({ ...object, status: { conditions: [] } });
     };
     cluster.kubectl = { ...kubectl, apply };
-    await expect(applyCrds(crds, hands(cluster, { timeout: 1 }), () => {})).rejects.toMatchObject({
+    await expect(applyCrds(crds(), hands(cluster, { timeout: 1 }), () => {})).rejects.toMatchObject({
       parts: { what: 'the API server does not serve a new definition', object: `CustomResourceDefinition ${NAME}` },
     });
   });
@@ -197,7 +198,7 @@ describe('what the cluster has already', () => {
     const cluster = fresh();
     cluster.put(theirs(version));
     expect(await look(cluster, release)).toEqual({ state: 'done', changes: [], detail: `already in the cluster: CustomResourceDefinition ${NAME}` });
-    const { result, events } = await session(cluster, config, plan);
+    const { result, events } = await session(cluster, config, buildPlan(config));
     await result;
     expect(events).toContainEqual(
       expect.objectContaining({ type: 'done', id: 'release/cert-manager', result: 'unchanged', detail: expect.stringContaining(NAME) as string }),
@@ -209,7 +210,7 @@ describe('what the cluster has already', () => {
   it.each(['v1.11.5', 'v0.16.1', '1.9'])('and is too old (%s) is refused before anything is changed', async (version) => {
     const cluster = fresh();
     cluster.put(theirs(version));
-    await expect((await session(cluster, config, plan)).result).rejects.toMatchObject({
+    await expect((await session(cluster, config, buildPlan(config))).result).rejects.toMatchObject({
       parts: {
         what: 'an existing cert-manager is too old',
         object: `CustomResourceDefinition ${NAME}`,
@@ -222,7 +223,7 @@ describe('what the cluster has already', () => {
   it('by us is no reason to leave it alone', async () => {
     const cluster = fresh();
     await (
-      await session(cluster, config, plan)
+      await session(cluster, config, buildPlan(config))
     ).result;
     expect(cluster.calls).toContain('helm upgrade cert-manager');
     expect(await look(cluster, release)).toEqual({ state: 'done', changes: [] });
@@ -258,7 +259,7 @@ describe('uninstall of several namespaces', () => {
   const installed = async (): Promise<FakeCluster> => {
     const cluster = fresh();
     await (
-      await session(cluster, config, plan)
+      await session(cluster, config, buildPlan(config))
     ).result;
     cluster.put({
       apiVersion: 'opentelemetry.io/v1beta1',
