@@ -51,7 +51,7 @@ function parseLayer(source: string, text: string): Layer {
   const broken = (error: unknown): never => {
     throw usageError(
       `${source} is not valid YAML`,
-      'mend that place; a whole configuration shows: genai-obs install --print-config',
+      'mend that place; a whole configuration shows: genai-obs profile show --resolved',
       messageOf(error).split('\n')[0]?.replace(/:$/, ''),
     );
   };
@@ -64,7 +64,7 @@ function parseLayer(source: string, text: string): Layer {
     broken(error);
   }
   if (data === null || data === undefined) return { source, text, data: {} };
-  if (typeof data !== 'object' || Array.isArray(data)) throw usageError(`${source} must be a map of settings`, 'start from: genai-obs install --print-config');
+  if (typeof data !== 'object' || Array.isArray(data)) throw usageError(`${source} must be a map of settings`, 'start from: genai-obs profile show');
   return { source, text, data: data as JsonMap };
 }
 
