@@ -1,5 +1,6 @@
+import { mapAt } from './edit.ts';
 import type { Component } from './types.ts';
-import { OWN_LABEL, checksumAnnotations, imageOneHost, resourcesOf } from './upstream.ts';
+import { OWN_LABEL, checksumAnnotations, imageOneHost, imageParts, operatorStorage, resourcesOf } from './upstream.ts';
 
 /** Routes alerts to receivers (000-COMP-06). quickstart has none: alerts are seen in its API and in Grafana. */
 export const alertmanager: Component = {
@@ -7,6 +8,20 @@ export const alertmanager: Component = {
   phase: 'alerting',
   needs: [],
   configure: (base) => base,
+  stack: (input) => ({
+    alertmanager: {
+      enabled: true,
+      serviceMonitor: { selfMonitor: false },
+      // Maps are merged with the chart's own: its routes would lead to a receiver that is not among ours.
+      config: { ...input.configuration, route: { routes: null, ...mapAt(input.configuration, 'route') } },
+      alertmanagerSpec: {
+        image: imageParts(input.image),
+        podMetadata: { labels: OWN_LABEL },
+        resources: resourcesOf(input),
+        ...operatorStorage(input, 'storage', input.config.alertmanager.size),
+      },
+    },
+  }),
   upstream: {
     // Receivers and routes come together: lists are replaced whole (upstream.md A.7).
     alertmanager: (input) => ({

@@ -84,7 +84,10 @@ export const ConfigSchema = v.strictObject({
   }),
   'kube-state-metrics': v.strictObject({ enabled, chart: chart(['kube-state-metrics', 'kube-prometheus-stack']), namespace: ownNamespace }),
   'opentelemetry-operator': v.optional(v.strictObject(addon), {}),
-  'kube-prometheus-stack': v.optional(v.strictObject(addon), {}),
+  'kube-prometheus-stack': v.optional(
+    v.strictObject({ ...addon, defaultRules: v.optional(v.boolean(), true), controlPlane: v.optional(v.boolean(), false) }),
+    {},
+  ),
   'cert-manager': v.optional(v.strictObject(addon), {}),
   jaeger: v.optional(v.strictObject(addon), {}),
   'metrics-server': v.optional(v.strictObject(addon), {}),
