@@ -21,14 +21,16 @@ export function monitoringObjects(config: Config): KubeObject[] {
     metadata: metadata(file.replace(/\.yaml$/, '')),
     spec: parse(text) as JsonMap,
   }));
-  const jobs = (listAt(inputOf(config, prometheus).configuration, 'scrape_configs') as JsonMap[]).map((job): KubeObject => ({
+  const jobs = (listAt(inputOf(config, prometheus).configuration, 'scrape_configs') as Job[]).map((job): KubeObject => ({
     apiVersion: 'monitoring.coreos.com/v1alpha1',
     kind: 'ScrapeConfig',
-    metadata: metadata(String(job['job_name'])),
+    metadata: metadata(job.job_name),
     spec: scrapeConfig(job),
   }));
   return [...rules, ...jobs];
 }
+
+type Job = JsonMap & { job_name: string };
 
 /** Keys of Prometheus' scrape_configs that the resource spells otherwise; any other becomes camelCase. */
 const SPELLING: Record<string, string> = {
@@ -50,7 +52,7 @@ function renamed(value: Json): Json {
       const name = SPELLING[key] ?? camel(key);
       // Labels are names that the user gave; roles are written with a capital.
       if (key === 'labels') return [name, inner];
-      if (key === 'role') return [name, String(inner).replace(/^./, (letter) => letter.toUpperCase())];
+      if (key === 'role') return [name, (inner as string).replace(/^./, (letter) => letter.toUpperCase())];
       return [name, renamed(inner)];
     }),
   );

@@ -1,4 +1,6 @@
-import { collectorEnv, withoutExporter } from './collector.ts';
+import { namespaceOf } from '../profile/schema.ts';
+import { jaegerHost, traceStore } from './addons/jaeger.ts';
+import { collectorEnv, renamedExporter, withoutExporter } from './collector.ts';
 import { set } from './edit.ts';
 import { collectorResources } from './operator.ts';
 import type { Component } from './types.ts';
@@ -13,7 +15,12 @@ export const gatewayCollector: Component = {
     let out = set(base, ['processors', 'probabilistic_sampler', 'sampling_percentage'], Number((config.genai.sampling.rate * 100).toPrecision(12)));
     if (!config.prometheus.enabled) out = withoutExporter(out, 'otlp_http/prometheus');
     if (!config.loki.enabled) out = withoutExporter(out, 'otlp_http/loki');
-    if (!config.tempo.enabled) out = withoutExporter(out, 'otlp_grpc/tempo');
+    const store = traceStore(config);
+    if (store === 'jaeger')
+      out = renamedExporter(out, 'otlp_grpc/tempo', 'otlp_grpc/jaeger', {
+        endpoint: `${jaegerHost(config, namespaceOf(config, 'opentelemetry-collector'))}:4317`,
+      });
+    if (!store) out = withoutExporter(out, 'otlp_grpc/tempo');
     return out;
   },
   values: (config) => ({ replicas: config['opentelemetry-collector'].replicaCount, ...collectorEnv(config) }),

@@ -89,7 +89,23 @@ export const ConfigSchema = v.strictObject({
     {},
   ),
   'cert-manager': v.optional(v.strictObject(addon), {}),
-  jaeger: v.optional(v.strictObject(addon), {}),
+  jaeger: v.optional(
+    v.pipe(
+      v.strictObject({
+        ...addon,
+        /** `memory` forgets with the pod; `opensearch` needs one that is there. */
+        storage: v.optional(v.picklist(['memory', 'opensearch']), 'memory'),
+        /** Traces kept in memory; the oldest go first. */
+        maxTraces: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 50_000),
+        /** Of OpenSearch: `http://opensearch-cluster-master:9200`. */
+        endpoint: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/\S+)?$/, 'must be a URL')), ''),
+        /** Secret in its namespace with the keys username and password; empty: no login. */
+        secret: ownNamespace,
+      }),
+      v.check(({ storage, endpoint }) => storage === 'memory' || endpoint !== '', 'storage opensearch needs an endpoint'),
+    ),
+    {},
+  ),
   'metrics-server': v.optional(v.strictObject(addon), {}),
   'csi-driver-nfs': v.optional(v.strictObject(addon), {}),
   seaweedfs: v.optional(v.strictObject(addon), {}),
