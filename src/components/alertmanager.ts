@@ -1,5 +1,6 @@
 import { mapAt } from './edit.ts';
-import type { Component } from './types.ts';
+import { SECRETS_PATH, notifySecrets, withReceivers } from './receivers.ts';
+import type { Component, Input } from './types.ts';
 import { OWN_LABEL, checksumAnnotations, imageOneHost, imageParts, operatorStorage, resourcesOf } from './upstream.ts';
 
 /** Routes alerts to receivers (000-COMP-06). quickstart has none: alerts are seen in its API and in Grafana. */
@@ -7,7 +8,11 @@ export const alertmanager: Component = {
   id: 'alertmanager',
   phase: 'alerting',
   needs: [],
-  configure: (base) => base,
+  configure: (base, config) => withReceivers(base, config),
+  values(config) {
+    const files = notifySecrets(config).map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` }));
+    return files.length ? { secretFiles: files } : {};
+  },
   stack: (input) => ({
     alertmanager: {
       enabled: true,
@@ -18,6 +23,7 @@ export const alertmanager: Component = {
         image: imageParts(input.image),
         podMetadata: { labels: OWN_LABEL },
         resources: resourcesOf(input),
+        secrets: secretNames(input),
         ...operatorStorage(input, 'storage', input.config.alertmanager.size),
       },
     },
@@ -33,7 +39,15 @@ export const alertmanager: Component = {
       config: { enabled: true, global: null, templates: null, ...input.configuration },
       // The StatefulSet takes the claim of that name, which is there before it.
       persistence: { enabled: input.claim !== '', size: input.config.alertmanager.size },
+      extraSecretMounts: secretNames(input).map((secret) => ({
+        name: `secret-${secret}`,
+        secretName: secret,
+        mountPath: `${SECRETS_PATH}/${secret}`,
+        readOnly: true,
+      })),
       resources: resourcesOf(input),
     }),
   },
 };
+
+const secretNames = ({ config }: Input): string[] => [...new Set(notifySecrets(config).map(({ secret }) => secret))];

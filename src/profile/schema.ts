@@ -36,10 +36,38 @@ const quantity = v.pipe(v.string(), v.regex(/^\d+(Mi|Gi|Ti)$/, 'must be a size s
 const enabled = v.boolean();
 /** Empty: the namespace of the installation. */
 const ownNamespace = v.optional(v.union([v.literal(''), name]), '');
+const secretKey = v.pipe(v.string(), v.regex(/^[-._a-zA-Z0-9]+$/, 'must be a key of a Secret'));
 /** Where a component's objects come from: `genai-obs` is our own chart in templates/, anything else the chart of that name in src/charts/pins.ts. */
 const chart = <const T extends string>(upstream: T[]) => v.optional(v.picklist(['genai-obs', ...upstream]), 'genai-obs');
 /** What only an upstream chart brings. */
 const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace };
+
+/** Who is told of alerts. Keys and addresses that are secret stand in Secrets of Alertmanager's namespace, never here. */
+const NotifySchema = v.strictObject({
+  slack: v.optional(
+    v.strictObject({
+      secret: name,
+      key: v.optional(secretKey, 'webhook-url'),
+      channel: v.pipe(v.string(), v.minLength(1)),
+      /** By receiver, where one has its own: `cost-critical: "#genops-cost-critical"`. */
+      channels: v.optional(v.record(v.string(), v.string()), {}),
+    }),
+  ),
+  pagerduty: v.optional(v.strictObject({ secret: name, key: v.optional(secretKey, 'routing-key') })),
+  webhook: v.optional(v.strictObject({ secret: name, key: v.optional(secretKey, 'url') })),
+  email: v.optional(
+    v.strictObject({
+      to: v.pipe(v.string(), v.minLength(1)),
+      from: v.pipe(v.string(), v.minLength(1)),
+      smarthost: v.pipe(v.string(), v.regex(/^\S+:\d+$/, 'must be host:port')),
+      requireTls: v.optional(v.boolean(), true),
+      username: v.optional(v.string(), ''),
+      /** Of the password; empty: no login. */
+      secret: ownNamespace,
+      key: v.optional(secretKey, 'password'),
+    }),
+  ),
+});
 
 /** A profile after all layers are merged; every key has a value. Row 000-VAL-01 to 000-VAL-08 name the defaults. */
 export const ConfigSchema = v.strictObject({
@@ -72,7 +100,13 @@ export const ConfigSchema = v.strictObject({
     namespace: ownNamespace,
     server: v.strictObject({ retention: duration, size: quantity }),
   }),
-  alertmanager: v.strictObject({ enabled, chart: chart(['alertmanager', 'kube-prometheus-stack']), namespace: ownNamespace, size: quantity }),
+  alertmanager: v.strictObject({
+    enabled,
+    chart: chart(['alertmanager', 'kube-prometheus-stack']),
+    namespace: ownNamespace,
+    size: quantity,
+    notify: v.optional(NotifySchema, {}),
+  }),
   loki: v.strictObject({ enabled, chart: chart(['loki']), namespace: ownNamespace, retention: duration, size: quantity }),
   tempo: v.strictObject({ enabled, chart: chart(['tempo']), namespace: ownNamespace, retention: duration, size: quantity }),
   grafana: v.strictObject({
@@ -120,6 +154,15 @@ export const ConfigSchema = v.strictObject({
       prices: v.record(v.string(), v.strictObject({ input: v.pipe(v.number(), v.minValue(0)), output: v.pipe(v.number(), v.minValue(0)) })),
     }),
     /** Share of traces kept, 0 to 1. */
+    /** Rules, alerts and dashboards of GenOps, and its span attributes in one spelling. */
+    genops: v.optional(
+      v.strictObject({
+        enabled: v.optional(v.boolean(), false),
+        /** USD per day by team. */
+        budgets: v.optional(v.record(v.string(), v.pipe(v.number(), v.minValue(0))), {}),
+      }),
+      {},
+    ),
     sampling: v.strictObject({ rate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)) }),
   }),
 });
