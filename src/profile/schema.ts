@@ -42,6 +42,12 @@ const chart = <const T extends string>(upstream: T[]) => v.optional(v.picklist([
 /** What only an upstream chart brings. */
 const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace };
 
+const platform = <const T extends v.ObjectEntries>(secret: string, key: string, more: T) =>
+  v.optional(
+    v.strictObject({ enabled: v.optional(v.boolean(), false), secret: v.optional(name, secret), key: v.optional(secretKey, key), ...more }),
+    {} as never,
+  );
+
 /** Who is told of alerts. Keys and addresses that are secret stand in Secrets of Alertmanager's namespace, never here. */
 const NotifySchema = v.strictObject({
   slack: v.optional(
@@ -146,6 +152,22 @@ export const ConfigSchema = v.strictObject({
   'dcgm-exporter': v.optional(v.strictObject(addon), {}),
   'cloudwatch-exporter': v.optional(v.strictObject(addon), {}),
   'k8s-monitoring': v.optional(v.strictObject(addon), {}),
+  /** Platforms outside the cluster that get a copy; their keys stand in Secrets of the gateway's namespace. */
+  exporters: v.optional(
+    v.pipe(
+      v.strictObject({
+        datadog: platform('datadog', 'api-key', { site: v.optional(v.string(), 'datadoghq.com') }),
+        honeycomb: platform('honeycomb', 'api-key', { endpoint: v.optional(v.string(), 'api.honeycomb.io:443') }),
+        splunk: platform('splunk', 'hec-token', {
+          /** URL of the HTTP event collector. */
+          endpoint: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/\S+)?$/, 'must be a URL')), ''),
+          index: v.optional(v.string(), ''),
+        }),
+      }),
+      v.check(({ splunk }) => !splunk.enabled || splunk.endpoint !== '', 'splunk needs the endpoint of its event collector'),
+    ),
+    {},
+  ),
   genai: v.strictObject({
     cost: v.strictObject({
       /** USD per day. */
@@ -158,12 +180,18 @@ export const ConfigSchema = v.strictObject({
     genops: v.optional(
       v.strictObject({
         enabled: v.optional(v.boolean(), false),
+        /** Where the applications run: the alerts about pods and memory look there. */
+        namespace: v.optional(name, 'genops-system'),
         /** USD per day by team. */
         budgets: v.optional(v.record(v.string(), v.pipe(v.number(), v.minValue(0))), {}),
       }),
       {},
     ),
-    sampling: v.strictObject({ rate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)) }),
+    sampling: v.strictObject({
+      rate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+      /** `tail` keeps errors, slow, expensive and refused calls besides the share. */
+      mode: v.optional(v.picklist(['head', 'tail']), 'head'),
+    }),
   }),
 });
 
