@@ -24,7 +24,8 @@ export function dashboards(config: Config): Record<string, string> {
   const backends = backendsOf(config);
   const all = ['prometheus', 'loki', 'tempo'];
   const missing = all.filter((uid) => !backends.has(uid));
-  const files = folderAsset('templates/dashboards', '.json');
+  const wanted = Object.entries(folderAsset('templates/dashboards', '.json')).filter(([name]) => config.genai.genops.enabled || !name.startsWith('genops-'));
+  const files = Object.fromEntries(wanted);
   if (missing.length === 0) return files;
   return Object.fromEntries(
     Object.entries(files).flatMap(([name, text]) => {
