@@ -32,7 +32,6 @@ export const alertmanager: Component = {
     // Receivers and routes come together: lists are replaced whole (upstream.md A.7).
     alertmanager: (input) => ({
       fullnameOverride: 'alertmanager',
-      commonLabels: OWN_LABEL,
       podLabels: OWN_LABEL,
       podAnnotations: checksumAnnotations(input),
       image: imageOneHost(input.image),
@@ -45,6 +44,9 @@ export const alertmanager: Component = {
         mountPath: `${SECRETS_PATH}/${secret}`,
         readOnly: true,
       })),
+      // The chart asks for the web page, which says nothing about being ready.
+      livenessProbe: { httpGet: { path: '/-/healthy', port: 'http' } },
+      readinessProbe: { httpGet: { path: '/-/ready', port: 'http' } },
       resources: resourcesOf(input),
     }),
   },

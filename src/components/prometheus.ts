@@ -1,6 +1,6 @@
 import type { Json, JsonMap } from '../core/types.ts';
 import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
-import { placeOf } from './catalog.ts';
+import { imageOf, placeOf } from './catalog.ts';
 import { camel, listAt, mapAt, set } from './edit.ts';
 import type { Component } from './types.ts';
 import { OWN_LABEL, checksumAnnotations, imageOneHost, imageParts, operatorStorage, resourcesOf } from './upstream.ts';
@@ -103,7 +103,11 @@ export const prometheus: Component = {
         resources: resourcesOf(input),
       },
       configmapReload: {
-        prometheus: { extraVolumeDirs: [RULES.mountPath], extraConfigmapMounts: [RULES] },
+        prometheus: {
+          image: imageOneHost(imageOf(RELOADER, input.config.global.imageRegistry)),
+          extraVolumeDirs: [RULES.mountPath],
+          extraConfigmapMounts: [RULES],
+        },
       },
       serverFiles: {
         'prometheus.yml': { rule_files: listAt(input.configuration, 'rule_files'), scrape_configs: listAt(input.configuration, 'scrape_configs') },
@@ -124,6 +128,7 @@ function alertingOf(config: Config): JsonMap {
   return { alertingEndpoints: [{ name: service.name, namespace, port: service.portName, scheme: 'http', apiVersion: 'v2' }] };
 }
 
+const RELOADER = 'quay.io/prometheus-operator/prometheus-config-reloader:v0.93.1';
 const RULES = { name: 'rules', configMap: 'prometheus-rules', mountPath: '/etc/prometheus/rules', readOnly: true };
 
 /** Jobs that the chart brings; ours stand in templates/prometheus/config.yaml. */

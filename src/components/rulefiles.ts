@@ -1,8 +1,9 @@
 import { parse, stringify } from 'yaml';
-import { folderAsset, yamlAsset } from '../core/assets.ts';
+import { yamlAsset } from '../core/assets.ts';
 import { type Config, namespacesOf } from '../profile/schema.ts';
 import { placeOf } from './catalog.ts';
 import { type ListPrice, type Rule, type RuleGroup, budgetRules, priceRules, teamBudgets } from './rules.ts';
+import { shipped } from './shipped.ts';
 
 /** `absent(up{job="otel-collector"})` would fire for ever where no collector is wanted. */
 function missesCollectors(rule: Rule, config: Config): boolean {
@@ -23,8 +24,7 @@ function named(text: string, config: Config): string {
 /** Files of the ConfigMap prometheus-rules: ours from templates/rules, plus prices and budget of the profile. */
 export function ruleFiles(config: Config): Record<string, string> {
   const { enabled, budgets } = config.genai.genops;
-  const wanted = Object.entries(folderAsset('templates/rules', '.yaml')).filter(([name]) => enabled || !name.startsWith('genops-'));
-  const fixed = wanted.map(([name, text]): [string, string] => {
+  const fixed = shipped(config, 'templates/rules', '.yaml').map(([name, text]): [string, string] => {
     // Parsed and written again: a template that is no valid YAML must fail here, not in Prometheus.
     const file = parse(named(text, config)) as { groups: RuleGroup[] };
     return [name, stringify({ groups: file.groups.map((group) => ({ ...group, rules: group.rules.filter((rule) => !missesCollectors(rule, config)) })) })];

@@ -193,6 +193,8 @@ export const ConfigSchema = v.strictObject({
       mode: v.optional(v.picklist(['head', 'tail']), 'head'),
     }),
   }),
+  /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
+  macos: v.optional(v.strictObject({ enabled }), { enabled: false }),
 });
 
 export type Config = v.InferOutput<typeof ConfigSchema>;
