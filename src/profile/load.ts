@@ -106,7 +106,7 @@ export function resolve(layers: Layer[]): Config {
 /** A collector that has nowhere to send to does not start, or complains for ever: it is left out with its target. */
 function settled(config: Config): Config {
   const stores = config.prometheus.enabled || config.loki.enabled;
-  const gateway = config['opentelemetry-collector'].enabled && (stores || config.tempo.enabled);
+  const gateway = config['opentelemetry-collector'].enabled && (stores || config.tempo.enabled || config.jaeger.enabled);
   const feeders = gateway && stores;
   const { namespace: stackNamespace } = config['kube-prometheus-stack'];
   // One chart brings several: they live where it lives.

@@ -12,6 +12,7 @@ import { hashOf } from '../../src/core/compare.ts';
 import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ReleaseStep, Step } from '../../src/engine/types.ts';
+import { extended, profileLayer, resolve } from '../../src/profile/load.ts';
 import { COMPONENT_IDS, type ComponentId } from '../../src/profile/schema.ts';
 import { quickstart, without } from '../unit/support/config.ts';
 import { golden } from '../unit/support/golden.ts';
@@ -92,6 +93,8 @@ const VARIANTS = {
   registry: quickstart({ global: { imageRegistry: REGISTRY } }),
   minimal: without(OPTIONAL, { namespace: 'obs' }),
 };
+/** Of profiles with upstream charts only the plan is kept: what those charts render is theirs. */
+const PLANS = { genops: resolve(extended(profileLayer('genops'))) };
 
 describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
   const steps = buildPlan(config);
@@ -104,6 +107,10 @@ describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
   it.skipIf(helm === undefined).each(releases(steps).map((step) => [step.release, step] as const))(`renders %s${helm ? '' : ' (skipped: no helm on the PATH)'}`, async (release, step) => {
     golden(`${name}/${release}.yaml`, settled(await render(helm ?? '', step, config.namespace)));
   });
+});
+
+it.each(Object.entries(PLANS))('%s: plan', (name, config) => {
+  golden(`${name}/plan.json`, `${JSON.stringify(buildPlan(config).map(outline), null, 2)}\n`);
 });
 
 describe.skipIf(helms.size < 2)(`helm 3 and helm 4${helms.size < 2 ? ' (skipped: only one of them is here)' : ''}`, () => {
