@@ -77,6 +77,7 @@ export function protectedEntry(base: JsonMap, config: Config): JsonMap {
         out = set(out, ['receivers', 'otlp', 'protocols', protocol, 'endpoint'], `127.0.0.1:${port}`);
       }
   }
+  if (mtls.enabled) out = protectedPeers(out);
   if (ingest.tokenSecret) {
     out = receiving(out, 'otlp/token', TOKEN_PORTS, pair(ingest.tlsSecret ? INGEST_TLS_DIR : TLS_DIR), { auth: { authenticator: 'bearertokenauth' } });
     out = set(out, ['extensions', 'bearertokenauth'], { filename: `${TOKEN_DIR}/token` });
@@ -84,6 +85,16 @@ export function protectedEntry(base: JsonMap, config: Config): JsonMap {
     out = set(out, ['service', 'extensions'], ['bearertokenauth', ...(mapAt(out, 'service')['extensions'] as Json[])]);
   }
   return out;
+}
+
+/** What replicas hand each other to sample whole traces. They call by address, and expect a name of the gateway's certificate. */
+function protectedPeers(config: JsonMap): JsonMap {
+  if (!('otlp/sampling' in mapAt(config, 'receivers'))) return config;
+  const ca = `${TLS_DIR}/ca.crt`;
+  const server = { ...pair(TLS_DIR), client_ca_file: ca, client_ca_file_reload: true };
+  const client = { ...pair(TLS_DIR), ca_file: ca, server_name_override: 'localhost' };
+  const out = set(config, ['receivers', 'otlp/sampling', 'protocols', 'grpc', 'tls'], server);
+  return set(out, ['exporters', 'loadbalancing', 'protocol', 'otlp', 'tls'], client);
 }
 
 /** Ports of the protected receivers, for our own chart; the operator finds them in the configuration. */
@@ -155,7 +166,8 @@ export function certificates(config: Config): KubeObject[] {
       issuerRef: { name: 'genai-obs-self-signed', kind: 'Issuer' },
     }),
     object('Issuer', CA, { ca: { secretName: CA } }),
-    certificate('otel-gateway-tls', { usages: ['server auth'], ...gatewayNames(config) }),
+    // Its replicas are clients of each other where they sample whole traces.
+    certificate('otel-gateway-tls', { usages: ['server auth', 'client auth'], ...gatewayNames(config) }),
     ...senders.map((name) => client(name)),
     // Outside of the cluster nobody renews them.
     ...mtls.clients.map((name) => client(`otel-client-${name}`, { duration: '8760h0m0s' })),

@@ -1,5 +1,12 @@
-import { collectorEnv, withoutExporter } from './collector.ts';
-import { set } from './edit.ts';
+import type { JsonMap } from '../core/types.ts';
+import { type Config, namespaceOf } from '../profile/schema.ts';
+import { jaegerHost, traceStore } from './addons/jaeger.ts';
+import { podLabelsOf } from './catalog.ts';
+import { collectorEnv, renamedExporter, withoutExporter } from './collector.ts';
+import { mapAt } from './edit.ts';
+import { platformEnv, withPlatforms } from './gateway/exporters.ts';
+import { withGenops } from './gateway/genops.ts';
+import { PEER_PORT, sampled } from './gateway/sampling.ts';
 import { ingestService, protectedEntry, protectedValues, secretVolumes } from './mtls.ts';
 import { collectorResources } from './operator.ts';
 import type { Component } from './types.ts';
@@ -9,28 +16,54 @@ export const gatewayCollector: Component = {
   id: 'opentelemetry-collector',
   phase: 'collectors',
   needs: ['certificates'],
-  configure(base, config) {
-    // 000-VAL-07: the share as the processor wants it, in percent.
-    let out = set(base, ['processors', 'probabilistic_sampler', 'sampling_percentage'], Number((config.genai.sampling.rate * 100).toPrecision(12)));
-    if (!config.prometheus.enabled) out = withoutExporter(out, 'otlp_http/prometheus');
-    if (!config.loki.enabled) out = withoutExporter(out, 'otlp_http/loki');
-    if (!config.tempo.enabled) out = withoutExporter(out, 'otlp_grpc/tempo');
-    return protectedEntry(out, config);
+  configure: (base, config) => protectedEntry(stored(base, config), config),
+  values(config) {
+    const env = platformEnv(config);
+    return {
+      replicas: config['opentelemetry-collector'].replicaCount,
+      ...protectedValues(config, 'opentelemetry-collector'),
+      ...collectorEnv(config),
+      ...(env.length ? { extraEnv: env } : {}),
+      // Whole traces wait in memory for their decision.
+      ...(config.genai.sampling.mode === 'tail' ? { peerPort: PEER_PORT, resources: TAIL_RESOURCES } : {}),
+    };
   },
-  values: (config) => ({
-    replicas: config['opentelemetry-collector'].replicaCount,
-    ...protectedValues(config, 'opentelemetry-collector'),
-    ...collectorEnv(config),
-  }),
   resources: (input) => [
-    ...collectorResources(input, {
-      mode: 'deployment',
-      replicas: input.config['opentelemetry-collector'].replicaCount,
-      securityContext: { runAsNonRoot: true, runAsUser: 10001, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-      // Longer than the flush interval of the span metrics.
-      terminationGracePeriodSeconds: 20,
-      ...secretVolumes(input.config, 'opentelemetry-collector'),
-    }),
-    ...ingestService(input.config, { 'app.kubernetes.io/name': input.place.workload.name, 'app.kubernetes.io/managed-by': 'opentelemetry-operator' }),
+    ...collectorResources(
+      input,
+      {
+        mode: 'deployment',
+        replicas: input.config['opentelemetry-collector'].replicaCount,
+        securityContext: {
+          runAsNonRoot: true,
+          runAsUser: 10001,
+          readOnlyRootFilesystem: true,
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ['ALL'] },
+        },
+        // Longer than the flush interval of the span metrics.
+        terminationGracePeriodSeconds: 20,
+        ...(input.config.genai.sampling.mode === 'tail' ? { resources: TAIL_RESOURCES } : {}),
+        ...secretVolumes(input.config, 'opentelemetry-collector'),
+      },
+      platformEnv(input.config),
+    ),
+    ...ingestService(input.config, podLabelsOf(input.place)),
   ],
 };
+
+const TAIL_RESOURCES = { requests: { cpu: '50m', memory: '192Mi' }, limits: { cpu: '1', memory: '512Mi' } };
+
+/** With the exporters of the stores that there are, and nothing that leads nowhere. */
+function stored(base: JsonMap, config: Config): JsonMap {
+  let out = withGenops(sampled(withPlatforms(base, config), config), config);
+  if (!config.prometheus.enabled) out = withoutExporter(out, 'otlp_http/prometheus');
+  if (!config.loki.enabled) out = withoutExporter(out, 'otlp_http/loki');
+  const store = traceStore(config);
+  const endpoint = `${jaegerHost(config, namespaceOf(config, 'opentelemetry-collector'))}:4317`;
+  if (store === 'jaeger') return renamedExporter(out, 'otlp_grpc/tempo', 'otlp_grpc/jaeger', { endpoint });
+  if (store) return out;
+  out = withoutExporter(out, 'otlp_grpc/tempo');
+  // Nobody wants traces: then nobody needs to meet to decide on them.
+  return 'traces' in mapAt(out, 'service', 'pipelines') ? out : withoutExporter(out, 'loadbalancing');
+}

@@ -9,10 +9,11 @@ import type { Input } from './types.ts';
  * A collector as a resource of the OpenTelemetry operator, with the rights and the network policy that it needs.
  * The operator adds `-collector` to the name of everything that it makes (upstream.md A.2; rows 004-COL-*).
  */
-export function collectorResources(input: Input, spec: JsonMap): KubeObject[] {
+export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[] = []): KubeObject[] {
   const { place, config } = input;
   const resource = place.workload.name.replace(/-collector$/, '');
-  const meta = (name: string): KubeObject['metadata'] => ({ name, namespace: place.namespace, labels: ownLabels(place.id) });
+  // The operator copies these to everything that it makes: seed 004 knows the pods by this name.
+  const meta = (name: string): KubeObject['metadata'] => ({ name, namespace: place.namespace, labels: ownLabels(place.workload.name) });
   const role = `${config.namespace}-${place.id}`;
   const clusterMeta = { name: role, labels: ownLabels(place.id) };
   const rules = parse(readAsset('templates', place.id, 'rbac.yaml')) as Json;
@@ -26,7 +27,9 @@ export function collectorResources(input: Input, spec: JsonMap): KubeObject[] {
       // Two replicas agree on nothing: no leader, no shared state.
       upgradeStrategy: 'none',
       config: input.configuration,
-      env: environment(config.global),
+      // The operator asks for a scrape of its own: the job otel-collector has them all, and a second one counts double.
+      podAnnotations: { 'prometheus.io/scrape': 'false' },
+      env: [...environment(config.global), ...extraEnv],
       resources: yamlAsset<{ resources: JsonMap }>('templates', place.id, 'values.yaml').resources,
       // Beside the ports that the operator finds in the configuration: what the doctor and Prometheus ask.
       ports: [

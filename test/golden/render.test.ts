@@ -98,6 +98,8 @@ const VARIANTS = {
     security: { mtls: { enabled: true, clients: ['edge'] } },
   }),
 };
+/** Of profiles with upstream charts only the plan is kept: what those charts render is theirs. */
+const PLANS = { genops: resolve(extended(profileLayer('genops'))) };
 
 /** Upstream charts belong to the contract tests: of these profiles the plan alone. */
 describe.each(['k3s', 'k3s-macos'])('profile %s', (name) => {
@@ -119,6 +121,10 @@ describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
   it.skipIf(helm === undefined).each(releases(steps).map((step) => [step.release, step] as const))(`renders %s${helm ? '' : ' (skipped: no helm on the PATH)'}`, async (release, step) => {
     golden(`${name}/${release}.yaml`, settled(await render(helm ?? '', step, config.namespace)));
   });
+});
+
+it.each(Object.entries(PLANS))('%s: plan', (name, config) => {
+  golden(`${name}/plan.json`, `${JSON.stringify(buildPlan(config).map(outline), null, 2)}\n`);
 });
 
 describe.skipIf(helms.size < 2)(`helm 3 and helm 4${helms.size < 2 ? ' (skipped: only one of them is here)' : ''}`, () => {

@@ -67,7 +67,7 @@ describe('certificates', () => {
   });
 
   it('the gateway’s has every name by which it is called', () => {
-    expect(spec('otel-gateway-tls')).toMatchObject({ usages: ['server auth'], ipAddresses: ['192.0.2.7'] });
+    expect(spec('otel-gateway-tls')).toMatchObject({ usages: ['server auth', 'client auth'], ipAddresses: ['192.0.2.7'] });
     const names = spec('otel-gateway-tls')['dnsNames'];
     for (const name of ['otel-gateway-collector', 'otel-gateway-collector.observability.svc', 'otel-ingest.observability.svc.cluster.local', 'k3s.example'])
       expect(names).toContain(name);
@@ -119,6 +119,16 @@ describe('the entry for senders outside', () => {
   });
 });
 
+it('in mode strict no receiver of any kind that others reach is without a certificate', () => {
+  const config = quickstart({ ...MTLS, genai: { sampling: { mode: 'tail' } }, security: { mtls: { enabled: true, mode: 'strict' } } });
+  const receivers = Object.entries(mapAt(configured('opentelemetry-collector', config), 'receivers'));
+  expect(receivers.map(([name]) => name).toSorted()).toEqual(['otlp', 'otlp/mtls', 'otlp/sampling']);
+  for (const [name, receiver] of receivers)
+    for (const protocol of Object.values(mapAt(receiver, 'protocols')) as { endpoint: string; tls?: { client_ca_file?: string } }[])
+      expect(protocol.endpoint.startsWith('127.0.0.1:') || protocol.tls?.client_ca_file !== undefined, name).toBe(true);
+  expect(mapAt(configured('opentelemetry-collector', config), 'exporters', 'loadbalancing', 'protocol', 'otlp', 'tls')).not.toHaveProperty('insecure');
+});
+
 const otelcol = bedProgram('otelcol');
 const skipped = noCerts ?? (otelcol ? undefined : 'no collector of the test bed');
 
@@ -141,7 +151,8 @@ describe.skipIf(skipped !== undefined)(`the collector${skipped ? ` (skipped: ${s
     writeFileSync(path, text.replaceAll('auth_type: serviceAccount', 'auth_type: none').replaceAll('/hostfs', '/').replaceAll('/var/lib/otelcol', dir));
     return path;
   };
-  const strict = (over: JsonMap = {}): Config => quickstart({ ...MTLS, security: { mtls: { enabled: true, mode: 'strict' }, ingest: over } });
+  const strict = (over: JsonMap = {}): Config =>
+    quickstart({ ...MTLS, genai: { sampling: { mode: 'tail' } }, security: { mtls: { enabled: true, mode: 'strict' }, ingest: over } });
 
   it.each(['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const)('takes the configuration of %s', (id) => {
     const config = strict({ tokenSecret: 'token' });
