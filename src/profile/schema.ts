@@ -41,6 +41,37 @@ const chart = <const T extends string>(upstream: T[]) => v.optional(v.picklist([
 /** What only an upstream chart brings. */
 const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace };
 
+const endpoint = v.optional(
+  v.strictObject({
+    url: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/[^\s/@]+(\/\S*)?)?$/, 'must be a URL without credentials')), ''),
+    /** Instance id: no secret. Empty: the Secret holds it. */
+    user: v.optional(v.string(), ''),
+  }),
+  {},
+);
+/** What goes to Grafana Cloud, and how (seed 002). */
+const cloud = {
+  ...addon,
+  destination: v.optional(
+    v.strictObject({
+      /** `otlp`: one gateway for all signals; `separate`: remote write, Loki push, and OTLP for traces. */
+      mode: v.optional(v.picklist(['otlp', 'separate']), 'otlp'),
+      otlp: endpoint,
+      prometheus: endpoint,
+      loki: endpoint,
+    }),
+    {},
+  ),
+  /** Holds user and token; what it has already is used, what it lacks is filled when installing. */
+  secret: v.optional(v.strictObject({ name: v.optional(name, 'grafana-cloud'), tokenKey: v.optional(v.string(), 'token') }), {}),
+  scrapeInterval: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d*(s|m)$/, 'must be an interval such as 15s or 1m')), '60s'),
+  podLogs: v.optional(v.picklist(['loki', 'opentelemetry']), 'loki'),
+  /** Also listen for Zipkin spans, on 9411. */
+  zipkin: v.optional(v.boolean(), false),
+  /** What becomes of span attributes with the text that people asked. */
+  promptText: v.optional(v.picklist(['hash', 'drop', 'keep']), 'hash'),
+};
+
 /** A profile after all layers are merged; every key has a value. Row 000-VAL-01 to 000-VAL-08 name the defaults. */
 export const ConfigSchema = v.strictObject({
   profile: v.string(),
@@ -92,7 +123,23 @@ export const ConfigSchema = v.strictObject({
   seaweedfs: v.optional(v.strictObject(addon), {}),
   'dcgm-exporter': v.optional(v.strictObject(addon), {}),
   'cloudwatch-exporter': v.optional(v.strictObject(addon), {}),
-  'k8s-monitoring': v.optional(v.strictObject(addon), {}),
+  'k8s-monitoring': v.optional(v.strictObject(cloud), {}),
+  /** Values of Secrets that genai-obs makes from this machine's environment or files, at install time only; the configuration never holds one. */
+  secrets: v.optional(
+    v.array(
+      v.pipe(
+        v.strictObject({
+          name,
+          namespace: ownNamespace,
+          key: v.pipe(v.string(), v.regex(/^[-._a-zA-Z0-9]+$/, 'must be a key of a Secret')),
+          env: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'))),
+          file: v.optional(v.pipe(v.string(), v.minLength(1))),
+        }),
+        v.check(({ env, file }) => (env === undefined) !== (file === undefined), 'needs env or file, one of them'),
+      ),
+    ),
+    [],
+  ),
   genai: v.strictObject({
     cost: v.strictObject({
       /** USD per day. */

@@ -1,7 +1,8 @@
 import type { Addon } from '../types.ts';
 import { certManager } from './cert-manager.ts';
+import { k8sMonitoring } from './k8s-monitoring.ts';
 import { metricsServer } from './metrics-server.ts';
 import { opentelemetryOperator } from './opentelemetry-operator.ts';
 
 /** Every add-on: a new one is a file here, a pin in src/charts/pins.ts, a section in the schema, and a line in this list. */
-export const ADDONS: Addon[] = [certManager, opentelemetryOperator, metricsServer];
+export const ADDONS: Addon[] = [certManager, opentelemetryOperator, metricsServer, k8sMonitoring];
