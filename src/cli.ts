@@ -35,6 +35,8 @@ function configOptions(command: Command): Command {
     .option('--expose <type>', 'Service type of Grafana: ClusterIP, NodePort or LoadBalancer')
     .option('--registry <host/path>', "registry put in place of every image's own")
     .option('--charts <dir|url>', 'take upstream charts from a folder of archives, https://… or oci://… instead of their homes')
+    .option('--cloud-url <url>', 'OTLP gateway of your Grafana Cloud stack')
+    .option('--cloud-user <id>', 'instance id of your Grafana Cloud stack')
     .option('--environment <name>', 'value of deployment.environment')
     .option('--cluster-name <name>', 'value of k8s.cluster.name')
     .option('--disable <component>', 'leave a component out; repeatable', collect)
@@ -59,6 +61,7 @@ configOptions(
   ]),
 )
   .option('-y, --yes', 'ask nothing')
+  .option('--token-file <path>', 'file with the Grafana Cloud token; or set GRAFANA_CLOUD_TOKEN')
   .option('--save-config <path>', 'write the file that replays this installation')
   .option('--print-config', 'print the resolved configuration and stop')
   .addOption(timeout())

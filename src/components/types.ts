@@ -1,6 +1,6 @@
 import type { ChartName } from '../charts/pins.ts';
 import type { JsonMap, KubeObject } from '../core/types.ts';
-import type { Provided } from '../engine/types.ts';
+import type { Provided, SecretValue } from '../engine/types.ts';
 import type { AddonId, ComponentId, Config } from '../profile/schema.ts';
 import type { Place } from './catalog.ts';
 
@@ -68,6 +68,13 @@ export interface Component {
   resources?: (input: Input) => KubeObject[];
 }
 
+/** One value of a Secret. */
+export interface SecretNeed {
+  name: string;
+  key: string;
+  value: SecretValue;
+}
+
 /** What only an upstream chart brings; off unless a profile asks for it. */
 export interface Addon {
   id: AddonId;
@@ -79,6 +86,8 @@ export interface Addon {
   workloads: (config: Config) => { kind: 'StatefulSet' | 'Deployment' | 'DaemonSet'; name: string }[];
   /** Steps that must be done before. */
   needs?: (config: Config) => string[];
+  /** Secrets in its namespace that it reads. */
+  secrets?: (config: Config) => SecretNeed[];
   /** Values with which the chart renders its CustomResourceDefinitions; they are applied by a step of their own. */
   crds?: JsonMap;
   /** Objects of which a server dry-run passes once its webhook serves. */

@@ -10,7 +10,8 @@ import { registerSecret } from '../core/redact.ts';
 import { refOf, refText } from '../core/types.ts';
 import { isOurs } from './foreign.ts';
 import { recordOf } from './observe.ts';
-import type { ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, WebhookStep, Workload } from './types.ts';
+import { isGiven, notGiven, valueOf } from './secretValues.ts';
+import type { FromMachine, ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, WebhookStep, Workload } from './types.ts';
 import { readiness, retryPulls } from './workload.ts';
 
 export interface Hands {
@@ -66,7 +67,8 @@ export async function applySecret(step: SecretStep, hands: Hands): Promise<void>
   const data = { ...((live?.['data'] ?? {}) as Record<string, string>) };
   for (const [key, fixed] of Object.entries(step.keys)) {
     if (data[key]) continue;
-    const value = fixed ?? randomBytes(18).toString('base64url');
+    const value = isGiven(fixed) ? valueOf(fixed) : (fixed ?? randomBytes(18).toString('base64url'));
+    if (value === undefined) throw notGiven({ step, key, source: fixed as FromMachine });
     if (fixed === null) registerSecret(value);
     data[key] = Buffer.from(value).toString('base64');
   }

@@ -8,6 +8,7 @@ import { refuseForeign } from './foreign.ts';
 import type { Journal, StepRecord } from './journal.ts';
 import { whoami } from './journal.ts';
 import { inputsOf, observe } from './observe.ts';
+import { refuseMissing } from './secretValues.ts';
 import type { GateStep, Observation, Step } from './types.ts';
 
 export interface RunContext extends Hands {
@@ -48,6 +49,7 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
   const included = steps.filter((step) => !context.excluded.has(step.id));
   await refuseForeign(included, context.kube, context.namespace, releases);
   await refuseForeignCrds(included, context);
+  await refuseMissing(included, context.kube);
   const inside: Inside = {
     ...context,
     repaired: new Set(),

@@ -27,12 +27,17 @@ export interface ObjectsStep extends StepBase {
   data?: boolean;
 }
 
-/** A Secret with random content: made once, never overwritten (peers.md: new secrets on old data break a reinstall). */
+/** Taken from this machine when the step is applied, never before: the plan and the journal hold its name only. */
+export type FromMachine = { fromEnv: string } | { fromFile: string };
+
+/** A fixed text, random (null), or given by somebody. */
+export type SecretValue = string | null | FromMachine;
+
+/** A Secret: made once, what it holds is never overwritten (peers.md: new secrets on old data break a reinstall). */
 export interface SecretStep extends StepBase {
   kind: 'secret';
   object: KubeObject;
-  /** Keys to fill: a fixed text, or random when null. */
-  keys: Record<string, string | null>;
+  keys: Record<string, SecretValue>;
   data: true;
 }
 

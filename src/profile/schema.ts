@@ -172,5 +172,5 @@ export function namespaceOf(config: Config, id: ComponentId | AddonId): string {
 /** Every namespace of an installation, its home first: the journal and the lock live there. */
 export function namespacesOf(config: Config): string[] {
   const ids = [...COMPONENT_IDS, ...ADDON_IDS].filter((id) => isEnabled(config, id));
-  return [...new Set([config.namespace, ...ids.map((id) => namespaceOf(config, id))])];
+  return [...new Set([config.namespace, ...ids.map((id) => namespaceOf(config, id)), ...config.secrets.map(({ namespace }) => namespace || config.namespace)])];
 }

@@ -26,5 +26,10 @@ export function destinationsOf(config: Config): Destination[] {
   ];
 }
 
+/** `metrics-username` → `GRAFANA_CLOUD_METRICS_USERNAME`: asked for when neither configuration nor Secret has the user. */
+export function userVariable(key: string): string {
+  return `GRAFANA_CLOUD_${key.replaceAll('-', '_').toUpperCase()}`;
+}
+
 /** Name of the value that no flag may carry: the token of an access policy. */
 export const CLOUD_TOKEN = 'GRAFANA_CLOUD_TOKEN';

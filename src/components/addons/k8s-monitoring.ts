@@ -1,8 +1,8 @@
 import { imageParts, OWN_LABEL } from '../upstream.ts';
 import type { JsonMap } from '../../core/types.ts';
 import { type Config, namespaceOf } from '../../profile/schema.ts';
-import type { Addon } from '../types.ts';
-import { destinationsOf } from './cloud.ts';
+import type { Addon, SecretNeed } from '../types.ts';
+import { CLOUD_TOKEN, destinationsOf, userVariable } from './cloud.ts';
 
 const RELEASE = 'grafana-k8s-monitoring';
 
@@ -33,7 +33,7 @@ export const k8sMonitoring: Addon = {
   chart: 'k8s-monitoring',
   release: RELEASE,
   crds: FOR_CRDS,
-  needs: (config) => [`secret/${config['k8s-monitoring'].secret.name}`],
+  secrets: secretsOf,
   values: (config) => ({
     cluster: { name: config.global.clusterName },
     global: { scrapeInterval: config['k8s-monitoring'].scrapeInterval, ...registryOf(config) },
@@ -56,6 +56,13 @@ export const k8sMonitoring: Addon = {
     ...Object.entries(ALLOYS).map(([name, { kind }]) => ({ kind, name: `${RELEASE}-${name}` })),
   ],
 };
+
+/** The token comes from whoever installs; a user that the configuration does not name, too. */
+function secretsOf(config: Config): SecretNeed[] {
+  const { name, tokenKey } = config['k8s-monitoring'].secret;
+  const users = destinationsOf(config).map(({ user, userKey }) => ({ name, key: userKey, value: user || { fromEnv: userVariable(userKey) } }));
+  return [...users, { name, key: tokenKey, value: { fromEnv: CLOUD_TOKEN } }];
+}
 
 function registryOf({ global }: Config): JsonMap {
   return global.imageRegistry ? { image: { registry: global.imageRegistry }, imageRegistry: global.imageRegistry } : {};
