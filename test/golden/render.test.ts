@@ -12,7 +12,8 @@ import { hashOf } from '../../src/core/compare.ts';
 import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ReleaseStep, Step } from '../../src/engine/types.ts';
-import { COMPONENT_IDS, type ComponentId } from '../../src/profile/schema.ts';
+import { extended, profileLayer, resolve } from '../../src/profile/load.ts';
+import { COMPONENT_IDS, type ComponentId, type Config } from '../../src/profile/schema.ts';
 import { quickstart, without } from '../unit/support/config.ts';
 import { golden } from '../unit/support/golden.ts';
 
@@ -86,11 +87,17 @@ const BACKENDS: ComponentId[] = ['prometheus', 'loki', 'tempo', 'grafana', 'open
 const OPTIONAL = COMPONENT_IDS.filter((id) => !BACKENDS.includes(id));
 const REGISTRY = 'registry.example:5000/mirror';
 
+function grafanaCloud(): Config {
+  const destination = { otlp: { url: 'https://otlp-gateway.example/otlp', user: '123456' } };
+  return resolve([...extended(profileLayer('grafana-cloud')), { source: 'test', data: { 'k8s-monitoring': { destination } } }]);
+}
+
 const VARIANTS = {
   quickstart: quickstart(),
   'no-persistence': quickstart({ storage: { enabled: false } }),
   registry: quickstart({ global: { imageRegistry: REGISTRY } }),
   minimal: without(OPTIONAL, { namespace: 'obs' }),
+  'grafana-cloud': grafanaCloud(),
 };
 
 describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
