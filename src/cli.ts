@@ -146,6 +146,19 @@ add('restore', 'Bring a backup back into an installed stack; ends with the docto
   .addOption(json('the result as JSON'))
   .action((path: string, flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/restore.ts')).restore(path, flags)));
 
+add('mirror', 'Write charts, the list of images and an overlay for clusters without a way out', [
+  'genai-obs mirror --out ./mirror --profile k3s --registry registry.example/obs',
+  'genai-obs mirror --out ./mirror --charts ./archives --no-digests',
+])
+  .option('--out <dir>', 'folder that does not exist yet')
+  .option('--profile <name>', 'only for these profiles; repeatable (default: all)', collect)
+  .option('-f, --file <path>', 'also for this configuration; repeatable, later files win', collect)
+  .option('--registry <host/path>', 'registry that will hold the images')
+  .option('--charts <dir|url>', 'take the charts from a folder of archives, https://… or oci://… instead of their homes')
+  .option('--no-digests', 'do not ask the registries for the digests of the images')
+  .addOption(json('the result as JSON'))
+  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/mirror.ts')).mirror(flags)));
+
 add('uninstall', 'Remove what genai-obs created and only that; keeps data unless told otherwise', [
   'genai-obs uninstall --dry-run',
   'genai-obs uninstall',

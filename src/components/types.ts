@@ -1,6 +1,6 @@
 import type { ChartName } from '../charts/pins.ts';
 import type { JsonMap, KubeObject } from '../core/types.ts';
-import type { Provided, SecretValue } from '../engine/types.ts';
+import type { Conversion, Provided, SecretValue } from '../engine/types.ts';
 import type { AddonId, ComponentId, Config } from '../profile/schema.ts';
 import type { Place } from './catalog.ts';
 
@@ -92,6 +92,8 @@ export interface Addon {
   crds?: JsonMap;
   /** Objects of which a server dry-run passes once its webhook serves. */
   webhook?: (config: Config) => KubeObject[];
+  /** Definitions that this webhook converts between versions. */
+  conversion?: Conversion;
   /** What tells that the cluster has it already. */
   provided?: Provided;
 }

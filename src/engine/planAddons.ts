@@ -10,7 +10,7 @@ export function addonSteps(config: Config): Step[] {
 }
 
 function stepsOf(config: Config, addon: Addon): Step[] {
-  const { id, title, phase, chart, crds, webhook, provided } = addon;
+  const { id, title, phase, chart, crds, webhook, conversion, provided } = addon;
   const namespace = namespaceOf(config, id);
   const secrets = (addon.secrets?.(config) ?? []).map(({ name }) => secretStepId(config, namespace, name));
   const before = [namespaceStepId(config, namespace), ...new Set(secrets), ...(addon.needs?.(config) ?? [])];
@@ -32,7 +32,15 @@ function stepsOf(config: Config, addon: Addon): Step[] {
   if (webhook) {
     const objects = webhook(config);
     const places = objects.flatMap(({ metadata }) => (metadata.namespace ? [namespaceStepId(config, metadata.namespace)] : []));
-    steps.push({ kind: 'webhook', id: `webhook/${id}`, phase, title: `Webhook of ${title}`, needs: [`release/${id}`, ...places], objects });
+    steps.push({
+      kind: 'webhook',
+      id: `webhook/${id}`,
+      phase,
+      title: `Webhook of ${title}`,
+      needs: [`release/${id}`, ...places],
+      objects,
+      ...(conversion ? { conversion } : {}),
+    });
   }
   return steps;
 }

@@ -76,6 +76,13 @@ export interface Provided {
 export interface WebhookStep extends StepBase {
   kind: 'webhook';
   objects: KubeObject[];
+  conversion?: Conversion;
+}
+
+/** Definitions that the same webhook converts: they must trust the authority that its configuration names. */
+export interface Conversion {
+  crds: string[];
+  authority: ObjectRef;
 }
 
 /** What a component that is switched off may have left from before; its claims and secrets stay. */

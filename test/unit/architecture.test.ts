@@ -37,7 +37,7 @@ const MAY: Record<string, string[]> = {
   core: [],
   adapters: [],
   profile: ['components'],
-  charts: ['engine', 'profile'],
+  charts: ['adapters', 'engine'],
   components: ['profile'],
   engine: ['adapters', 'components', 'profile'],
   checks: ['doctor', 'components', 'profile', 'engine'],

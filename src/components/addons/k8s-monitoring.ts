@@ -87,7 +87,7 @@ function chartDestinations(config: Config): JsonMap {
       name,
       {
         type: protocol,
-        url,
+        url: url || UNSET,
         auth: { type: 'basic', usernameKey: userKey, passwordKey: secret.tokenKey },
         secret: { create: false, name: secret.name, namespace: namespaceOf(config, 'k8s-monitoring') },
         ...(protocol === 'otlp' ? { protocol: 'http', ...Object.fromEntries(SIGNALS.map((signal) => [signal, { enabled: signals.includes(signal) }])) } : {}),
@@ -95,6 +95,9 @@ function chartDestinations(config: Config): JsonMap {
     ]),
   );
 }
+
+/** Lets the chart render where only its images or objects are of interest; installing is refused (src/profile/complete.ts). */
+const UNSET = 'https://unset.invalid';
 
 const SIGNALS = ['metrics', 'logs', 'traces'] as const;
 
