@@ -61,7 +61,11 @@ describe('credentials of Grafana Cloud', () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     const { endpoints, arrivals } = await stand();
     expect(statuses((await examine(configFor(endpoints, 'separate'))).findings)).toEqual(ALL_OK);
-    expect(arrivals.map(({ path, encoding }) => `${path} ${encoding}`.trim()).toSorted()).toEqual(['/api/prom/push snappy', '/loki/api/v1/push', '/otlp/v1/traces']);
+    expect(arrivals.map(({ path, encoding }) => `${path} ${encoding}`.trim()).toSorted()).toEqual([
+      '/api/prom/push snappy',
+      '/loki/api/v1/push',
+      '/otlp/v1/traces',
+    ]);
   });
 
   it('come from the Secret of the cluster before the environment, and are not in the facts', async () => {
@@ -69,7 +73,12 @@ describe('credentials of Grafana Cloud', () => {
     const { endpoints } = await stand();
     const cluster = fakeCluster(NAMESPACE);
     const encode = (text: string): string => Buffer.from(text).toString('base64');
-    cluster.put({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'grafana-cloud', namespace: NAMESPACE }, data: { username: encode('123456'), token: encode(`${TOKEN}\n`) } });
+    cluster.put({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'grafana-cloud', namespace: NAMESPACE },
+      data: { username: encode('123456'), token: encode(`${TOKEN}\n`) },
+    });
     const { findings, facts } = await examine(configFor(endpoints, 'otlp', ''), cluster);
     expect(statuses(findings)).toEqual(ALL_OK);
     expect(JSON.stringify(facts)).not.toMatch(/glc_|123456/);
@@ -156,7 +165,8 @@ describe('the stand-in', () => {
   it('insists on the headers of each protocol', async () => {
     const { endpoints, arrivals } = await stand();
     const send = async (url: string, headers: Record<string, string>): Promise<number> =>
-      (await fetch(url, { method: 'POST', headers: { authorization: `Basic ${Buffer.from(`123456:${TOKEN}`).toString('base64')}`, ...headers }, body: 'x' })).status;
+      (await fetch(url, { method: 'POST', headers: { authorization: `Basic ${Buffer.from(`123456:${TOKEN}`).toString('base64')}`, ...headers }, body: 'x' }))
+        .status;
     expect(await send(endpoints.prometheus, { 'content-type': 'application/x-protobuf' })).toBe(415);
     expect(await send(endpoints.prometheus, { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' })).toBe(200);
     expect(await send(endpoints.loki, { 'content-type': 'text/plain' })).toBe(415);

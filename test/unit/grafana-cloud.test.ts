@@ -66,7 +66,11 @@ describe('profile grafana-cloud', () => {
 
   it('has the names and the namespace of the seed, and waits for what the Alloy operator makes (B.3 3)', () => {
     const step = release(cloud());
-    expect(step).toMatchObject({ release: 'grafana-k8s-monitoring', namespace: 'grafana-k8s-monitoring', needs: ['namespace', 'secret/grafana-cloud', 'crds/k8s-monitoring'] });
+    expect(step).toMatchObject({
+      release: 'grafana-k8s-monitoring',
+      namespace: 'grafana-k8s-monitoring',
+      needs: ['namespace', 'secret/grafana-cloud', 'crds/k8s-monitoring'],
+    });
     const alloys = step.workloads.filter(({ name }) => name in values(cloud()).collectors || /alloy-(logs|metrics|receiver|singleton)$/.test(name));
     expect(alloys.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
       'DaemonSet grafana-k8s-monitoring-alloy-logs',
@@ -161,7 +165,9 @@ describe('what is collected', () => {
       ['llm.tokens_prompt', 'gen_ai.usage.input_tokens'],
       ['llm.tokens_completion', 'gen_ai.usage.output_tokens'],
     ])
-      expect(span).toContain(`set(span.attributes["${to}"], span.attributes["${from}"]) where span.attributes["${from}"] != nil and span.attributes["${to}"] == nil`);
+      expect(span).toContain(
+        `set(span.attributes["${to}"], span.attributes["${from}"]) where span.attributes["${from}"] != nil and span.attributes["${to}"] == nil`,
+      );
   });
 
   it('does not let out what people asked, unless told to (B.3 13)', () => {
@@ -199,13 +205,15 @@ describe('what is collected', () => {
 
 describe('queries of the seed, as they are today', () => {
   const doc = readAsset('docs', 'grafana-cloud.md');
-  const blocks = (language: string): string[] => [...doc.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].flatMap(([, text = '']) => text.trim().split('\n'));
+  const blocks = (language: string): string[] =>
+    [...doc.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].flatMap(([, text = '']) => text.trim().split('\n'));
 
   it('PromQL names the series that vLLM really has (B.3 7), and counters are rates', () => {
     const queries = blocks('promql').filter((line) => line && !line.startsWith('#'));
     expect(queries.length).toBeGreaterThan(5);
     const all = queries.join('\n');
-    for (const name of ['vllm:e2e_request_latency_seconds_bucket', 'vllm:generation_tokens_total', 'vllm:num_requests_running', 'vllm:num_requests_waiting']) expect(all).toContain(name);
+    for (const name of ['vllm:e2e_request_latency_seconds_bucket', 'vllm:generation_tokens_total', 'vllm:num_requests_running', 'vllm:num_requests_waiting'])
+      expect(all).toContain(name);
     expect(all).not.toMatch(/vllm_(request_duration|tokens_generated|active_requests|queue_size)/);
     for (const query of queries) for (const [, before = ''] of query.matchAll(/(.{0,5})\b[\w:]+_total\b/g)) expect(before, query).toMatch(/rate\($/);
     // A histogram has no series of its own name (B.3 14).
@@ -216,11 +224,16 @@ describe('queries of the seed, as they are today', () => {
     const queries = blocks('traceql').filter((line) => line && !line.startsWith('#'));
     expect(queries.length).toBeGreaterThan(3);
     for (const query of queries)
-      for (const [, name = ''] of query.replace(/"[^"]*"/g, '""').matchAll(/([\w.]+)\s*(?:=~|!=|>=|<=|=|>|<)/g)) expect(name, query).toMatch(/^(resource|span)\.|^(duration|name|status|kind)$/);
+      for (const [, name = ''] of query.replace(/"[^"]*"/g, '""').matchAll(/([\w.]+)\s*(?:=~|!=|>=|<=|=|>|<)/g))
+        expect(name, query).toMatch(/^(resource|span)\.|^(duration|name|status|kind)$/);
   });
 
   it('the profile’s comments agree with the schema: its file parses to a complete set of settings', () => {
     const file = parse(readAsset('profiles', 'grafana-cloud.yaml')) as { 'k8s-monitoring': JsonMap };
-    expect(Object.keys(file['k8s-monitoring']).toSorted()).toEqual(Object.keys(cloud()['k8s-monitoring']).filter((key) => key !== 'namespace').toSorted());
+    expect(Object.keys(file['k8s-monitoring']).toSorted()).toEqual(
+      Object.keys(cloud()['k8s-monitoring'])
+        .filter((key) => key !== 'namespace')
+        .toSorted(),
+    );
   });
 });

@@ -35,7 +35,12 @@ const step = (keys: Record<string, SecretValue>): SecretStep => ({
 
 const hands = (cluster: ReturnType<typeof fakeCluster>): Hands => ({ kube: cluster.kube }) as Hands;
 const stored = (cluster: ReturnType<typeof fakeCluster>): Record<string, string> =>
-  Object.fromEntries(Object.entries((cluster.get('Secret', 's3')?.['data'] ?? {}) as Record<string, string>).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
+  Object.fromEntries(
+    Object.entries((cluster.get('Secret', 's3')?.['data'] ?? {}) as Record<string, string>).map(([key, value]) => [
+      key,
+      Buffer.from(value, 'base64').toString(),
+    ]),
+  );
 
 describe('where a secret value is taken from', () => {
   it('a variable, the file that NAME_FILE names, or a file of the configuration; none of them is printed afterwards', () => {

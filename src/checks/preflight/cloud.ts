@@ -72,7 +72,7 @@ const about = (signal: Signal): string =>
 
 function check(id: string, signal: Signal): Check {
   return {
-    area: 'PRE',
+    area: 'CLD',
     stage: 'preflight',
     id,
     title: `Grafana Cloud lets ${signal} in`,
