@@ -43,9 +43,10 @@ const MAY: Record<string, string[]> = {
   checks: ['doctor', 'components', 'profile', 'engine'],
   doctor: ['adapters', 'app', 'checks', 'components', 'engine', 'profile'],
   backup: ['adapters', 'components', 'doctor', 'engine', 'profile'],
+  export: ['adapters', 'charts', 'engine', 'profile'],
   ui: ['adapters', 'app', 'components', 'doctor', 'engine', 'profile'],
   app: ['adapters', 'components', 'engine', 'profile', 'ui'],
-  commands: ['adapters', 'app', 'backup', 'checks', 'components', 'doctor', 'engine', 'profile', 'ui'],
+  commands: ['adapters', 'app', 'backup', 'export', 'checks', 'components', 'doctor', 'engine', 'profile', 'ui'],
   'cli.ts': ['app', 'commands'],
 };
 

@@ -51,7 +51,7 @@ function writes(look: Look, signal: Signal): Verdict {
     return warn(`${url} answers ${status}${said}`, {
       object: url,
       cause: 'it limits the rate, or has trouble of its own',
-      fix: 'try again later: genai-obs doctor --stage preflight --only CLD-01,CLD-02,CLD-03',
+      fix: 'try again later: genai-obs doctor --stage preflight --only CLD',
     });
   // An empty write may be called a bad one: by then it was let in.
   if ((status >= 200 && status < 300) || status === 400 || status === 422) return ok(`${url} lets ${signal} in (${status})`);
