@@ -1,13 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { resolve as absolute } from 'node:path';
 import { helmFor } from '../adapters/helm.ts';
-import { digestOf } from '../charts/registry.ts';
-import { writeMirror } from '../charts/mirror.ts';
-import { chartsFrom, checkSource } from '../charts/source.ts';
+import { digestOf } from '../mirror/registry.ts';
+import { writeMirror } from '../mirror/mirror.ts';
+import { chartsFrom } from '../charts/source.ts';
 import { EXIT, usageError } from '../core/errors.ts';
 import { buildPlan } from '../engine/plan.ts';
 import { extended, profileLayer, profileNames, resolve } from '../profile/load.ts';
-import { flagLayer } from '../profile/flags.ts';
+import { flagLayer, sourceOf } from '../profile/flags.ts';
 import { layersOf } from './configure.ts';
 
 export interface MirrorFlags {
@@ -31,7 +31,7 @@ export async function mirror(flags: MirrorFlags): Promise<number> {
   const layers = [...names.map((name) => [...extended(profileLayer(name)), flagLayer({})]), ...(flags.file ? [layersOf({ file: flags.file }, undefined)] : [])];
   const steps = layers.flatMap((one) => buildPlan(resolve(one)));
   const report = (detail: string): void => void process.stderr.write(`${detail}\n`);
-  const result = await writeMirror(steps, helmFor(''), chartsFrom(checkSource(flags.charts ?? '')), {
+  const result = await writeMirror(steps, helmFor(''), chartsFrom(sourceOf(flags.charts ?? '')), {
     out,
     registry: flags.registry ?? '',
     report,

@@ -12,7 +12,7 @@ import type { ConfigFlags } from '../profile/flags.ts';
 import { checkComplete } from '../profile/complete.ts';
 import { resolve } from '../profile/load.ts';
 import { paintStdout } from '../ui/paint.ts';
-import { imagesOf } from '../charts/mirror.ts';
+import { imagesOf } from '../mirror/mirror.ts';
 import { type Observed, budgetText, planJson, planText } from '../ui/plan.ts';
 import { layersOf } from './configure.ts';
 

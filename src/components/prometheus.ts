@@ -66,7 +66,11 @@ export const prometheus: Component = {
         resources: resourcesOf(input),
       },
       configmapReload: {
-        prometheus: { image: imageOneHost(imageOf(RELOADER, input.config.global.imageRegistry)), extraVolumeDirs: [RULES.mountPath], extraConfigmapMounts: [RULES] },
+        prometheus: {
+          image: imageOneHost(imageOf(RELOADER, input.config.global.imageRegistry)),
+          extraVolumeDirs: [RULES.mountPath],
+          extraConfigmapMounts: [RULES],
+        },
       },
       serverFiles: {
         'prometheus.yml': { rule_files: listAt(input.configuration, 'rule_files'), scrape_configs: listAt(input.configuration, 'scrape_configs') },

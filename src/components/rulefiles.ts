@@ -20,7 +20,8 @@ function named(text: string, config: Config): string {
 
 /** Files of the ConfigMap prometheus-rules: ours from templates/rules, plus prices and budget of the profile. */
 export function ruleFiles(config: Config): Record<string, string> {
-  const fixed = Object.entries(folderAsset('templates/rules', '.yaml')).map(([name, text]): [string, string] => {
+  const shipped = Object.entries(folderAsset('templates/rules', '.yaml')).filter(([name]) => name !== 'macos.yaml' || config.macos.enabled);
+  const fixed = shipped.map(([name, text]): [string, string] => {
     // Parsed and written again: a template that is no valid YAML must fail here, not in Prometheus.
     const file = parse(named(text, config)) as { groups: RuleGroup[] };
     return [name, stringify({ groups: file.groups.map((group) => ({ ...group, rules: group.rules.filter((rule) => !missesCollectors(rule, config)) })) })];

@@ -1,6 +1,5 @@
 import type { ChartName } from '../charts/pins.ts';
-import type { JsonMap, KubeObject } from '../core/types.ts';
-import type { Conversion, Provided, SecretValue } from '../engine/types.ts';
+import type { JsonMap, KubeObject, ObjectRef } from '../core/types.ts';
 import type { AddonId, ComponentId, Config } from '../profile/schema.ts';
 import type { Place } from './catalog.ts';
 
@@ -68,11 +67,30 @@ export interface Component {
   resources?: (input: Input) => KubeObject[];
 }
 
+/** Taken from this machine when the step is applied, never before: the plan and the journal hold its name only. */
+export type FromMachine = { fromEnv: string } | { fromFile: string };
+
+/** A fixed text, random (null), or given by somebody. */
+export type SecretValue = string | null | FromMachine;
+
 /** One value of a Secret. */
 export interface SecretNeed {
   name: string;
   key: string;
   value: SecretValue;
+}
+
+/** What tells that somebody else provides the same for the whole cluster. */
+export interface Provided {
+  ref: ObjectRef;
+  /** Label of that object with its version, and the oldest version that will do. */
+  version?: { label: string; minimum: string };
+}
+
+/** Definitions that the same webhook converts: they must trust the authority that its configuration names. */
+export interface Conversion {
+  crds: string[];
+  authority: ObjectRef;
 }
 
 /** What only an upstream chart brings; off unless a profile asks for it. */

@@ -7,11 +7,13 @@ import type { Charts } from '../charts/source.ts';
 import { hashOf } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
 import { registerSecret } from '../core/redact.ts';
+import { sleep } from '../core/sleep.ts';
 import { refOf } from '../core/types.ts';
 import { isOurs } from './foreign.ts';
 import { recordOf } from './observe.ts';
 import { isGiven, notGiven, valueOf } from './secretValues.ts';
-import type { FromMachine, ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, Workload } from './types.ts';
+import type { FromMachine } from '../components/types.ts';
+import type { ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, Workload } from './types.ts';
 import { readiness, retryPods } from './workload.ts';
 
 export interface Hands {
@@ -192,8 +194,4 @@ async function readinessOrRetry(workload: Workload, hands: Hands): ReturnType<ty
       return { ready: false, detail: `the API server does not answer: ${error.message}` };
     throw error;
   }
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,8 +1,9 @@
 import type { Kube } from '../adapters/kube.ts';
 import { ObsError } from '../core/errors.ts';
+import { sleep } from '../core/sleep.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import { refOf, refText } from '../core/types.ts';
-import { type Hands, sleep } from './apply.ts';
+import type { Hands } from './apply.ts';
 import type { WebhookStep } from './types.ts';
 
 type Report = (detail: string) => void;

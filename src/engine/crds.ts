@@ -3,6 +3,7 @@ import { PINS } from '../charts/pins.ts';
 import { subsetDiff } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
 import { HOME_ANNOTATION, PART_OF, PART_OF_LABEL } from '../core/labels.ts';
+import { sleep } from '../core/sleep.ts';
 import type { KubeObject } from '../core/types.ts';
 import { refOf } from '../core/types.ts';
 import type { Hands } from './apply.ts';
@@ -125,7 +126,7 @@ export async function applyCrds(step: CrdsStep, hands: Hands, report: (detail: s
           object: `CustomResourceDefinition ${crd.metadata.name}`,
           next: `kubectl describe crd ${crd.metadata.name}; then run the same install again: it carries on`,
         });
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await sleep(200);
     }
   }
 }

@@ -1,9 +1,9 @@
 import { ADDONS } from '../components/addons/index.ts';
-import type { SecretNeed } from '../components/types.ts';
+import type { SecretNeed, SecretValue } from '../components/types.ts';
 import { PART_OF, ownLabels } from '../core/labels.ts';
 import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
 import { namespaceStepId, secretStepId } from './stepIds.ts';
-import type { SecretStep, SecretValue } from './types.ts';
+import type { SecretStep } from './types.ts';
 
 /** Secrets whose values somebody gives: what add-ons need, and the section `secrets`, which says where to take a value instead. */
 export function givenSecretSteps(config: Config): SecretStep[] {

@@ -1,7 +1,7 @@
 import type { Change } from '../core/compare.ts';
+import type { ChartName, ChartRef } from '../charts/pins.ts';
+import type { Conversion, Phase, Provided, SecretValue } from '../components/types.ts';
 import type { JsonMap, KubeObject, ObjectRef } from '../core/types.ts';
-import type { ChartName } from '../charts/pins.ts';
-import type { Phase } from '../components/types.ts';
 
 export interface Workload {
   kind: 'StatefulSet' | 'Deployment' | 'DaemonSet';
@@ -27,12 +27,6 @@ export interface ObjectsStep extends StepBase {
   data?: boolean;
 }
 
-/** Taken from this machine when the step is applied, never before: the plan and the journal hold its name only. */
-export type FromMachine = { fromEnv: string } | { fromFile: string };
-
-/** A fixed text, random (null), or given by somebody. */
-export type SecretValue = string | null | FromMachine;
-
 /** A Secret: made once, what it holds is never overwritten (peers.md: new secrets on old data break a reinstall). */
 export interface SecretStep extends StepBase {
   kind: 'secret';
@@ -49,9 +43,6 @@ export interface CrdsStep extends StepBase {
   values: JsonMap;
 }
 
-/** The chart of a release: ours in templates/, or an upstream archive. */
-export type ChartRef = { source: 'genai-obs'; name: string } | { source: 'upstream'; name: ChartName };
-
 /** A Helm release and the workloads that must become ready. */
 export interface ReleaseStep extends StepBase {
   kind: 'release';
@@ -66,23 +57,11 @@ export interface ReleaseStep extends StepBase {
   provided?: Provided;
 }
 
-export interface Provided {
-  ref: ObjectRef;
-  /** Label of that object with its version, and the oldest version that will do. */
-  version?: { label: string; minimum: string };
-}
-
 /** A webhook serves when a server dry-run of the objects that it judges passes: a gate, not a sleep. */
 export interface WebhookStep extends StepBase {
   kind: 'webhook';
   objects: KubeObject[];
   conversion?: Conversion;
-}
-
-/** Definitions that the same webhook converts: they must trust the authority that its configuration names. */
-export interface Conversion {
-  crds: string[];
-  authority: ObjectRef;
 }
 
 /** What a component that is switched off may have left from before; its claims and secrets stay. */

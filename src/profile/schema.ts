@@ -132,8 +132,8 @@ export const ConfigSchema = v.strictObject({
           name,
           namespace: ownNamespace,
           key: v.pipe(v.string(), v.regex(/^[-._a-zA-Z0-9]+$/, 'must be a key of a Secret')),
-          env: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'))),
-          file: v.optional(v.pipe(v.string(), v.minLength(1))),
+          env: v.exactOptional(v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'))),
+          file: v.exactOptional(v.pipe(v.string(), v.minLength(1))),
         }),
         v.check(({ env, file }) => (env === undefined) !== (file === undefined), 'needs env or file, one of them'),
       ),
@@ -150,6 +150,8 @@ export const ConfigSchema = v.strictObject({
     /** Share of traces kept, 0 to 1. */
     sampling: v.strictObject({ rate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)) }),
   }),
+  /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
+  macos: v.optional(v.strictObject({ enabled }), { enabled: false }),
 });
 
 export type Config = v.InferOutput<typeof ConfigSchema>;

@@ -78,8 +78,12 @@ describe('helm', () => {
     await expect(helmFor('ctx', file).upgrade({ release: 'loki', namespace: 'ns' }, 'c', {})).rejects.toMatchObject({
       parts: { object: 'release ns/loki', cause: 'Error: UPGRADE FAILED: no', next: 'helm --kube-context ctx -n ns history loki' },
     });
-    await expect(helmFor('ctx', file).template({ release: 'loki', namespace: 'ns' }, 'c', {}, 'v1.34.0')).rejects.toMatchObject({ parts: { what: 'the chart does not render' } });
-    await expect(helmFor('ctx', file).uninstall({ release: 'loki', namespace: 'ns' })).rejects.toMatchObject({ parts: { what: 'helm could not remove a release' } });
+    await expect(helmFor('ctx', file).template({ release: 'loki', namespace: 'ns' }, 'c', {}, 'v1.34.0')).rejects.toMatchObject({
+      parts: { what: 'the chart does not render' },
+    });
+    await expect(helmFor('ctx', file).uninstall({ release: 'loki', namespace: 'ns' })).rejects.toMatchObject({
+      parts: { what: 'helm could not remove a release' },
+    });
   });
 
   it.each([
@@ -109,7 +113,10 @@ describe('helm', () => {
 
   it('that knows no such release has removed nothing', async () => {
     expect(
-      await helmFor('c', program('helm-gone', 'echo "Error: uninstall: Release not loaded: x: release: not found" >&2; exit 1').file).uninstall({ release: 'x', namespace: 'n' }),
+      await helmFor('c', program('helm-gone', 'echo "Error: uninstall: Release not loaded: x: release: not found" >&2; exit 1').file).uninstall({
+        release: 'x',
+        namespace: 'n',
+      }),
     ).toBe(false);
     expect(await helmFor('c', program('helm-un', 'echo "release uninstalled"').file).uninstall({ release: 'x', namespace: 'n' })).toBe(true);
   });
@@ -155,11 +162,9 @@ describe('kubectl', () => {
   });
 
   it('opens a tunnel that is closed again, or says why there is none', async () => {
-    const tunnel = await kubectlFor('ctx', 'ns', program('kubectl-pf', 'echo "Forwarding from 127.0.0.1:1"; exec sleep 30').file).portForward(
-      'grafana',
-      80,
-      4711,
-    );
+    const tunnel = await kubectlFor('ctx', 'ns', program('kubectl-pf', 'echo "Forwarding from 127.0.0.1:1"; exec sleep 30').file).portForward('grafana', 80, {
+      localPort: 4711,
+    });
     expect(tunnel.port).toBe(4711);
     tunnel.close();
     expect(await tunnel.ended).toContain('Forwarding from');

@@ -5,7 +5,7 @@ import { applyRelease, applySecret, waitReady, type Hands } from '../../src/engi
 import { observe } from '../../src/engine/observe.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ObjectsStep, Observation, ReleaseStep, SecretStep, Step } from '../../src/engine/types.ts';
-import { retryPulls } from '../../src/engine/workload.ts';
+import { retryPods } from '../../src/engine/workload.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
 import { quickstart, without } from './support/config.ts';
 
@@ -332,7 +332,7 @@ describe('waiting for a workload', () => {
     const status = { phase: 'Pending', containerStatuses: [{ name: 'loki', image: 'i', ready: false, restartCount, state }] };
     cluster.put({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'loki-0', namespace: NS, labels: { app: 'loki' } }, status });
     const before = cluster.calls.length;
-    await retryPulls(cluster.kube, workload);
+    await retryPods(cluster.kube, workload);
     expect(cluster.calls.slice(before)).toEqual(calls);
   });
 

@@ -6,9 +6,9 @@ import type { Helm } from '../adapters/helm.ts';
 import { version } from '../core/assets.ts';
 import type { Step } from '../engine/types.ts';
 import { imagesIn } from './images.ts';
-import { MIRROR_INDEX, type MirrorIndex } from './mirrorIndex.ts';
-import { type ChartName, PINS } from './pins.ts';
-import { type Charts, archiveOf } from './source.ts';
+import { MIRROR_INDEX, type MirrorIndex } from '../charts/mirrorIndex.ts';
+import { type ChartName, PINS } from '../charts/pins.ts';
+import { type Charts, archiveOf } from '../charts/source.ts';
 
 /** Images are the same for every version that we support; charts want to know one. */
 const KUBE_VERSION = 'v1.34.0';
