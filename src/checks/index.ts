@@ -1,5 +1,6 @@
 import type { Check } from '../doctor/types.ts';
 import { preflightChecks } from './preflight.ts';
+import { cloudChecks } from './preflight/cloud.ts';
 import { collectorChecks } from './collectors.ts';
 import { prometheusChecks } from './prometheus.ts';
 import { lokiChecks } from './loki.ts';
@@ -13,6 +14,7 @@ import { endToEndChecks } from './end-to-end.ts';
 /** Every check of the doctor: add an area here. */
 export const CHECKS: Check[] = [
   ...preflightChecks,
+  ...cloudChecks,
   ...collectorChecks,
   ...prometheusChecks,
   ...lokiChecks,
