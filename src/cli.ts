@@ -20,9 +20,9 @@ const namespace = (): Option => new Option('-n, --namespace <name>', 'namespace 
 const timeout = (): Option => new Option('--timeout <seconds>', 'longest wait for one workload').default('300');
 const json = (what: string): Option => new Option('--json', what);
 
-function configOptions(command: Command): Command {
+/** What changes the configuration. */
+function settingOptions(command: Command): Command {
   return command
-    .addOption(context())
     .addOption(namespace())
     .option('--profile <name>', 'profile to start from (default: quickstart)')
     .option('-f, --file <path>', 'configuration file over the profile; repeatable, later files win', collect)
@@ -35,9 +35,15 @@ function configOptions(command: Command): Command {
     .option('--expose <type>', 'Service type of Grafana: ClusterIP, NodePort or LoadBalancer')
     .option('--registry <host/path>', "registry put in place of every image's own")
     .option('--charts <dir|url>', 'take upstream charts from a folder of archives, https://… or oci://… instead of their homes')
+    .option('--cloud-url <url>', 'OTLP gateway of your Grafana Cloud stack')
+    .option('--cloud-user <id>', 'instance id of your Grafana Cloud stack')
     .option('--environment <name>', 'value of deployment.environment')
     .option('--cluster-name <name>', 'value of k8s.cluster.name')
-    .option('--disable <component>', 'leave a component out; repeatable', collect)
+    .option('--disable <component>', 'leave a component out; repeatable', collect);
+}
+
+function configOptions(command: Command): Command {
+  return settingOptions(command.addOption(context()))
     .option('--only <phase>', 'run only these phases; repeatable', collect)
     .option('--from <phase>', 'start with this phase')
     .option('--skip <phase>', 'leave these phases out; repeatable', collect);
@@ -59,6 +65,7 @@ configOptions(
   ]),
 )
   .option('-y, --yes', 'ask nothing')
+  .option('--token-file <path>', 'file with the Grafana Cloud token; or set GRAFANA_CLOUD_TOKEN')
   .option('--save-config <path>', 'write the file that replays this installation')
   .option('--print-config', 'print the resolved configuration and stop')
   .addOption(timeout())
@@ -142,6 +149,16 @@ add('restore', 'Bring a backup back into an installed stack; ends with the docto
   .option('-y, --yes', 'ask nothing')
   .addOption(json('the result as JSON'))
   .action((path: string, flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/restore.ts')).restore(path, flags)));
+
+const exporting = add('export', 'Write the configuration for another tool', ['genai-obs export terraform --profile quickstart --out ./terraform']);
+settingOptions(exporting.command('terraform'))
+  .description('Write a Terraform module of the plan: namespaces, secrets, objects, releases; asks no cluster')
+  .addHelpText(
+    'after',
+    examples(['genai-obs export terraform --out ./terraform', 'genai-obs export terraform -f my-profile.yaml --charts ./archives --out ./terraform']),
+  )
+  .requiredOption('--out <dir>', 'folder for the module')
+  .action((flags: Flags) => guard(false, async () => (await import('./commands/export.ts')).exportTerraform(rename(flags) as never)));
 
 add('mirror', 'Write charts, the list of images and an overlay for clusters without a way out', [
   'genai-obs mirror --out ./mirror --profile k3s --registry registry.example/obs',

@@ -11,6 +11,8 @@ import { sleep } from '../core/sleep.ts';
 import { refOf } from '../core/types.ts';
 import { isOurs } from './foreign.ts';
 import { recordOf } from './observe.ts';
+import { isGiven, notGiven, valueOf } from './secretValues.ts';
+import type { FromMachine } from '../components/types.ts';
 import type { ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, Workload } from './types.ts';
 import { readiness, retryPods } from './workload.ts';
 
@@ -59,7 +61,8 @@ export async function applySecret(step: SecretStep, hands: Hands): Promise<void>
   const data = { ...((live?.['data'] ?? {}) as Record<string, string>) };
   for (const [key, fixed] of Object.entries(step.keys)) {
     if (data[key]) continue;
-    const value = fixed ?? randomBytes(18).toString('base64url');
+    const value = isGiven(fixed) ? valueOf(fixed) : (fixed ?? randomBytes(18).toString('base64url'));
+    if (value === undefined) throw notGiven({ step, key, source: fixed as FromMachine });
     if (fixed === null) registerSecret(value);
     data[key] = Buffer.from(value).toString('base64');
   }

@@ -13,6 +13,7 @@ import type { Component } from '../components/types.ts';
 import { type ComponentId, type Config, isEnabled, namespaceOf, namespacesOf } from '../profile/schema.ts';
 import { addonSteps } from './planAddons.ts';
 import { protectionSteps } from './planProtection.ts';
+import { givenSecretSteps } from './planSecrets.ts';
 import { MOUNTED_BY, componentStep, removalStep } from './planComponents.ts';
 import { namespaceStepId } from './stepIds.ts';
 import type { ObjectsStep, Step } from './types.ts';
@@ -25,6 +26,7 @@ export function buildPlan(config: Config): Step[] {
     { kind: 'gate', gate: 'preflight', id: 'preflight', phase: 'preflight', title: 'Preflight checks', needs: [] },
     ...objects,
     ...secretSteps(config),
+    ...givenSecretSteps(config),
     ...addonSteps(config),
     ...protectionSteps(config),
   ];

@@ -9,6 +9,7 @@ import { refuseForeign, refuseOldProvided } from './foreign.ts';
 import type { Journal, StepRecord } from './journal.ts';
 import { whoami } from './journal.ts';
 import { inputsOf, observe } from './observe.ts';
+import { refuseMissing } from './secretValues.ts';
 import type { GateStep, Observation, Step } from './types.ts';
 
 export interface RunContext extends Hands {
@@ -50,6 +51,7 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
   await refuseForeign(included, context.kube, context.namespace, releases);
   await refuseOldProvided(included, context.kube, releases);
   await refuseForeignCrds(included, context);
+  await refuseMissing(included, context.kube);
   const inside: Inside = {
     ...context,
     repaired: new Set(),

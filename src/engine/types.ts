@@ -1,6 +1,6 @@
 import type { Change } from '../core/compare.ts';
 import type { ChartName, ChartRef } from '../charts/pins.ts';
-import type { Conversion, Phase, Provided } from '../components/types.ts';
+import type { Conversion, Phase, Provided, SecretValue } from '../components/types.ts';
 import type { JsonMap, KubeObject, ObjectRef } from '../core/types.ts';
 
 export interface Workload {
@@ -27,12 +27,11 @@ export interface ObjectsStep extends StepBase {
   data?: boolean;
 }
 
-/** A Secret with random content: made once, never overwritten (peers.md: new secrets on old data break a reinstall). */
+/** A Secret: made once, what it holds is never overwritten (peers.md: new secrets on old data break a reinstall). */
 export interface SecretStep extends StepBase {
   kind: 'secret';
   object: KubeObject;
-  /** Keys to fill: a fixed text, or random when null. */
-  keys: Record<string, string | null>;
+  keys: Record<string, SecretValue>;
   data: true;
 }
 

@@ -100,6 +100,36 @@ const NotifySchema = v.strictObject({
     }),
   ),
 });
+const endpoint = v.optional(
+  v.strictObject({
+    url: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/[^\s/@]+(\/\S*)?)?$/, 'must be a URL without credentials')), ''),
+    /** Instance id: no secret. Empty: the Secret holds it. */
+    user: v.optional(v.string(), ''),
+  }),
+  {},
+);
+/** What goes to Grafana Cloud, and how (seed 002). */
+const cloud = {
+  ...addon,
+  destination: v.optional(
+    v.strictObject({
+      /** `otlp`: one gateway for all signals; `separate`: remote write, Loki push, and OTLP for traces. */
+      mode: v.optional(v.picklist(['otlp', 'separate']), 'otlp'),
+      otlp: endpoint,
+      prometheus: endpoint,
+      loki: endpoint,
+    }),
+    {},
+  ),
+  /** Holds user and token; what it has already is used, what it lacks is filled when installing. */
+  secret: v.optional(v.strictObject({ name: v.optional(name, 'grafana-cloud'), tokenKey: v.optional(v.string(), 'token') }), {}),
+  scrapeInterval: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d*(s|m)$/, 'must be an interval such as 15s or 1m')), '60s'),
+  podLogs: v.optional(v.picklist(['loki', 'opentelemetry']), 'loki'),
+  /** Also listen for Zipkin spans, on 9411. */
+  zipkin: v.optional(v.boolean(), false),
+  /** What becomes of span attributes with the text that people asked. */
+  promptText: v.optional(v.picklist(['hash', 'drop', 'keep']), 'hash'),
+};
 
 /** A profile after all layers are merged; every key has a value. Row 000-VAL-01 to 000-VAL-08 name the defaults. */
 export const ConfigSchema = v.strictObject({
@@ -186,7 +216,6 @@ export const ConfigSchema = v.strictObject({
   seaweedfs: v.optional(v.strictObject(addon), {}),
   'dcgm-exporter': v.optional(v.strictObject(addon), {}),
   'cloudwatch-exporter': v.optional(v.strictObject(addon), {}),
-  'k8s-monitoring': v.optional(v.strictObject(addon), {}),
   /** Platforms outside the cluster that get a copy; their keys stand in Secrets of the gateway's namespace. */
   exporters: v.optional(
     v.pipe(
@@ -202,6 +231,23 @@ export const ConfigSchema = v.strictObject({
       v.check(({ splunk }) => !splunk.enabled || splunk.endpoint !== '', 'splunk needs the endpoint of its event collector'),
     ),
     {},
+  ),
+  'k8s-monitoring': v.optional(v.strictObject(cloud), {}),
+  /** Values of Secrets that genai-obs makes from this machine's environment or files, at install time only; the configuration never holds one. */
+  secrets: v.optional(
+    v.array(
+      v.pipe(
+        v.strictObject({
+          name,
+          namespace: ownNamespace,
+          key: v.pipe(v.string(), v.regex(/^[-._a-zA-Z0-9]+$/, 'must be a key of a Secret')),
+          env: v.exactOptional(v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'))),
+          file: v.exactOptional(v.pipe(v.string(), v.minLength(1))),
+        }),
+        v.check(({ env, file }) => (env === undefined) !== (file === undefined), 'needs env or file, one of them'),
+      ),
+    ),
+    [],
   ),
   genai: v.strictObject({
     cost: v.strictObject({
@@ -253,5 +299,5 @@ export function namespaceOf(config: Config, id: ComponentId | AddonId): string {
 /** Every namespace of an installation, its home first: the journal and the lock live there. */
 export function namespacesOf(config: Config): string[] {
   const ids = [...COMPONENT_IDS, ...ADDON_IDS].filter((id) => isEnabled(config, id));
-  return [...new Set([config.namespace, ...ids.map((id) => namespaceOf(config, id))])];
+  return [...new Set([config.namespace, ...ids.map((id) => namespaceOf(config, id)), ...config.secrets.map(({ namespace }) => namespace || config.namespace)])];
 }

@@ -9,6 +9,7 @@ import { runProbe, type ProbeResult } from '../probe.ts';
 import type { FactKey, Facts } from '../types.ts';
 import { access, accountAccess } from './access.ts';
 import { baseline } from './baseline.ts';
+import { cloud } from './cloud.ts';
 import { cluster } from './cluster.ts';
 import { configOf } from './config.ts';
 import type { Collector, Deps, FactContext } from './context.ts';
@@ -43,6 +44,7 @@ const COLLECTORS: Record<string, { collect: Collector; deadline?: number }> = {
   drift: { collect: drift, deadline: 60_000 },
   time: { collect: time },
   baseline: { collect: baseline },
+  cloud: { collect: cloud },
   probe: { collect: (_rest, context) => context.probe(), deadline: 300_000 },
 };
 

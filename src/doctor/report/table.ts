@@ -13,6 +13,7 @@ const AREAS: Record<Area, string> = {
   GRAF: 'Grafana',
   ALRT: 'Alerting',
   SEC: 'Security',
+  CLD: 'Grafana Cloud',
   MNT: 'Maintenance',
   E2E: 'End to end',
 };
