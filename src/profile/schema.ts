@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { expose, security } from './protection.ts';
 
 /** Names of the components, in the order in which they are shown; also chart folders and release names. */
 export const COMPONENT_IDS = [
@@ -41,32 +42,6 @@ const secretKey = v.pipe(v.string(), v.regex(/^[-._a-zA-Z0-9]+$/, 'must be a key
 const chart = <const T extends string>(upstream: T[]) => v.optional(v.picklist(['genai-obs', ...upstream]), 'genai-obs');
 /** What only an upstream chart brings. */
 const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace };
-/** 0: Kubernetes chooses. */
-const nodePort = v.optional(v.union([v.literal(0), v.pipe(v.number(), v.integer(), v.minValue(30000), v.maxValue(32767))]), 0);
-/** Protection of OTLP on its way in (rows 004-SEC-01, 004-P5-06). */
-const security = {
-  mtls: v.optional(
-    v.strictObject({
-      enabled: v.optional(v.boolean(), false),
-      /** `external`: plain OTLP stays for applications inside of the cluster; `strict`: no OTLP without a client certificate. */
-      mode: v.optional(v.picklist(['external', 'strict']), 'external'),
-      /** Further host names and addresses of the gateway's certificate: how senders outside of the cluster reach it. */
-      names: v.optional(v.array(v.pipe(v.string(), v.regex(/^[a-zA-Z0-9*][-a-zA-Z0-9.:]*$/, 'must be a host name or an address'))), []),
-      /** Senders outside of the cluster that get a client certificate each: Secret `otel-client-NAME`. */
-      clients: v.optional(v.array(name), []),
-    }),
-    {},
-  ),
-  ingest: v.optional(
-    v.strictObject({
-      /** Secret in the gateway's namespace whose key `token` senders outside of the cluster show; empty: none. */
-      tokenSecret: ownNamespace,
-      /** Secret of type kubernetes.io/tls with the gateway's certificate; empty: that of mutual TLS. */
-      tlsSecret: ownNamespace,
-    }),
-    {},
-  ),
-};
 
 const platform = <const T extends v.ObjectEntries>(secret: string, key: string, more: T) =>
   v.optional(
@@ -153,14 +128,7 @@ export const ConfigSchema = v.strictObject({
     chart: chart(['opentelemetry-operator']),
     namespace: ownNamespace,
     replicaCount: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)),
-    /** Entry for senders outside of the cluster; anything but ClusterIP needs mutual TLS, or a token over TLS. */
-    expose: v.optional(
-      v.strictObject({
-        type: v.optional(v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']), 'ClusterIP'),
-        nodePorts: v.optional(v.strictObject({ grpc: nodePort, http: nodePort }), {}),
-      }),
-      {},
-    ),
+    expose,
   }),
   'opentelemetry-node-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
   'opentelemetry-cluster-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
@@ -276,7 +244,7 @@ export const ConfigSchema = v.strictObject({
   }),
   /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
   macos: v.optional(v.strictObject({ enabled }), { enabled: false }),
-  security: v.optional(v.strictObject(security), {}),
+  security,
 });
 
 export type Config = v.InferOutput<typeof ConfigSchema>;
