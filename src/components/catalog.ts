@@ -162,10 +162,10 @@ export function placeOf(config: Config, id: ComponentId): Place {
   return { ...CATALOG[id], ...(chart === 'genai-obs' ? {} : UPSTREAM[id]?.[chart]), id, chart, namespace: namespaceOf(config, id) };
 }
 
-/** Names of every claim that a component can have. */
+/** Names of every claim that a component, or SeaweedFS, can have. */
 export function claimNames(): Set<string> {
   const all = Object.values(UPSTREAM).flatMap((charts) => Object.values(charts));
-  return new Set([...Object.values(CATALOG), ...all].flatMap(({ claim }) => (claim ? [claim.name] : [])));
+  return new Set(['seaweedfs-data', ...[...Object.values(CATALOG), ...all].flatMap(({ claim }) => (claim ? [claim.name] : []))]);
 }
 
 /** helm release of a component; none for what an operator makes. */

@@ -19,15 +19,15 @@ interface Dashboard {
   templating?: { list: Variable[] };
 }
 
-/** Dashboards by file name; panels whose datasource is switched off are left out, and dashboards that lose all of them. */
+/** Dashboards by file name; that of the teams only where there are some. Panels whose datasource is switched off are left out, and dashboards that lose all of them. */
 export function dashboards(config: Config): Record<string, string> {
   const backends = backendsOf(config);
   const all = ['prometheus', 'loki', 'tempo'];
   const missing = all.filter((uid) => !backends.has(uid));
-  const files = folderAsset('templates/dashboards', '.json');
-  if (missing.length === 0) return files;
+  const files = Object.entries(folderAsset('templates/dashboards', '.json')).filter(([name]) => name !== 'llm-platform-teams.json' || config.teams.length > 0);
+  if (missing.length === 0) return Object.fromEntries(files);
   return Object.fromEntries(
-    Object.entries(files).flatMap(([name, text]) => {
+    files.flatMap(([name, text]) => {
       const board = JSON.parse(text) as Dashboard;
       const lost = (uid: string | undefined): boolean => uid !== undefined && missing.includes(uid);
       const kept = board.panels.filter((panel) => !lost(panel.datasource?.uid) && !(panel.targets ?? []).some((target) => lost(target.datasource?.uid)));

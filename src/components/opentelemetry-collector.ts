@@ -1,6 +1,9 @@
 import { collectorEnv, withoutExporter } from './collector.ts';
 import { set } from './edit.ts';
+import { ownIngress } from './ingress.ts';
 import { collectorResources } from './operator.ts';
+import type { JsonMap } from '../core/types.ts';
+import type { Config } from '../profile/schema.ts';
 import type { Component } from './types.ts';
 
 /** The gateway: OTLP entry, enrichment, span metrics before sampling, export to the backends (000-COMP-01). */
@@ -16,13 +19,28 @@ export const gatewayCollector: Component = {
     if (!config.tempo.enabled) out = withoutExporter(out, 'otlp_grpc/tempo');
     return out;
   },
-  values: (config) => ({ replicas: config['opentelemetry-collector'].replicaCount, ...collectorEnv(config) }),
+  values(config) {
+    const { replicaCount, autoscaling, spread, ingress } = config['opentelemetry-collector'];
+    return {
+      replicas: replicaCount,
+      ...collectorEnv(config),
+      ...(autoscaling.enabled ? { autoscaling } : {}),
+      ...(spread === 'DoNotSchedule' ? { spread } : {}),
+      ...ownIngress(ingress),
+    };
+  },
   resources: (input) =>
     collectorResources(input, {
       mode: 'deployment',
       replicas: input.config['opentelemetry-collector'].replicaCount,
+      ...autoscaler(input.config),
       securityContext: { runAsNonRoot: true, runAsUser: 10001, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
       // Longer than the flush interval of the span metrics.
       terminationGracePeriodSeconds: 20,
     }),
 };
+
+function autoscaler(config: Config): JsonMap {
+  const { enabled, minReplicas, maxReplicas, cpuPercent, memoryPercent } = config['opentelemetry-collector'].autoscaling;
+  return enabled ? { autoscaler: { minReplicas, maxReplicas, targetCPUUtilization: cpuPercent, targetMemoryUtilization: memoryPercent } } : {};
+}

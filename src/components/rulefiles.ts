@@ -3,6 +3,7 @@ import { folderAsset, yamlAsset } from '../core/assets.ts';
 import { type Config, namespacesOf } from '../profile/schema.ts';
 import { placeOf } from './catalog.ts';
 import { type ListPrice, type Rule, type RuleGroup, budgetRules, priceRules } from './rules.ts';
+import { teamRules } from './teams.ts';
 
 /** `absent(up{job="otel-collector"})` would fire for ever where no collector is wanted. */
 function missesCollectors(rule: Rule, config: Config): boolean {
@@ -20,12 +21,13 @@ function named(text: string, config: Config): string {
 
 /** Files of the ConfigMap prometheus-rules: ours from templates/rules, plus prices and budget of the profile. */
 export function ruleFiles(config: Config): Record<string, string> {
-  const fixed = Object.entries(folderAsset('templates/rules', '.yaml')).map(([name, text]): [string, string] => {
+  const shipped = Object.entries(folderAsset('templates/rules', '.yaml')).filter(([name]) => name !== 'teams.yaml' || config.teams.length > 0);
+  const fixed = shipped.map(([name, text]): [string, string] => {
     // Parsed and written again: a template that is no valid YAML must fail here, not in Prometheus.
     const file = parse(named(text, config)) as { groups: RuleGroup[] };
     return [name, stringify({ groups: file.groups.map((group) => ({ ...group, rules: group.rules.filter((rule) => !missesCollectors(rule, config)) })) })];
   });
   const list = yamlAsset<{ prices: ListPrice[] }>('templates', 'prices.yaml');
-  const made = [priceRules(list.prices, config.genai.cost.prices), ...budgetRules(config.genai.cost.budgetLimit)];
+  const made = [priceRules(list.prices, config.genai.cost.prices), ...budgetRules(config.genai.cost.budgetLimit), ...teamRules(config)];
   return Object.fromEntries([...fixed, ['prices-and-budget.yaml', stringify({ groups: made })]]);
 }

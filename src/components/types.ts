@@ -83,6 +83,8 @@ export interface Addon {
   crds?: JsonMap;
   /** Objects of which a server dry-run passes once its webhook serves. */
   webhook?: (config: Config) => KubeObject[];
+  /** Objects besides the chart's: they are made also where somebody else provides the rest. */
+  objects?: (config: Config) => KubeObject[];
   /** What tells that the cluster has it already. */
   provided?: Provided;
 }

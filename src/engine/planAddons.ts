@@ -10,7 +10,7 @@ export function addonSteps(config: Config): Step[] {
 }
 
 function stepsOf(config: Config, addon: Addon): Step[] {
-  const { id, title, phase, chart, crds, webhook, provided } = addon;
+  const { id, title, phase, chart, crds, webhook, objects, provided } = addon;
   const namespace = namespaceOf(config, id);
   const before = [namespaceStepId(config, namespace), ...(addon.needs?.(config) ?? [])];
   const steps: Step[] = [];
@@ -28,10 +28,11 @@ function stepsOf(config: Config, addon: Addon): Step[] {
     workloads: addon.workloads(config).map((workload) => ({ ...workload, namespace })),
     ...(provided ? { provided } : {}),
   });
+  if (objects) steps.push({ kind: 'objects', id: `objects/${id}`, phase, title: `Objects of ${title}`, needs: [`release/${id}`], objects: objects(config) });
   if (webhook) {
-    const objects = webhook(config);
-    const places = objects.flatMap(({ metadata }) => (metadata.namespace ? [namespaceStepId(config, metadata.namespace)] : []));
-    steps.push({ kind: 'webhook', id: `webhook/${id}`, phase, title: `Webhook of ${title}`, needs: [`release/${id}`, ...places], objects });
+    const tried = webhook(config);
+    const places = tried.flatMap(({ metadata }) => (metadata.namespace ? [namespaceStepId(config, metadata.namespace)] : []));
+    steps.push({ kind: 'webhook', id: `webhook/${id}`, phase, title: `Webhook of ${title}`, needs: [`release/${id}`, ...places], objects: tried });
   }
   return steps;
 }

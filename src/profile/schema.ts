@@ -1,4 +1,6 @@
 import * as v from 'valibot';
+import * as options from './options.ts';
+import { duration, name, objectName, off, ownNamespace, quantity } from './values.ts';
 
 /** Names of the components, in the order in which they are shown; also chart folders and release names. */
 export const COMPONENT_IDS = [
@@ -29,13 +31,7 @@ export const ADDON_IDS = [
 ] as const;
 export type AddonId = (typeof ADDON_IDS)[number];
 
-const name = v.pipe(v.string(), v.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a DNS label: lower-case letters, digits and dashes'));
-/** No `m`: the stores read it as minutes, people as months. */
-const duration = v.pipe(v.string(), v.regex(/^[1-9]\d*[hdwy]$/, 'must be a duration such as 48h, 15d or 2w'));
-const quantity = v.pipe(v.string(), v.regex(/^\d+(Mi|Gi|Ti)$/, 'must be a size such as 512Mi or 8Gi'));
 const enabled = v.boolean();
-/** Empty: the namespace of the installation. */
-const ownNamespace = v.optional(v.union([v.literal(''), name]), '');
 /** Where a component's objects come from: `genai-obs` is our own chart in templates/, anything else the chart of that name in src/charts/pins.ts. */
 const chart = <const T extends string>(upstream: T[]) => v.optional(v.picklist(['genai-obs', ...upstream]), 'genai-obs');
 /** What only an upstream chart brings. */
@@ -45,6 +41,7 @@ const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace
 export const ConfigSchema = v.strictObject({
   profile: v.string(),
   namespace: name,
+  size: options.size,
   global: v.strictObject({
     environment: name,
     clusterName: v.pipe(v.string(), v.minLength(1)),
@@ -57,12 +54,17 @@ export const ConfigSchema = v.strictObject({
     enabled,
     /** Empty: the cluster's default class. */
     storageClass: v.string(),
+    s3: options.s3,
   }),
   'opentelemetry-collector': v.strictObject({
     enabled,
     chart: chart(['opentelemetry-operator']),
     namespace: ownNamespace,
     replicaCount: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)),
+    autoscaling: options.autoscaling,
+    spread: options.spread,
+    /** OTLP over HTTP from outside of the cluster. */
+    ingress: options.ingress,
   }),
   'opentelemetry-node-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
   'opentelemetry-cluster-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
@@ -70,7 +72,10 @@ export const ConfigSchema = v.strictObject({
     enabled,
     chart: chart(['prometheus', 'kube-prometheus-stack']),
     namespace: ownNamespace,
-    server: v.strictObject({ retention: duration, size: quantity }),
+    server: v.strictObject({ retention: duration, size: quantity, replicaCount: options.oneReplica }),
+    /** Scrape the kubelets' cAdvisor: `container_*` by pod and container. */
+    cadvisor: off,
+    ingress: options.ingress,
   }),
   alertmanager: v.strictObject({ enabled, chart: chart(['alertmanager', 'kube-prometheus-stack']), namespace: ownNamespace, size: quantity }),
   loki: v.strictObject({ enabled, chart: chart(['loki']), namespace: ownNamespace, retention: duration, size: quantity }),
@@ -80,6 +85,11 @@ export const ConfigSchema = v.strictObject({
     chart: chart(['grafana']),
     namespace: ownNamespace,
     size: quantity,
+    replicas: options.oneReplica,
+    /** Of its claim only; empty: storage.storageClass. */
+    storageClass: objectName,
+    ingress: options.ingress,
+    gatewayProxy: options.gatewayProxy,
     service: v.strictObject({ type: v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']) }),
   }),
   'kube-state-metrics': v.strictObject({ enabled, chart: chart(['kube-state-metrics', 'kube-prometheus-stack']), namespace: ownNamespace }),
@@ -88,11 +98,13 @@ export const ConfigSchema = v.strictObject({
   'cert-manager': v.optional(v.strictObject(addon), {}),
   jaeger: v.optional(v.strictObject(addon), {}),
   'metrics-server': v.optional(v.strictObject(addon), {}),
-  'csi-driver-nfs': v.optional(v.strictObject(addon), {}),
-  seaweedfs: v.optional(v.strictObject(addon), {}),
-  'dcgm-exporter': v.optional(v.strictObject(addon), {}),
-  'cloudwatch-exporter': v.optional(v.strictObject(addon), {}),
+  'csi-driver-nfs': v.optional(options.nfs, {}),
+  seaweedfs: v.optional(options.seaweedfs, {}),
+  'dcgm-exporter': v.optional(options.dcgmExporter, {}),
+  'cloudwatch-exporter': v.optional(options.cloudwatchExporter, {}),
   'k8s-monitoring': v.optional(v.strictObject(addon), {}),
+  serviceMonitors: options.serviceMonitors,
+  teams: options.teams,
   genai: v.strictObject({
     cost: v.strictObject({
       /** USD per day. */
