@@ -23,7 +23,7 @@ export function objectStore(config: Config): ObjectStore | undefined {
   if (!isEnabled(config, 'seaweedfs') || s3.endpoint) return s3;
   return {
     ...s3,
-    endpoint: `seaweedfs-s3.${namespaceOf(config, 'seaweedfs')}.svc:8333`,
+    endpoint: `seaweedfs-all-in-one.${namespaceOf(config, 'seaweedfs')}.svc:8333`,
     buckets: { loki: s3.buckets.loki || 'loki', tempo: s3.buckets.tempo || 'tempo' },
     forcePathStyle: true,
     insecure: true,

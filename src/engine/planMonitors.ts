@@ -1,5 +1,5 @@
 import { ownLabels } from '../core/labels.ts';
-import type { JsonMap, KubeObject } from '../core/types.ts';
+import type { KubeObject } from '../core/types.ts';
 import { type Place, placeOf } from '../components/catalog.ts';
 import { COMPONENT_IDS, type Config, isEnabled } from '../profile/schema.ts';
 import { namespaceStepId } from './stepIds.ts';
@@ -47,26 +47,22 @@ const DEFINITIONS = [
 
 function monitor({ serviceMonitors: { interval, labels } }: Config, place: Place): KubeObject {
   const collector = place.id.endsWith('-collector');
+  const endpoint = {
+    port: collector ? 'metrics' : place.service.portName,
+    interval,
+    ...(place.id === 'kube-state-metrics' ? { honorLabels: true } : {}),
+    // Charts give several Services the same labels, one of them without an address: each pod once.
+    relabelings: [{ action: 'keep', sourceLabels: ['__meta_kubernetes_service_name'], regex: place.service.name }],
+  };
   return {
     apiVersion: 'monitoring.coreos.com/v1',
     kind: 'ServiceMonitor',
     metadata: { name: place.service.name, namespace: place.namespace, labels: { ...labels, ...ownLabels(place.id) } },
     spec: {
       namespaceSelector: { matchNames: [place.namespace] },
-      selector: selectorOf(place),
+      selector: { matchLabels: { 'app.kubernetes.io/name': place.chart === 'opentelemetry-operator' ? place.workload.name : place.id } },
       jobLabel: 'app.kubernetes.io/name',
-      endpoints: [{ port: collector ? 'metrics' : place.service.portName, interval, ...(place.id === 'kube-state-metrics' ? { honorLabels: true } : {}) }],
+      endpoints: [endpoint],
     },
-  };
-}
-
-/** One Service each: charts that have more of the same name mark them by labels. */
-function selectorOf({ id, chart, workload }: Place): JsonMap {
-  if (chart === 'genai-obs') return { matchLabels: { 'app.kubernetes.io/name': id, 'app.kubernetes.io/part-of': 'genai-obs' } };
-  const name = chart === 'opentelemetry-operator' ? workload.name : id;
-  const absent = { loki: 'variant', 'opentelemetry-operator': 'operator.opentelemetry.io/collector-headless-service' }[chart];
-  return {
-    matchLabels: { 'app.kubernetes.io/name': name },
-    ...(absent ? { matchExpressions: [{ key: absent, operator: 'DoesNotExist' }] } : {}),
   };
 }

@@ -13,7 +13,7 @@ import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ReleaseStep, Step } from '../../src/engine/types.ts';
 import { COMPONENT_IDS, type ComponentId } from '../../src/profile/schema.ts';
-import { quickstart, without } from '../unit/support/config.ts';
+import { profile, quickstart, without } from '../unit/support/config.ts';
 import { golden } from '../unit/support/golden.ts';
 
 const run = promisify(execFile);
@@ -39,7 +39,8 @@ function searchPath(): string {
   return [process.env['PATH'] ?? '', join(process.env['HOME'] ?? '', '.cache', 'genai-obs-bed', 'bin')].join(delimiter);
 }
 
-const releases = (steps: Step[]): ReleaseStep[] => steps.filter((step) => step.kind === 'release');
+/** Of our own charts: upstream's are fetched, and none of them is in this repository. */
+const releases = (steps: Step[]): ReleaseStep[] => steps.filter((step) => step.kind === 'release' && step.chart.source === 'genai-obs');
 
 const rendered = new Map<string, Promise<string>>();
 
@@ -91,6 +92,8 @@ const VARIANTS = {
   'no-persistence': quickstart({ storage: { enabled: false } }),
   registry: quickstart({ global: { imageRegistry: REGISTRY } }),
   minimal: without(OPTIONAL, { namespace: 'obs' }),
+  production: profile('production'),
+  'llm-platform': profile('llm-platform'),
 };
 
 describe.each(Object.entries(VARIANTS))('%s', (name, config) => {

@@ -40,7 +40,7 @@ const SOURCES: Record<string, string> = { prometheus: 'prometheus', loki: 'loki'
 const TYPES = ['row', 'stat', 'bargauge', 'timeseries', 'table', 'logs', 'piechart', 'nodeGraph', 'text'];
 
 it('ships the dashboards of the profile', () => {
-  expect(uids.toSorted()).toEqual(['genai-overview', 'k8s-overview', 'log-explorer', 'obs-stack-health', 'trace-analytics']);
+  expect(uids.toSorted()).toEqual(['genai-overview', 'k8s-overview', 'llm-platform-teams', 'log-explorer', 'obs-stack-health', 'trace-analytics']);
 });
 
 describe.each(dashboards)('$file', ({ file, json }) => {
