@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { guard } from './app/guard.ts';
 import { version } from './core/root.ts';
 
@@ -143,6 +143,19 @@ add('restore', 'Bring a backup back into an installed stack; ends with the docto
   .addOption(json('the result as JSON'))
   .action((path: string, flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/restore.ts')).restore(path, flags)));
 
+add('mirror', 'Write charts, the list of images and an overlay for clusters without a way out', [
+  'genai-obs mirror --out ./mirror --profile k3s --registry registry.example/obs',
+  'genai-obs mirror --out ./mirror --charts ./archives --no-digests',
+])
+  .option('--out <dir>', 'folder that does not exist yet')
+  .option('--profile <name>', 'only for these profiles; repeatable (default: all)', collect)
+  .option('-f, --file <path>', 'also for this configuration; repeatable, later files win', collect)
+  .option('--registry <host/path>', 'registry that will hold the images')
+  .option('--charts <dir|url>', 'take the charts from a folder of archives, https://… or oci://… instead of their homes')
+  .option('--no-digests', 'do not ask the registries for the digests of the images')
+  .addOption(json('the result as JSON'))
+  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/mirror.ts')).mirror(flags)));
+
 add('uninstall', 'Remove what genai-obs created and only that; keeps data unless told otherwise', [
   'genai-obs uninstall --dry-run',
   'genai-obs uninstall',
@@ -162,6 +175,53 @@ add('open', 'Open a tunnel to Grafana; prints its URL and how to get the passwor
   .addOption(namespace())
   .option('--port <port>', 'local port; 0: any free one', '3000')
   .action((flags: Flags) => guard(false, async () => (await import('./commands/open.ts')).open(flags as never)));
+
+const macos = add('macos', 'Monitor Macs that run the cluster: temperature, power, memory and thermal pressure', [
+  'genai-obs macos bundle --host studio-1 --host studio-2 --endpoint k3s.example:4317 --mtls ./certs --out ./macs',
+]);
+macos
+  .command('bundle')
+  .description('Write a folder for each Mac: collector configuration, LaunchDaemons, install.sh and uninstall.sh')
+  .option('--host <name>', 'name of a Mac, a DNS label: its folder and its host.name; repeatable', collect)
+  .option('--endpoint <host:port>', "OTLP gRPC entry of the gateway's collector, as the Macs reach it")
+  .option('--out <dir>', 'folder to write to; empty or not there yet')
+  .option('--mtls <dir>', 'mutual TLS: tls.crt and tls.key of DIR/NAME, else of DIR; ca.crt of either')
+  .option('--token-file <path>', 'TLS and a bearer token, which the Mac reads from a file, too')
+  .option('--ca <path>', 'with --token-file: who signed the certificate of the gateway; default: who the Mac trusts')
+  .option('--interval <duration>', 'time between two readings, 1s to 2m', '15s')
+  .addOption(json('what was written, as JSON'))
+  .addHelpText(
+    'after',
+    examples([
+      'genai-obs macos bundle --host studio-1 --endpoint k3s.example:4317 --mtls ./certs --out ./macs',
+      'genai-obs macos bundle --host studio-1 --endpoint k3s.example:4317 --token-file ./token --ca ./ca.crt --out ./macs',
+    ]),
+  )
+  .exitOverride()
+  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/macos.ts')).bundle(flags as never)));
+add('connect', 'Print or apply what an application needs to send its telemetry to the stack', [
+  'genai-obs connect',
+  'genai-obs connect python --app checkout --team payments',
+  'genai-obs connect node --protocol grpc --profile quickstart',
+  'genai-obs connect --apply deployment/checkout --app-namespace shop',
+  'genai-obs connect --remove deployment/checkout --app-namespace shop',
+])
+  .addArgument(new Argument('[language]', 'what to print; without it: what is there').choices(['python', 'node', 'java', 'vllm', 'litellm', 'env']))
+  .addOption(context())
+  .addOption(namespace())
+  .option('--profile <name>', 'print for this profile, without looking at a cluster')
+  .option('-f, --file <path>', 'print for this configuration file, without looking at a cluster; repeatable', collect)
+  .option('--app <name>', "service.name; with --apply by default the Deployment's own, else its name")
+  .option('--app-namespace <name>', 'namespace of the application (default: default)')
+  .option('--team <name>', 'genops.team')
+  .option('--protocol <protocol>', 'grpc or http/protobuf (default: http/protobuf; vllm: grpc)')
+  .option('--apply <deployment/name>', 'put it into this Deployment')
+  .option('--remove <deployment/name>', 'take exactly that out of this Deployment again')
+  .option('-y, --yes', 'ask nothing')
+  .addOption(json('the result as JSON'))
+  .action((language: string | undefined, flags: Flags) =>
+    guard(flags['json'] === true, async () => (await import('./commands/connect.ts')).connect(language, flags)),
+  );
 
 program
   .command('completion <shell>')

@@ -11,19 +11,18 @@ export interface Grafana {
 }
 
 /**
- * Opens a tunnel to Grafana's Service. The API server's own proxy cannot be used: it strips the Authorization header.
+ * Opens a tunnel to Grafana's Service; the Secret with its administrator lies in the same namespace. The API server's own proxy cannot be used: it strips the Authorization header.
  * @throws ObsError when the Secret is missing or the tunnel does not open
  */
 export async function openGrafana(
   kube: Kube,
   kubectl: Pick<Kubectl, 'portForward'>,
-  namespace: string,
-  service: { name: string; port: number },
+  { namespace, service }: { namespace: string; service: { name: string; port: number } },
 ): Promise<Grafana> {
   const { user, password } = await grafanaAdmin(kube, namespace);
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   registerSecret(authorization);
-  const tunnel = await kubectl.portForward(service.name, service.port);
+  const tunnel = await kubectl.portForward(service.name, service.port, { namespace });
   const send = async (method: string, path: string, body?: string, more: Record<string, string> = {}): Promise<Answer> => {
     const response = await fetch(`http://127.0.0.1:${tunnel.port}${path}`, {
       method,

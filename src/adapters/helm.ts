@@ -12,6 +12,8 @@ import { lastLines } from './kubectl.ts';
 interface Payload {
   values: JsonMap;
   objects: KubeObject[];
+  /** What its hooks make: helm does not remove that with the release. */
+  hooks: KubeObject[];
   /** Name and version of the chart. */
   chart: { name: string; version: string };
 }
@@ -134,7 +136,10 @@ export function helmFor(context: string, file = process.env['GENAI_OBS_HELM'] ??
 export function parseManifest(text: string): KubeObject[] {
   return parseAllDocuments(text).flatMap((document) => {
     const object = document.toJS() as KubeObject | null;
-    return object?.kind ? [object] : [];
+    if (!object?.kind) return [];
+    // A chart writes `annotations:` with nothing below it: YAML's null.
+    const { labels, annotations, ...metadata } = object.metadata;
+    return [{ ...object, metadata: { ...metadata, ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) } }];
   });
 }
 
@@ -172,8 +177,14 @@ function decode(data: string): Payload {
   const release = JSON.parse(gunzipSync(packed).toString()) as {
     config?: JsonMap;
     manifest?: string;
+    hooks?: { manifest?: string }[];
     chart?: { metadata?: { name?: string; version?: string } };
   };
   const { name = '', version = '' } = release.chart?.metadata ?? {};
-  return { values: release.config ?? {}, objects: parseManifest(release.manifest ?? ''), chart: { name, version } };
+  return {
+    values: release.config ?? {},
+    objects: parseManifest(release.manifest ?? ''),
+    hooks: (release.hooks ?? []).flatMap((hook) => parseManifest(hook.manifest ?? '')),
+    chart: { name, version },
+  };
 }

@@ -12,8 +12,12 @@ export interface Kubectl {
   run(args: string[], options?: ExecOptions): Promise<ExecResult>;
   /** Server-side apply of objects from stdin; each names its own namespace. @throws ObsError naming the refused object. */
   apply(objects: KubeObject[], options?: { dryRun?: boolean; force?: boolean }): Promise<void>;
-  /** A tunnel to a Service's port on a free port of 127.0.0.1. The caller must `close` it. @throws ObsError */
-  portForward(service: string, port: number, localPort?: number): Promise<{ port: number; close: () => void; ended: Promise<string> }>;
+  /** A tunnel to a Service's port, on a free port of 127.0.0.1 and in the pinned namespace unless told otherwise. The caller must `close` it. @throws ObsError */
+  portForward(
+    service: string,
+    port: number,
+    options?: { localPort?: number; namespace?: string },
+  ): Promise<{ port: number; close: () => void; ended: Promise<string> }>;
 }
 
 export function kubectlFor(context: string, namespace: string, file = process.env['GENAI_OBS_KUBECTL'] ?? 'kubectl'): Kubectl {
@@ -41,7 +45,8 @@ export function kubectlFor(context: string, namespace: string, file = process.en
         });
       }
     },
-    portForward: (service, port, localPort) => openTunnel(file, pinned, service, port, localPort),
+    portForward: (service, port, { localPort, namespace: other = namespace } = {}) =>
+      openTunnel(file, ['--context', context, '--namespace', other], service, port, localPort),
   };
 }
 

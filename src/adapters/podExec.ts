@@ -16,21 +16,26 @@ export interface Running {
 
 export interface PodExec {
   /** Runs a short script to its end; returns its stdout. @throws ObsError */
-  text: (pod: string, script: string) => Promise<string>;
+  text: (pod: PodRef, script: string) => Promise<string>;
   /** Streams: nothing is held in memory. */
-  start: (pod: string, script: string, stdin: boolean) => Running;
+  start: (pod: PodRef, script: string, stdin: boolean) => Running;
+}
+
+export interface PodRef {
+  namespace: string;
+  name: string;
 }
 
 /** Scripts by `kubectl exec`; they are in argv, so nothing secret may be in them. */
-export function podExecFor(context: string, namespace: string, file = process.env['GENAI_OBS_KUBECTL'] ?? 'kubectl'): PodExec {
-  const args = (pod: string, script: string, stdin: boolean): string[] => [
+export function podExecFor(context: string, file = process.env['GENAI_OBS_KUBECTL'] ?? 'kubectl'): PodExec {
+  const args = ({ namespace, name }: PodRef, script: string, stdin: boolean): string[] => [
     '--context',
     context,
     '--namespace',
     namespace,
     'exec',
     ...(stdin ? ['-i'] : []),
-    pod,
+    name,
     '--',
     'sh',
     '-c',
@@ -39,7 +44,7 @@ export function podExecFor(context: string, namespace: string, file = process.en
   return {
     async text(pod, script) {
       const result = await exec(file, args(pod, script, false), { timeout: 1_800_000 });
-      if (!result.ok) throw failed(namespace, pod, result.stderr);
+      if (!result.ok) throw failed(pod, result.stderr);
       return result.stdout;
     },
     start(pod, script, stdin) {
@@ -53,7 +58,7 @@ export function podExecFor(context: string, namespace: string, file = process.en
       const kill = (): void => void child.kill('SIGKILL');
       process.once('exit', kill);
       const done = new Promise<{ stderr: string; code: number | null }>((resolve, reject) => {
-        child.once('error', (error) => reject(failed(namespace, pod, error.message)));
+        child.once('error', (error) => reject(failed(pod, error.message)));
         child.once('close', (code) => (process.removeListener('exit', kill), resolve({ stderr: redact(stderr), code })));
       });
       done.catch(() => {});
@@ -62,10 +67,10 @@ export function podExecFor(context: string, namespace: string, file = process.en
   };
 }
 
-export function failed(namespace: string, pod: string, stderr: string): ObsError {
+export function failed({ namespace, name }: PodRef, stderr: string): ObsError {
   return new ObsError({
     what: 'a step in the helper pod failed',
-    object: `Pod ${namespace}/${pod}`,
+    object: `Pod ${namespace}/${name}`,
     cause: lastLines(stderr) || 'no message',
     next: 'run the same command again',
   });

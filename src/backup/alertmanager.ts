@@ -1,4 +1,4 @@
-import { CATALOG } from '../components/catalog.ts';
+import { placeOf } from '../components/catalog.ts';
 import { canonical } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
 import type { Json, JsonMap } from '../core/types.ts';
@@ -52,12 +52,12 @@ function identity({ matchers, endsAt, createdBy, comment }: Silence): string {
 }
 
 async function silencesOf(ctx: Context): Promise<Silence[]> {
-  const { name, port } = CATALOG.alertmanager.service;
-  const answer = await ctx.kube.service(ctx.namespace, name, port, '/api/v2/silences');
+  const { namespace, service } = placeOf(ctx.config, 'alertmanager');
+  const answer = await ctx.kube.service(namespace, service.name, service.port, '/api/v2/silences');
   if (answer.status !== 200)
     throw new ObsError({
       what: 'Alertmanager does not tell its silences',
-      object: `Service ${ctx.namespace}/${name}`,
+      object: `Service ${namespace}/${service.name}`,
       cause: `HTTP ${answer.status} ${answer.body.slice(0, 200)}`,
       next: 'genai-obs doctor',
     });
@@ -65,9 +65,9 @@ async function silencesOf(ctx: Context): Promise<Silence[]> {
 }
 
 async function post(ctx: RestoreContext, silence: Silence): Promise<void> {
-  const { name, port } = CATALOG.alertmanager.service;
+  const { namespace, service } = placeOf(ctx.config, 'alertmanager');
   const { matchers, startsAt, endsAt, createdBy, comment, annotations } = silence;
   const body = JSON.stringify({ matchers, startsAt, endsAt, createdBy, comment, ...(annotations ? { annotations } : {}) });
-  const answer = await ctx.kube.service(ctx.namespace, name, port, '/api/v2/silences', { method: 'POST', body });
+  const answer = await ctx.kube.service(namespace, service.name, service.port, '/api/v2/silences', { method: 'POST', body });
   if (answer.status !== 200) throw new Error(`HTTP ${answer.status} ${answer.body.slice(0, 200)}`);
 }

@@ -2,8 +2,7 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { version } from '../core/assets.ts';
 import { ObsError, messageOf, usageError } from '../core/errors.ts';
-import { CATALOG } from '../components/catalog.ts';
-import { type ComponentId, isEnabled } from '../profile/schema.ts';
+import { COMPONENT_IDS, isEnabled } from '../profile/schema.ts';
 import { isArchive, pack } from './archive.ts';
 import { cleanLeftovers } from './leftovers.ts';
 import { MANIFEST, type Manifest, SCHEMA_VERSION, sealed } from './manifest.ts';
@@ -44,7 +43,7 @@ export async function backupAll(deps: Deps, options: BackupOptions, stores: Stor
     const { kube, config } = deps;
     const ctx: BackupContext = {
       timeout: TIMEOUT,
-      exec: podExecFor(kube.context, config.namespace),
+      exec: podExecFor(kube.context),
       ...deps,
       namespace: config.namespace,
       includeSecrets: options.includeSecrets === true,
@@ -129,7 +128,7 @@ async function finish(partial: string, target: string): Promise<void> {
 async function manifestOf(ctx: BackupContext, stores: Store[]): Promise<Manifest> {
   const system = await ctx.kube.read({ apiVersion: 'v1', kind: 'Namespace', name: 'kube-system' });
   const images: Record<string, string> = {};
-  for (const id of (Object.keys(CATALOG) as ComponentId[]).filter((component) => isEnabled(ctx.config, component))) {
+  for (const id of COMPONENT_IDS.filter((component) => isEnabled(ctx.config, component))) {
     const image = (await liveOf(ctx, id))?.pod.containers?.[0]?.image;
     if (image) images[id] = image;
   }

@@ -1,8 +1,9 @@
 import { stringify } from 'yaml';
 import { storedReleases } from '../adapters/helm.ts';
 import { OWN_SELECTOR } from '../core/labels.ts';
+import { namespacesOf } from '../profile/schema.ts';
 import { CONFIG_FILE, filesOf } from './manifest.ts';
-import type { Action, RestoreContext, Store } from './types.ts';
+import type { Action, BackupContext, RestoreContext, Store } from './types.ts';
 
 const ID = 'configuration';
 
@@ -16,25 +17,32 @@ export const configurationStore: Store = {
   enabled: () => true,
   async backup(ctx) {
     await ctx.out.text(CONFIG_FILE, ID, `# Replays the installation: genai-obs install -f ${CONFIG_FILE}\n${stringify(ctx.config)}`);
-    for (const release of [...(await storedReleases(ctx.kube, ctx.namespace)).values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      const { name, revision, status, updated, payload } = release;
-      await ctx.out.text(`releases/${name}.json`, ID, `${JSON.stringify({ name, revision, status, updated, values: payload().values }, null, 2)}\n`);
-    }
-    for (const object of await ctx.kube.list('ConfigMap', ctx.namespace, OWN_SELECTOR)) {
-      const { name, labels } = object.metadata;
-      const kept = {
-        apiVersion: 'v1',
-        kind: 'ConfigMap',
-        metadata: { name, ...(labels ? { labels } : {}) },
-        data: object['data'],
-        ...(object['binaryData'] ? { binaryData: object['binaryData'] } : {}),
-      };
-      await ctx.out.text(`configmaps/${name}.yaml`, ID, stringify(kept));
-    }
+    for (const namespace of namespacesOf(ctx.config)) await describe(ctx, namespace);
   },
   plan,
   restore: () => Promise.resolve({ done: 0, failed: [] }),
 };
+
+/** Releases and ConfigMaps of one namespace; those of another than home are in a folder of its name. */
+async function describe(ctx: BackupContext, namespace: string): Promise<void> {
+  const away = namespace !== ctx.namespace;
+  const folder = away ? `${namespace}/` : '';
+  for (const release of [...(await storedReleases(ctx.kube, namespace)).values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const { name, revision, status, updated, payload } = release;
+    await ctx.out.text(`releases/${folder}${name}.json`, ID, `${JSON.stringify({ name, revision, status, updated, values: payload().values }, null, 2)}\n`);
+  }
+  for (const object of await ctx.kube.list('ConfigMap', namespace, OWN_SELECTOR)) {
+    const { name, labels } = object.metadata;
+    const kept = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, ...(away ? { namespace } : {}), ...(labels ? { labels } : {}) },
+      data: object['data'],
+      ...(object['binaryData'] ? { binaryData: object['binaryData'] } : {}),
+    };
+    await ctx.out.text(`configmaps/${folder}${name}.yaml`, ID, stringify(kept));
+  }
+}
 
 function plan(ctx: RestoreContext): Promise<Action[]> {
   const files = filesOf(ctx.backup.manifest, ID);

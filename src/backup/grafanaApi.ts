@@ -1,5 +1,5 @@
 import { type Grafana, openGrafana } from '../adapters/grafana.ts';
-import { CATALOG } from '../components/catalog.ts';
+import { placeOf } from '../components/catalog.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
 import { GRAFANA_ADMIN } from '../core/labels.ts';
 import { redact } from '../core/redact.ts';
@@ -14,7 +14,7 @@ export interface GrafanaApi {
 }
 
 export async function withGrafana<T>(ctx: Context, use: (api: GrafanaApi) => Promise<T>): Promise<T> {
-  const grafana = await openGrafana(ctx.kube, ctx.kubectl, ctx.namespace, CATALOG.grafana.service);
+  const grafana = await openGrafana(ctx.kube, ctx.kubectl, placeOf(ctx.config, 'grafana'));
   try {
     return await use(apiOver(ctx, grafana));
   } catch (error) {
@@ -27,7 +27,8 @@ export async function withGrafana<T>(ctx: Context, use: (api: GrafanaApi) => Pro
 }
 
 function apiOver(ctx: Context, grafana: Grafana): GrafanaApi {
-  const object = `Service ${ctx.namespace}/${CATALOG.grafana.service.name}`;
+  const { namespace, service, workload } = placeOf(ctx.config, 'grafana');
+  const object = `Service ${namespace}/${service.name}`;
   return {
     async get<T>(path: string) {
       const answer = await grafana.request('GET', path).catch((error: unknown) => {
@@ -37,9 +38,9 @@ function apiOver(ctx: Context, grafana: Grafana): GrafanaApi {
       if (answer.status === 401)
         throw new ObsError({
           what: 'Grafana refuses the password of its own Secret',
-          object: `Secret ${ctx.namespace}/${GRAFANA_ADMIN}`,
+          object: `Secret ${namespace}/${GRAFANA_ADMIN}`,
           cause: 'the password was changed in Grafana or in the Secret',
-          next: `kubectl -n ${ctx.namespace} exec grafana-0 -- grafana cli admin reset-admin-password`,
+          next: `kubectl -n ${namespace} exec ${workload.kind.toLowerCase()}/${workload.name} -- grafana cli admin reset-admin-password`,
         });
       if (answer.status !== 200)
         throw new ObsError({

@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { restPath } from '../adapters/kinds.ts';
-import { CATALOG, imageOf } from '../components/catalog.ts';
+import { imageOf, type Place, placeOf } from '../components/catalog.ts';
 import { ObsError } from '../core/errors.ts';
 import { ownLabels } from '../core/labels.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import type { ComponentId } from '../profile/schema.ts';
-import { type Running, failed } from '../adapters/podExec.ts';
+import { type PodRef, type Running, failed } from '../adapters/podExec.ts';
 import { type BackupContext, type Context, checkpoint, sleep } from './types.ts';
 import { type Live, insist, mustLive } from './workload.ts';
 
@@ -19,7 +19,7 @@ export const SNAPSHOT = 'genai-obs/snapshot';
 
 /** A shell beside a component's data, mounted at /data; /tmp is its own. */
 export interface Helper {
-  pod: string;
+  pod: PodRef;
   text: (script: string) => Promise<string>;
   /** Archives a folder of the pod (symlinks followed) into a file of the backup; `complete` is false when single files could not be read. */
   download: (folder: string, path: string, ctx: BackupContext) => Promise<{ complete: boolean }>;
@@ -28,26 +28,28 @@ export interface Helper {
   annotate: (key: string, value: string) => Promise<void>;
 }
 
-/** The claim that the live workload mounts; undefined when its data live in the pod only. */
-export function claimOf(live: Live): string | undefined {
-  return live.pod.volumes?.find((volume) => volume.persistentVolumeClaim)?.persistentVolumeClaim?.claimName;
+/** The claim that the live workload mounts, or that its StatefulSet makes; undefined when its data live in the pod only. */
+export function claimOf(live: Live, planned: Place['claim']): string | undefined {
+  const mounted = (live.pod.volumes ?? []).flatMap((volume) => volume.persistentVolumeClaim?.claimName ?? []);
+  return mounted.find((name) => name === planned?.name) ?? mounted[0] ?? (live.makesClaims ? planned?.name : undefined);
 }
 
 /** Runs `use` with a helper on the component's claim. The pod is deleted whatever happens. */
 export async function withHelper<T>(ctx: Context, component: ComponentId, write: boolean, use: (helper: Helper) => Promise<T>): Promise<T> {
   checkpoint(ctx);
+  const { title, namespace, claim: planned } = placeOf(ctx.config, component);
   const live = await mustLive(ctx, component);
-  const claim = claimOf(live);
+  const claim = claimOf(live, planned);
   if (!claim)
     throw new ObsError({
-      what: `${CATALOG[component].title} has no claim: its data live and die with its pod`,
-      object: `${live.object.kind} ${ctx.namespace}/${live.object.metadata.name}`,
+      what: `${title} has no claim: its data live and die with its pod`,
+      object: `${live.object.kind} ${namespace}/${live.object.metadata.name}`,
       next: 'install with storage.enabled: true',
     });
-  const running = (await ctx.kube.list('Pod', ctx.namespace, live.selector))[0];
+  const running = (await ctx.kube.list('Pod', namespace, live.selector))[0];
   const node = (running?.['spec'] as { nodeName?: string } | undefined)?.nodeName;
   const pod = podFor(ctx, component, live, claim, write, node);
-  const ref: ObjectRef = { apiVersion: 'v1', kind: 'Pod', namespace: ctx.namespace, name: pod.metadata.name };
+  const ref = { apiVersion: 'v1', kind: 'Pod', namespace, name: pod.metadata.name };
   try {
     await insist(() => ctx.kube.create(pod));
     await waitRunning(ctx, ref);
@@ -64,7 +66,7 @@ function podFor(ctx: Context, component: ComponentId, live: Live, claim: string,
     kind: 'Pod',
     metadata: {
       name: `backup-${component}`,
-      namespace: ctx.namespace,
+      namespace: placeOf(ctx.config, component).namespace,
       labels: { ...ownLabels(`backup-${component}`), 'app.kubernetes.io/component': 'backup' },
     },
     spec: {
@@ -114,7 +116,7 @@ interface PodStatus {
   containerStatuses?: { ready: boolean; state?: { waiting?: { reason?: string; message?: string } } }[];
 }
 
-async function waitRunning(ctx: Context, ref: ObjectRef): Promise<void> {
+async function waitRunning(ctx: Context, ref: ObjectRef & PodRef): Promise<void> {
   const until = Date.now() + 180_000;
   let badSince: number | undefined;
   for (;;) {
@@ -130,9 +132,9 @@ async function waitRunning(ctx: Context, ref: ObjectRef): Promise<void> {
     if (over)
       throw new ObsError({
         what: 'the helper pod does not start',
-        object: `Pod ${ctx.namespace}/${ref.name}`,
+        object: `Pod ${ref.namespace}/${ref.name}`,
         cause: [waiting?.reason, waiting?.message, status.reason, status.message].filter(Boolean).join(': ') || `phase ${status.phase ?? 'unknown'}`,
-        next: `kubectl --context ${ctx.kube.context} -n ${ctx.namespace} get events --field-selector involvedObject.name=${ref.name}`,
+        next: `kubectl --context ${ctx.kube.context} -n ${ref.namespace} get events --field-selector involvedObject.name=${ref.name}`,
       });
     await sleep(200);
   }
@@ -149,20 +151,20 @@ export async function removePod(ctx: Pick<Context, 'kube' | 'report'>, ref: Obje
   }
 }
 
-function helperIn(ctx: Context, ref: ObjectRef, component: ComponentId): Helper {
+function helperIn(ctx: Context, ref: PodRef, component: ComponentId): Helper {
   return {
-    pod: ref.name,
-    text: (script) => ctx.exec.text(ref.name, script),
-    download: (folder, path, backup) => download(backup, ref.name, component, folder, path),
-    upload: (source, script) => upload(ctx, ref.name, source, script),
+    pod: ref,
+    text: (script) => ctx.exec.text(ref, script),
+    download: (folder, path, backup) => download(backup, ref, component, folder, path),
+    upload: (source, script) => upload(ctx, ref, source, script),
     async annotate(key, value) {
       const body = JSON.stringify({ metadata: { annotations: { [key]: value } } });
-      await ctx.kube.request('PATCH', restPath('Pod', ctx.namespace, ref.name), { body, contentType: 'application/merge-patch+json' });
+      await ctx.kube.request('PATCH', restPath('Pod', ref.namespace, ref.name), { body, contentType: 'application/merge-patch+json' });
     },
   };
 }
 
-async function download(ctx: BackupContext, pod: string, component: ComponentId, folder: string, path: string): Promise<{ complete: boolean }> {
+async function download(ctx: BackupContext, pod: PodRef, component: ComponentId, folder: string, path: string): Promise<{ complete: boolean }> {
   const run = ctx.exec.start(pod, archiveScript(folder), false);
   return killedBy(ctx, run, async () => {
     // Both are awaited to their end: nothing may be written any more when the caller cleans up.
@@ -173,12 +175,12 @@ async function download(ctx: BackupContext, pod: string, component: ComponentId,
     const { stderr, code } = ended.value;
     // kubectl exec may lose the end of a stream without a word: the pod says what it has sent.
     const sum = /^sum ([0-9a-f]{64})$/m.exec(stderr)?.[1];
-    if (sum !== written.value.sha256) throw failed(ctx.namespace, pod, sum ? 'the connection lost data on the way' : stderr || `exit code ${code}`);
+    if (sum !== written.value.sha256) throw failed(pod, sum ? 'the connection lost data on the way' : stderr || `exit code ${code}`);
     return { complete: code === 0 };
   });
 }
 
-async function upload(ctx: Context, pod: string, source: Readable, script: string): Promise<void> {
+async function upload(ctx: Context, pod: PodRef, source: Readable, script: string): Promise<void> {
   const run = ctx.exec.start(pod, script, true);
   await killedBy(ctx, run, async () => {
     run.stdout.resume();
@@ -188,7 +190,7 @@ async function upload(ctx: Context, pod: string, source: Readable, script: strin
     );
     const { stderr, code } = await run.done;
     checkpoint(ctx);
-    if (code !== 0) throw failed(ctx.namespace, pod, stderr || `exit code ${code}`);
+    if (code !== 0) throw failed(pod, stderr || `exit code ${code}`);
     const broken = await sent;
     if (broken) throw broken;
   });

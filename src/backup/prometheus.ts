@@ -1,4 +1,4 @@
-import { CATALOG } from '../components/catalog.ts';
+import { placeOf } from '../components/catalog.ts';
 import { ObsError } from '../core/errors.ts';
 import { SNAPSHOT, withHelper } from './helperPod.ts';
 import { listScript } from './scripts.ts';
@@ -25,7 +25,7 @@ export const prometheusStore: Store = {
         if (!complete)
           throw new ObsError({
             what: 'files of the snapshot could not be read',
-            object: `Pod ${ctx.namespace}/${helper.pod}`,
+            object: `Pod ${helper.pod.namespace}/${helper.pod.name}`,
             next: 'run the same backup again',
           });
         await closeVolume(ctx, 'prometheus', list, [path]);
@@ -45,14 +45,14 @@ export function dropSnapshot(name: string): string {
 }
 
 async function snapshot(ctx: BackupContext): Promise<string> {
-  const { name, port } = CATALOG.prometheus.service;
-  const answer = await ctx.kube.service(ctx.namespace, name, port, '/api/v1/admin/tsdb/snapshot', { method: 'POST', timeout: 300_000 });
+  const { namespace, service } = placeOf(ctx.config, 'prometheus');
+  const answer = await ctx.kube.service(namespace, service.name, service.port, '/api/v1/admin/tsdb/snapshot', { method: 'POST', timeout: 300_000 });
   const body = parsed(answer.body);
   if (body.data?.name) return body.data.name;
   const disabled = /admin APIs disabled/i.test(answer.body);
   throw new ObsError({
     what: 'Prometheus takes no snapshot',
-    object: `Service ${ctx.namespace}/${name}`,
+    object: `Service ${namespace}/${service.name}`,
     cause: `HTTP ${answer.status} ${body.error ?? answer.body.slice(0, 200)}`,
     next: disabled ? 'start it with --web.enable-admin-api: run genai-obs install again' : 'genai-obs doctor',
   });

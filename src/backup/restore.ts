@@ -47,7 +47,7 @@ export async function restoreAll(
     if (!config) throw notInstalled(backup, options.path);
     const ctx: RestoreContext = {
       timeout: TIMEOUT,
-      exec: podExecFor(deps.kube.context, config.namespace),
+      exec: podExecFor(deps.kube.context),
       ...deps,
       config,
       namespace: config.namespace,

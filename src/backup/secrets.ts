@@ -4,6 +4,7 @@ import { ObsError } from '../core/errors.ts';
 import { grafanaAdmin } from '../adapters/grafana.ts';
 import { GRAFANA_ADMIN, OWN_SELECTOR } from '../core/labels.ts';
 import { registerSecret } from '../core/redact.ts';
+import { namespaceOf, namespacesOf } from '../profile/schema.ts';
 import type { KubeObject } from '../core/types.ts';
 import { decrypt, encrypt } from './crypt.ts';
 import { withGrafana } from './grafanaApi.ts';
@@ -15,6 +16,8 @@ const ID = 'secrets';
 
 interface Kept {
   name: string;
+  /** Absent for the home namespace, as in backups of older versions. */
+  namespace?: string;
   type: string;
   labels: Record<string, string>;
   data: Record<string, string>;
@@ -27,9 +30,11 @@ export const secretsStore: Store = {
   enabled: () => true,
   async backup(ctx) {
     if (!ctx.includeSecrets) return;
-    const found = (await ctx.kube.list('Secret', ctx.namespace, OWN_SELECTOR)).filter((secret) => secret['type'] !== 'helm.sh/release.v1');
+    const lists = await Promise.all(namespacesOf(ctx.config).map((namespace) => ctx.kube.list('Secret', namespace, OWN_SELECTOR)));
+    const found = lists.flat().filter((secret) => secret['type'] !== 'helm.sh/release.v1');
     const kept = found.map((secret): Kept => ({
       name: secret.metadata.name,
+      ...(secret.metadata.namespace && secret.metadata.namespace !== ctx.namespace ? { namespace: secret.metadata.namespace } : {}),
       type: typeof secret['type'] === 'string' ? secret['type'] : 'Opaque',
       labels: secret.metadata.labels ?? {},
       data: (secret['data'] ?? {}) as Record<string, string>,
@@ -48,8 +53,9 @@ async function plan(ctx: RestoreContext): Promise<Action[]> {
   const actions: Action[] = [];
   for (const kept of JSON.parse(text) as Kept[]) {
     for (const value of Object.values(kept.data)) registerSecret(Buffer.from(value, 'base64').toString());
-    const live = await ctx.kube.read({ apiVersion: 'v1', kind: 'Secret', namespace: ctx.namespace, name: kept.name });
-    const object = `Secret ${kept.name}`;
+    const namespace = homeOf(ctx, kept);
+    const live = await ctx.kube.read({ apiVersion: 'v1', kind: 'Secret', namespace, name: kept.name });
+    const object = `Secret ${namespace === ctx.namespace ? '' : `${namespace}/`}${kept.name}`;
     if (live && sameData((live['data'] ?? {}) as Record<string, string>, kept.data)) actions.push({ object, action: 'same' });
     else
       actions.push({
@@ -60,6 +66,11 @@ async function plan(ctx: RestoreContext): Promise<Action[]> {
       });
   }
   return actions;
+}
+
+/** Grafana reads its own where it is now, wherever it was when the backup was made. */
+function homeOf(ctx: RestoreContext, kept: Kept): string {
+  return kept.name === GRAFANA_ADMIN ? namespaceOf(ctx.config, 'grafana') : (kept.namespace ?? ctx.namespace);
 }
 
 function sameData(a: Record<string, string>, b: Record<string, string>): boolean {
@@ -75,14 +86,14 @@ async function put(ctx: RestoreContext, kept: Kept, live: KubeObject | undefined
       apiVersion: 'v1',
       kind: 'Secret',
       type: kept.type,
-      metadata: { name: kept.name, namespace: ctx.namespace, labels: kept.labels },
+      metadata: { name: kept.name, namespace: homeOf(ctx, kept), labels: kept.labels },
       data: kept.data,
     });
 }
 
 /** Grafana takes the Secret only at its first start; later the password is in its database. */
 async function changePassword(ctx: RestoreContext, kept: Kept): Promise<void> {
-  const now = await grafanaAdmin(ctx.kube, ctx.namespace);
+  const now = await grafanaAdmin(ctx.kube, namespaceOf(ctx.config, 'grafana'));
   const password = Buffer.from(kept.data['admin-password'] ?? '', 'base64').toString();
   if (!password || password === now.password) return;
   await withGrafana(ctx, (api) => api.send('PUT', '/api/user/password', { oldPassword: now.password, newPassword: password, confirmNew: password }));

@@ -26,6 +26,7 @@ export interface Deps {
 
 export interface Context extends Deps {
   exec: PodExec;
+  /** Home of the installation; a component's own is that of its place. */
   namespace: string;
   timeout: number;
   includeSecrets: boolean;

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { CATALOG } from '../components/catalog.ts';
+import { placeOf } from '../components/catalog.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
 import type { ComponentId } from '../profile/schema.ts';
 import { entriesOf } from './archive.ts';
@@ -18,8 +18,9 @@ const LIST = 'files.txt';
 
 /** False, with a warning, when a component keeps its data in its pod: a copy needs a stop, and the stop would delete them. */
 export async function hasClaim(ctx: BackupContext, component: ComponentId): Promise<boolean> {
-  if (claimOf(await mustLive(ctx, component))) return true;
-  ctx.warnings.push(`${CATALOG[component].title} has no claim (storage.enabled: false): its data are not in the backup`);
+  const { title, claim } = placeOf(ctx.config, component);
+  if (claimOf(await mustLive(ctx, component), claim)) return true;
+  ctx.warnings.push(`${title} has no claim (storage.enabled: false): its data are not in the backup`);
   return false;
 }
 
@@ -29,7 +30,7 @@ export async function hasClaim(ctx: BackupContext, component: ComponentId): Prom
  * exactly the state at the stop, and the stop is as long as the rest takes.
  */
 export async function backupVolume(ctx: BackupContext, component: ComponentId, early: string[], exclude: string[]): Promise<void> {
-  const { title } = CATALOG[component];
+  const { title } = placeOf(ctx.config, component);
   await withHelper(ctx, component, false, async (helper) => {
     await refuseInterrupted(ctx, component, helper);
     ctx.report(`${title}: copying what does not change any more`);
@@ -41,8 +42,8 @@ export async function backupVolume(ctx: BackupContext, component: ComponentId, e
       if (!(await helper.download(sh.FARM, second, ctx)).complete)
         throw new ObsError({
           what: `files of ${title} could not be read`,
-          object: `Pod ${ctx.namespace}/${helper.pod}`,
-          next: `kubectl -n ${ctx.namespace} describe pvc`,
+          object: `Pod ${helper.pod.namespace}/${helper.pod.name}`,
+          next: `kubectl -n ${helper.pod.namespace} describe pvc`,
         });
     });
     ctx.report(`${title}: it was stopped for ${ctx.pauses[component]} s, and runs again`);
@@ -62,7 +63,7 @@ async function earlyPass(ctx: BackupContext, helper: Helper, component: Componen
     return path;
   } catch (error) {
     if (ctx.signal.aborted) throw error;
-    ctx.report(`${CATALOG[component].title}: the first pass failed (${messageOf(error)}); copying everything during the stop`);
+    ctx.report(`${placeOf(ctx.config, component).title}: the first pass failed (${messageOf(error)}); copying everything during the stop`);
     await ctx.out.drop(path);
     await helper.text(sh.FORGET_EARLY);
     return undefined;
@@ -71,11 +72,12 @@ async function earlyPass(ctx: BackupContext, helper: Helper, component: Componen
 
 /** Checks that the archives hold every file of the list in its size, then writes the list. */
 export async function closeVolume(ctx: BackupContext, component: ComponentId, list: string, archives: string[]): Promise<void> {
+  const { title, namespace } = placeOf(ctx.config, component);
   const wanted = parseList(list);
   if (!wanted)
     throw new ObsError({
-      what: `the list of files of ${CATALOG[component].title} did not arrive in full`,
-      object: `namespace ${ctx.namespace}`,
+      what: `the list of files of ${title} did not arrive in full`,
+      object: `namespace ${namespace}`,
       next: 'run the same backup again',
     });
   const found = new Map<string, number>();
@@ -90,7 +92,7 @@ export async function closeVolume(ctx: BackupContext, component: ComponentId, li
   for (const [name, size] of wanted) {
     if (found.get(name) !== size)
       throw new ObsError({
-        what: `the copy of ${CATALOG[component].title} is not complete`,
+        what: `the copy of ${title} is not complete`,
         object: name,
         cause: `${found.get(name) ?? 'no'} of ${size} bytes`,
         next: 'run the same backup again',
@@ -110,9 +112,10 @@ export function parseList(text: string): Map<string, number> | undefined {
 /** @throws ObsError when a killed restore has left data aside: a copy of what is in place would be of no use */
 async function refuseInterrupted(ctx: BackupContext, component: ComponentId, helper: Helper): Promise<void> {
   if ((await helper.text(sh.INTERRUPTED)).trim() === '') return;
+  const { title, namespace, claim } = placeOf(ctx.config, component);
   throw new ObsError({
-    what: `a restore of ${CATALOG[component].title} was interrupted: its data stand aside`,
-    object: `PersistentVolumeClaim ${ctx.namespace}/${CATALOG[component].claim?.name}`,
+    what: `a restore of ${title} was interrupted: its data stand aside`,
+    object: `PersistentVolumeClaim ${namespace}/${claim?.name}`,
     next: 'run that genai-obs restore again: it puts them back first',
   });
 }
@@ -120,10 +123,13 @@ async function refuseInterrupted(ctx: BackupContext, component: ComponentId, hel
 export async function planVolume(ctx: RestoreContext, component: ComponentId): Promise<Action[]> {
   const files = filesOf(ctx.backup.manifest, component).filter((file) => file.path.endsWith('.tar.gz'));
   if (files.length === 0) return [];
-  const object = `data of ${CATALOG[component].title} (claim ${CATALOG[component].claim?.name})`;
+  const { title, claim, chart } = placeOf(ctx.config, component);
+  const object = `data of ${title} (claim ${claim?.name})`;
   const live = await liveOf(ctx, component);
   if (!live) return [{ object, action: 'skip', detail: 'the component is not installed' }];
-  if (!claimOf(live)) return [{ object, action: 'skip', detail: 'it has no claim here: restored data would be lost with its pod' }];
+  if (!claimOf(live, claim)) return [{ object, action: 'skip', detail: 'it has no claim here: restored data would be lost with its pod' }];
+  // Its operator would start it again while its data are swapped.
+  if (chart === 'kube-prometheus-stack') return [{ object, action: 'skip', detail: 'kube-prometheus-stack keeps it running: restore its volume by hand' }];
   const bytes = files.reduce((sum, file) => sum + (file.unpacked ?? file.bytes), 0);
   return [
     {
@@ -143,14 +149,15 @@ export async function planVolume(ctx: RestoreContext, component: ComponentId): P
 }
 
 export async function restoreVolume(ctx: RestoreContext, component: ComponentId, archives: string[], bytes: number): Promise<void> {
-  const { title } = CATALOG[component];
+  const { title } = placeOf(ctx.config, component);
+  const { namespace, claim } = placeOf(ctx.config, component);
   await withHelper(ctx, component, true, async (helper) => {
     await rollBackEarlier(ctx, component, helper);
     const free = Number(await helper.text(sh.FREE)) * 1024;
     if (free < bytes * 1.05)
       throw new ObsError({
         what: `too little space for the data of ${title}: they are unpacked beside the present ones`,
-        object: `PersistentVolumeClaim ${ctx.namespace}/${CATALOG[component].claim?.name}`,
+        object: `PersistentVolumeClaim ${namespace}/${claim?.name}`,
         cause: `${bytesText(bytes)} needed, ${bytesText(free)} free`,
         next: 'enlarge the claim, or delete old data',
       });
@@ -166,7 +173,7 @@ export async function restoreVolume(ctx: RestoreContext, component: ComponentId,
 
 /** From here on Ctrl-C is not listened to: either the new data are in place or the old ones are back. */
 async function swapIn(ctx: RestoreContext, component: ComponentId, helper: Helper): Promise<void> {
-  const { title } = CATALOG[component];
+  const { title } = placeOf(ctx.config, component);
   const replicas = (await mustLive(ctx, component)).replicas;
   const firm = { ...ctx, signal: new AbortController().signal };
   const begin = Date.now();
@@ -194,7 +201,7 @@ async function swapIn(ctx: RestoreContext, component: ComponentId, helper: Helpe
 
 async function rollBackEarlier(ctx: RestoreContext, component: ComponentId, helper: Helper): Promise<void> {
   if ((await helper.text(sh.LOOK)).trim() !== 'interrupted') return;
-  const { title } = CATALOG[component];
+  const { title } = placeOf(ctx.config, component);
   ctx.report(`${title}: an earlier restore was interrupted: putting the former data back first`);
   await whileStopped(ctx, component, async () => void (await helper.text(sh.ROLL_BACK)));
 }

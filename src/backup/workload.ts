@@ -1,11 +1,10 @@
 import { restPath } from '../adapters/kinds.ts';
 import { type Kube, KubeError } from '../adapters/kube.ts';
-import { CATALOG } from '../components/catalog.ts';
+import { placeOf } from '../components/catalog.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
-import { OWN_SELECTOR } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
 import { readiness } from '../engine/workload.ts';
-import type { ComponentId } from '../profile/schema.ts';
+import { COMPONENT_IDS, type ComponentId, isEnabled } from '../profile/schema.ts';
 import { type Context, checkpoint, sleep } from './types.ts';
 
 /** On a workload that is stopped for a copy: how many replicas it had. It survives us, whatever happens. */
@@ -25,25 +24,32 @@ export interface Live {
   replicas: number;
   selector: string;
   pod: PodSpec;
+  /** Its claims are made from templates and not named in the pod's. */
+  makesClaims: boolean;
 }
 
-export async function liveOf(ctx: Pick<Context, 'kube' | 'namespace'>, component: ComponentId): Promise<Live | undefined> {
-  const { kind, name } = CATALOG[component].workload;
-  const object = await ctx.kube.read({ apiVersion: 'apps/v1', kind, namespace: ctx.namespace, name });
+export async function liveOf(ctx: Pick<Context, 'kube' | 'config'>, component: ComponentId): Promise<Live | undefined> {
+  const { namespace, workload } = placeOf(ctx.config, component);
+  const object = await ctx.kube.read({ apiVersion: 'apps/v1', namespace, ...workload });
   if (!object) return undefined;
-  const spec = object['spec'] as { replicas?: number; selector?: { matchLabels?: Record<string, string> }; template?: { spec?: PodSpec } };
+  const spec = object['spec'] as {
+    replicas?: number;
+    volumeClaimTemplates?: unknown[];
+    selector?: { matchLabels?: Record<string, string> };
+    template?: { spec?: PodSpec };
+  };
   const selector = Object.entries(spec.selector?.matchLabels ?? {})
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
-  return { object, replicas: spec.replicas ?? 1, selector, pod: spec.template?.spec ?? {} };
+  return { object, replicas: spec.replicas ?? 1, selector, pod: spec.template?.spec ?? {}, makesClaims: Boolean(spec.volumeClaimTemplates?.length) };
 }
 
 /** @throws ObsError when the workload is not there */
-export async function mustLive(ctx: Pick<Context, 'kube' | 'namespace'>, component: ComponentId): Promise<Live> {
+export async function mustLive(ctx: Pick<Context, 'kube' | 'config'>, component: ComponentId): Promise<Live> {
   const live = await liveOf(ctx, component);
   if (live) return live;
-  const { kind, name } = CATALOG[component].workload;
-  throw new ObsError({ what: `${CATALOG[component].title} is not installed`, object: `${kind} ${ctx.namespace}/${name}`, next: 'genai-obs status' });
+  const { title, namespace, workload } = placeOf(ctx.config, component);
+  throw new ObsError({ what: `${title} is not installed`, object: `${workload.kind} ${namespace}/${workload.name}`, next: 'genai-obs status' });
 }
 
 /** Writes replicas and our note in one request: there is no moment with one and without the other. */
@@ -57,18 +63,19 @@ async function patch(kube: Kube, live: KubeObject, replicas: number, note: strin
 
 /** Stops a component and waits until its pods are gone: only then nobody writes to the claim. `ctx.signal` ends the wait. */
 export async function stop(ctx: Context, component: ComponentId): Promise<number> {
+  const { title, namespace } = placeOf(ctx.config, component);
   const live = await mustLive(ctx, component);
   if (live.replicas > 0) await patch(ctx.kube, live.object, 0, String(live.replicas));
   const until = Date.now() + ctx.timeout;
   for (;;) {
-    const pods = await insist(() => ctx.kube.list('Pod', ctx.namespace, live.selector));
+    const pods = await insist(() => ctx.kube.list('Pod', namespace, live.selector));
     if (pods.length === 0) return live.replicas;
     checkpoint(ctx);
     if (Date.now() > until)
       throw new ObsError({
-        what: `${CATALOG[component].title} does not stop within ${ctx.timeout / 1000} s`,
-        object: `Pod ${ctx.namespace}/${pods[0]?.metadata.name}`,
-        next: `kubectl -n ${ctx.namespace} describe pod ${pods[0]?.metadata.name}`,
+        what: `${title} does not stop within ${ctx.timeout / 1000} s`,
+        object: `Pod ${namespace}/${pods[0]?.metadata.name}`,
+        next: `kubectl -n ${namespace} describe pod ${pods[0]?.metadata.name}`,
       });
     await sleep(200);
   }
@@ -76,7 +83,7 @@ export async function stop(ctx: Context, component: ComponentId): Promise<number
 
 /** Gives a component its replicas back. Tries for a minute: leaving it stopped is the worst that can happen here. */
 export async function start(ctx: Context, component: ComponentId, replicas: number): Promise<void> {
-  const { title, workload } = CATALOG[component];
+  const { title, workload, namespace } = placeOf(ctx.config, component);
   try {
     await insist(async () => {
       const live = await mustLive(ctx, component);
@@ -85,9 +92,9 @@ export async function start(ctx: Context, component: ComponentId, replicas: numb
   } catch (error) {
     throw new ObsError({
       what: `${title} is stopped and could not be started again`,
-      object: `${workload.kind} ${ctx.namespace}/${workload.name}`,
+      object: `${workload.kind} ${namespace}/${workload.name}`,
       cause: messageOf(error),
-      next: `kubectl --context ${ctx.kube.context} -n ${ctx.namespace} scale ${workload.kind.toLowerCase()} ${workload.name} --replicas=${replicas}`,
+      next: `kubectl --context ${ctx.kube.context} -n ${namespace} scale ${workload.kind.toLowerCase()} ${workload.name} --replicas=${replicas}`,
     });
   }
 }
@@ -97,12 +104,12 @@ const STUCK_GRACE = 45_000;
 
 /** After Ctrl-C it is not waited for: the workload has its replicas and comes up by itself. */
 export async function waitReady(ctx: Context, component: ComponentId): Promise<void> {
-  const { workload, title } = CATALOG[component];
+  const { title, workload, namespace } = placeOf(ctx.config, component);
   const until = Date.now() + ctx.timeout;
   let last = '';
   let stuckSince: number | undefined;
   while (!ctx.signal.aborted) {
-    const now = await insist(() => readiness(ctx.kube, { ...workload, namespace: ctx.namespace }));
+    const now = await insist(() => readiness(ctx.kube, { ...workload, namespace }));
     if (now.ready) return;
     if (now.detail !== last) ctx.report(`${title}: ${(last = now.detail)}`);
     stuckSince = now.stuck ? (stuckSince ?? Date.now()) : undefined;
@@ -110,9 +117,9 @@ export async function waitReady(ctx: Context, component: ComponentId): Promise<v
     if (stuck || Date.now() > until)
       throw new ObsError({
         what: stuck ? `${title} cannot start` : `${title} did not become ready within ${ctx.timeout / 1000} s`,
-        object: `${workload.kind} ${ctx.namespace}/${workload.name}`,
+        object: `${workload.kind} ${namespace}/${workload.name}`,
         cause: now.stuck ?? now.detail,
-        next: `kubectl -n ${ctx.namespace} describe ${workload.kind.toLowerCase()} ${workload.name}`,
+        next: `kubectl -n ${namespace} describe ${workload.kind.toLowerCase()} ${workload.name}`,
       });
     await sleep(250);
   }
@@ -137,15 +144,14 @@ export async function whileStopped(ctx: Context, component: ComponentId, use: ()
 
 /** Workloads that a killed run left stopped. */
 export async function startForgotten(ctx: Context): Promise<void> {
-  for (const kind of ['StatefulSet', 'Deployment']) {
-    for (const object of await ctx.kube.list(kind, ctx.namespace, OWN_SELECTOR)) {
-      const replicas = Number(object.metadata.annotations?.[REPLICAS] ?? 'NaN');
-      if (!Number.isInteger(replicas)) continue;
-      ctx.report(`${kind} ${object.metadata.name} was left stopped by a run that was killed: starting it with ${replicas} replicas`);
-      await patch(ctx.kube, object, replicas, null);
-      const component = (Object.keys(CATALOG) as ComponentId[]).find((id) => CATALOG[id].workload.name === object.metadata.name);
-      if (component) await waitReady(ctx, component);
-    }
+  for (const id of COMPONENT_IDS.filter((one) => isEnabled(ctx.config, one))) {
+    const live = await liveOf(ctx, id);
+    const replicas = Number(live?.object.metadata.annotations?.[REPLICAS] ?? 'NaN');
+    if (!live || !Number.isInteger(replicas)) continue;
+    const { kind, metadata } = live.object;
+    ctx.report(`${kind} ${metadata.name} was left stopped by a run that was killed: starting it with ${replicas} replicas`);
+    await patch(ctx.kube, live.object, replicas, null);
+    await waitReady(ctx, id);
   }
 }
 

@@ -77,3 +77,6 @@ export const PINS = {
 } satisfies Record<string, Pin>;
 
 export type ChartName = keyof typeof PINS;
+
+/** The chart of a release: ours in templates/, or an upstream archive. */
+export type ChartRef = { source: 'genai-obs'; name: string } | { source: 'upstream'; name: ChartName };

@@ -6,10 +6,9 @@ import { join, resolve as absolute } from 'node:path';
 import { exec } from '../adapters/exec.ts';
 import { lastLines } from '../adapters/kubectl.ts';
 import { assetPath } from '../core/assets.ts';
-import { ObsError, messageOf, usageError } from '../core/errors.ts';
-import type { ChartRef } from '../engine/types.ts';
+import { ObsError, messageOf } from '../core/errors.ts';
 import { readIndex, type MirrorIndex } from './mirrorIndex.ts';
-import { type ChartName, type Pin, PINS } from './pins.ts';
+import { type ChartName, type ChartRef, type Pin, PINS } from './pins.ts';
 
 /** Where charts come from: ours from templates/, upstream's from the cache, a folder or a mirror. */
 export interface Charts {
@@ -152,11 +151,4 @@ async function verified(file: string, pin: Pin, index: MirrorIndex | undefined):
 
 export function digestText(data: string | Buffer): string {
   return createHash('sha256').update(data).digest('hex');
-}
-
-/** `--charts` as it was given: a folder must be there. @throws ObsError (usage) */
-export function checkSource(source: string): string {
-  if (source === '' || /^(https?|oci):\/\//.test(source)) return source;
-  if (!existsSync(source)) throw usageError(`--charts ${source}: there is no such folder`, 'give a folder of chart archives, https://…, or oci://…');
-  return absolute(source);
 }

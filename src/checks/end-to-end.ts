@@ -1,9 +1,11 @@
 import type { ProbeResult } from '../doctor/probe/types.ts';
 import type { Check, Look, Verdict } from '../doctor/types.ts';
+import { configResource } from './helpers/place.ts';
 import { CouldNotLook, fail, ok, skip, warn } from '../doctor/types.ts';
 import type { Config } from '../profile/schema.ts';
 
 const base = { area: 'E2E', stage: 'probe', reads: () => ['probe:result'] } as const;
+const showGateway = (look: Look) => `${look.kubectlFor('opentelemetry-collector')} get ${configResource(look, 'opentelemetry-collector')} -o yaml`;
 const GATEWAY = ['COL-05', 'COL-02', 'COL-08', 'COL-10', 'COL-18'];
 const GRAFANA = ['GRAF-01', 'GRAF-04', 'GRAF-05', 'GRAF-07'];
 
@@ -41,12 +43,12 @@ function complete(look: Look): Verdict {
   if (!trace.connected)
     return fail(`${trace.spans} spans arrived, but the gen_ai span is not a child of its parent`, {
       cause: 'a processor rewrites span ids or drops spans of the trace',
-      fix: `${look.kubectl} get configmap opentelemetry-collector -o yaml`,
+      fix: showGateway(look),
     });
   if (trace.missingAttributes.length)
     return warn(`${trace.spans} connected spans, without: ${trace.missingAttributes.join(', ')}`, {
       cause: 'a processor removes gen_ai attributes: dashboards and costs by model need them',
-      fix: `${look.kubectl} get configmap opentelemetry-collector -o yaml, look for attributes, redaction and transform processors`,
+      fix: `${showGateway(look)}, look for attributes, redaction and transform processors`,
     });
   return ok(`${trace.spans} connected spans with all gen_ai attributes`);
 }

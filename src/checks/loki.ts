@@ -1,9 +1,9 @@
 import { parseDocument } from 'yaml';
-import { CATALOG } from '../components/catalog.ts';
 import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../doctor/types.ts';
-import { GATEWAY, NODE } from './helpers/collector-config.ts';
-import { body, checksOf, percent, plural, some } from './helpers/define.ts';
+import { CLUSTER, GATEWAY, NODE } from './helpers/collector-config.ts';
+import { body, checksOf, httpOf, percent, plural, some } from './helpers/define.ts';
 import { arr, at, keysOf, str, strings } from './helpers/json.ts';
+import { configObject, resourceOf, workloadObject } from './helpers/place.ts';
 import { POLICIES, REACH_READS, reachVerdict } from './helpers/network.ts';
 import { rate, required, scalar } from './helpers/promql.ts';
 import { readyVerdict, serviceReads, serviceVerdict } from './helpers/service.ts';
@@ -12,8 +12,7 @@ import { ago, CLOCK_READS, now, seconds, settledFor } from './helpers/time.ts';
 import { workloadReads, workloadVerdict } from './helpers/workload.ts';
 
 const loki = checksOf('LOKI');
-const SERVICE = CATALOG.loki.service.name;
-const OBJECT = (look: Look) => `StatefulSet ${look.namespace}/${CATALOG.loki.workload.name}`;
+const OBJECT = (look: Look) => workloadObject(look, 'loki');
 const UP = ['LOKI-01', 'LOKI-02'];
 const PROMETHEUS = ['PROM-01', 'PROM-03'];
 
@@ -25,14 +24,14 @@ const RING = '/ring';
 const LABELS = '/loki/api/v1/labels';
 const EVENTS = `/loki/api/v1/query?query=${encodeURIComponent('sum(count_over_time({service_name="kubernetes-events"}[24h]))')}`;
 const CONFIG = '/config';
-const http = (path: string): FactKey => `http:${SERVICE}:${path}`;
+const http = (path: string) => httpOf('loki', path);
 
 /** Keys that Loki 3 no longer knows; its YAML is strict, so one of them keeps it from starting. */
 const REMOVED = ['enforce_metric_name', 'shared_store', 'shared_store_key_prefix', 'max_transfer_retries', 'max_look_back_period'];
 
 /** JSON where Loki is asked for it, else its HTML page. */
 function ring(look: Look): Verdict {
-  const found = body(look, SERVICE, RING);
+  const found = body(look, 'loki', RING);
   const shards = arr(found, 'shards');
   const states = shards.length
     ? shards.map((one) => `${str(one, 'id') ?? '?'} ${str(one, 'state') ?? '?'}`)
@@ -41,7 +40,7 @@ function ring(look: Look): Verdict {
   const text = some(states);
   const more = {
     cause: 'the ingester has not joined its ring, or one that died has not been forgotten',
-    fix: `${look.kubectl} rollout restart statefulset/${CATALOG.loki.workload.name}`,
+    fix: `${look.kubectlFor('loki')} rollout restart ${resourceOf(look, 'loki')}`,
     object: OBJECT(look),
   };
   if (states.every((state) => state.endsWith('ACTIVE'))) return ok(`ingester ring: ${text}`);
@@ -59,7 +58,7 @@ function lines(look: Look): Verdict {
   if (sent)
     return fail(`the gateway sends ${rate(sent, 'log records')} and Loki has received none in 5 min`, {
       cause: 'the exporter sends elsewhere, or Loki refuses everything',
-      fix: `${look.kubectl} logs deployment/${GATEWAY} --since=10m | grep loki`,
+      fix: `${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --since=10m | grep loki`,
       object: OBJECT(look),
     });
   return ok(`no line in 5 min, and the gateway had none to send; ${ever} lines since its start`);
@@ -70,13 +69,13 @@ const NEEDED = ['service_name', 'k8s_namespace_name', 'k8s_container_name', 'k8s
 const WORKLOADS = ['k8s_deployment_name', 'k8s_statefulset_name', 'k8s_daemonset_name'];
 
 function labels(look: Look): Verdict {
-  const found = new Set(strings(body(look, SERVICE, LABELS), 'data'));
+  const found = new Set(strings(body(look, 'loki', LABELS), 'data'));
   const settled = settledFor(look);
   const missing = [...NEEDED.filter((label) => !found.has(label)), ...(WORKLOADS.some((label) => found.has(label)) ? [] : [WORKLOADS.join(' or ')])];
   const more = {
     cause: 'attributes are not set by the gateway (k8s_attributes, resource) or are no index labels in limits_config.otlp_config',
     fix: 'genai-obs install   # configuration of gateway and Loki',
-    object: `ConfigMap ${look.namespace}/${SERVICE}`,
+    object: configObject(look, 'loki'),
   };
   if (!missing.length) return ok(`${found.size} labels, among them ${NEEDED.join(', ')}`);
   if (settled < 300) return skip(`the stack started ${ago(settled)} ago: not yet ${missing.join(', ')}`);
@@ -87,7 +86,7 @@ function labels(look: Look): Verdict {
 
 /** Redaction may have put a mark where YAML wants a key: what can be read is enough, as long as the sections are there. */
 function config(look: Look): unknown {
-  const text = body(look, SERVICE, CONFIG);
+  const text = body(look, 'loki', CONFIG);
   const found: unknown = typeof text === 'string' ? parseDocument(text, { logLevel: 'silent' }).toJS() : text;
   if (!at(found, 'compactor') || !at(found, 'limits_config')) throw new CouldNotLook('/config of Loki shows no compactor and limits');
   return found;
@@ -97,7 +96,7 @@ function retention(look: Look): Verdict {
   const running = config(look);
   const wanted = look.config.loki.retention;
   const period = str(running, 'limits_config', 'retention_period') ?? '';
-  const fix = { fix: 'genai-obs install', object: `ConfigMap ${look.namespace}/${SERVICE}` };
+  const fix = { fix: 'genai-obs install', object: configObject(look, 'loki') };
   if (at(running, 'compactor', 'retention_enabled') !== true)
     return warn('compactor.retention_enabled is false: logs are kept for ever', { cause: 'without the compactor nothing is deleted', ...fix });
   if (!seconds(period))
@@ -122,14 +121,14 @@ function discarded(look: Look): Verdict {
   const old = rows.some(({ metric }) => /greater_than_max_sample_age|too_far/.test(metric['reason'] ?? ''));
   const more = {
     cause: old ? 'lines older than 168h or from the future: clocks, or old files read again' : 'a limit of limits_config: rate, line size, labels',
-    fix: `${look.kubectl} logs statefulset/${CATALOG.loki.workload.name} --tail=50   # then the limit it names, in templates/loki/config.yaml`,
+    fix: `${look.kubectlFor('loki')} logs ${resourceOf(look, 'loki')} --tail=50   # then the limit it names, in templates/loki/config.yaml`,
     object: OBJECT(look),
   };
   return share > 0.01 ? fail(text, more) : warn(text, more);
 }
 
 function events(look: Look): Verdict {
-  const count = Number(at(body(look, SERVICE, EVENTS), 'data', 'result', 0, 'value', 1) ?? 0);
+  const count = Number(at(body(look, 'loki', EVENTS), 'data', 'result', 0, 'value', 1) ?? 0);
   if (count > 0) return ok(`${count} lines of service kubernetes-events in 24 h`);
   const time = now(look);
   const stamp = (event: unknown) => Date.parse(str(event, 'lastTimestamp') ?? str(event, 'eventTime') ?? '') || 0;
@@ -139,8 +138,8 @@ function events(look: Look): Verdict {
   if (settled < 300) return skip(`the stack started ${ago(settled)} ago: no event has come through yet`);
   return warn(`${plural(recent.length, 'event')} in the namespace within 30 min, none in Loki`, {
     cause: 'the k8sobjects receiver of the cluster collector may not watch events, or is missing',
-    fix: `${look.kubectl} logs deployment/opentelemetry-cluster-collector --tail=50`,
-    object: `Deployment ${look.namespace}/opentelemetry-cluster-collector`,
+    fix: `${look.kubectlFor(CLUSTER)} logs ${resourceOf(look, CLUSTER)} --tail=50`,
+    object: workloadObject(look, CLUSTER),
   });
 }
 
@@ -151,14 +150,14 @@ function removedKeys(look: Look): Verdict {
     return fail(`${bad.join(', ')}: unknown to Loki ${version ?? '3'}`, {
       cause: 'keys that Loki 3 removed; its configuration is strict and it does not start',
       fix: 'genai-obs install   # writes the configuration again',
-      object: `ConfigMap ${look.namespace}/${SERVICE}`,
+      object: configObject(look, 'loki'),
     });
   const schema = arr(look.fact('config:loki'), 'schema_config', 'configs').at(-1);
   if (str(schema, 'store') !== 'tsdb' || str(schema, 'schema') !== 'v13')
     return fail(`the newest schema is ${str(schema, 'store') ?? '?'} ${str(schema, 'schema') ?? '?'}`, {
       cause: 'OTLP and structured metadata need tsdb with v13',
       fix: 'genai-obs install',
-      object: `ConfigMap ${look.namespace}/${SERVICE}`,
+      object: configObject(look, 'loki'),
     });
   return ok(`no removed key, schema tsdb v13${version ? `, Loki ${version}` : ''}`);
 }
@@ -166,7 +165,7 @@ function removedKeys(look: Look): Verdict {
 /** The version only adorns the verdict: it must be there while Loki does not run. */
 function tryBuild(look: Look): unknown {
   try {
-    return look.http(SERVICE, '/loki/api/v1/status/buildinfo').body;
+    return look.http('loki', '/loki/api/v1/status/buildinfo').body;
   } catch (error) {
     if (error instanceof CouldNotLook) return undefined;
     throw error;
@@ -176,7 +175,7 @@ function tryBuild(look: Look): unknown {
 export const lokiChecks: Check[] = [
   loki('01', 'Loki is ready', {
     about:
-      'The StatefulSet loki must have its pod ready; without it no logs are stored or shown, and the gateway keeps them in its queue until that is full. The finding names the cause: an unbound claim, an image, memory, or the line with which Loki ended.',
+      'The workload of Loki must have its pod ready; without it no logs are stored or shown, and the gateway keeps them in its queue until that is full. The finding names the cause: an unbound claim, an image, memory, or the line with which Loki ended.',
     sources: '003-LOKI-01, 003-LOKI-02, 004-P3-03',
     needs: ['loki'],
     dependsOn: ['LOKI-07'],
@@ -215,10 +214,10 @@ export const lokiChecks: Check[] = [
       'The Service loki must lead to port 3100 of the pods, and no NetworkPolicy may keep the gateway, which writes, or Grafana, which reads, from it. Policies are read and judged as a network plugin does; the finding names the one that blocks.',
     sources: '001-CFG-09, 003-LOKI-03, 004-TRB-07',
     needs: ['loki'],
-    reads: [...serviceReads('loki'), ...REACH_READS],
+    reads: [...serviceReads('loki'), REACH_READS],
     dependsOn: [POLICIES],
     run: (look) => {
-      const service = serviceVerdict(look, 'loki', [CATALOG.loki.service.port]);
+      const service = serviceVerdict(look, 'loki');
       return service.status === 'ok' ? reachVerdict(look, 'loki', [3100]) : service;
     },
   }),

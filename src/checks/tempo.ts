@@ -1,19 +1,18 @@
-import { CATALOG } from '../components/catalog.ts';
 import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../doctor/types.ts';
 import { GATEWAY } from './helpers/collector-config.ts';
-import { checksOf, oneLine, plural, some } from './helpers/define.ts';
+import { checksOf, httpOf, oneLine, plural, some } from './helpers/define.ts';
 import { arr, at, leaves, rec, str } from './helpers/json.ts';
 import { podsOf, workloadKey, workloadOf } from './helpers/pods.ts';
+import { configObject, listIn, resourceOf, workloadObject } from './helpers/place.ts';
 import { POLICIES, REACH_READS, reachVerdict } from './helpers/network.ts';
 import { rate, scalar } from './helpers/promql.ts';
 import { readyVerdict, serviceReads, serviceVerdict } from './helpers/service.ts';
-import { CLAIM_READS, claimVerdict } from './helpers/storage.ts';
+import { CLAIM_READS, claimVerdict, hasVolume } from './helpers/storage.ts';
 import { ago, CLOCK_READS, seconds, settledFor } from './helpers/time.ts';
 import { workloadReads, workloadVerdict } from './helpers/workload.ts';
 
 const tempo = checksOf('TEMPO');
-const SERVICE = CATALOG.tempo.service.name;
-const OBJECT = (look: Look) => `StatefulSet ${look.namespace}/${CATALOG.tempo.workload.name}`;
+const OBJECT = (look: Look) => workloadObject(look, 'tempo');
 const UP = ['TEMPO-01', 'TEMPO-02'];
 const PROMETHEUS = ['PROM-01', 'PROM-03', 'PROM-04'];
 
@@ -25,7 +24,7 @@ const GRAPH = 'count(traces_service_graph_request_total)';
 const ACCEPTED = 'sum(rate({__name__=~"otelcol_receiver_accepted_spans(_total)?"}[15m]))';
 // Without times Tempo searches what its ingester holds, which is the last minutes.
 const SEARCH = '/api/search?limit=20';
-const http = (path: string): FactKey => `http:${SERVICE}:${path}`;
+const http = (path: string) => httpOf('tempo', path);
 const promql = (...exprs: string[]): FactKey[] => exprs.map((expr): FactKey => `promql:${expr}`);
 
 function received(look: Look): Verdict {
@@ -36,18 +35,18 @@ function received(look: Look): Verdict {
   if (sent)
     return fail(`the gateway sends ${rate(sent, 'spans')} and Tempo has received none in 15 min`, {
       cause: 'the exporter sends elsewhere, or Tempo refuses everything',
-      fix: `${look.kubectl} logs deployment/${GATEWAY} --since=15m | grep tempo`,
+      fix: `${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --since=15m | grep tempo`,
       object: OBJECT(look),
     });
   return ok(`no application has sent traces in 15 min${ever ? `; ${ever} spans since its start` : ''}`);
 }
 
 function search(look: Look): Verdict {
-  const answer = look.http(SERVICE, SEARCH);
+  const answer = look.http('tempo', SEARCH);
   if (answer.status !== 200) {
     return fail(`a search answers ${answer.status}: ${oneLine(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body), 160)}`, {
       cause: 'the querier or its storage fails',
-      fix: `${look.kubectl} logs statefulset/${CATALOG.tempo.workload.name} --tail=50`,
+      fix: `${look.kubectlFor('tempo')} logs ${resourceOf(look, 'tempo')} --tail=50`,
       object: OBJECT(look),
     });
   }
@@ -59,7 +58,7 @@ function search(look: Look): Verdict {
   if (settledFor(look) < 300) return skip('the stack has just started: traces are searchable a few seconds after their last span');
   return warn(`Tempo receives ${rate(spans, 'spans')}, and a search finds no trace`, {
     cause: 'traces are not flushed or the search is off',
-    fix: `${look.kubectl} logs statefulset/${CATALOG.tempo.workload.name} --tail=50`,
+    fix: `${look.kubectlFor('tempo')} logs ${resourceOf(look, 'tempo')} --tail=50`,
     object: OBJECT(look),
   });
 }
@@ -75,14 +74,13 @@ function retention(look: Look): Verdict {
     return warn(`traces are kept ${period ?? '336h (the default)'}, the profile says ${wanted}`, {
       cause: 'the profile was changed and not applied',
       fix: 'genai-obs install',
-      object: `ConfigMap ${look.namespace}/${SERVICE}`,
+      object: configObject(look, 'tempo'),
     });
   return volume.status === 'ok' ? ok(`traces are kept ${wanted}; ${volume.evidence}`) : volume;
 }
 
 function claim(look: Look): Verdict {
-  const mounted = arr(workloadOf(look, 'tempo'), 'spec', 'template', 'spec', 'volumes').some((one) => str(one, 'persistentVolumeClaim', 'claimName'));
-  if (mounted) return claimVerdict(look, 'tempo');
+  if (hasVolume(look, 'tempo')) return claimVerdict(look, 'tempo');
   return warn('traces lie in an emptyDir: they are gone with the pod', {
     cause: 'storage.enabled is false, or the volume was changed',
     fix: 'set storage.enabled to true in the profile, then: genai-obs install',
@@ -99,12 +97,12 @@ function overrides(look: Look): Verdict {
   const name = files[0].split('/').at(-1) ?? '';
   const mounts = arr(podsOf(look, 'tempo')[0] ?? workloadOf(look, 'tempo'), 'spec', 'containers').flatMap((container) => arr(container, 'volumeMounts'));
   const mounted = mounts.some((mount) => files[0]?.startsWith(str(mount, 'mountPath') ?? '\0'));
-  const exists = look.list('ConfigMap').some((map) => at(map, 'data', name) !== undefined);
+  const exists = listIn(look, 'ConfigMap', look.place('tempo').namespace).some((map) => at(map, 'data', name) !== undefined);
   if (mounted && exists) return ok(`${files[0]} is mounted`);
   return fail(`the overrides file ${files[0]} is ${mounted ? 'in no ConfigMap' : 'not mounted'}`, {
     cause: 'Tempo does not start without a file that its configuration names',
     fix: 'remove overrides.per_tenant_override_config: genai-obs install',
-    object: `ConfigMap ${look.namespace}/${SERVICE}`,
+    object: configObject(look, 'tempo'),
   });
 }
 
@@ -113,7 +111,7 @@ function serviceMap(look: Look): Verdict {
   const config = look.fact('config:tempo');
   const generator =
     JSON.stringify(at(config, 'overrides') ?? '').includes('service-graphs') && arr(config, 'metrics_generator', 'storage', 'remote_write').length > 0;
-  const more = { fix: 'genai-obs install   # connector of the gateway, generator of Tempo', object: `ConfigMap ${look.namespace}/${SERVICE}` };
+  const more = { fix: 'genai-obs install   # connector of the gateway, generator of Tempo', object: configObject(look, 'tempo') };
   if (!generator)
     return warn("Tempo's metrics generator has no service-graphs processor or no remote write", { cause: 'the service map has no source', ...more });
   if (calls) return ok(`${calls} series of span metrics, ${graph ?? 0} of the service graph${graph ? '' : ' (it needs calls between services)'}`);
@@ -128,7 +126,7 @@ function serviceMap(look: Look): Verdict {
 export const tempoChecks: Check[] = [
   tempo('01', 'Tempo is ready', {
     about:
-      'The StatefulSet tempo must have its pod ready; without it no traces are stored or shown, and the gateway keeps them in its queue until that is full. The finding names the cause: an unbound claim, an image, memory, or the line with which Tempo ended.',
+      'The workload of Tempo must have its pod ready; without it no traces are stored or shown, and the gateway keeps them in its queue until that is full. The finding names the cause: an unbound claim, an image, memory, or the line with which Tempo ended.',
     sources: '003-TEMPO-01, 004-P3-04',
     needs: ['tempo'],
     dependsOn: ['TEMPO-07'],
@@ -150,7 +148,7 @@ export const tempoChecks: Check[] = [
     sources: '001-CFG-10, 001-TEMPO-02, 003-TEMPO-01',
     needs: ['tempo'],
     dependsOn: [POLICIES],
-    reads: [...serviceReads('tempo'), ...REACH_READS],
+    reads: [...serviceReads('tempo'), REACH_READS],
     run: (look) => {
       const service = serviceVerdict(look, 'tempo', [3200, 4317, 4318]);
       return service.status === 'ok' ? reachVerdict(look, 'tempo', [4317, 3200]) : service;
@@ -208,7 +206,7 @@ export const tempoChecks: Check[] = [
       if (bad[0])
         return fail(`${plural(bad.length, 'line')} about ${backend}: ${oneLine(bad.at(-1) ?? '', 200)}`, {
           cause: 'bucket, region or credentials',
-          fix: `${look.kubectl} logs statefulset/${CATALOG.tempo.workload.name} | grep level=error`,
+          fix: `${look.kubectlFor('tempo')} logs ${resourceOf(look, 'tempo')} | grep level=error`,
           object: OBJECT(look),
         });
       return ok(`no error about ${backend} in the last 200 lines`);

@@ -6,6 +6,7 @@ export function completion(shell: string, program: Command): number {
   const verbs = program.commands.map((command) => ({
     name: command.name(),
     about: command.description(),
+    words: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
     flags: command.options.flatMap((option) => (option.long ? [{ flag: option.long, about: option.description }] : [])),
   }));
   const make = { bash, zsh: bash, fish }[shell as 'bash' | 'zsh' | 'fish'];
@@ -17,11 +18,13 @@ export function completion(shell: string, program: Command): number {
 interface Verb {
   name: string;
   about: string;
+  /** Values of its arguments. */
+  words: string[];
   flags: { flag: string; about: string }[];
 }
 
 function bash(verbs: Verb[]): string {
-  const cases = verbs.map((verb) => `    ${verb.name}) words="${verb.flags.map((f) => f.flag).join(' ')} --help";;`).join('\n');
+  const cases = verbs.map((verb) => `    ${verb.name}) words="${[...verb.words, ...verb.flags.map((f) => f.flag)].join(' ')} --help";;`).join('\n');
   return `_genai_obs() {
   local words
   case "\${COMP_WORDS[1]}" in
@@ -40,5 +43,6 @@ function fish(verbs: Verb[]): string {
   const flags = verbs.flatMap((verb) =>
     verb.flags.map(({ flag, about }) => `complete -c genai-obs -n '__fish_seen_subcommand_from ${verb.name}' -l ${flag.slice(2)} -d ${quote(about)}`),
   );
-  return `${[...names, ...flags].join('\n')}\n`;
+  const words = verbs.flatMap((verb) => verb.words.map((word) => `complete -c genai-obs -n '__fish_seen_subcommand_from ${verb.name}' -f -a ${word}`));
+  return `${[...names, ...words, ...flags].join('\n')}\n`;
 }

@@ -2,7 +2,7 @@ import type { Wires } from '../app/wire.ts';
 import { EXIT, ObsError, cancelled } from '../core/errors.ts';
 import type { Finding } from '../doctor/types.ts';
 import type { GateStep } from '../engine/types.ts';
-import { sleep } from '../engine/apply.ts';
+import { sleep } from '../core/sleep.ts';
 import type { Config } from '../profile/schema.ts';
 
 type Report = (detail: string) => void;

@@ -4,6 +4,7 @@ import { type Wires, journalOf, wire, withCharts } from '../app/wire.ts';
 import type { Charts } from '../charts/source.ts';
 import { EXIT, ObsError, cancelled } from '../core/errors.ts';
 import { explainKube, KubeError } from '../adapters/kube.ts';
+import { gatewayEndpoint } from '../components/gateway.ts';
 import { version } from '../core/root.ts';
 import { refOf } from '../core/types.ts';
 import { type Journal, newJournal, readJournal, writeJournal } from '../engine/journal.ts';
@@ -149,6 +150,13 @@ async function foundBefore(wires: Wires, steps: Step[]): Promise<string[]> {
   return live && live.metadata.labels?.['app.kubernetes.io/managed-by'] !== 'genai-obs' ? [`Namespace ${live.metadata.name}`] : [];
 }
 
+/** Where applications send to; a profile without a gateway has no such place. */
+function entry(config: Config): string[] {
+  if (!config['opentelemetry-collector'].enabled) return [];
+  const { 'http/protobuf': http } = gatewayEndpoint(config);
+  return [`  send OTLP    ${http} (gRPC: port 4317)`];
+}
+
 function finish(work: Work, result: { applied: string[]; unchanged: string[] }, ms: number): void {
   const { namespace } = work.wires;
   const flag = namespace === 'genai-observability' ? '' : ` --namespace ${namespace}`;
@@ -167,7 +175,7 @@ function finish(work: Work, result: { applied: string[]; unchanged: string[] }, 
       `${paint.ok('Done')} in ${seconds} s: ${result.applied.length} steps applied, ${result.unchanged.length} were right already.`,
       '',
       `  Grafana      genai-obs open${flag}`,
-      `  send OTLP    http://opentelemetry-collector.${namespace}.svc:4318 (gRPC: port 4317)`,
+      ...entry(work.config),
       `  check        genai-obs doctor --probe${flag}`,
       `  back up      genai-obs backup --output DIR${flag}`,
       `  remove       genai-obs uninstall${flag}`,

@@ -1,7 +1,7 @@
 import { isPortFree } from '../adapters/kubectl.ts';
 import { installed, wire } from '../app/wire.ts';
 import { EXIT, ObsError } from '../core/errors.ts';
-import { CATALOG } from '../components/catalog.ts';
+import { placeOf } from '../components/catalog.ts';
 import { paint } from '../ui/paint.ts';
 
 export interface OpenOptions {
@@ -25,16 +25,16 @@ export async function open(options: OpenOptions): Promise<number> {
     });
   }
   const wires = await wire(options);
-  await installed(wires);
-  const { service } = CATALOG.grafana;
+  const { config } = await installed(wires);
+  const { service, namespace } = placeOf(config, 'grafana');
   const tunnel = await wires.kubectl
-    .portForward(service.name, service.port, port === 0 ? undefined : port)
+    .portForward(service.name, service.port, { namespace, ...(port === 0 ? {} : { localPort: port }) })
     .catch((error: unknown) => Promise.reject(whenTaken(error, port)));
   process.stdout.write(`http://127.0.0.1:${tunnel.port}\n`);
   process.stderr.write(
     [
       `Grafana is at ${paint.bold(`http://127.0.0.1:${tunnel.port}`)} until you press Ctrl-C. User: admin. The password:`,
-      `  kubectl --context ${wires.context} -n ${wires.namespace} get secret grafana-admin -o jsonpath='{.data.admin-password}' | base64 -d`,
+      `  kubectl --context ${wires.context} -n ${namespace} get secret grafana-admin -o jsonpath='{.data.admin-password}' | base64 -d`,
       '',
     ].join('\n'),
   );
@@ -45,7 +45,7 @@ export async function open(options: OpenOptions): Promise<number> {
   if (!byUser)
     throw new ObsError({
       what: 'the tunnel broke',
-      object: `Service ${wires.namespace}/${service.name}`,
+      object: `Service ${namespace}/${service.name}`,
       cause: why.trim().split('\n').at(-1) ?? '',
       next: 'genai-obs open',
     });

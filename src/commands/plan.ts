@@ -11,6 +11,7 @@ import type { Step } from '../engine/types.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
 import { resolve } from '../profile/load.ts';
 import { paintStdout } from '../ui/paint.ts';
+import { imagesOf } from '../mirror/mirror.ts';
 import { type Observed, budgetText, planJson, planText } from '../ui/plan.ts';
 import { layersOf } from './configure.ts';
 
@@ -43,12 +44,13 @@ export async function plan(options: PlanOptions): Promise<number> {
   const config = resolve(layersOf({ ...options, namespace: wires.namespace }, journal));
   const steps = buildPlan(config);
   const excluded = excludedSteps(steps, options);
+  const { charts, ...rest } = withCharts(wires, config);
   const observed = await observeAll(
     steps.filter((step) => !excluded.has(step.id)),
-    withCharts(wires, config),
+    { ...rest, charts },
   );
   const changes = observed.some(({ step, seen }) => step.kind !== 'gate' && seen.state !== 'done');
   if (options.json) process.stdout.write(`${JSON.stringify({ namespace: config.namespace, context: wires.context, steps: planJson(observed) }, null, 2)}\n`);
-  else process.stdout.write(`${planText(observed, paintStdout())}\n\n${budgetText(steps)}\n`);
+  else process.stdout.write(`${planText(observed, paintStdout())}\n\n${budgetText(steps, await imagesOf(steps, wires.helm, charts))}\n`);
   return changes && options.exitCode ? EXIT.check : EXIT.ok;
 }

@@ -1,17 +1,12 @@
 import type { Json } from '../core/types.ts';
 import { COMPONENT_IDS, type ComponentId, type Config } from '../profile/schema.ts';
-import { CATALOG, placeOf } from './catalog.ts';
-
-/** How one namespace reaches a component's Service: by its bare name at home, else with its namespace. */
-export function hostOf(config: Config, id: ComponentId, from: string): string {
-  const { service, namespace } = placeOf(config, id);
-  return namespace === from ? service.name : `${service.name}.${namespace}.svc`;
-}
+import { CATALOG, hostOf, placeOf } from './catalog.ts';
 
 /** Base URL of a component's HTTP API. */
 export function urlOf(config: Config, id: ComponentId, from: string): string {
-  const { port } = placeOf(config, id).service;
-  return `http://${hostOf(config, id, from)}${port === 80 ? '' : `:${port}`}`;
+  const place = placeOf(config, id);
+  const { port } = place.service;
+  return `http://${hostOf(place, from)}${port === 80 ? '' : `:${port}`}`;
 }
 
 const names = COMPONENT_IDS.map((id) => CATALOG[id].service.name).toSorted((a, b) => b.length - a.length);
@@ -20,7 +15,7 @@ const ADDRESS = new RegExp(`(?<scheme>://)?(?<![\\w.-])(?<host>${names.join('|')
 
 /** Base configurations speak of Services as our own charts name them; this puts the names of the profile in their place. */
 export function placed<T extends Json>(value: T, config: Config, from: string): T {
-  if (typeof value === 'string') return value.replace(ADDRESS, (...match) => addressOf(match.at(-1) as Groups, match[0] as string, config, from)) as T;
+  if (typeof value === 'string') return value.replace(ADDRESS, (...match) => addressOf(match.at(-1) as Groups, match[0], config, from)) as T;
   if (Array.isArray(value)) return value.map((item) => placed(item, config, from)) as T;
   if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, placed(item, config, from)])) as T;
   return value;
@@ -35,8 +30,9 @@ interface Groups {
 function addressOf({ scheme = '', host, port }: Groups, text: string, config: Config, from: string): string {
   if (!scheme && !port) return text;
   const id = COMPONENT_IDS.find((one) => CATALOG[one].service.name === host) as ComponentId;
-  const [own, now] = [CATALOG[id].service.port, placeOf(config, id).service.port];
+  const place = placeOf(config, id);
+  const [own, now] = [CATALOG[id].service.port, place.service.port];
   // Another port than the main one, such as OTLP, is the same everywhere.
   const wanted = Number(port ?? 80) === own ? now : Number(port ?? 80);
-  return `${scheme}${hostOf(config, id, from)}${port === undefined && wanted === 80 ? '' : `:${wanted}`}`;
+  return `${scheme}${hostOf(place, from)}${port === undefined && wanted === 80 ? '' : `:${wanted}`}`;
 }

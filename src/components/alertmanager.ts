@@ -11,13 +11,15 @@ export const alertmanager: Component = {
     // Receivers and routes come together: lists are replaced whole (upstream.md A.7).
     alertmanager: (input) => ({
       fullnameOverride: 'alertmanager',
-      commonLabels: OWN_LABEL,
       podLabels: OWN_LABEL,
       podAnnotations: checksumAnnotations(input),
       image: imageOneHost(input.image),
       config: { enabled: true, global: null, templates: null, ...input.configuration },
       // The StatefulSet takes the claim of that name, which is there before it.
       persistence: { enabled: input.claim !== '', size: input.config.alertmanager.size },
+      // The chart asks for the web page, which says nothing about being ready.
+      livenessProbe: { httpGet: { path: '/-/healthy', port: 'http' } },
+      readinessProbe: { httpGet: { path: '/-/ready', port: 'http' } },
       resources: resourcesOf(input),
     }),
   },

@@ -1,3 +1,4 @@
+import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import { type ComponentId, type Config, namespaceOf } from '../profile/schema.ts';
 
 /** What everybody may know of a component without building it: installer, doctor, backup and docs read it. */
@@ -168,15 +169,34 @@ export function claimNames(): Set<string> {
   return new Set(['seaweedfs-data', ...[...Object.values(CATALOG), ...all].flatMap(({ claim }) => (claim ? [claim.name] : []))]);
 }
 
-/** helm release of a component; none for what an operator makes. */
+/** Service account of a component. Every chart and operator calls it like the Service, Prometheus' of kube-prometheus-stack too. */
+export function accountOf(config: Config, id: ComponentId): string {
+  return placeOf(config, id).service.name;
+}
+
+/** Charts whose release is not called like themselves. */
+const RELEASES: Record<string, string> = { 'kube-prometheus-stack': 'monitoring' };
+
+/** The Helm release that brings a component; undefined where none does, because an operator makes it from a resource of ours. */
 export function releaseOf(config: Config, id: ComponentId): { name: string; namespace: string } | undefined {
   const { chart, namespace } = placeOf(config, id);
   if (chart === 'opentelemetry-operator') return undefined;
   return { name: chart === 'genai-obs' ? id : (RELEASES[chart] ?? chart), namespace };
 }
 
-/** Releases of charts that bring several components. */
-const RELEASES: Record<string, string> = { 'kube-prometheus-stack': 'monitoring' };
+/** How pods of `namespace` call a component's Service: by its name in the same namespace, else with the namespace. */
+export function hostOf({ service, namespace }: Place, from: string): string {
+  return namespace === from ? service.name : `${service.name}.${namespace}.svc`;
+}
+
+/** Labels of a component's pods, so that they are known before they exist (upstream.md A.2, A.5 to A.10). */
+export function podLabelsOf({ id, chart, namespace, workload, service }: Place): Record<string, string> {
+  const labels = (name: string, instance: string) => ({ 'app.kubernetes.io/name': name, 'app.kubernetes.io/instance': instance });
+  if (chart === 'genai-obs') return { ...labels(id, id), [PART_OF_LABEL]: PART_OF };
+  if (chart === 'opentelemetry-operator') return labels(workload.name, `${namespace}.${workload.name.replace(/-collector$/, '')}`);
+  if (chart === 'kube-prometheus-stack') return labels(id, id === 'kube-state-metrics' ? 'monitoring' : service.name);
+  return labels(id, id);
+}
 
 /** Applies `global.imageRegistry`: the host part gives way, the path stays, so that one mirror serves all images. */
 export function imageOf(reference: string, registry: string): string {

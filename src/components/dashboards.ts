@@ -1,6 +1,7 @@
 import { folderAsset } from '../core/assets.ts';
 import type { Config } from '../profile/schema.ts';
 import { backendsOf } from './datasources.ts';
+import { isWanted } from './wanted.ts';
 
 interface Panel {
   type: string;
@@ -19,12 +20,12 @@ interface Dashboard {
   templating?: { list: Variable[] };
 }
 
-/** Dashboards by file name; that of the teams only where there are some. Panels whose datasource is switched off are left out, and dashboards that lose all of them. */
+/** Dashboards by file name, those that the profile wants. Panels whose datasource is switched off are left out, and dashboards that lose all of them. */
 export function dashboards(config: Config): Record<string, string> {
   const backends = backendsOf(config);
   const all = ['prometheus', 'loki', 'tempo'];
   const missing = all.filter((uid) => !backends.has(uid));
-  const files = Object.entries(folderAsset('templates/dashboards', '.json')).filter(([name]) => name !== 'llm-platform-teams.json' || config.teams.length > 0);
+  const files = Object.entries(folderAsset('templates/dashboards', '.json')).filter(([name]) => isWanted(name, config));
   if (missing.length === 0) return Object.fromEntries(files);
   return Object.fromEntries(
     files.flatMap(([name, text]) => {

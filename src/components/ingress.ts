@@ -3,7 +3,10 @@ import type { Config } from '../profile/schema.ts';
 
 type Ingress = Config['grafana']['ingress'];
 
-const annotationsOf = ({ issuer, annotations }: Ingress): Record<string, string> => ({ ...annotations, ...(issuer ? { 'cert-manager.io/cluster-issuer': issuer } : {}) });
+const annotationsOf = ({ issuer, annotations }: Ingress): Record<string, string> => ({
+  ...annotations,
+  ...(issuer ? { 'cert-manager.io/cluster-issuer': issuer } : {}),
+});
 
 /** Values of our own charts; none without a host. */
 export function ownIngress(ingress: Ingress): JsonMap {

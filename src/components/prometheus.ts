@@ -1,6 +1,6 @@
 import type { Json, JsonMap } from '../core/types.ts';
 import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
-import { placeOf } from './catalog.ts';
+import { imageOf, placeOf } from './catalog.ts';
 import { listAt, mapAt, set } from './edit.ts';
 import { ownIngress, upstreamIngress } from './ingress.ts';
 import type { Component } from './types.ts';
@@ -77,7 +77,11 @@ export const prometheus: Component = {
         resources: resourcesOf(input),
       },
       configmapReload: {
-        prometheus: { extraVolumeDirs: [RULES.mountPath], extraConfigmapMounts: [RULES] },
+        prometheus: {
+          image: imageOneHost(imageOf(RELOADER, input.config.global.imageRegistry)),
+          extraVolumeDirs: [RULES.mountPath],
+          extraConfigmapMounts: [RULES],
+        },
       },
       serverFiles: {
         'prometheus.yml': { rule_files: listAt(input.configuration, 'rule_files'), scrape_configs: listAt(input.configuration, 'scrape_configs') },
@@ -91,6 +95,7 @@ export const prometheus: Component = {
   },
 };
 
+const RELOADER = 'quay.io/prometheus-operator/prometheus-config-reloader:v0.93.1';
 const RULES = { name: 'rules', configMap: 'prometheus-rules', mountPath: '/etc/prometheus/rules', readOnly: true };
 
 /** Jobs that the chart brings; ours stand in templates/prometheus/config.yaml. */

@@ -4,6 +4,7 @@ import { type Config, namespacesOf } from '../profile/schema.ts';
 import { placeOf } from './catalog.ts';
 import { type ListPrice, type Rule, type RuleGroup, budgetRules, priceRules } from './rules.ts';
 import { teamRules } from './teams.ts';
+import { isWanted } from './wanted.ts';
 
 /** `absent(up{job="otel-collector"})` would fire for ever where no collector is wanted. */
 function missesCollectors(rule: Rule, config: Config): boolean {
@@ -21,7 +22,7 @@ function named(text: string, config: Config): string {
 
 /** Files of the ConfigMap prometheus-rules: ours from templates/rules, plus prices and budget of the profile. */
 export function ruleFiles(config: Config): Record<string, string> {
-  const shipped = Object.entries(folderAsset('templates/rules', '.yaml')).filter(([name]) => name !== 'teams.yaml' || config.teams.length > 0);
+  const shipped = Object.entries(folderAsset('templates/rules', '.yaml')).filter(([name]) => isWanted(name, config));
   const fixed = shipped.map(([name, text]): [string, string] => {
     // Parsed and written again: a template that is no valid YAML must fail here, not in Prometheus.
     const file = parse(named(text, config)) as { groups: RuleGroup[] };

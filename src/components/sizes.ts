@@ -8,7 +8,8 @@ interface Row {
   claim?: string;
 }
 
-const rowsOf = (size: string): Partial<Record<string, Row>> => (size ? (yamlAsset<Record<string, Record<string, Row>>>('templates', 'sizes.yaml')[size] ?? {}) : {});
+const rowsOf = (size: string): Partial<Record<string, Row>> =>
+  size ? (yamlAsset<Record<string, Record<string, Row>>>('templates', 'sizes.yaml')[size] ?? {}) : {};
 
 /** Requests and limits of a component in a size; undefined where the table, or the profile, names none. */
 export function sizedResources(size: string, id: ComponentId | AddonId): JsonMap | undefined {

@@ -9,7 +9,12 @@ export const LOKI_RULES_PATH = '/etc/loki-rules/fake';
 /** Which team a namespace belongs to: what templates/rules/teams.yaml joins with. None without teams. */
 export function teamRules(config: Config): RuleGroup[] {
   if (config.teams.length === 0) return [];
-  return [{ name: 'team-namespaces', rules: config.teams.map(({ name, namespace }) => ({ record: 'genai_obs:team_namespace', expr: 'vector(1)', labels: { namespace, team: name } })) }];
+  return [
+    {
+      name: 'team-namespaces',
+      rules: config.teams.map(({ name, namespace }) => ({ record: 'genai_obs:team_namespace', expr: 'vector(1)', labels: { namespace, team: name } })),
+    },
+  ];
 }
 
 /**

@@ -1,6 +1,5 @@
 import type { ChartName } from '../charts/pins.ts';
-import type { JsonMap, KubeObject } from '../core/types.ts';
-import type { Provided } from '../engine/types.ts';
+import type { JsonMap, KubeObject, ObjectRef } from '../core/types.ts';
 import type { AddonId, ComponentId, Config } from '../profile/schema.ts';
 import type { Place } from './catalog.ts';
 
@@ -68,6 +67,19 @@ export interface Component {
   resources?: (input: Input) => KubeObject[];
 }
 
+/** What tells that somebody else provides the same for the whole cluster. */
+export interface Provided {
+  ref: ObjectRef;
+  /** Label of that object with its version, and the oldest version that will do. */
+  version?: { label: string; minimum: string };
+}
+
+/** Definitions that the same webhook converts: they must trust the authority that its configuration names. */
+export interface Conversion {
+  crds: string[];
+  authority: ObjectRef;
+}
+
 /** What only an upstream chart brings; off unless a profile asks for it. */
 export interface Addon {
   id: AddonId;
@@ -83,6 +95,8 @@ export interface Addon {
   crds?: JsonMap;
   /** Objects of which a server dry-run passes once its webhook serves. */
   webhook?: (config: Config) => KubeObject[];
+  /** Definitions that this webhook converts between versions. */
+  conversion?: Conversion;
   /** Objects besides the chart's: they are made also where somebody else provides the rest. */
   objects?: (config: Config) => KubeObject[];
   /** What tells that the cluster has it already. */

@@ -1,6 +1,6 @@
-import { CATALOG } from '../components/catalog.ts';
+import { placeOf } from '../components/catalog.ts';
 import { yamlAsset } from '../core/assets.ts';
-import { COMPONENT_IDS, type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
+import { COMPONENT_IDS, type ComponentId, type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
 import { quantity } from './quantity.ts';
 
 export interface Need {
@@ -8,10 +8,14 @@ export interface Need {
   memory: number;
 }
 
-/** What the profile asks of the cluster, from the same chart values that the installer uses. */
-export function requestsOf(config: Config, nodes: number): Need & { pods: number } {
+/**
+ * What the profile asks of the cluster, or of one namespace, from the same chart values that the installer uses. A
+ * component of an upstream chart is the same program and counts the same.
+ */
+export function requestsOf(config: Config, nodes: number, namespace?: string): Need & { pods: number } {
   const sum = { cpu: 0, memory: 0, pods: 0 };
-  for (const id of COMPONENT_IDS.filter((one) => isEnabled(config, one))) {
+  const here = (id: ComponentId) => namespace === undefined || namespaceOf(config, id) === namespace;
+  for (const id of COMPONENT_IDS.filter((one) => isEnabled(config, one) && here(one))) {
     const { cpu, memory } = podRequests(id);
     const replicas = replicasOf(config, id, nodes);
     sum.cpu += cpu * replicas;
@@ -33,12 +37,13 @@ function podRequests(id: ComponentId): Need {
 }
 
 function replicasOf(config: Config, id: ComponentId, nodes: number): number {
-  if (CATALOG[id].workload.kind === 'DaemonSet') return nodes;
+  if (placeOf(config, id).workload.kind === 'DaemonSet') return nodes;
   return id === 'opentelemetry-collector' ? config[id].replicaCount : 1;
 }
 
 export interface ClaimNeed {
   component: ComponentId;
+  namespace: string;
   name: string;
   bytes: number;
 }
@@ -47,9 +52,9 @@ export interface ClaimNeed {
 export function claimsOf(config: Config): ClaimNeed[] {
   if (!config.storage.enabled) return [];
   return COMPONENT_IDS.filter((id) => isEnabled(config, id)).flatMap((component): ClaimNeed[] => {
-    const claim = CATALOG[component].claim;
+    const { claim, namespace } = placeOf(config, component);
     const section = config[component];
     const size = 'size' in section ? section.size : 'server' in section ? section.server.size : undefined;
-    return claim && size ? [{ component, name: claim.name, bytes: quantity(size) }] : [];
+    return claim && size ? [{ component, namespace, name: claim.name, bytes: quantity(size) }] : [];
   });
 }

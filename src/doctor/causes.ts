@@ -1,4 +1,5 @@
-import type { Config } from '../profile/schema.ts';
+import { placeOf } from '../components/catalog.ts';
+import type { ComponentId, Config } from '../profile/schema.ts';
 import type { Check, Finding, Status } from './types.ts';
 
 /**
@@ -13,12 +14,12 @@ const NETWORK = ['PRE-16'];
  * Where the cause names its object, it explains only what uses that.
  */
 const PODS = ['COL-01', 'COL-02', 'PROM-01', 'PROM-19', 'LOKI-01', 'TEMPO-01', 'GRAF-01', 'ALRT-01'];
-const CLAIMS: Record<string, string> = {
-  'PROM-01': 'prometheus-data',
-  'LOKI-01': 'loki-data',
-  'TEMPO-01': 'tempo-data',
-  'GRAF-01': 'grafana-data',
-  'ALRT-01': 'alertmanager-data',
+const CLAIMS: Record<string, ComponentId> = {
+  'PROM-01': 'prometheus',
+  'LOKI-01': 'loki',
+  'TEMPO-01': 'tempo',
+  'GRAF-01': 'grafana',
+  'ALRT-01': 'alertmanager',
 };
 const ACROSS: Record<string, string[]> = {
   ...Object.fromEntries(PODS.map((id) => [id, ['PRE-10', 'PRE-13']])),
@@ -29,8 +30,9 @@ const ACROSS: Record<string, string[]> = {
   'PROM-05': ['PROM-19'],
 };
 
-function explains(cause: Finding, id: string): boolean {
-  if (cause.id === 'PRE-13') return cause.evidence.includes(CLAIMS[id] ?? '(none)');
+function explains(cause: Finding, id: string, config: Config): boolean {
+  const owner = CLAIMS[id];
+  if (cause.id === 'PRE-13') return cause.evidence.includes((owner && placeOf(config, owner).claim?.name) ?? '(none)');
   return cause.id !== 'PROM-19' || cause.evidence.includes('kube-state-metrics');
 }
 
@@ -58,7 +60,7 @@ const WEIGHT: Record<Status, number> = { fail: 3, unknown: 2, warn: 1, blocked: 
  * The finding that explains this one, or undefined when it stands on its own. What could not be looked at explains
  * only what could not be looked at: a proven failure is never hidden behind an unknown.
  */
-export function rootOf(id: string, causes: Causes, findings: Map<string, Finding>): string | undefined {
+export function rootOf(id: string, causes: Causes, findings: Map<string, Finding>, config: Config): string | undefined {
   const weight = WEIGHT[findings.get(id)?.status ?? 'skip'];
   const seen = new Set([id]);
   const search = (at: string): string | undefined => {
@@ -68,7 +70,7 @@ export function rootOf(id: string, causes: Causes, findings: Map<string, Finding
       const found = findings.get(cause);
       const status = found?.status;
       // A cause that is well breaks the chain; one that was not looked at does not.
-      if (status === 'ok' || (found && !explains(found, at))) continue;
+      if (status === 'ok' || (found && !explains(found, at, config))) continue;
       const deeper = search(cause);
       if (deeper) return deeper;
       if (status === 'fail' || (status === 'unknown' && weight <= WEIGHT.unknown)) return cause;

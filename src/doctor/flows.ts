@@ -1,7 +1,8 @@
-import { CATALOG } from '../components/catalog.ts';
-import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
+import { placeOf, podLabelsOf } from '../components/catalog.ts';
 import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
 import type { Flow, Peer } from './netpol.ts';
+
+type Labels = Record<string, string>;
 
 type From = ComponentId | 'applications';
 
@@ -28,18 +29,34 @@ const WAYS: [from: From, to: ComponentId, number: number, name: string][] = [
   ['prometheus', 'opentelemetry-cluster-collector', 8888, 'metrics'],
 ];
 
-/** The flows of a profile. Pods are known by the labels of their charts, so that this works before they exist. */
-export function flowsOf(config: Config, namespaceLabels: Record<string, string>): Flow[] {
-  const peer = (id: From): Peer =>
-    id === 'applications'
-      ? // An application of another namespace, without labels that a policy could know of.
-        { name: 'applications', labels: {}, namespaceLabels: { 'kubernetes.io/metadata.name': 'an-application' }, inside: false }
-      : {
-          name: CATALOG[id].title,
-          labels: { 'app.kubernetes.io/name': id, 'app.kubernetes.io/instance': id, [PART_OF_LABEL]: PART_OF },
-          namespaceLabels,
-          inside: true,
-        };
+const nameLabel = (namespace: string): Labels => ({ 'kubernetes.io/metadata.name': namespace });
+
+/** An application of another namespace, without labels that a policy could know of. */
+const APPLICATIONS: Peer = { name: 'applications', labels: {}, namespace: '', namespaceLabels: nameLabel('an-application'), inside: false };
+const DNS: Peer = { name: 'DNS', labels: { 'k8s-app': 'kube-dns' }, namespace: 'kube-system', namespaceLabels: nameLabel('kube-system'), inside: false };
+
+/**
+ * The flows of a profile. Pods are known by the labels of their charts, so that this works before they exist; `live`
+ * gives those of a workload that is there, `namespaceLabels` what is known of a namespace besides its name.
+ */
+export function flowsOf(
+  config: Config,
+  namespaceLabels: (namespace: string) => Labels | undefined = () => undefined,
+  live: (id: ComponentId) => Labels | undefined = () => undefined,
+): Flow[] {
+  const component = (id: ComponentId): Peer => {
+    const place = placeOf(config, id);
+    const { title, namespace } = place;
+    return {
+      id,
+      name: title,
+      labels: live(id) ?? podLabelsOf(place),
+      namespace,
+      namespaceLabels: { ...nameLabel(namespace), ...namespaceLabels(namespace) },
+      inside: true,
+    };
+  };
+  const peer = (id: From): Peer => (id === 'applications' ? APPLICATIONS : component(id));
   const on = (id: From) => id === 'applications' || isEnabled(config, id);
   const ways = WAYS.filter(([from, to]) => on(from) && on(to)).map(([from, to, number, name]): Flow => ({
     from: peer(from),
@@ -47,7 +64,6 @@ export function flowsOf(config: Config, namespaceLabels: Record<string, string>)
     port: { number, name },
   }));
   // Everything is found by name: without DNS nothing else helps.
-  const dns: Peer = { name: 'DNS', labels: { 'k8s-app': 'kube-dns' }, namespaceLabels: { 'kubernetes.io/metadata.name': 'kube-system' }, inside: false };
   const asking = [...new Set(WAYS.map(([from]) => from))].filter((id) => id !== 'applications' && on(id));
-  return [...ways, ...asking.map((id): Flow => ({ from: peer(id), to: dns, port: { number: 53, name: 'dns', protocol: 'UDP' } }))];
+  return [...ways, ...asking.map((id): Flow => ({ from: peer(id), to: DNS, port: { number: 53, name: 'dns', protocol: 'UDP' } }))];
 }

@@ -1,13 +1,17 @@
 import type { KubeObject } from '../core/types.ts';
+import type { ComponentId } from '../profile/schema.ts';
 
 /** A reader's version of the NetworkPolicy rules: which policies stand between two pods of the stack. */
 
 export interface Peer {
+  /** Of a component. */
+  id?: ComponentId;
   /** For people: `Grafana`, `applications`. */
   name: string;
   labels: Record<string, string>;
+  namespace: string;
   namespaceLabels: Record<string, string>;
-  /** Whether it lives in the namespace of the policies. */
+  /** Whether it is part of the stack. */
   inside: boolean;
 }
 
@@ -51,10 +55,10 @@ function selects(selector: Selector | undefined, labels: Record<string, string>)
   );
 }
 
-function matchesPeer(rule: PeerRule, peer: Peer): boolean {
+function matchesPeer(rule: PeerRule, peer: Peer, namespace: string): boolean {
   // An address range may hold any pod: from here it cannot be told, so it counts as allowed.
   if (rule.ipBlock) return true;
-  if (!rule.namespaceSelector && !peer.inside) return false;
+  if (!rule.namespaceSelector && peer.namespace !== namespace) return false;
   if (rule.namespaceSelector && !selects(rule.namespaceSelector, peer.namespaceLabels)) return false;
   return !rule.podSelector || selects(rule.podSelector, peer.labels);
 }
@@ -69,26 +73,27 @@ function matchesPort(rule: Rule, port: Flow['port']): boolean {
   });
 }
 
-/** Names of the policies that isolate the pod in this direction while none lets the flow through; none: it passes. */
-function blockers(policies: KubeObject[], direction: 'ingress' | 'egress', flow: Flow): string[] {
+/** Policies that isolate the pod in this direction while none lets the flow through; none: it passes. */
+function blockers(policies: KubeObject[], direction: 'ingress' | 'egress', flow: Flow): KubeObject[] {
   const [self, other] = direction === 'ingress' ? [flow.to, flow.from] : [flow.from, flow.to];
   if (!self.inside) return [];
   const isolating = policies.filter((policy) => {
     const spec = (policy['spec'] ?? {}) as Policy;
     const types = spec.policyTypes ?? ['Ingress', ...(spec.egress ? ['Egress'] : [])];
+    if ((policy.metadata.namespace ?? self.namespace) !== self.namespace) return false;
     return types.includes(direction === 'ingress' ? 'Ingress' : 'Egress') && selects(spec.podSelector, self.labels);
   });
   const allowed = isolating.some((policy) =>
     (((policy['spec'] ?? {}) as Policy)[direction] ?? []).some((rule) => {
       const peers = direction === 'ingress' ? rule.from : rule.to;
-      return matchesPort(rule, flow.port) && (!peers?.length || peers.some((peer) => matchesPeer(peer, other)));
+      return matchesPort(rule, flow.port) && (!peers?.length || peers.some((peer) => matchesPeer(peer, other, self.namespace)));
     }),
   );
-  return allowed ? [] : isolating.map((policy) => policy.metadata.name);
+  return allowed ? [] : isolating;
 }
 
 /** Flows that no policy lets through, with the policies in the way. */
-export function blockedFlows(policies: KubeObject[], flows: Flow[]): { flow: Flow; policies: string[] }[] {
+export function blockedFlows(policies: KubeObject[], flows: Flow[]): { flow: Flow; policies: KubeObject[] }[] {
   return flows.flatMap((flow) => {
     const inTheWay = [...new Set([...blockers(policies, 'egress', flow), ...blockers(policies, 'ingress', flow)])];
     return inTheWay.length ? [{ flow, policies: inTheWay }] : [];

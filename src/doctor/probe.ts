@@ -1,6 +1,7 @@
 import { messageOf } from '../core/errors.ts';
 import type { Config } from '../profile/schema.ts';
-import { HOP_CAUSES } from './probe/causes.ts';
+import { placeOf } from '../components/catalog.ts';
+import { hopCauses } from './probe/causes.ts';
 import { cleanUp } from './probe/cleanup.ts';
 import {
   direct,
@@ -81,9 +82,11 @@ function traceSummary(spans: SpanRead[], token: Token): NonNullable<ProbeResult[
 /** Runs hops one after another; what follows a broken one is skipped. */
 function chain(options: ProbeOptions, signal: Signal) {
   const hops: Hop[] = [];
+  const { kube, config } = options;
+  const causes = hopCauses(config, (id) => `kubectl --context ${kube.context} -n ${placeOf(config, id).namespace}`);
   let broken: string | undefined;
   const step = async <T>(id: string, act: () => Promise<Found<T>>, unless?: string): Promise<T | undefined> => {
-    const { path = id, cause, fix } = HOP_CAUSES[id] ?? {};
+    const { path = id, cause, fix } = causes[id] ?? {};
     const why = unless ?? (broken ? `not tried: ${broken} is broken` : options.signal.aborted ? 'cancelled' : undefined);
     if (why) {
       hops.push({ id, signal, path, status: 'skipped', ms: 0, detail: why });
@@ -95,8 +98,7 @@ function chain(options: ProbeOptions, signal: Signal) {
     else if (options.signal.aborted) hops.push({ id, signal, path, status: 'skipped', ms, detail: 'cancelled' });
     else {
       broken = path;
-      const context = fix?.replaceAll('kubectl ', `kubectl --context ${options.kube.context} `).replaceAll('NS', options.config.namespace);
-      hops.push({ id, signal, path, status: 'broken', ms, detail: error ?? 'not found', ...(cause ? { cause } : {}), ...(context ? { fix: context } : {}) });
+      hops.push({ id, signal, path, status: 'broken', ms, detail: error ?? 'not found', ...(cause ? { cause } : {}), ...(fix ? { fix } : {}) });
     }
     return value;
   };

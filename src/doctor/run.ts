@@ -1,6 +1,7 @@
 import { usageError } from '../core/errors.ts';
 import type { KubeObject } from '../core/types.ts';
-import type { Config } from '../profile/schema.ts';
+import { placeOf } from '../components/catalog.ts';
+import { type Config, namespacesOf } from '../profile/schema.ts';
 import { arrange, causesOf, rootOf } from './causes.ts';
 import type { Check, Fact, FactKey, Facts, Finding, Look, Verdict } from './types.ts';
 import { CouldNotLook } from './types.ts';
@@ -88,7 +89,7 @@ export function diagnose(facts: Facts, config: Config, checks: Check[], options:
   const causes = causesOf(checks, config);
   const folded = [...findings.values()].map((finding): Finding => {
     const explained = finding.status === 'fail' || finding.status === 'unknown' || finding.status === 'warn';
-    const root = explained ? rootOf(finding.id, causes, findings) : undefined;
+    const root = explained ? rootOf(finding.id, causes, findings, config) : undefined;
     return root ? { ...finding, status: 'blocked', blockedBy: root } : finding;
   });
   return arrange(folded, causes);
@@ -125,15 +126,21 @@ function lookFor(check: Check, facts: Facts, config: Config, context: string | u
     return frozen(found.value) as T;
   };
   const list = (kind: string) => fact<KubeObject[]>(`k8s:${kind}`);
+  const kubectlIn = (namespace: string) => `kubectl ${context ? `--context ${context} ` : ''}-n ${namespace}`;
   return {
     config,
     namespace: config.namespace,
-    kubectl: `kubectl ${context ? `--context ${context} ` : ''}-n ${config.namespace}`,
+    namespaces: namespacesOf(config),
+    place: (id) => placeOf(config, id),
+    kubectl: kubectlIn(config.namespace),
+    kubectlIn,
+    kubectlFor: (id) => kubectlIn(placeOf(config, id).namespace),
     fact,
     list,
     listAll: (kind) => fact<KubeObject[]>(`k8s:${kind}@all`),
-    find: (kind, name) => list(kind).find((object) => object.metadata.name === name),
-    http: (service, path) => fact(`http:${service}:${path}`),
+    find: (kind, name, namespace = config.namespace) =>
+      list(kind).find(({ metadata }) => metadata.name === name && (metadata.namespace ?? namespace) === namespace),
+    http: (id, path) => fact(`http:${placeOf(config, id).service.name}:${path}`),
     promql: (expr) => fact(`promql:${expr}`),
     grafana: (path) => fact(`grafana:${path}`),
   };

@@ -1,4 +1,5 @@
-import type { Config } from '../profile/schema.ts';
+import type { Place } from '../components/catalog.ts';
+import type { ComponentId, Config } from '../profile/schema.ts';
 import type { KubeObject } from '../core/types.ts';
 
 /**
@@ -16,19 +17,19 @@ export type Facts = Record<string, Fact>;
  * | `tool:kubectl`, `tool:helm`, `tool:jq`, `tool:yq` | `{version: string}`; not installed: `{version: ''}` |
  * | `cluster:version` | `{major, minor, gitVersion}` |
  * | `cluster:ready` | `{status: number}` of /readyz |
- * | `k8s:Kind` | objects of the stack's namespace (cluster-wide for cluster-scoped kinds); Secrets come without data: `{keys: {name: byteLength}, weak: [names whose value is a known default or placeholder], notAfter?: ISO time at which the certificate in tls.crt ends}`; what looks like a secret elsewhere: `[secret:KIND]` |
- * | `k8s:Kind@all` | objects of all namespaces |
- * | `access:verb:group/resource` | `{allowed: boolean}` for the caller (SelfSubjectAccessReview); core group: `access:create:/secrets` |
- * | `as:serviceaccount:verb:group/resource` | `{allowed: boolean}` for a service account of the stack, in all namespaces; `…/resource@ns`: in the stack's own |
+ * | `k8s:Kind` | objects of all namespaces of the installation (cluster-wide for cluster-scoped kinds); Secrets come without data: `{keys: {name: byteLength}, weak: [names whose value is a known default or placeholder], notAfter?: ISO time at which the certificate in tls.crt ends}`; what looks like a secret elsewhere: `[secret:KIND]` |
+ * | `k8s:Kind@all` | objects of all namespaces of the cluster |
+ * | `access:verb:group/resource` | `{allowed: boolean}` for the caller in every namespace of the installation (SelfSubjectAccessReview); core group: `access:create:/secrets` |
+ * | `as:serviceaccount:verb:group/resource` | `{allowed: boolean}` for a service account of the stack, in all namespaces; `…/resource@ns`: in that account's own |
  * | `kubelet:stats` | `{[node]: stats/summary}`: node, containers of our pods, volumes with a claim; a kubelet that does not answer: `{error}` |
- * | `http:service:/path` | `{status, body}`; body is parsed when it is JSON; through the API server's proxy (service `prometheus-server` …); another port than the catalog's: `http:service:8888:/metrics`; collectors: `/metrics` goes to 8888, all else to 13133 |
+ * | `http:service:/path` | `{status, body}`; body is parsed when it is JSON; through the API server's proxy; the service is called as placeOf() says (quickstart: `prometheus-server` …) and looked for in its component's namespace; another port than the catalog's: `http:service:8888:/metrics`; collectors: `/metrics` goes to 8888, all else to 13133 |
  * | `otlp:gateway` | `{status}` of an empty OTLP POST to the gateway's 4318 |
  * | `promql:expr` | `[{metric: {...labels}, value: number}]`; samples that are NaN are left out |
  * | `grafana:/path` | `{status, body}` with the admin's credentials |
  * | `grafana-post:/path#{json}` | the same for a POST of that JSON that changes nothing, such as a datasource query |
  * | `logs:component` | `{[pod/container]: string[]}` last 200 lines; at most 6 pods |
- * | `config:component` | the running configuration, parsed from its ConfigMap (catalog: workload name); grafana.ini as `{section: {key: value}}` |
- * | `releases:helm` | `[{name, revision, status, chart, updated}]` |
+ * | `config:component` | the running configuration, parsed from its ConfigMap (placeOf(): configMap, else the workload's name; of an operator's versions the newest); with kube-prometheus-stack as the server tells it; grafana.ini as `{section: {key: value}}` |
+ * | `releases:helm` | `[{name, namespace, revision, status, chart, updated}]` of all namespaces of the installation; facts of older versions have no `namespace`, it is the home |
  * | `drift:plan` | `[{object, path, from, to}]` live objects against the plan |
  * | `port:3000` | `{free: boolean}` on this machine |
  * | `time:clock` | `{skewMs: {[node or "api-server"]: number}, withinMs: {[same]: number}, how: {[same]: string}}` against this machine; `withinMs`: how exact |
@@ -73,14 +74,24 @@ export interface Verdict {
 /** Reads facts inside a check. Every accessor throws CouldNotLook when the fact failed: the finding becomes `unknown`. */
 export interface Look {
   config: Config;
-  /** kubectl prefix for fix commands: `kubectl -n NS` (with --context when one was given). */
+  /** kubectl prefix for fix commands in the home namespace: `kubectl -n NS` (with --context when one was given). */
   kubectl: string;
+  /** The same for another namespace, and for that of a component. */
+  kubectlIn(namespace: string): string;
+  kubectlFor(id: ComponentId): string;
+  /** Home of the installation: journal, lock and what belongs to no component. */
   namespace: string;
+  /** Every namespace of the installation, home first. */
+  namespaces: string[];
+  /** Where a component is and how its objects are called. */
+  place(id: ComponentId): Place;
   fact<T>(key: FactKey): T;
   list(kind: string): KubeObject[];
   listAll(kind: string): KubeObject[];
-  find(kind: string, name: string): KubeObject | undefined;
-  http(service: string, path: string): { status: number; body: unknown };
+  /** `namespace`: of the object, by default home; cluster-scoped objects have none. */
+  find(kind: string, name: string, namespace?: string): KubeObject | undefined;
+  /** What a component's Service answers. */
+  http(id: ComponentId, path: string): { status: number; body: unknown };
   promql(expr: string): { metric: Record<string, string>; value: number }[];
   grafana(path: string): { status: number; body: unknown };
 }

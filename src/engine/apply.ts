@@ -7,11 +7,12 @@ import type { Charts } from '../charts/source.ts';
 import { hashOf } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
 import { registerSecret } from '../core/redact.ts';
-import { refOf, refText } from '../core/types.ts';
+import { sleep } from '../core/sleep.ts';
+import { refOf } from '../core/types.ts';
 import { isOurs } from './foreign.ts';
 import { recordOf } from './observe.ts';
-import type { ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, WebhookStep, Workload } from './types.ts';
-import { readiness, retryPulls } from './workload.ts';
+import type { ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, Workload } from './types.ts';
+import { readiness, retryPods } from './workload.ts';
 
 export interface Hands {
   kube: Kube;
@@ -34,30 +35,6 @@ export async function applyObjects(step: ObjectsStep, hands: Hands, report: Repo
   if (namespace && (await hands.kube.read(refOf(namespace)))) return;
   await hands.kubectl.apply(step.objects);
   for (const workload of step.workloads ?? []) await waitReady(workload, hands, report);
-}
-
-/** Waits until a server dry-run of the objects passes, which asks the webhook. @throws ObsError with what it said last */
-export async function applyWebhook(step: WebhookStep, hands: Hands, report: Report): Promise<void> {
-  const start = Date.now();
-  for (;;) {
-    try {
-      return await hands.kubectl.apply(step.objects, { dryRun: true });
-    } catch (error) {
-      const cause = error instanceof ObsError ? (error.parts.cause ?? '') : String(error);
-      if (hands.signal.aborted) throw new ObsError({ what: 'stopped while waiting', object: step.title, cause, exit: 130 });
-      // What the webhook itself refuses will not become better by waiting.
-      if (/denied the request|is invalid:/.test(cause)) throw error;
-      if (Date.now() - start > hands.timeout)
-        throw new ObsError({
-          what: `a webhook does not serve after ${Math.round(hands.timeout / 1000)} s`,
-          object: step.objects.map((object) => refText(refOf(object))).join(', '),
-          cause,
-          next: `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations; then run the same install again: it carries on`,
-        });
-      report('waiting for the webhook to serve');
-      await sleep(500);
-    }
-  }
 }
 
 /** Creates the Secret, or adds missing keys; a value that is there is never replaced. */
@@ -92,7 +69,7 @@ export async function applyRelease(step: ReleaseStep, seen: Observation, hands: 
   for (const [i, workload] of step.workloads.entries()) {
     // An upgrade that changes the pods restarts them by itself.
     if (before[i] && (reread || wasEdited(seen)) && before[i] === after[i]) await restart(workload, hands, report);
-    await retryPulls(hands.kube, workload);
+    await retryPods(hands.kube, workload);
     await waitReady(workload, hands, report);
   }
 }
@@ -214,8 +191,4 @@ async function readinessOrRetry(workload: Workload, hands: Hands): ReturnType<ty
       return { ready: false, detail: `the API server does not answer: ${error.message}` };
     throw error;
   }
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

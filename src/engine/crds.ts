@@ -3,6 +3,7 @@ import { PINS } from '../charts/pins.ts';
 import { subsetDiff } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
 import { HOME_ANNOTATION, PART_OF, PART_OF_LABEL } from '../core/labels.ts';
+import { sleep } from '../core/sleep.ts';
 import type { KubeObject } from '../core/types.ts';
 import { refOf } from '../core/types.ts';
 import type { Hands } from './apply.ts';
@@ -13,21 +14,38 @@ import type { CrdsStep, ObjectChange, Observation, Step } from './types.ts';
 /** Which chart and version a definition is of. */
 const CHART_ANNOTATION = 'genai-obs.io/chart';
 
+const rendered = new WeakMap<CrdsStep, Promise<KubeObject[]>>();
+
+/** Rendered once in a run: looking whose they are, comparing and applying all need them. */
+function definitions(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>): Promise<KubeObject[]> {
+  const objects = rendered.get(step) ?? render(step, eyes);
+  rendered.set(step, objects);
+  objects.catch(() => rendered.delete(step));
+  return objects;
+}
+
 /** The definitions of a chart, labelled as ours. @throws ObsError when the chart cannot be had */
-async function definitions(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>): Promise<KubeObject[]> {
+async function render(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>): Promise<KubeObject[]> {
   const chart = await eyes.charts.path({ source: 'upstream', name: step.chart });
   const { gitVersion } = await eyes.kube.json<{ gitVersion: string }>('/version');
   const objects = await eyes.helm.template({ release: step.chart, namespace: eyes.namespace }, chart, step.values, gitVersion, { crds: true });
   return objects
     .filter((object) => object.kind === 'CustomResourceDefinition')
     .map(({ metadata, ...rest }): KubeObject => ({
-      ...(rest as KubeObject),
+      ...withoutAuthority(rest as KubeObject),
       metadata: {
         name: metadata.name,
         labels: { ...metadata.labels, [PART_OF_LABEL]: PART_OF },
         annotations: { ...metadata.annotations, [CHART_ANNOTATION]: `${step.chart}-${PINS[step.chart].version}`, [HOME_ANNOTATION]: eyes.namespace },
       },
     }));
+}
+
+/** Made anew by each rendering; set once the webhook serves (conversion.ts). */
+function withoutAuthority(crd: KubeObject): KubeObject {
+  const spec = structuredClone(crd['spec']) as { conversion?: { webhook?: { clientConfig?: { caBundle?: string } } } };
+  delete spec.conversion?.webhook?.clientConfig?.caBundle;
+  return { ...crd, spec };
 }
 
 interface Version {
@@ -108,7 +126,7 @@ export async function applyCrds(step: CrdsStep, hands: Hands, report: (detail: s
           object: `CustomResourceDefinition ${crd.metadata.name}`,
           next: `kubectl describe crd ${crd.metadata.name}; then run the same install again: it carries on`,
         });
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await sleep(200);
     }
   }
 }

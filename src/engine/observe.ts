@@ -1,5 +1,5 @@
 import { releasesIn, type Helm, type StoredRelease } from '../adapters/helm.ts';
-import { isNamespaced } from '../adapters/kinds.ts';
+import { isNamespaced, restPath } from '../adapters/kinds.ts';
 import type { Kube } from '../adapters/kube.ts';
 import { FIELD_MANAGER } from '../adapters/kubectl.ts';
 import type { Charts } from '../charts/source.ts';
@@ -9,6 +9,7 @@ import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
 import { refOf, refText } from '../core/types.ts';
 import { compareCrds } from './crds.ts';
+import { differingAuthorities } from './conversion.ts';
 import type { ObjectChange, Observation, ObjectsStep, ReleaseStep, RemovalStep, SecretStep, Step, WebhookStep, Workload } from './types.ts';
 import { readiness } from './workload.ts';
 
@@ -81,10 +82,14 @@ async function observeObjects(step: ObjectsStep, eyes: Eyes): Promise<Observatio
   return (await notReady(step.workloads ?? [], eyes)) ?? { state: 'done', changes };
 }
 
-/** It served when what it judges was accepted; whether it still does is the doctor's question. */
+/** Asked by a server dry-run, which changes nothing. */
 async function observeWebhook(step: WebhookStep, eyes: Eyes): Promise<Observation> {
-  const live = await Promise.all(step.objects.map((object) => eyes.kube.read(refOf(object))));
-  return { state: live.every((object) => object !== undefined) ? 'done' : 'absent', changes: [] };
+  for (const object of step.objects) {
+    const answer = await eyes.kube.request('POST', `${restPath(object.kind, object.metadata.namespace)}?dryRun=All`, { body: JSON.stringify(object) });
+    if (answer.status >= 300) return { state: 'unready', changes: [], detail: `it does not serve (HTTP ${answer.status})` };
+  }
+  const differing = await differingAuthorities(step, eyes.kube);
+  return differing.length ? { state: 'drifted', changes: [], detail: `${differing.join(', ')} does not trust it` } : { state: 'done', changes: [] };
 }
 
 async function notReady(workloads: Workload[], eyes: Eyes): Promise<Observation | undefined> {

@@ -10,7 +10,7 @@ export function addonSteps(config: Config): Step[] {
 }
 
 function stepsOf(config: Config, addon: Addon): Step[] {
-  const { id, title, phase, chart, crds, webhook, objects, provided } = addon;
+  const { id, title, phase, chart, crds, webhook, conversion, objects, provided } = addon;
   const namespace = namespaceOf(config, id);
   const before = [namespaceStepId(config, namespace), ...(addon.needs?.(config) ?? [])];
   const steps: Step[] = [];
@@ -32,7 +32,15 @@ function stepsOf(config: Config, addon: Addon): Step[] {
   if (webhook) {
     const tried = webhook(config);
     const places = tried.flatMap(({ metadata }) => (metadata.namespace ? [namespaceStepId(config, metadata.namespace)] : []));
-    steps.push({ kind: 'webhook', id: `webhook/${id}`, phase, title: `Webhook of ${title}`, needs: [`release/${id}`, ...places], objects: tried });
+    steps.push({
+      kind: 'webhook',
+      id: `webhook/${id}`,
+      phase,
+      title: `Webhook of ${title}`,
+      needs: [`release/${id}`, ...places],
+      objects: tried,
+      ...(conversion ? { conversion } : {}),
+    });
   }
   return steps;
 }

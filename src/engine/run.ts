@@ -1,7 +1,8 @@
 import { releasesIn, type StoredRelease } from '../adapters/helm.ts';
 import { hashOf } from '../core/compare.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
-import { type Hands, applyObjects, applyRelease, applyRemoval, applySecret, applyWebhook, wasEdited } from './apply.ts';
+import { type Hands, applyObjects, applyRelease, applyRemoval, applySecret, wasEdited } from './apply.ts';
+import { applyWebhook } from './conversion.ts';
 import { applyCrds, refuseForeignCrds } from './crds.ts';
 import type { Emit } from './events.ts';
 import { refuseForeign } from './foreign.ts';

@@ -1,7 +1,7 @@
 import type { Change } from '../core/compare.ts';
+import type { ChartName, ChartRef } from '../charts/pins.ts';
+import type { Conversion, Phase, Provided } from '../components/types.ts';
 import type { JsonMap, KubeObject, ObjectRef } from '../core/types.ts';
-import type { ChartName } from '../charts/pins.ts';
-import type { Phase } from '../components/types.ts';
 
 export interface Workload {
   kind: 'StatefulSet' | 'Deployment' | 'DaemonSet';
@@ -44,9 +44,6 @@ export interface CrdsStep extends StepBase {
   values: JsonMap;
 }
 
-/** The chart of a release: ours in templates/, or an upstream archive. */
-export type ChartRef = { source: 'genai-obs'; name: string } | { source: 'upstream'; name: ChartName };
-
 /** A Helm release and the workloads that must become ready. */
 export interface ReleaseStep extends StepBase {
   kind: 'release';
@@ -61,16 +58,11 @@ export interface ReleaseStep extends StepBase {
   provided?: Provided;
 }
 
-export interface Provided {
-  ref: ObjectRef;
-  /** Label of that object with its version, and the oldest version that will do. */
-  version?: { label: string; minimum: string };
-}
-
 /** A webhook serves when a server dry-run of the objects that it judges passes: a gate, not a sleep. */
 export interface WebhookStep extends StepBase {
   kind: 'webhook';
   objects: KubeObject[];
+  conversion?: Conversion;
 }
 
 /** What a component that is switched off may have left from before; its claims and secrets stay. */

@@ -1,11 +1,13 @@
 import { releasesIn } from '../adapters/helm.ts';
+import type { Kube } from '../adapters/kube.ts';
 import { isNamespaced, kindInfo, ownableKinds } from '../adapters/kinds.ts';
 import { claimNames } from '../components/catalog.ts';
 import { ObsError } from '../core/errors.ts';
 import { HOME_ANNOTATION, MANAGED_BY_LABEL, OWN_SELECTOR, PART_OF, PART_OF_LABEL } from '../core/labels.ts';
+import { sleep } from '../core/sleep.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import { refOf, refText } from '../core/types.ts';
-import { type Hands, sleep } from './apply.ts';
+import type { Hands } from './apply.ts';
 import type { Emit } from './events.ts';
 import { isOurRelease } from './foreign.ts';
 import { JOURNAL } from './journal.ts';
@@ -65,10 +67,12 @@ export async function planRemoval(look: Look): Promise<RemovalPlan> {
   const places = await namespacesOfInstallation(look);
   const releases = [...(await releasesIn(look.kube, places)).values()].filter(isOurRelease);
   const names = new Set(releases.map(releaseId));
+  const hooked = new Set(releases.flatMap((r) => r.payload().hooks.map((object) => refText(refOf(placed(object, r.namespace))))));
   const own = (await ownObjects(look, places)).filter((o) => !isOfOperator(o) && (isApplied(o) || isOrphan(o, names)));
   const found = own.filter((o) => o.kind === 'Namespace');
   const rest = own.filter((o) => o.kind !== 'Namespace' && !(o.kind === 'Lease' && o.metadata.name === LEASE));
-  const foreign = (await Promise.all(found.map((o) => foreignObjects(look, o.metadata.name, names)))).flat();
+  const others = (await Promise.all(found.map((o) => foreignObjects(look, o.metadata.name, names)))).flat();
+  const foreign = others.filter((o) => !hooked.has(refText(refOf(o))));
   const kept = new Set(foreign.map((o) => o.metadata.namespace));
   const free = found.filter((o) => !kept.has(o.metadata.name)).map(refOf);
   return {
@@ -148,7 +152,7 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
   };
   const drop = (ref: ObjectRef): Promise<void> => timed(refText(ref), async () => void (await hands.kube.remove(ref)));
   // Read before they go: what the charts made has not always a label of ours.
-  const rendered = await renderedBy(plan, hands);
+  const { rendered, hooks } = await madeBy(plan, hands);
   await Promise.all(plan.resources.map(drop));
   // An operator that is removed first leaves its finalizers behind (peers.md 3).
   await gone(plan.resources, hands);
@@ -157,32 +161,53 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
       timed(`release ${release.name}`, async () => void (await hands.helm.uninstall({ release: release.name, namespace: release.namespace }))),
     ),
   );
+  // What hooks made stays when a release goes: certificates, service accounts of jobs.
+  await Promise.all(hooks.map(async (ref) => void (await hands.kube.remove(ref))));
   await Promise.all(plan.objects.filter((ref) => ref.name !== JOURNAL).map(drop));
-  if (options.deleteData) await Promise.all(plan.data.map(drop));
+  const data = options.deleteData ? await withoutUsed(plan.data, hands.kube) : [];
+  await Promise.all(data.map(drop));
   // The journal goes last: until then an interrupted uninstall can be told from "not installed".
   await Promise.all(plan.objects.filter((ref) => ref.name === JOURNAL).map(drop));
   const namespaces = options.deleteData ? plan.namespaces : [];
   for (const ref of namespaces) await drop(ref);
   const all = await hands.kube.list('Namespace', undefined, OWN_SELECTOR);
   const staying = all.filter((o) => !namespaces.some((ref) => ref.name === o.metadata.name)).map((o) => refText(refOf(o)));
-  const kept = options.deleteData ? [] : plan.data.map(refText);
+  const kept = plan.data.filter((ref) => !data.includes(ref)).map(refText);
   const places = [
     ...new Set([hands.namespace, ...[...plan.namespaces, ...plan.held].map((ref) => ref.name), ...plan.releases.map((release) => release.namespace)]),
   ];
   const ownStaying = [...(options.deleteData ? [] : plan.namespaces), ...plan.held].map(refText);
-  await proveGone(hands, places, rendered, new Set([...kept, ...staying]), options.deleteData);
+  await proveGone(hands, places, [...rendered, ...hooks], new Set([...kept, ...staying]), options.deleteData);
   return { removed, kept: [...kept, ...ownStaying], kinds: ownableKinds().length };
 }
 
-/** What the charts of the releases made, by helm's record. */
-async function renderedBy(plan: RemovalPlan, hands: Hands): Promise<ObjectRef[]> {
+/** A definition goes with every object of its kind: one that others use stays. */
+async function withoutUsed(refs: ObjectRef[], kube: Kube): Promise<ObjectRef[]> {
+  const used = await Promise.all(refs.map(async (ref) => ref.kind === 'CustomResourceDefinition' && (await hasObjects(ref, kube))));
+  return refs.filter((_ref, i) => !used[i]);
+}
+
+async function hasObjects(ref: ObjectRef, kube: Kube): Promise<boolean> {
+  const crd = await kube.read(ref);
+  const { group, names, versions } = (crd?.['spec'] ?? {}) as { group?: string; names?: { plural: string }; versions?: { name: string; storage?: boolean }[] };
+  const version = versions?.find((one) => one.storage)?.name;
+  if (!group || !names || !version) return false;
+  const { items } = await kube.json<{ items: unknown[] }>(`/apis/${group}/${version}/${names.plural}?limit=1`);
+  return items.length > 0;
+}
+
+/** What the charts of the releases made, by helm's record; tests are run by hand only. */
+async function madeBy(plan: RemovalPlan, hands: Hands): Promise<{ rendered: ObjectRef[]; hooks: ObjectRef[] }> {
   const records = await releasesIn(hands.kube, [...new Set(plan.releases.map((release) => release.namespace))]);
-  return plan.releases.flatMap((release) => {
-    const objects = records.get(releaseId(release))?.payload().objects ?? [];
-    return objects
-      .filter((object) => object.metadata.annotations?.['helm.sh/resource-policy'] !== 'keep')
-      .map((object) => refOf(placed(object, release.namespace)));
-  });
+  const refs = (of: 'objects' | 'hooks'): ObjectRef[] =>
+    plan.releases.flatMap((release) => {
+      const objects = records.get(releaseId(release))?.payload()[of] ?? [];
+      const going = objects.filter(
+        ({ metadata: { annotations = {} } }) => annotations['helm.sh/resource-policy'] !== 'keep' && annotations['helm.sh/hook'] !== 'test',
+      );
+      return going.map((object) => refOf(placed(object, release.namespace)));
+    });
+  return { rendered: refs('objects'), hooks: refs('hooks') };
 }
 
 /** Waits until objects are not there any more. @throws ObsError naming those that stay, and their finalizers */

@@ -74,21 +74,30 @@ function podsOf(kube: Kube, namespace: string, live: KubeObject): Promise<KubeOb
 }
 
 /**
- * Deletes pods whose image could not be pulled in an earlier attempt: the kubelet waits up to five minutes between two
- * pulls, a new pod tries at once. Such a pod has never run.
+ * Deletes pods that stand in the way of an attempt: those whose image could not be pulled in an earlier one (the kubelet waits up to
+ * five minutes between two pulls, a new pod tries at once; such a pod has never run), and those of a StatefulSet's old template that
+ * are not ready, for which its controller would wait for ever.
  */
-export async function retryPulls(kube: Kube, workload: Workload): Promise<void> {
+export async function retryPods(kube: Kube, workload: Workload): Promise<void> {
   const { namespace } = workload;
   const live = await kube.read({ apiVersion: 'apps/v1', kind: workload.kind, namespace, name: workload.name });
   for (const pod of live ? await podsOf(kube, namespace, live) : []) {
     const { containerStatuses = [] } = (pod['status'] ?? {}) as { containerStatuses?: ContainerStatus[] };
     const neverRan = containerStatuses.every((c) => c.restartCount === 0 && !c.state?.running && !c.state?.terminated);
-    if (neverRan && containerStatuses.some((c) => c.state?.waiting?.reason === 'ImagePullBackOff'))
+    if ((neverRan && containerStatuses.some((c) => c.state?.waiting?.reason === 'ImagePullBackOff')) || isOutdated(live, pod))
       await kube.remove({ apiVersion: 'v1', kind: 'Pod', namespace, name: pod.metadata.name }).catch((error: unknown) => {
         // Who may not delete pods waits for the kubelet.
         if (!(error instanceof KubeError && error.status === 403)) throw error;
       });
   }
+}
+
+function isOutdated(live: KubeObject | undefined, pod: KubeObject): boolean {
+  const { updateRevision } = (live?.['status'] ?? {}) as { updateRevision?: string };
+  const { containerStatuses = [] } = (pod['status'] ?? {}) as { containerStatuses?: ContainerStatus[] };
+  const revision = pod.metadata.labels?.['controller-revision-hash'];
+  const old = live?.kind === 'StatefulSet' && updateRevision !== undefined && revision !== undefined && revision !== updateRevision;
+  return old && containerStatuses.some((c) => !c.ready && c.restartCount > 0);
 }
 
 /** Evicted pods stay as a record; the controller has made another one. */

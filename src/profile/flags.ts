@@ -1,4 +1,5 @@
-import { checkSource } from '../charts/source.ts';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { usageError } from '../core/errors.ts';
 import type { JsonMap } from '../core/types.ts';
 import type { Layer } from './load.ts';
@@ -32,6 +33,13 @@ function numberOf(flag: string, text: string): number {
   return value;
 }
 
+/** `--charts`: a folder must be there. @throws ObsError (usage) */
+export function sourceOf(text: string): string {
+  if (text === '' || /^(https?|oci):\/\//.test(text)) return text;
+  if (!existsSync(text)) throw usageError(`--charts ${text}: there is no such folder`, 'give a folder of chart archives, https://…, or oci://…');
+  return resolve(text);
+}
+
 /** `--timeout`. @throws ObsError (usage) */
 export function secondsOf(text: string): number {
   const seconds = Number(text);
@@ -39,7 +47,7 @@ export function secondsOf(text: string): number {
   return seconds;
 }
 
-/** The flags as one layer over profile and files. @throws ObsError (usage) for values that are no numbers or no components */
+/** The flags as one layer over profile and files. @throws ObsError (usage) for values that are no numbers, no components or no folder */
 export function flagLayer(flags: ConfigFlags): Layer {
   let data: JsonMap = {};
   const put = (path: string[], value: string | number | boolean | undefined): void => {
@@ -53,7 +61,7 @@ export function flagLayer(flags: ConfigFlags): Layer {
   if (flags.samplingRate !== undefined) put(['genai', 'sampling', 'rate'], numberOf('--sampling-rate', flags.samplingRate));
   put(['grafana', 'service', 'type'], flags.expose);
   put(['global', 'imageRegistry'], flags.registry);
-  if (flags.charts !== undefined) put(['global', 'charts'], checkSource(flags.charts));
+  if (flags.charts !== undefined) put(['global', 'charts'], sourceOf(flags.charts));
   put(['global', 'environment'], flags.environment);
   put(['global', 'clusterName'], flags.clusterName);
   if (flags.replicas !== undefined) put(['opentelemetry-collector', 'replicaCount'], numberOf('--gateway-replicas', flags.replicas));

@@ -6,7 +6,7 @@ import { messageOf, usageError } from '../core/errors.ts';
 import type { Json, JsonMap } from '../core/types.ts';
 import { sizedClaims } from '../components/sizes.ts';
 import { brokenRule } from './rules.ts';
-import { COMPONENT_IDS, type ComponentId, type Config, ConfigSchema } from './schema.ts';
+import { COMPONENT_IDS, type ComponentId, type Config, ConfigSchema, completed } from './schema.ts';
 
 /** One layer of configuration and where it came from, for error messages. */
 export interface Layer {
@@ -173,7 +173,8 @@ function lineOf(text: string, path: string[]): number | undefined {
 /** "did you mean": the known key with the fewest edits. */
 function nearest(merged: JsonMap, path: string[], unknown: boolean): string | undefined {
   if (!unknown) return undefined;
-  let known: Json | undefined = profileLayer('quickstart').data;
+  // With the settings that no profile need name; `extends` is of files, not of the configuration.
+  let known: Json | undefined = { extends: '', ...(completed(profileLayer('quickstart').data) as unknown as JsonMap) };
   for (const key of path.slice(0, -1)) known = isPlain(known) ? known[key] : undefined;
   const wrong = path.at(-1) ?? '';
   if (!isPlain(known) || !isPlain(merged)) return undefined;

@@ -7,7 +7,10 @@ const host = v.optional(v.pipe(v.string(), v.regex(/^([a-z0-9]([-a-z0-9.]*[a-z0-
 const percent = (usual: number) => v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100)), usual);
 const replicas = (usual: number) => v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)), usual);
 /** S3's own rule for names. */
-const bucket = v.optional(v.pipe(v.string(), v.regex(/^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$/, 'must be the name of a bucket: 3 to 63 lower-case letters, digits, dots, dashes')), '');
+const bucket = v.optional(
+  v.pipe(v.string(), v.regex(/^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$/, 'must be the name of a bucket: 3 to 63 lower-case letters, digits, dots, dashes')),
+  '',
+);
 
 /** Requests, limits and claims of templates/sizes.yaml; empty: what our own charts ask for. */
 export const size = v.optional(v.picklist(['', 'S', 'M', 'L']), '');
@@ -88,7 +91,7 @@ export const dcgmExporter = v.strictObject({
   enabled: off,
   namespace: ownNamespace,
   /** Nodes with GPUs; anywhere else it crashes. */
-  nodeSelector: v.optional(v.record(v.string(), v.string()), { 'nvidia.com/gpu.present': 'true' }),
+  nodeLabel: v.optional(v.pipe(v.string(), v.regex(/^[^=\s]+=[^=\s]*$/, 'must be a label such as nvidia.com/gpu.present=true')), 'nvidia.com/gpu.present=true'),
 });
 
 /** CloudWatch metrics of SageMaker endpoints (upstream.md B.2 27). */

@@ -32,7 +32,8 @@ export const RULES: Rule[] = [
   },
   {
     key: 'storage.s3.buckets',
-    when: (config) => foreignS3(config) && ((config.loki.enabled && !config.storage.s3.buckets.loki) || (config.tempo.enabled && !config.storage.s3.buckets.tempo)),
+    when: (config) =>
+      foreignS3(config) && ((config.loki.enabled && !config.storage.s3.buckets.loki) || (config.tempo.enabled && !config.storage.s3.buckets.tempo)),
     message: 'must name a bucket for loki and one for tempo: neither of them makes buckets',
     next: 'storage: { s3: { buckets: { loki: NAME, tempo: NAME } } }',
   },

@@ -115,6 +115,8 @@ export const ConfigSchema = v.strictObject({
     /** Share of traces kept, 0 to 1. */
     sampling: v.strictObject({ rate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)) }),
   }),
+  /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
+  macos: v.optional(v.strictObject({ enabled }), { enabled: false }),
 });
 
 export type Config = v.InferOutput<typeof ConfigSchema>;

@@ -44,9 +44,8 @@ export function planJson(observed: Observed): object {
 }
 
 /** Images, requests and claims of a plan: what the cluster must be able to give. */
-export function budgetText(steps: Step[]): string {
-  const images = new Set(steps.flatMap((step) => (step.kind === 'release' ? [step.values['image'] as string] : [])));
+export function budgetText(steps: Step[], images: string[]): string {
   const claims = steps.flatMap((step) => (step.kind === 'objects' ? step.objects.filter((o) => o.kind === 'PersistentVolumeClaim') : []));
   const size = claims.map((claim) => (claim['spec'] as { resources: { requests: { storage: string } } }).resources.requests.storage);
-  return [`images: ${images.size}`, ...[...images].map((image) => `  ${image}`), `storage: ${size.length ? size.join(' + ') : 'none'}`].join('\n');
+  return [`images: ${images.length}`, ...images.map((image) => `  ${image}`), `storage: ${size.length ? size.join(' + ') : 'none'}`].join('\n');
 }

@@ -40,7 +40,7 @@ function searchPath(): string {
 }
 
 /** Of our own charts: upstream's are fetched, and none of them is in this repository. */
-const releases = (steps: Step[]): ReleaseStep[] => steps.filter((step) => step.kind === 'release' && step.chart.source === 'genai-obs');
+const releases = (steps: Step[]): ReleaseStep[] => steps.filter((step) => step.kind === 'release').filter((step) => step.chart.source === 'genai-obs');
 
 const rendered = new Map<string, Promise<string>>();
 

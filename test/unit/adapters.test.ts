@@ -62,10 +62,10 @@ describe('helm', () => {
     );
     const tmp = mkdtempSync(join(dir, 'tmp-'));
     vi.stubEnv('TMPDIR', tmp);
-    await helmFor('ctx', 'ns', file).upgrade('loki', '/charts/loki', values);
+    await helmFor('ctx', file).upgrade({ release: 'loki', namespace: 'ns' }, '/charts/loki', values);
     vi.unstubAllEnvs();
     expect(calls().join(' ')).toMatch(
-      /^version --template \S+ upgrade --install loki \/charts\/loki --kube-context ctx --namespace ns --values \S+ --history-max 5 --reset-values$/,
+      /^version --template \S+ upgrade --install loki \/charts\/loki --kube-context ctx --namespace ns --values \S+ --history-max 5 --reset-values --skip-crds$/,
     );
     expect(calls().join(' ')).not.toContain('correct-horse');
     expect(JSON.parse(readFileSync(join(dir, 'seen'), 'utf8'))).toEqual(values);
@@ -75,11 +75,15 @@ describe('helm', () => {
 
   it('that fails: release, cause and the next command', async () => {
     const { file } = program('helm-no', '[ "$1" = version ] && echo v3.19.0 && exit; echo "Error: UPGRADE FAILED: no" >&2; exit 1');
-    await expect(helmFor('ctx', 'ns', file).upgrade('loki', 'c', {})).rejects.toMatchObject({
+    await expect(helmFor('ctx', file).upgrade({ release: 'loki', namespace: 'ns' }, 'c', {})).rejects.toMatchObject({
       parts: { object: 'release ns/loki', cause: 'Error: UPGRADE FAILED: no', next: 'helm --kube-context ctx -n ns history loki' },
     });
-    await expect(helmFor('ctx', 'ns', file).template('loki', 'c', {}, 'v1.34.0')).rejects.toMatchObject({ parts: { what: 'the chart does not render' } });
-    await expect(helmFor('ctx', 'ns', file).uninstall('loki')).rejects.toMatchObject({ parts: { what: 'helm could not remove a release' } });
+    await expect(helmFor('ctx', file).template({ release: 'loki', namespace: 'ns' }, 'c', {}, 'v1.34.0')).rejects.toMatchObject({
+      parts: { what: 'the chart does not render' },
+    });
+    await expect(helmFor('ctx', file).uninstall({ release: 'loki', namespace: 'ns' })).rejects.toMatchObject({
+      parts: { what: 'helm could not remove a release' },
+    });
   });
 
   it.each([
@@ -88,7 +92,7 @@ describe('helm', () => {
     ['v3.12.0+gabc', 3, 12],
   ])('%s is read as version', async (text, major, minor) => {
     const { file } = program(`helm-${text}`, `echo ${text}`);
-    expect(await helmFor('c', 'n', file).version()).toEqual({ version: text, major, minor });
+    expect(await helmFor('c', file).version()).toEqual({ version: text, major, minor });
   });
 
   it.each([
@@ -96,22 +100,25 @@ describe('helm', () => {
     ['v4.0.1', true],
   ])('%s: what was edited by hand is set right (conflicts forced: %s)', async (version, forced) => {
     const { file, calls } = program(`helm-edit-${version}`, `[ "$1" = version ] && echo ${version}; true`);
-    const helm = helmFor('c', 'n', file);
-    await Promise.all([helm.upgrade('a', 'c', {}), helm.upgrade('b', 'c', {})]);
+    const helm = helmFor('c', file);
+    await Promise.all([helm.upgrade({ release: 'a', namespace: 'n' }, 'c', {}), helm.upgrade({ release: 'b', namespace: 'n' }, 'c', {})]);
     expect(calls().filter((word) => word === '--force-conflicts')).toHaveLength(forced ? 2 : 0);
     expect(calls().filter((word) => word === '--server-side=true')).toHaveLength(forced ? 2 : 0);
     expect(calls().filter((word) => word === 'version')).toHaveLength(1);
   });
 
   it('that tells no version is refused', async () => {
-    await expect(helmFor('c', 'n', program('helm-odd', 'echo hello').file).version()).rejects.toThrow('helm does not tell its version');
+    await expect(helmFor('c', program('helm-odd', 'echo hello').file).version()).rejects.toThrow('helm does not tell its version');
   });
 
   it('that knows no such release has removed nothing', async () => {
     expect(
-      await helmFor('c', 'n', program('helm-gone', 'echo "Error: uninstall: Release not loaded: x: release: not found" >&2; exit 1').file).uninstall('x'),
+      await helmFor('c', program('helm-gone', 'echo "Error: uninstall: Release not loaded: x: release: not found" >&2; exit 1').file).uninstall({
+        release: 'x',
+        namespace: 'n',
+      }),
     ).toBe(false);
-    expect(await helmFor('c', 'n', program('helm-un', 'echo "release uninstalled"').file).uninstall('x')).toBe(true);
+    expect(await helmFor('c', program('helm-un', 'echo "release uninstalled"').file).uninstall({ release: 'x', namespace: 'n' })).toBe(true);
   });
 
   it('keeps its records as Secrets: the newest revision, decoded', async () => {
@@ -143,7 +150,7 @@ describe('kubectl', () => {
     const { file, calls } = program('kubectl-ok', `cat > ${dir}/applied`);
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: { a: '1' } };
     await kubectlFor('ctx', 'ns', file).apply([object]);
-    expect(calls().join(' ')).toBe('--context ctx --namespace ns apply --server-side --field-manager=genai-obs -f - --force-conflicts');
+    expect(calls().join(' ')).toBe('--context ctx apply --server-side --field-manager=genai-obs -f - --force-conflicts');
     expect(JSON.parse(readFileSync(join(dir, 'applied'), 'utf8'))).toEqual({ apiVersion: 'v1', kind: 'List', items: [object] });
   });
 
@@ -155,11 +162,9 @@ describe('kubectl', () => {
   });
 
   it('opens a tunnel that is closed again, or says why there is none', async () => {
-    const tunnel = await kubectlFor('ctx', 'ns', program('kubectl-pf', 'echo "Forwarding from 127.0.0.1:1"; exec sleep 30').file).portForward(
-      'grafana',
-      80,
-      4711,
-    );
+    const tunnel = await kubectlFor('ctx', 'ns', program('kubectl-pf', 'echo "Forwarding from 127.0.0.1:1"; exec sleep 30').file).portForward('grafana', 80, {
+      localPort: 4711,
+    });
     expect(tunnel.port).toBe(4711);
     tunnel.close();
     expect(await tunnel.ended).toContain('Forwarding from');

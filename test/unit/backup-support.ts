@@ -181,13 +181,13 @@ function localExec(self: Stage): PodExec {
       .replaceAll('@TMP@', tmp);
   };
   return {
-    async text(pod, script) {
+    async text({ name: pod }, script) {
       await self.beforeScript(pod, script);
       return new Promise((resolve, reject) =>
         execFile('bash', ['-c', local(pod, script)], (error, stdout, stderr) => (error ? reject(new Error(`${error.message} ${stderr}`)) : resolve(stdout))),
       );
     },
-    start(pod, script, stdin) {
+    start({ name: pod }, script, stdin) {
       const child = spawn('bash', ['-c', local(pod, script)], { stdio: ['pipe', 'pipe', 'pipe'] });
       let stderr = '';
       child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ interface Bundle {
   startupPath: (metafile: object) => { bytes: number; inputs: string[] };
 }
 
-const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'uninstall', 'open', 'completion'];
+const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'mirror', 'uninstall', 'open', 'macos', 'connect', 'completion'];
 const NODE = process.execPath;
 /** Inside the package, so that the bundle finds templates/ and profiles/ as dist/ does. */
 const dist = resolve(`node_modules/.cache/genai-obs-cli-${process.pid}`);
@@ -63,7 +63,7 @@ describe('--help', () => {
   });
 
   it('is as it was (test/golden/help.txt)', () => {
-    const text = [[], ...VERBS.map((verb) => [verb]), ['backup', 'verify']].map(
+    const text = [[], ...VERBS.map((verb) => [verb]), ['backup', 'verify'], ['macos', 'bundle']].map(
       (words) => `$ genai-obs ${[...words, '--help'].join(' ')}\n${help(...words).stdout}`,
     );
     golden('help.txt', text.join('\n'));
@@ -101,6 +101,15 @@ describe('bad input', () => {
     [['doctor', '-o', 'pdf'], /Allowed choices are table, short, json, junit/],
     [['uninstall', '--timeout', 'x'], /--timeout takes seconds/],
     [['open', '--port', '99999'], /--port takes a port number/],
+    [['macos'], /Usage: genai-obs macos/],
+    [['macos', 'bundle', '--host', 'studio-1', '--endpoint', 'gw:4317'], /needs a place to write to/],
+    [['macos', 'bundle', '--host', 'Studio 1', '--endpoint', 'gw:4317', '--out', 'macs'], /--host takes a DNS label, not "Studio 1"/],
+    [['connect', 'cobol'], /Allowed choices are python, node, java, vllm, litellm, env/],
+    [['connect', 'node', '--protocol', 'http/json'], /--protocol takes grpc or http\/protobuf/],
+    [['connect', '--app', 'my app'], /--app takes letters/],
+    [['connect', '--apply', 'pod/x'], /--apply takes deployment\/NAME/],
+    [['connect', '--apply', 'deployment/x', '--profile', 'quickstart'], /--apply needs the installed stack/],
+    [['connect', '--apply', 'deployment/x', '--remove', 'deployment/x'], /opposites/],
     [['restore'], /missing required argument 'path'/],
     [['completion', 'powershell'], /there is no completion for "powershell"/],
     [['completion'], /missing required argument 'shell'/],
@@ -122,6 +131,18 @@ describe('bad input', () => {
     expect(stdout).toContain('budgetLimit: 5');
   });
 });
+
+it('macos bundle needs no cluster, and says what it wrote', () => {
+  const args = ['macos', 'bundle', '--host', 'studio-1', '--host', 'studio-2', '--endpoint', 'gateway:4317', '--out', 'macs'];
+  const { code, stdout, stderr } = run([...args, '--json'], { KUBECONFIG: join(home, 'nowhere') });
+  expect(code).toBe(0);
+  expect(stderr).toContain('unencrypted');
+  const { hosts, access } = JSON.parse(stdout) as { access: string; hosts: { path: string; files: string[] }[] };
+  expect([access, ...hosts.map(({ path }) => path)]).toEqual(['plain', 'macs/studio-1', 'macs/studio-2']);
+  for (const { path, files } of hosts) expect(readdirSync(join(home, path)).toSorted()).toEqual(files);
+  // A second time nothing is written over.
+  expect(run([...args, '--json'])).toMatchObject({ code: 2, stdout: expect.stringContaining('is not empty') as string, stderr: '' });
+}, 30_000);
 
 describe('a cluster that cannot be used', () => {
   const kubeconfig = (name: string, text: string): string => {
@@ -189,6 +210,7 @@ describe('completion', () => {
     expect(complete('genai-obs un')).toEqual(['uninstall']);
     expect(complete('genai-obs ""')).toEqual(expect.arrayContaining(VERBS));
     expect(complete('genai-obs install --ret')).toEqual(['--retention']);
+    expect(complete('genai-obs connect li')).toEqual(['litellm']);
     expect(complete('genai-obs uninstall --ret')).toEqual(['']);
     expect(complete('genai-obs doctor --')).toEqual(expect.arrayContaining(['--probe', '--output', '--help']));
   });

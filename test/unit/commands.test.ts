@@ -94,7 +94,7 @@ describe('install, plan, status, uninstall', () => {
 
     forget();
     expect(await runUninstall({ ...TIMEOUT, dryRun: true, deleteData: true })).toBe(0);
-    expect(out.stderr).toContain('release loki');
+    expect(out.stderr).toContain(`release ${NS}/loki`);
     expect(cluster().get('StatefulSet', 'loki')).toBeDefined();
     expect(await runUninstall({ ...TIMEOUT, yes: true, deleteData: true })).toBe(0);
     expect(cluster().get('Namespace', NS)).toBeUndefined();

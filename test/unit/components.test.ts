@@ -102,6 +102,14 @@ describe('dashboards', () => {
     expect(Object.values(dashboards(quickstart())).every((text) => text.includes('"uid"'))).toBe(true);
   });
 
+  it('have that of the Macs only where there are some (row 004-P5-05)', () => {
+    const macs = { macos: { enabled: true } };
+    expect(Object.keys(dashboards(quickstart()))).not.toContain('macos-monitoring.json');
+    expect(Object.keys(dashboards(quickstart(macs)))).toContain('macos-monitoring.json');
+    expect(Object.keys(dashboards(without(['loki'], macs)))).toContain('macos-monitoring.json');
+    expect(Object.keys(dashboards(without(['prometheus'], macs)))).not.toContain('macos-monitoring.json');
+  });
+
   it('keep every variable that a panel names', () => {
     for (const off of subsets(BACKENDS)) {
       for (const [name, text] of Object.entries(dashboards(without(off)))) {
@@ -227,6 +235,18 @@ describe('rule files', () => {
   it('carry the budget of the profile, and none when there is none', () => {
     expect(names(quickstart())).toContain('DailyBudgetExceeded');
     expect(names(quickstart({ genai: { cost: { budgetLimit: 0 } } }))).not.toContain('DailyBudgetExceeded');
+  });
+
+  it('watch Macs only where there are some', () => {
+    const macs = (config: Config): string[] => names(config).filter((name) => name.startsWith('Mac'));
+    expect(macs(quickstart())).toEqual([]);
+    expect(macs(quickstart({ macos: { enabled: true } }))).toEqual([
+      'MacCpuTemperatureHigh',
+      'MacThermalThrottling',
+      'MacMemoryPressure',
+      'MacCollectorStale',
+      'MacSourceDown',
+    ]);
   });
 
   it('have unique group names: Prometheus refuses a file with two of one name', () => {

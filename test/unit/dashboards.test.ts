@@ -37,10 +37,18 @@ const dashboards = readdirSync(folder).map((file) => ({ file, json: JSON.parse(r
 const uids = dashboards.map(({ json }) => json.uid);
 const SOURCES: Record<string, string> = { prometheus: 'prometheus', loki: 'loki', tempo: 'tempo' };
 /** Panel types that Grafana 10 and 13 both have; `graph`, `singlestat` and the like are Angular; `gauge` stays blank on the test bed. */
-const TYPES = ['row', 'stat', 'bargauge', 'timeseries', 'table', 'logs', 'piechart', 'nodeGraph', 'text'];
+const TYPES = ['row', 'stat', 'bargauge', 'timeseries', 'state-timeline', 'table', 'logs', 'piechart', 'nodeGraph', 'text'];
 
-it('ships the dashboards of the profile', () => {
-  expect(uids.toSorted()).toEqual(['genai-overview', 'k8s-overview', 'llm-platform-teams', 'log-explorer', 'obs-stack-health', 'trace-analytics']);
+it('ships the dashboards of the profiles', () => {
+  expect(uids.toSorted()).toEqual([
+    'genai-overview',
+    'k8s-overview',
+    'llm-platform-teams',
+    'log-explorer',
+    'macos-monitoring',
+    'obs-stack-health',
+    'trace-analytics',
+  ]);
 });
 
 describe.each(dashboards)('$file', ({ file, json }) => {

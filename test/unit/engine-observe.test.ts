@@ -5,7 +5,7 @@ import { applyRelease, applySecret, waitReady, type Hands } from '../../src/engi
 import { observe } from '../../src/engine/observe.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ObjectsStep, Observation, ReleaseStep, SecretStep, Step } from '../../src/engine/types.ts';
-import { retryPulls } from '../../src/engine/workload.ts';
+import { retryPods } from '../../src/engine/workload.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
 import { quickstart, without } from './support/config.ts';
 
@@ -14,22 +14,24 @@ afterEach(() => void vi.useRealTimers());
 const plan = buildPlan(quickstart());
 const step = <T extends Step>(id: string): T => plan.find((candidate) => candidate.id === id) as T;
 const look = (cluster: FakeCluster, id: string, options = {}): Promise<Observation> =>
-  observe(step(id), { kube: cluster.kube, helm: cluster.helm, namespace: NS }, options);
+  observe(step(id), { kube: cluster.kube, helm: cluster.helm, charts: cluster.charts, namespace: NS }, options);
 const hands = (cluster: FakeCluster, over: Partial<Hands> = {}): Hands => ({
   kube: cluster.kube,
   helm: cluster.helm,
   kubectl: cluster.kubectl,
+  charts: cluster.charts,
   namespace: NS,
   timeout: 5_000,
   signal: new AbortController().signal,
   ...over,
 });
 const loki = step<ReleaseStep>('release/loki');
+const workload = loki.workloads[0]!;
 const secret = step<SecretStep>('secret/grafana-admin');
 
 async function installed(): Promise<FakeCluster> {
   const cluster = fakeCluster();
-  await cluster.helm.upgrade('loki', '', loki.values);
+  await cluster.helm.upgrade(loki, '', loki.values);
   return cluster;
 }
 
@@ -68,7 +70,7 @@ describe('a release', () => {
 
   it('with other values has drifted', async () => {
     const cluster = fakeCluster();
-    await cluster.helm.upgrade('loki', '', { ...loki.values, image: 'old' });
+    await cluster.helm.upgrade(loki, '', { ...loki.values, image: 'old' });
     expect(await look(cluster, 'release/loki')).toMatchObject({ state: 'drifted', detail: 'its values changed' });
   });
 
@@ -133,7 +135,7 @@ describe('objects of ours', () => {
     cluster.put({ ...live, data: { ...(live['data'] as object), 'theirs.json': '{}' } });
     expect((await look(cluster, 'dashboards')).state).toBe('done');
     const fewer = buildPlan(without(['loki'])).find((candidate) => candidate.id === 'dashboards')!;
-    const seen = await observe(fewer, { kube: cluster.kube, helm: cluster.helm, namespace: NS });
+    const seen = await observe(fewer, { kube: cluster.kube, helm: cluster.helm, charts: cluster.charts, namespace: NS });
     expect(seen.changes.flatMap((change) => change.changes)).toContainEqual({ path: 'data.log-explorer.json', from: '(there)', to: '(absent)' });
     expect(JSON.stringify(seen)).not.toContain('theirs.json');
   });
@@ -283,7 +285,7 @@ describe('waiting for a workload', () => {
     cluster.put({ ...cluster.get('StatefulSet', 'loki')!, status: { observedGeneration: 1, replicas: 1 } });
     cluster.put({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'loki-0', namespace: NS, labels: { app: 'loki' } }, status });
     const told: string[] = [];
-    const work = waitReady(loki.workload, hands(cluster, over), (detail) => told.push(detail)).then(
+    const work = waitReady(workload, hands(cluster, over), (detail) => told.push(detail)).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -330,7 +332,7 @@ describe('waiting for a workload', () => {
     const status = { phase: 'Pending', containerStatuses: [{ name: 'loki', image: 'i', ready: false, restartCount, state }] };
     cluster.put({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'loki-0', namespace: NS, labels: { app: 'loki' } }, status });
     const before = cluster.calls.length;
-    await retryPulls(cluster.kube, NS, loki.workload);
+    await retryPods(cluster.kube, workload);
     expect(cluster.calls.slice(before)).toEqual(calls);
   });
 
@@ -342,13 +344,13 @@ describe('waiting for a workload', () => {
       if (++looks < 3) throw new KubeError(looks === 1 ? 0 : 503, 'Unavailable', 'busy');
     };
     const told: string[] = [];
-    const work = waitReady(loki.workload, hands(cluster), (detail) => told.push(detail));
+    const work = waitReady(workload, hands(cluster), (detail) => told.push(detail));
     await vi.advanceTimersByTimeAsync(5_000);
     await work;
     expect(told).toEqual(['the API server does not answer: busy']);
     cluster.before = () => {
       throw new KubeError(403, 'Forbidden', 'no');
     };
-    await expect(waitReady(loki.workload, hands(cluster), () => {})).rejects.toThrow('no');
+    await expect(waitReady(workload, hands(cluster), () => {})).rejects.toThrow('no');
   });
 });

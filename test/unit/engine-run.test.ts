@@ -98,7 +98,7 @@ describe('a second run', () => {
     const second = await session(cluster, config, plan, { journal });
     expect((await second.result).applied).toEqual(['release/loki', 'verify']);
     // Its pods may have started with what was edited.
-    expect(cluster.calls).toContain('kubectl rollout restart statefulset/loki');
+    expect(cluster.calls).toContain(`kubectl rollout restart statefulset/loki --namespace ${NS}`);
   });
 
   it('restarts what reads an edited ConfigMap only at its start, and nothing else', async () => {
@@ -115,8 +115,8 @@ describe('a second run', () => {
     const second = await session(cluster, config, plan, { journal });
     expect((await second.result).applied.toSorted()).toEqual(['dashboards', 'datasources', 'release/grafana', 'release/prometheus', 'rules', 'verify']);
     expect(cluster.calls.filter((call) => call.includes('rollout restart')).toSorted()).toEqual([
-      'kubectl rollout restart statefulset/grafana',
-      'kubectl rollout restart statefulset/prometheus-server',
+      `kubectl rollout restart statefulset/grafana --namespace ${NS}`,
+      `kubectl rollout restart statefulset/prometheus-server --namespace ${NS}`,
     ]);
     expect((await (await session(cluster, config, plan, { journal })).result).applied).toEqual([]);
   });

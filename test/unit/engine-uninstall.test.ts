@@ -17,12 +17,14 @@ const hands = (cluster: FakeCluster, over: Partial<Hands> = {}): Hands => ({
   kube: cluster.kube,
   helm: cluster.helm,
   kubectl: cluster.kubectl,
+  charts: cluster.charts,
   namespace: NS,
   timeout: 50,
   signal: new AbortController().signal,
   ...over,
 });
 const look = (cluster: FakeCluster, namespace = NS): Promise<RemovalPlan> => planRemoval({ kube: cluster.kube, namespace });
+const names = (removal: RemovalPlan): string[] => removal.releases.map((release) => release.name);
 const object = (kind: string, name: string, more: Partial<KubeObject['metadata']> = {}): KubeObject => ({
   apiVersion: 'v1',
   kind,
@@ -55,7 +57,7 @@ function collectGarbage(cluster: FakeCluster): void {
 describe('what would be removed', () => {
   it('is every release, our objects, and apart from them the data', async () => {
     const removal = await look(await installed());
-    expect(removal.releases.toSorted()).toEqual([...COMPONENT_IDS].toSorted());
+    expect(removal.releases.map(({ name, namespace }) => `${namespace}/${name}`).toSorted()).toEqual(COMPONENT_IDS.map((id) => `${NS}/${id}`).toSorted());
     expect(removal.objects.map((ref) => ref.name).toSorted()).toEqual([
       'genai-dashboards',
       'genai-obs-journal',
@@ -64,12 +66,14 @@ describe('what would be removed', () => {
       'prometheus-rules',
     ]);
     expect(removal.data.map((ref) => ref.name).toSorted()).toEqual([...DATA, 'grafana-admin'].toSorted());
-    expect(removal.namespace).toMatchObject({ kind: 'Namespace', name: NS });
+    expect(removal.namespaces).toMatchObject([{ kind: 'Namespace', name: NS }]);
+    expect(removal.held).toEqual([]);
+    expect(removal.resources).toEqual([]);
     expect(removal.foreign).toEqual([]);
   });
 
   it('is nothing in an empty cluster', async () => {
-    expect(await look(fakeCluster())).toEqual({ releases: [], objects: [], data: [], foreign: [] });
+    expect(await look(fakeCluster())).toEqual({ releases: [], resources: [], objects: [], data: [], namespaces: [], held: [], foreign: [] });
   });
 
   it('never is a release, object or namespace of somebody else', async () => {
@@ -78,7 +82,7 @@ describe('what would be removed', () => {
     cluster.put(object('Secret', 'their-secret'));
     cluster.put(object('ConfigMap', 'their-config', { labels: { 'app.kubernetes.io/managed-by': 'genai-obs' } }));
     const removal = await look(cluster);
-    expect(removal.releases).not.toContain('their-app');
+    expect(names(removal)).not.toContain('their-app');
     expect(JSON.stringify([removal.objects, removal.data])).not.toContain('their-');
     expect(removal.foreign).toEqual([`ConfigMap ${NS}/their-config`, `Secret ${NS}/sh.helm.release.v1.their-app.v1`, `Secret ${NS}/their-secret`]);
   });
@@ -86,7 +90,7 @@ describe('what would be removed', () => {
   it('leaves a namespace that was there before us', async () => {
     const cluster = await installed();
     cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS, labels: { owner: 'somebody' } } });
-    expect((await look(cluster)).namespace).toBeUndefined();
+    expect(await look(cluster)).toMatchObject({ namespaces: [], held: [] });
   });
 
   it('of a kind that cannot be listed is an error: "could not look" is not "nothing there"', async () => {
@@ -108,7 +112,7 @@ describe('two installations in one cluster', () => {
       metadata: { name: neighbour, labels: { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'genai-obs' } },
     });
     collectGarbage(cluster);
-    const own = (await ownObjects({ kube: cluster.kube, namespace: NS })).map((live) => live.metadata.name);
+    const own = (await ownObjects({ kube: cluster.kube, namespace: NS }, [NS])).map((live) => live.metadata.name);
     expect(own).toContain(`${NS}-loki`);
     expect(own.filter((name) => name.startsWith(neighbour))).toEqual([]);
     await uninstall(await look(cluster), hands(cluster), { deleteData: true }, () => {});
@@ -142,7 +146,7 @@ describe('uninstall', () => {
     collectGarbage(cluster);
     const result = await uninstall(await look(cluster), hands(cluster), { deleteData: true }, () => {});
     expect(result.kept).toEqual([]);
-    expect(await ownObjects({ kube: cluster.kube, namespace: NS })).toEqual([]);
+    expect(await ownObjects({ kube: cluster.kube, namespace: NS }, [NS])).toEqual([]);
     expect(cluster.get('Namespace', NS)).toBeUndefined();
   });
 
@@ -230,7 +234,7 @@ describe('uninstall', () => {
   it('finds releases that a crash left pending', async () => {
     const cluster = await installed();
     cluster.record('loki', 'pending-upgrade', 2);
-    expect((await look(cluster)).releases).toContain('loki');
+    expect(names(await look(cluster))).toContain('loki');
   });
 
   it('finds what helm made and has forgotten', async () => {
@@ -239,7 +243,7 @@ describe('uninstall', () => {
       if (secret.metadata.labels?.['name'] === 'loki')
         await cluster.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: NS, name: secret.metadata.name });
     const removal = await look(cluster);
-    expect(removal.releases).not.toContain('loki');
+    expect(names(removal)).not.toContain('loki');
     expect(removal.objects.map(refText)).toEqual(expect.arrayContaining([`StatefulSet ${NS}/loki`, `ConfigMap ${NS}/loki`, `ClusterRole ${NS}-loki`]));
   });
 });

@@ -3,7 +3,7 @@ import type { JsonMap, KubeObject } from '../../src/core/types.ts';
 import { isReady, readiness } from '../../src/engine/workload.ts';
 import { NS, fakeCluster } from './support/cluster.ts';
 
-const LOKI = { kind: 'StatefulSet' as const, name: 'loki' };
+const LOKI = { kind: 'StatefulSet' as const, name: 'loki', namespace: NS };
 const workload = (status: JsonMap, kind = 'StatefulSet', generation = 1): KubeObject =>
   ({
     apiVersion: 'apps/v1',
@@ -26,7 +26,7 @@ const waiting = (reason: string, message = ''): JsonMap => container({ waiting: 
 async function look(...objects: KubeObject[]) {
   const cluster = fakeCluster();
   for (const object of [workload({ observedGeneration: 1, replicas: 1 }), ...objects]) cluster.put(object);
-  return readiness(cluster.kube, NS, LOKI);
+  return readiness(cluster.kube, LOKI);
 }
 
 describe('isReady', () => {
@@ -146,7 +146,7 @@ describe('why a workload is not ready', () => {
   });
 
   it('a workload that is not there, and one that is ready', async () => {
-    expect(await readiness(fakeCluster().kube, NS, LOKI)).toEqual({ ready: false, detail: 'StatefulSet loki is not there' });
+    expect(await readiness(fakeCluster().kube, LOKI)).toEqual({ ready: false, detail: 'StatefulSet loki is not there' });
     expect(await look(workload({ observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1 }))).toEqual({ ready: true, detail: '1 of 1 ready' });
   });
 });

@@ -113,11 +113,11 @@ describe('the plan as text', () => {
   });
 
   it('ends with the images and claims that the cluster must be able to give', () => {
-    const text = budgetText(plan);
-    expect(text).toMatch(/^images: 7\n/);
+    const text = budgetText(plan, ['docker.io/grafana/loki:3.7.6', 'quay.io/prometheus/prometheus:v3.14.0']);
+    expect(text).toMatch(/^images: 2\n/);
     expect(text).toContain('  docker.io/grafana/loki:3.7.6\n');
     expect(text).toMatch(/storage: 8Gi \+ 1Gi \+ 8Gi \+ 8Gi \+ 1Gi$/);
-    expect(budgetText(buildPlan(quickstart({ storage: { enabled: false } })))).toMatch(/storage: none$/);
+    expect(budgetText(buildPlan(quickstart({ storage: { enabled: false } })), [])).toMatch(/storage: none$/);
   });
 });
 

@@ -1,34 +1,38 @@
 import { parse } from 'yaml';
-import { CATALOG } from '../../components/catalog.ts';
 import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
-import { body, checksOf, notHere, percent, plural, some, tryLook } from '../helpers/define.ts';
+import { body, checksOf, httpOf, notHere, percent, plural, some, tryLook } from '../helpers/define.ts';
 import { arr, isRec, leaves, num, rec, str, strings } from '../helpers/json.ts';
-import { workloadKey, workloadOf } from '../helpers/pods.ts';
-import { writtenRules } from '../prometheus/rules.ts';
+import { configObject, operatorOf, resourceOf, serviceObject } from '../helpers/place.ts';
+import { podsOf, workloadKey, workloadOf } from '../helpers/pods.ts';
+import { WRITTEN, writtenRules } from '../prometheus/rules.ts';
 import { rate } from '../helpers/promql.ts';
 import { lastError } from '../helpers/trouble.ts';
 import { workloadReads, workloadVerdict } from '../helpers/workload.ts';
 import { fits, integrations, type Labels, matchersOf, receiversOf, usedReceivers } from './routes.ts';
 
 const alrt = checksOf('ALRT');
-const SERVICE = CATALOG.alertmanager.service.name;
 const STATUS = '/api/v2/status';
 const READY = '/-/ready';
 const UP = ['ALRT-01'];
 const CONFIG: FactKey = 'config:alertmanager';
-const MAP = (look: Look) => `ConfigMap ${look.namespace}/${SERVICE}`;
+const MAP = (look: Look) => configObject(look, 'alertmanager');
+/** What a pod of it said last. */
+const lastWord = (look: Look) =>
+  podsOf(look, 'alertmanager')
+    .map(({ metadata }) => lastError(look, 'alertmanager', metadata.name))
+    .find(Boolean) ?? '';
 const FAILED = 'sum by (integration) (rate(alertmanager_notifications_failed_total[15m]))';
 const TOLD = 'sum by (integration) (rate(alertmanager_notifications_total[15m]))';
 
 function ready(look: Look): Verdict {
   const workload = workloadVerdict(look, 'alertmanager');
   if (workload.status !== 'ok') return workload;
-  const { status } = look.http(SERVICE, READY);
+  const { status } = look.http('alertmanager', READY);
   if (status === 200) return ok(`${workload.evidence}, ${READY} 200`);
   return fail(`${READY} answers ${status}`, {
     cause: 'no pod answers behind the Service',
-    fix: `${look.kubectl} logs statefulset/${SERVICE} --tail=50`,
-    object: `Service ${look.namespace}/${SERVICE}`,
+    fix: `${look.kubectlFor('alertmanager')} logs ${resourceOf(look, 'alertmanager')} --tail=50`,
+    object: serviceObject(look, 'alertmanager'),
   });
 }
 
@@ -47,7 +51,7 @@ function shape(config: unknown): string {
 }
 
 function loaded(look: Look): Verdict {
-  const text = str(body(look, SERVICE, STATUS), 'config', 'original');
+  const text = str(body(look, 'alertmanager', STATUS), 'config', 'original');
   if (text === undefined) throw new CouldNotLook('Alertmanager does not show its configuration');
   const running: unknown = parse(text, { logLevel: 'error' });
   const ours = look.fact<unknown>(CONFIG);
@@ -60,10 +64,10 @@ function loaded(look: Look): Verdict {
       object: MAP(look),
     });
   if (shape(running) !== shape(ours)) {
-    const said = lastError(look, 'alertmanager', `${SERVICE}-0`);
+    const said = lastWord(look);
     return fail('Alertmanager runs with another configuration than its ConfigMap holds', {
       cause: /config|load/i.test(said) ? said.slice(0, 200) : 'it has not read it since it changed, or refused it',
-      fix: `genai-obs install; then: ${look.kubectl} rollout restart statefulset/${SERVICE}`,
+      fix: `genai-obs install; then: ${look.kubectlFor('alertmanager')} rollout restart ${resourceOf(look, 'alertmanager')}`,
       object: MAP(look),
     });
   }
@@ -85,6 +89,7 @@ function placeholders(look: Look): Verdict {
     const evidence = `placeholders in ${some(bad.map(({ path }) => path))}`;
     return production ? fail(evidence, more) : warn(evidence, more);
   }
+  const { namespace } = look.place('alertmanager');
   const workload = workloadOf(look, 'alertmanager');
   const sources = arr(workload, 'spec', 'template', 'spec', 'volumes')
     .flatMap((volume) => arr(volume, 'projected', 'sources'))
@@ -93,11 +98,11 @@ function placeholders(look: Look): Verdict {
     const item = sources
       .flatMap((source) => arr(source, 'items').map((one) => ({ secret: str(source, 'name') ?? '', key: str(one, 'key') ?? '', path: str(one, 'path') ?? '' })))
       .find((one) => text.endsWith(`/${one.path}`));
-    if (!item || !num(look.find('Secret', item.secret), 'keys', item.key)) {
+    if (!item || !num(look.find('Secret', item.secret, namespace), 'keys', item.key)) {
       return fail(`${path} names ${text}, which ${item ? `Secret ${item.secret} does not hold` : 'is not mounted'}`, {
         cause: 'the Secret of the receiver is missing or has another key',
         fix: 'genai-obs install   # asks for the secret',
-        object: item ? `Secret ${look.namespace}/${item.secret}` : MAP(look),
+        object: item ? `Secret ${namespace}/${item.secret}` : MAP(look),
       });
     }
   }
@@ -125,7 +130,7 @@ function routes(look: Look): Verdict {
   const silent = ways.filter(({ receivers }) =>
     receivers.every((name) => !integrations(arr(config, 'receivers').find((one) => str(one, 'name') === name)).length),
   );
-  if (!ways.length) throw new CouldNotLook('the ConfigMap prometheus-rules holds no alert');
+  if (!ways.length) throw new CouldNotLook('the rules hold no alert');
   if (silent.length)
     return warn(`alerts that reach nobody: ${some(silent.map(({ name, receivers }) => `${name} → ${receivers.join(', ')}`))}`, {
       cause: 'they fall to a default without an integration',
@@ -146,7 +151,7 @@ function inhibitions(look: Look): Verdict {
   const rules = arr(look.fact(CONFIG), 'inhibit_rules');
   if (!rules.length) return skip('no inhibition is configured');
   const sets = labelSets(look);
-  if (!sets.length) throw new CouldNotLook('the ConfigMap prometheus-rules holds no alert');
+  if (!sets.length) throw new CouldNotLook('the rules hold no alert');
   const dead = rules.flatMap((rule, index) => {
     const source = matchersOf(strings(rule, 'source_matchers'), isRec(rule) ? rule['source_match'] : {}, isRec(rule) ? rule['source_match_re'] : {});
     const target = matchersOf(strings(rule, 'target_matchers'), isRec(rule) ? rule['target_match'] : {}, isRec(rule) ? rule['target_match_re'] : {});
@@ -176,10 +181,10 @@ function notifications(look: Look): Verdict {
   const bad = failed.reduce((sum, { value }) => sum + value, 0);
   const share = bad / Math.max(bad, total);
   const text = `${percent(share)} of notifications failed in 15 min: ${some(failed.map(({ metric }) => metric['integration'] ?? '?'))}`;
-  const said = tryLook(() => lastError(look, 'alertmanager', `${SERVICE}-0`), '');
+  const said = tryLook(() => lastWord(look), '');
   const more = {
     cause: said ? said.slice(0, 200) : 'address, key or network of the receiver',
-    fix: `${look.kubectl} logs statefulset/${SERVICE} --since=15m | grep -i notify`,
+    fix: `${look.kubectlFor('alertmanager')} logs ${resourceOf(look, 'alertmanager')} --since=15m | grep -i notify`,
     object: MAP(look),
   };
   return share > 0.01 ? fail(text, more) : warn(text, more);
@@ -188,10 +193,10 @@ function notifications(look: Look): Verdict {
 export const alertmanagerChecks: Check[] = [
   alrt('01', 'Alertmanager is ready', {
     about:
-      'The StatefulSet alertmanager must have its pod ready and answer /-/ready. Without it alerts fire in Prometheus and nobody is told. The finding names the cause: claim, image, memory, or the line of its configuration that it refuses.',
+      'The workload of Alertmanager must have its pod ready and answer /-/ready. Without it alerts fire in Prometheus and nobody is told. The finding names the cause: claim, image, memory, or the line of its configuration that it refuses.',
     sources: '004-P4-12',
     needs: ['alertmanager'],
-    reads: [...workloadReads('alertmanager'), `http:${SERVICE}:${READY}`],
+    reads: [...workloadReads('alertmanager'), httpOf('alertmanager', READY)],
     run: ready,
   }),
   alrt('02', 'Alertmanager runs with our configuration', {
@@ -200,7 +205,8 @@ export const alertmanagerChecks: Check[] = [
     sources: '003-AM-01, 003-AM-18',
     needs: ['alertmanager'],
     dependsOn: UP,
-    reads: [`http:${SERVICE}:${STATUS}`, CONFIG, 'logs:alertmanager'],
+    skipIf: (config) => operatorOf(config, 'alertmanager'),
+    reads: [httpOf('alertmanager', STATUS), CONFIG, 'logs:alertmanager', 'k8s:Pod', workloadKey('alertmanager')],
     run: loaded,
   }),
   alrt('03', 'Receivers hold real addresses', {
@@ -217,7 +223,7 @@ export const alertmanagerChecks: Check[] = [
     sources: '003-AM-03, 003-AM-09',
     needs: ['alertmanager', 'prometheus'],
     dependsOn: ['PROM-13'],
-    reads: [CONFIG, 'k8s:ConfigMap'],
+    reads: [CONFIG, WRITTEN],
     run: routes,
   }),
   alrt('07', 'Inhibitions can match', {
@@ -226,7 +232,7 @@ export const alertmanagerChecks: Check[] = [
     sources: '003-AM-16, 003-AM-17',
     needs: ['alertmanager', 'prometheus'],
     dependsOn: ['PROM-13'],
-    reads: [CONFIG, 'k8s:ConfigMap'],
+    reads: [CONFIG, WRITTEN],
     run: inhibitions,
   }),
   alrt('08', 'Notifications are delivered', {
@@ -235,7 +241,7 @@ export const alertmanagerChecks: Check[] = [
     sources: '003-AM-13',
     needs: ['alertmanager', 'prometheus'],
     dependsOn: [...UP, 'PROM-01', 'PROM-03', 'PROM-04'],
-    reads: [`promql:${FAILED}`, `promql:${TOLD}`, 'logs:alertmanager'],
+    reads: [`promql:${FAILED}`, `promql:${TOLD}`, 'logs:alertmanager', 'k8s:Pod', workloadKey('alertmanager')],
     run: notifications,
   }),
   alrt('09', 'A test alert arrives', {

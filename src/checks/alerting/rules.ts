@@ -1,23 +1,21 @@
-import { CATALOG } from '../../components/catalog.ts';
-import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import { type Check, CouldNotLook, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
 import { boards } from '../grafana/dashboards.ts';
-import { body, checksOf, plural, some } from '../helpers/define.ts';
+import { body, checksOf, httpOf, plural, some } from '../helpers/define.ts';
 import { str, strings } from '../helpers/json.ts';
+import { resourceOf } from '../helpers/place.ts';
 import { missingMetrics } from '../helpers/promql.ts';
 import { CLOCK_READS, settledFor } from '../helpers/time.ts';
-import { loadedRules, RULES, writtenRules } from '../prometheus/rules.ts';
+import { loadedRules, RULES, rulesObject, WRITTEN, writtenRules } from '../prometheus/rules.ts';
 
 const alrt = checksOf('ALRT');
-const SERVICE = CATALOG.prometheus.service.name;
-const NAMES: FactKey = `http:${SERVICE}:/api/v1/label/__name__/values`;
+const NAMES = '/api/v1/label/__name__/values';
 const ALERTS = 'ALERTS{alertstate="firing"}';
 const SELF = ['PROM-01', 'PROM-03'];
-const MAP = (look: Look) => `ConfigMap ${look.namespace}/prometheus-rules`;
 
 function expected(look: Look): Verdict {
   const { rules, broken } = writtenRules(look);
   const wanted = [...new Set(rules.filter(({ alert }) => alert).map(({ name }) => name))];
-  if (broken || !wanted.length) throw new CouldNotLook(`the ConfigMap prometheus-rules holds no alert${broken ? `: ${broken}` : ''}`);
+  if (broken || !wanted.length) throw new CouldNotLook(`the rules hold no alert${broken ? `: ${broken}` : ''}`);
   const known = new Set(
     loadedRules(look)
       .filter(({ alert }) => alert)
@@ -27,8 +25,8 @@ function expected(look: Look): Verdict {
   if (missing.length)
     return fail(`${missing.length} of ${wanted.length} alerts are not in Prometheus: ${some(missing)}`, {
       cause: 'Prometheus has not read the rules since they changed, or refused them',
-      fix: `${look.kubectl} rollout restart statefulset/${CATALOG.prometheus.workload.name}`,
-      object: MAP(look),
+      fix: `${look.kubectlFor('prometheus')} rollout restart ${resourceOf(look, 'prometheus')}`,
+      object: rulesObject(look),
     });
   return ok(`${wanted.length} alerts are loaded`);
 }
@@ -52,7 +50,7 @@ function firing(look: Look): Verdict {
 }
 
 function matching(look: Look): Verdict {
-  const known = new Set(strings(body(look, SERVICE, '/api/v1/label/__name__/values'), 'data'));
+  const known = new Set(strings(body(look, 'prometheus', NAMES), 'data'));
   if (!known.size) throw new CouldNotLook('Prometheus names no metric');
   const { rules } = writtenRules(look);
   // What rules record themselves appears only once its sources do.
@@ -68,7 +66,7 @@ function matching(look: Look): Verdict {
   return warn(`metrics that rules read and that do not exist: ${some(names, 3)} (${some([...new Set(empty.map(({ name }) => name))], 3)})`, {
     cause: 'the exporter is absent, or the metric has another name',
     fix: 'compare with PROM-04 and PROM-19; rules of your own: correct the name',
-    object: MAP(look),
+    object: rulesObject(look),
   });
 }
 
@@ -76,7 +74,7 @@ function links(look: Look): Verdict {
   const { rules } = writtenRules(look);
   const alerts = rules.filter(({ alert }) => alert);
   const uids = new Set(boards(look).boards.map(({ uid }) => uid));
-  if (!alerts.length || !uids.size) throw new CouldNotLook('no alerts or no dashboards in the ConfigMaps');
+  if (!alerts.length || !uids.size) throw new CouldNotLook('there are no alerts or no dashboards');
   const dangling = alerts.flatMap(({ name, annotations }) => {
     const uid = str(annotations, 'dashboard_uid');
     return uid && !uids.has(uid) ? [`${name} → dashboard ${uid}`] : [];
@@ -87,7 +85,7 @@ function links(look: Look): Verdict {
       [dangling.length ? `dashboards that do not exist: ${some(dangling)}` : '', without.length ? `no runbook: ${some(without)}` : '']
         .filter(Boolean)
         .join('; '),
-      { cause: 'the alert leads nowhere', fix: 'genai-obs install; alerts of your own: correct the annotations', object: MAP(look) },
+      { cause: 'the alert leads nowhere', fix: 'genai-obs install; alerts of your own: correct the annotations', object: rulesObject(look) },
     );
   return ok(`${alerts.length} alerts name a runbook, and dashboards that exist`);
 }
@@ -99,7 +97,7 @@ export const alertRuleChecks: Check[] = [
     sources: '001-CHK-10, 003-AR-00',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-14', 'PROM-13'],
-    reads: ['k8s:ConfigMap', RULES],
+    reads: [WRITTEN, RULES],
     run: expected,
   }),
   alrt('06', 'No alert fires', {
@@ -132,7 +130,7 @@ export const alertRuleChecks: Check[] = [
     sources: 'derived (requirements, appendix 1)',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-13', 'PROM-04', 'PROM-19', 'COL-12', 'COL-14'],
-    reads: [NAMES, 'k8s:ConfigMap', ...CLOCK_READS],
+    reads: [httpOf('prometheus', NAMES), WRITTEN, ...CLOCK_READS],
     run: matching,
   }),
   alrt('11', 'Links of alerts lead somewhere', {

@@ -2,19 +2,22 @@ import { type Check, fail, type FactKey, type Look, ok, skip, type Verdict, warn
 import { parse } from 'yaml';
 import {
   AGAIN,
-  configObject,
   configReads,
   eachCollector,
   enabledCollectors,
   firstContainer,
+  GATEWAY,
   has,
   pipelinesOf,
   typeOf,
   variablesIn,
 } from '../helpers/collector-config.ts';
 import { checksOf, oneLine, some } from '../helpers/define.ts';
+import { configObject } from '../helpers/place.ts';
 import { arr, at, leaves, num, rec, str, strings } from '../helpers/json.ts';
 import { workloadKey, workloadOf } from '../helpers/pods.ts';
+import { accountOf } from '../../components/catalog.ts';
+import { configKeyOf, configMapOf } from '../../doctor/configmap.ts';
 import type { Config } from '../../profile/schema.ts';
 
 const col = checksOf('COL');
@@ -62,23 +65,28 @@ function problems(config: unknown): string[] {
 
 function configsAreValid(look: Look): Verdict {
   for (const id of enabledCollectors(look.config)) {
-    const map = look.find('ConfigMap', id);
+    const place = look.place(id);
+    const map = configMapOf(place, look.list('ConfigMap'));
+    const name = map?.metadata.name ?? place.configMap?.name ?? place.workload.name;
     const object = configObject(look, id);
-    if (!map) return fail(`ConfigMap ${id} does not exist`, { cause: 'it was deleted', fix: 'genai-obs install', object });
-    const [key, text] = Object.entries(rec(map, 'data')).find(([name]) => /\.ya?ml$/.test(name)) ?? [];
-    if (typeof text !== 'string') return fail(`ConfigMap ${id} holds no YAML file`, { cause: 'its key was removed', fix: AGAIN, object });
+    if (!map) return fail(`ConfigMap ${name} does not exist`, { cause: 'it was deleted', fix: 'genai-obs install', object });
+    const data = rec(map, 'data');
+    const key = configKeyOf(place, data) ?? '';
+    const text = data[key];
+    if (typeof text !== 'string') return fail(`ConfigMap ${name} holds no YAML file`, { cause: 'its key was removed', fix: AGAIN, object });
     let config: unknown;
     try {
       config = parse(text, { logLevel: 'error' });
     } catch (error) {
-      return fail(`${key} of ConfigMap ${id} is no YAML: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`, {
+      return fail(`${key} of ConfigMap ${name} is no YAML: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`, {
         cause: 'it was edited by hand',
         fix: AGAIN,
         object,
       });
     }
     const found = problems(config);
-    if (found.length) return fail(`${id}: ${some(found, 3)}`, { cause: 'a collector with this configuration does not start', fix: AGAIN, object });
+    if (found.length)
+      return fail(`${place.workload.name}: ${some(found, 3)}`, { cause: 'a collector with this configuration does not start', fix: AGAIN, object });
   }
   return ok(`${enabledCollectors(look.config).length} configurations parse, all components are defined and none is a removed one`);
 }
@@ -109,7 +117,7 @@ const RIGHTS: Record<string, string[]> = {
 };
 
 function rightsReads(config: Config): FactKey[] {
-  return enabledCollectors(config).flatMap((id) => (RIGHTS[id] ?? []).map((right) => `as:${id}:${right}`));
+  return enabledCollectors(config).flatMap((id) => (RIGHTS[id] ?? []).map((right) => `as:${accountOf(config, id)}:${right}`));
 }
 
 function rights(look: Look): Verdict {
@@ -117,11 +125,13 @@ function rights(look: Look): Verdict {
   const denied = keys.filter((key) => look.fact<{ allowed: boolean }>(key).allowed !== true).map((key) => key.slice('as:'.length));
   if (!denied.length) return ok(`${keys.length} permissions of ${enabledCollectors(look.config).length} service accounts are granted`);
   const account = denied[0]?.split(':')[0] ?? '';
+  const { chart, namespace } = look.place(enabledCollectors(look.config).find((id) => accountOf(look.config, id) === account) ?? GATEWAY);
+  const own = chart === 'genai-obs' ? ` ${namespace}-${account}` : '';
   const texts = denied.map((key) => key.split(':')).map(([who, verb, what]) => `${who} may not ${verb} ${what?.replace(/^\//, '')}`);
   return fail(`${denied.length} of ${keys.length} permissions are missing: ${some(texts, 3)}`, {
-    cause: `ClusterRole or ClusterRoleBinding ${look.namespace}-${account} was removed or changed`,
-    fix: `genai-obs install   # applies role and binding again; then: ${look.kubectl} auth can-i ${denied[0]?.split(':')[1] ?? 'list'} ${denied[0]?.split('/').slice(1).join('/') ?? 'pods'} -A --as=system:serviceaccount:${look.namespace}:${account}`,
-    object: `ClusterRoleBinding ${look.namespace}-${account}`,
+    cause: `ClusterRole or ClusterRoleBinding${own || ` of ServiceAccount ${account}`} was removed or changed`,
+    fix: `genai-obs install   # applies role and binding again; then: ${look.kubectl} auth can-i ${denied[0]?.split(':')[1] ?? 'list'} ${denied[0]?.split('/').slice(1).join('/') ?? 'pods'} -A --as=system:serviceaccount:${namespace}:${account}`,
+    object: own ? `ClusterRoleBinding${own}` : `ServiceAccount ${namespace}/${account}`,
   });
 }
 
@@ -130,15 +140,17 @@ function emptyValues(look: Look): Verdict {
   const bad: string[] = [];
   let count = 0;
   for (const { id, config } of eachCollector(look)) {
+    const { namespace, workload } = look.place(id);
+    const who = workload.name;
     const env = new Map(arr(firstContainer(workloadOf(look, id)), 'env').map((one) => [str(one, 'name') ?? '', one]));
     for (const name of new Set(leaves(config).flatMap(({ text }) => variablesIn(text)))) {
       count++;
       const set = env.get(name);
-      if (!set) bad.push(`${id}: ${name} is not set`);
-      else if (!at(set, 'valueFrom') && !(str(set, 'value') ?? '').trim()) bad.push(`${id}: ${name} is empty`);
+      if (!set) bad.push(`${who}: ${name} is not set`);
+      else if (!at(set, 'valueFrom') && !(str(set, 'value') ?? '').trim()) bad.push(`${who}: ${name} is empty`);
       const secret = str(set, 'valueFrom', 'secretKeyRef', 'name');
-      if (secret && !num(look.find('Secret', secret), 'keys', str(set, 'valueFrom', 'secretKeyRef', 'key') ?? ''))
-        bad.push(`${id}: ${name} comes from Secret ${secret}, which lacks the key`);
+      if (secret && !num(look.find('Secret', secret, namespace), 'keys', str(set, 'valueFrom', 'secretKeyRef', 'key') ?? ''))
+        bad.push(`${who}: ${name} comes from Secret ${secret}, which lacks the key`);
     }
   }
   if (bad.length)
@@ -163,7 +175,7 @@ function order(look: Look): Verdict {
       const ranks = processors.map((processor) => ORDER.findIndex((types) => types.includes(typeOf(processor)))).filter((rank) => rank >= 0);
       // memory_limiter first, batch last, resource after k8s_attributes, because it may use what that found.
       const sorted = ranks.every((rank, i) => i === 0 || rank >= (ranks[i - 1] ?? 0));
-      return sorted ? [] : [`${id} ${name}: ${processors.join(', ')}`];
+      return sorted ? [] : [`${look.place(id).workload.name} ${name}: ${processors.join(', ')}`];
     }),
   );
   if (wrong.length)
@@ -191,7 +203,7 @@ export const configurationChecks: Check[] = [
       'Cluster name, environment and node name come into the telemetry from environment variables; an unset one expands to an empty text without an error, and dashboards that filter by it stay empty. Variables that come from a Secret need the key there. Set them in the profile and re-apply.',
     sources: '001-CFG-06, 003-COL-05',
     dependsOn: ['COL-05'],
-    reads: (config) => [...configReads(config), ...enabledCollectors(config).map(workloadKey), 'k8s:Secret'],
+    reads: (config) => [...configReads(config), ...enabledCollectors(config).map((id) => workloadKey(id)), 'k8s:Secret'],
     run: emptyValues,
   }),
   col('23', 'Processors are in the right order', {

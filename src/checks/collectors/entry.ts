@@ -1,9 +1,9 @@
-import { CATALOG } from '../../components/catalog.ts';
 import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
 import { configReads, eachCollector, enabledCollectors, GATEWAY, pipelinesOf, typeOf } from '../helpers/collector-config.ts';
-import { checksOf, oneLine, plural, some } from '../helpers/define.ts';
+import { checksOf, httpOf, oneLine, plural, some } from '../helpers/define.ts';
 import { arr, str } from '../helpers/json.ts';
 import { POLICIES, REACH_READS, reachVerdict } from '../helpers/network.ts';
+import { configObject, resourceOf, serviceObject } from '../helpers/place.ts';
 import { isReady, podsOf, workloadKey } from '../helpers/pods.ts';
 import { endpointsVerdict, serviceReads, serviceVerdict } from '../helpers/service.ts';
 
@@ -20,7 +20,7 @@ function grpcEntry(look: Look): Verdict {
       return fail(`the OTLP receiver listens for ${protocol} on ${endpoint || 'localhost (its default)'}`, {
         cause: 'a receiver on localhost takes nothing from other pods',
         fix: 'genai-obs install   # sets it to 0.0.0.0',
-        object: `ConfigMap ${look.namespace}/${GATEWAY}`,
+        object: configObject(look, GATEWAY),
       });
     }
   }
@@ -33,10 +33,10 @@ function ownMetrics(look: Look): Verdict {
     const readers = arr(config, 'service', 'telemetry', 'metrics', 'readers');
     const host = readers.map((reader) => str(reader, 'pull', 'exporter', 'prometheus', 'host')).find((one) => one !== undefined);
     if (host === undefined || /^(localhost|127\.)/.test(host)) {
-      return warn(`${id} shows its own metrics on ${host ?? 'localhost (the default)'} only`, {
+      return warn(`${look.place(id).workload.name} shows its own metrics on ${host ?? 'localhost (the default)'} only`, {
         cause: 'service.telemetry.metrics.readers does not name 0.0.0.0',
         fix: 'genai-obs install',
-        object: `ConfigMap ${look.namespace}/${id}`,
+        object: configObject(look, id),
       });
     }
   }
@@ -46,7 +46,9 @@ function ownMetrics(look: Look): Verdict {
     .filter(isReady);
   const silent = pods.filter((pod) => up.get(pod.metadata.name) === 0).map((pod) => pod.metadata.name);
   const unknown = pods.filter((pod) => !up.has(pod.metadata.name)).map((pod) => pod.metadata.name);
-  const fix = `${look.kubectl} port-forward pod/${silent[0] ?? unknown[0] ?? ''} 8888   # then: curl localhost:8888/metrics`;
+  const name = silent[0] ?? unknown[0] ?? '';
+  const home = pods.find((pod) => pod.metadata.name === name)?.metadata.namespace ?? look.namespace;
+  const fix = `${look.kubectlIn(home)} port-forward pod/${name} 8888   # then: curl localhost:8888/metrics`;
   if (silent.length)
     return fail(`${some(silent)} ${silent.length === 1 ? 'gives' : 'give'} Prometheus no answer on 8888`, {
       cause: 'the port is closed or a NetworkPolicy is in the way',
@@ -64,7 +66,7 @@ function ownMetrics(look: Look): Verdict {
 export const entryChecks: Check[] = [
   col('08', 'The gateway Service has endpoints', {
     about:
-      "Applications send to the Service opentelemetry-collector; without a ready pod behind it every connection is refused. Either no gateway pod is ready, or the Service's selector does not fit the pods' labels. The finding says which.",
+      "Applications send to the Service of the gateway (quickstart: opentelemetry-collector); without a ready pod behind it every connection is refused. Either no gateway pod is ready, or the Service's selector does not fit the pods' labels. The finding says which.",
     sources: '000-OPEN-04, 000-TRB-02, 003-COL-13, 003-QS-04',
     needs: [GATEWAY],
     dependsOn: ['COL-02', 'COL-09'],
@@ -77,7 +79,7 @@ export const entryChecks: Check[] = [
     sources: '000-CFG-01, 001-PORT-01, 003-COL-01',
     needs: [GATEWAY],
     dependsOn: ['COL-05', POLICIES],
-    reads: [...serviceReads(GATEWAY), ...REACH_READS, `config:${GATEWAY}`],
+    reads: [...serviceReads(GATEWAY), REACH_READS, `config:${GATEWAY}`],
     run: grpcEntry,
   }),
   col('10', 'The gateway takes OTLP over HTTP', {
@@ -92,8 +94,8 @@ export const entryChecks: Check[] = [
       if (status === 200 || status === 405) return ok(`POST /v1/traces on 4318 answers ${status}`);
       return fail(`POST /v1/traces on 4318 answers ${status}`, {
         cause: status === 404 ? 'something else than an OTLP receiver listens on 4318' : 'no ready gateway pod answers on 4318',
-        fix: `${look.kubectl} logs deployment/${GATEWAY} --tail=50`,
-        object: `Service ${look.namespace}/${GATEWAY}`,
+        fix: `${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --tail=50`,
+        object: serviceObject(look, GATEWAY),
       });
     },
   }),
@@ -102,16 +104,19 @@ export const entryChecks: Check[] = [
       "Each collector's health_check extension on 13133 answers 200 while all its pipelines run; Kubernetes uses the same answer for readiness and restarts. Another answer means that a component failed after its start: the log says which.",
     sources: '001-CFG-12, 001-COL-05, 003-COL-15',
     dependsOn: ['COL-01', 'COL-02', 'COL-24', 'COL-08', 'COL-09'],
-    reads: (config) => enabledCollectors(config).map((id) => `http:${id}:/`),
+    reads: (config) => enabledCollectors(config).map((id) => httpOf(id, '/')),
     run: (look) => {
       const answers = enabledCollectors(look.config).map((id) => ({ id, ...look.http(id, '/') }));
       const bad = answers.find(({ status }) => status !== 200);
       if (!bad) return ok(`${answers.length} collectors answer 200 on 13133`);
-      return fail(`${bad.id} answers ${bad.status} on 13133: ${oneLine(typeof bad.body === 'string' ? bad.body : JSON.stringify(bad.body), 120)}`, {
-        cause: 'no ready pod, or a component of the collector has failed',
-        fix: `${look.kubectl} logs ${CATALOG[bad.id].workload.kind.toLowerCase()}/${bad.id} --tail=50`,
-        object: `Service ${look.namespace}/${bad.id}`,
-      });
+      return fail(
+        `${look.place(bad.id).workload.name} answers ${bad.status} on 13133: ${oneLine(typeof bad.body === 'string' ? bad.body : JSON.stringify(bad.body), 120)}`,
+        {
+          cause: 'no ready pod, or a component of the collector has failed',
+          fix: `${look.kubectlFor(bad.id)} logs ${resourceOf(look, bad.id)} --tail=50`,
+          object: serviceObject(look, bad.id),
+        },
+      );
     },
   }),
   col('12', 'Collectors show their own metrics', {
@@ -120,7 +125,7 @@ export const entryChecks: Check[] = [
     sources: '001-PORT-01, 001-PROM-08, 004-TRB-02',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-03', 'COL-05', 'COL-01', 'COL-02', 'COL-24'],
-    reads: (config) => [...configReads(config), `promql:${UP}`, 'k8s:Pod', ...enabledCollectors(config).map(workloadKey)],
+    reads: (config) => [...configReads(config), `promql:${UP}`, 'k8s:Pod', ...enabledCollectors(config).map((id) => workloadKey(id))],
     run: ownMetrics,
   }),
   col('13', 'The Prometheus exporter on 8889 has series', {
@@ -137,7 +142,7 @@ export const entryChecks: Check[] = [
       if (series) return ok(`${series} samples per scrape of 8889`);
       return fail(series === undefined ? 'Prometheus scrapes no port 8889' : 'port 8889 shows no series', {
         cause: 'the scrape job is missing, or no metrics reach the pipeline',
-        fix: `${look.kubectl} port-forward deployment/${GATEWAY} 8889   # then: curl localhost:8889/metrics`,
+        fix: `${look.kubectlFor(GATEWAY)} port-forward ${resourceOf(look, GATEWAY)} 8889   # then: curl localhost:8889/metrics`,
       });
     },
   }),

@@ -1,7 +1,8 @@
 import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
-import { enabledCollectors, GATEWAY, NODE } from '../helpers/collector-config.ts';
+import { type CollectorId, enabledCollectors, GATEWAY, NODE } from '../helpers/collector-config.ts';
 import { checksOf, percent, some } from '../helpers/define.ts';
 import { otelcol, rate, ratesOf } from '../helpers/promql.ts';
+import { resourceOf } from '../helpers/place.ts';
 import { ago, CLOCK_READS, settledFor } from '../helpers/time.ts';
 
 const col = checksOf('COL');
@@ -33,6 +34,7 @@ const BACKENDS = ['COL-18', 'TEMPO-01', 'LOKI-01', 'PROM-01', 'TEMPO-03', 'LOKI-
 const FIRST_RATES_S = 120;
 const START_WINDOW_S = 600;
 
+/** By the label collector, which is the name of the workload. */
 function by(look: Look, expr: string): Map<string, number> {
   return new Map(look.promql(expr).map(({ metric, value }) => [metric['collector'] ?? '', value]));
 }
@@ -45,13 +47,15 @@ function accepted(look: Look): Verdict {
   const files = by(look, QUERIES.logFiles);
   const settled = settledFor(look);
   const total = (map: Map<string, number>) => [...map.values()].reduce((sum, value) => sum + value, 0);
-  const silent = enabledCollectors(look.config).filter((id) => !metrics.get(id));
+  const name = (id: CollectorId) => look.place(id).workload.name;
+  const [gateway, node] = [name(GATEWAY), name(NODE)];
+  const silent = enabledCollectors(look.config).filter((id) => !metrics.get(name(id)));
   // Each collects at its own interval, and a rate needs two scrapes after that.
   if (settled < FIRST_RATES_S && (silent.length || total(ever) === 0))
-    return skip(`the stack started ${ago(settled)} ago: no rates yet${silent.length ? ` of ${some(silent)}` : ''}`);
-  const fix = (id: string) => `${look.kubectl} logs -l app.kubernetes.io/name=${id} --tail=50`;
+    return skip(`the stack started ${ago(settled)} ago: no rates yet${silent.length ? ` of ${some(silent.map(name))}` : ''}`);
+  const fix = (id: CollectorId) => `${look.kubectlFor(id)} logs ${resourceOf(look, id)} --tail=50`;
   if (silent[0]) {
-    return fail(`${some(silent)} accepted no metric points in 5 min`, {
+    return fail(`${some(silent.map(name))} accepted no metric points in 5 min`, {
       cause:
         silent[0] === GATEWAY
           ? 'the node and cluster collectors do not get through to the gateway'
@@ -61,18 +65,18 @@ function accepted(look: Look): Verdict {
   }
   if (look.config.loki.enabled && look.config[NODE].enabled) {
     // After a restart on a quiet node there is no line to take: files held open tell that it would.
-    if (!ever.get(NODE) && !files.get(NODE))
-      return fail(`${NODE} reads no container log: no file open, no log record accepted`, {
+    if (!ever.get(node) && !files.get(node))
+      return fail(`${node} reads no container log: no file open, no log record accepted`, {
         cause: 'its log paths match nothing, or it may not read them',
         fix: fix(NODE),
       });
-    if (logs.get(NODE) && !logs.get(GATEWAY) && !ever.get(GATEWAY))
-      return fail(`${NODE} accepted ${rate(logs.get(NODE) ?? 0, 'log records')}, ${GATEWAY} none`, {
+    if (logs.get(node) && !logs.get(gateway) && !ever.get(gateway))
+      return fail(`${node} accepted ${rate(logs.get(node) ?? 0, 'log records')}, ${gateway} none`, {
         cause: 'logs of the node collectors do not get through to the gateway',
         fix: fix(GATEWAY),
       });
   }
-  const spans = traces.get(GATEWAY) ?? total(traces);
+  const spans = traces.get(gateway) ?? total(traces);
   const text = [
     `metrics ${rate(total(metrics))}`,
     total(logs) > 0 ? `logs ${rate(total(logs))}` : 'no log line in 15 min',
@@ -112,7 +116,7 @@ function queues(look: Look): Verdict {
   const text = `fullest queue: ${worst.metric['exporter'] ?? '?'} of ${worst.metric['collector'] ?? '?'} at ${percent(worst.value)}`;
   const more = {
     cause: 'the backend takes less than is sent, or does not answer',
-    fix: `look at the backend of ${worst.metric['exporter'] ?? 'the exporter'}; ${look.kubectl} logs deployment/${GATEWAY} --tail=50`,
+    fix: `look at the backend of ${worst.metric['exporter'] ?? 'the exporter'}; ${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --tail=50`,
   };
   if (worst.value >= 0.8) return fail(text, more);
   return worst.value >= 0.5 ? warn(text, more) : ok(`${text}, ${rows.length} queues`);
@@ -138,7 +142,7 @@ export const flowChecks: Check[] = [
     run: (look) =>
       judgeShare(look, shares(look, ACCEPTED, REFUSED, 'receiver'), 'refused', {
         cause: 'the memory_limiter is at work or a sending queue is full',
-        fix: `more replicas (opentelemetry-collector.replicaCount) or memory, then: genai-obs install; ${look.kubectl} logs -l app.kubernetes.io/component=collector --tail=20`,
+        fix: `more replicas (opentelemetry-collector.replicaCount) or memory, then: genai-obs install; ${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --tail=20`,
       }),
   }),
   col('16', 'Exporters lose nothing', {
@@ -151,7 +155,7 @@ export const flowChecks: Check[] = [
     run: (look) =>
       judgeShare(look, shares(look, SENT, FAILED, 'exporter'), 'failed to leave', {
         cause: 'the backend refuses the data or is out of reach: address, TLS, credentials, limits',
-        fix: `${look.kubectl} logs deployment/${GATEWAY} --since=15m | grep -i 'Exporting failed'`,
+        fix: `${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --since=15m | grep -i 'Exporting failed'`,
       }),
   }),
   col('17', 'Sending queues are not filling up', {

@@ -2,6 +2,7 @@ import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../..
 import { eachCollector, GATEWAY, pipelinesOf, typeOf } from '../helpers/collector-config.ts';
 import { checksOf, percent, plural, some } from '../helpers/define.ts';
 import { arr, num, rec, str } from '../helpers/json.ts';
+import { configObject, resourceOf, workloadObject } from '../helpers/place.ts';
 import { podsOf, workloadKey, workloadOf } from '../helpers/pods.ts';
 
 const col = checksOf('COL');
@@ -14,7 +15,7 @@ function used(config: unknown, type: string): string[] {
 function sampling(look: Look): Verdict {
   const config = look.fact(`config:${GATEWAY}`);
   const wanted = look.config.genai.sampling.rate;
-  const object = `ConfigMap ${look.namespace}/${GATEWAY}`;
+  const object = configObject(look, GATEWAY);
   const policies = used(config, 'tail_sampling').flatMap((name) => arr(config, 'processors', name, 'policies'));
   const shares = used(config, 'probabilistic_sampler').map((name) => (num(config, 'processors', name, 'sampling_percentage') ?? 0) / 100);
   if (!shares.length && !policies.length) return ok('every trace is stored: no sampler in the pipelines');
@@ -45,10 +46,10 @@ function tail(look: Look): Verdict {
       ),
     );
     if (replicas > 1 && !balanced) {
-      return fail(`tail_sampling in ${plural(replicas, 'replica')} of ${id} without balancing by trace id`, {
+      return fail(`tail_sampling in ${plural(replicas, 'replica')} of ${look.place(id).workload.name} without balancing by trace id`, {
         cause: 'spans of one trace meet different replicas, each decides on a part',
-        fix: `put a tier with the load_balancing exporter in front, or: ${look.kubectl} scale deployment/${id} --replicas=1`,
-        object: `Deployment ${look.namespace}/${id}`,
+        fix: `put a tier with the load_balancing exporter in front, or: ${look.kubectlFor(id)} scale ${resourceOf(look, id)} --replicas=1`,
+        object: workloadObject(look, id),
       });
     }
   }

@@ -1,23 +1,24 @@
 import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
 import {
   AGAIN,
-  configObject,
+  type CollectorId,
   configReads,
   eachCollector,
   enabledCollectors,
   expectedTarget,
   firstContainer,
   GATEWAY,
+  gatewayTarget,
   has,
   limiterBytes,
   pipelinesOf,
-  serviceName,
   type Target,
   targetsOf,
   typeOf,
 } from '../helpers/collector-config.ts';
 import { checksOf, percent, some } from '../helpers/define.ts';
 import { arr, at, num, str, strings } from '../helpers/json.ts';
+import { configObject, meansService, resourceOf, serviceAt } from '../helpers/place.ts';
 import { workloadKey, workloadOf } from '../helpers/pods.ts';
 import { bytes, gib } from '../helpers/storage.ts';
 
@@ -27,6 +28,7 @@ function limiters(look: Look): Verdict {
   const seen: string[] = [];
   let late: Verdict | undefined;
   for (const { id, config } of eachCollector(look)) {
+    const who = look.place(id).workload.name;
     const limit = bytes(str(firstContainer(workloadOf(look, id)), 'resources', 'limits', 'memory'));
     const settings = at(config, 'processors', 'memory_limiter');
     const object = configObject(look, id);
@@ -34,20 +36,20 @@ function limiters(look: Look): Verdict {
       ({ receivers, processors }) => !receivers.some((name) => has(config, 'connectors', name)) && typeOf(processors[0] ?? '') !== 'memory_limiter',
     );
     if (!settings || missing.length)
-      return fail(`${id}: ${settings ? `memory_limiter is not the first processor of ${some(missing.map(({ name }) => name))}` : 'no memory_limiter'}`, {
+      return fail(`${who}: ${settings ? `memory_limiter is not the first processor of ${some(missing.map(({ name }) => name))}` : 'no memory_limiter'}`, {
         cause: 'the configuration was changed',
         fix: AGAIN,
         object,
       });
     const hard = limiterBytes(settings, limit);
     if (hard === undefined)
-      return fail(`${id}: memory_limiter has no limit that can be computed, container limit ${limit ? gib(limit) : 'absent'}`, {
+      return fail(`${who}: memory_limiter has no limit that can be computed, container limit ${limit ? gib(limit) : 'absent'}`, {
         cause: 'a percentage needs a memory limit of the container',
         fix: AGAIN,
         object,
       });
     const share = limit ? hard / limit : 0;
-    const text = `${id} ${gib(hard)}${limit ? ` of ${gib(limit)} (${percent(share)})` : ''}`;
+    const text = `${who} ${gib(hard)}${limit ? ` of ${gib(limit)} (${percent(share)})` : ''}`;
     const more = {
       cause: 'the limiter acts after the kernel has killed the process',
       fix: 'lower limit_percentage to 75, or raise the memory limit of the container: genai-obs install',
@@ -61,11 +63,13 @@ function limiters(look: Look): Verdict {
 }
 
 /** Is there a Service with this port? Other clusters and namespaces cannot be judged from here. */
-function deadEnd(look: Look, id: string, target: Target): string | undefined {
-  const name = serviceName(target.host, look.namespace);
-  if (name === undefined || target.host.includes('${')) return undefined;
-  const service = look.find('Service', name);
-  const to = `exporter ${target.exporter} of ${id} sends ${target.signals.join(' and ')} to ${target.endpoint}`;
+function deadEnd(look: Look, id: CollectorId, target: Target): string | undefined {
+  const { namespace, workload } = look.place(id);
+  const at = serviceAt(target.host, namespace);
+  if (!at || !look.namespaces.includes(at.namespace) || target.host.includes('${')) return undefined;
+  const name = at.namespace === namespace ? at.name : `${at.namespace}/${at.name}`;
+  const service = look.find('Service', at.name, at.namespace);
+  const to = `exporter ${target.exporter} of ${workload.name} sends ${target.signals.join(' and ')} to ${target.endpoint}`;
   if (!service) return `${to}, but there is no Service ${name}`;
   const ports = arr(service, 'spec', 'ports').map((port) => num(port, 'port'));
   return ports.includes(target.port) ? undefined : `${to}, but Service ${name} has no port ${target.port} (it has ${ports.join(', ')})`;
@@ -76,9 +80,11 @@ function wired(look: Look): Verdict {
   for (const { id, config } of eachCollector(look)) {
     const targets = targetsOf(config);
     const object = configObject(look, id);
+    const { namespace, workload } = look.place(id);
+    const wanted = (signal: string) => (id === GATEWAY ? expectedTarget(look, signal) : gatewayTarget(look, id));
     for (const target of targets) {
       const dead = deadEnd(look, id, target);
-      const should = target.signals.map((signal) => (id === GATEWAY ? expectedTarget(signal, look.config)?.endpoint : `${GATEWAY}:4317`)).find(Boolean);
+      const should = target.signals.map((signal) => wanted(signal)?.endpoint).find(Boolean);
       if (dead)
         return fail(dead, {
           cause: 'the endpoint in the exporter is wrong',
@@ -88,17 +94,20 @@ function wired(look: Look): Verdict {
     }
     const signals = id === GATEWAY ? ['traces', 'metrics', 'logs'] : [...new Set(pipelinesOf(config).map(({ signal }) => signal))];
     for (const signal of signals) {
-      const want = id === GATEWAY ? expectedTarget(signal, look.config) : { service: GATEWAY, endpoint: `${GATEWAY}:4317` };
+      const want = wanted(signal);
       if (!want) continue;
       const senders = targets.filter((target) => target.signals.includes(signal));
-      const right = senders.find((target) => serviceName(target.host, look.namespace) === want.service && pathFits(target.endpoint, want.endpoint));
+      const right = senders.find((target) => meansService(target.host, look.place(want.id), namespace) && pathFits(target.endpoint, want.endpoint));
       const instead = senders.map(({ exporter, endpoint }) => `${exporter} → ${endpoint}`);
       if (!right)
-        return fail(`${id} does not send ${signal} to ${want.endpoint}; it has ${instead.length ? some(instead) : 'no exporter for it but debug or none'}`, {
-          cause: `the pipeline of ${signal} lacks the exporter, or its endpoint is wrong`,
-          fix: AGAIN,
-          object,
-        });
+        return fail(
+          `${workload.name} does not send ${signal} to ${want.endpoint}; it has ${instead.length ? some(instead) : 'no exporter for it but debug or none'}`,
+          {
+            cause: `the pipeline of ${signal} lacks the exporter, or its endpoint is wrong`,
+            fix: AGAIN,
+            object,
+          },
+        );
       if (id === GATEWAY) expected.push(`${signal} → ${right.endpoint}`);
     }
   }
@@ -117,7 +126,7 @@ export const wiringChecks: Check[] = [
       "The memory_limiter must be the first processor of every pipeline that receives from outside, with a limit of at most 80 % of the container's memory limit; between 80 and 100 % it warns, above or without it fails. Data that is refused stays with the sender and is sent again; a killed collector loses what it holds.",
     sources: '000-SCALE-02, 001-CFG-05, 001-COL-04, 003-COL-04, 003-COL-14, 004-TRB-01, 004-TUNE-01',
     dependsOn: ['COL-05'],
-    reads: (config) => [...configReads(config), ...enabledCollectors(config).map(workloadKey)],
+    reads: (config) => [...configReads(config), ...enabledCollectors(config).map((id) => workloadKey(id))],
     run: limiters,
   }),
   col('18', 'Pipelines lead to the backends', {
@@ -145,7 +154,7 @@ export const wiringChecks: Check[] = [
           fix: AGAIN,
           object: configObject(look, GATEWAY),
         });
-      return ok(`zpages at ${endpoint}: ${look.kubectl} port-forward deployment/${GATEWAY} 55679`);
+      return ok(`zpages at ${endpoint}: ${look.kubectlFor(GATEWAY)} port-forward ${resourceOf(look, GATEWAY)} 55679`);
     },
   }),
 ];

@@ -1,9 +1,9 @@
-import { CATALOG } from '../../components/catalog.ts';
-import { type Check, fail, type FactKey, type Look, ok, skip, warn } from '../../doctor/types.ts';
+import { type Check, fail, type Look, ok, skip, warn } from '../../doctor/types.ts';
 import type { Config } from '../../profile/schema.ts';
-import { CLUSTER, enabledCollectors, GATEWAY, NODE } from '../helpers/collector-config.ts';
-import { checksOf, plural, some } from '../helpers/define.ts';
+import { CLUSTER, type CollectorId, enabledCollectors, GATEWAY, NODE } from '../helpers/collector-config.ts';
+import { checksOf, plural, type Read, some } from '../helpers/define.ts';
 import { num, str } from '../helpers/json.ts';
+import { listIn, resourceOf, workloadObject } from '../helpers/place.ts';
 import { condition, containersOf, podsOf, workloadKey } from '../helpers/pods.ts';
 import { ago, CLOCK_READS, now, recentLines, settledFor } from '../helpers/time.ts';
 import { essence, oomKilled } from '../helpers/trouble.ts';
@@ -12,8 +12,8 @@ import { workloadReads, workloadVerdict } from '../helpers/workload.ts';
 const col = checksOf('COL');
 const DAY = 86_400;
 
-function allCollectors(config: Config): FactKey[] {
-  return enabledCollectors(config).flatMap((id) => [workloadKey(id), `logs:${id}`]);
+function eachOf(config: Config, read: (id: CollectorId) => Read): Read[] {
+  return enabledCollectors(config).map(read);
 }
 
 /** Restarts as a number per day, judged over at least one day so that a restart while the stack came up is none. */
@@ -35,7 +35,7 @@ function restarts(look: Look) {
       state.memoryLimit,
       `${plural(state.restarts, 'restart')}, last ${ago((time - state.ended.at) / 1000)} ago`,
     );
-    return fail(evidence, { cause, fix, object: `Pod ${look.namespace}/${pod.metadata.name}` });
+    return fail(evidence, { cause, fix, object: `Pod ${look.place(id).namespace}/${pod.metadata.name}` });
   }
   const looping = seen.find(({ state }) => state.waiting.reason === 'CrashLoopBackOff');
   const rates = seen.map((one) => ({ ...one, rate: restartsPerDay(one.state.restarts, (time - Date.parse(one.pod.metadata.creationTimestamp ?? '')) / 1000) }));
@@ -44,8 +44,8 @@ function restarts(look: Look) {
   const name = worst.pod.metadata.name;
   const more = {
     cause: `container ${worst.state.name} ends with ${worst.state.ended.reason || 'an error'}, exit code ${worst.state.ended.exitCode ?? '?'}`,
-    fix: `${look.kubectl} logs ${name} -c ${worst.state.name} --previous`,
-    object: `Pod ${look.namespace}/${name}`,
+    fix: `${look.kubectlFor(worst.id)} logs ${name} -c ${worst.state.name} --previous`,
+    object: `Pod ${look.place(worst.id).namespace}/${name}`,
   };
   if (looping) return fail(`${name} is in CrashLoopBackOff, ${plural(worst.state.restarts, 'restart')}`, more);
   const evidence = `at most ${plural(worst.state.restarts, 'restart')} (${name}) in ${plural(seen.length, 'container')}, none OOMKilled within a day`;
@@ -58,7 +58,7 @@ const TROUBLE = /\t(error|fatal|panic)\t|"level":"(error|fatal)"|Exporting faile
 /** By exporter or component, so that one dead backend is one line. */
 function errorLines(look: Look) {
   const settled = settledFor(look);
-  const lines = enabledCollectors(look.config).flatMap((id) => recentLines(look, id, settled, TROUBLE));
+  const lines = enabledCollectors(look.config).flatMap((id) => recentLines(look, id, settled, TROUBLE).map((line) => ({ ...line, id })));
   if (!lines.length)
     return ok(settled < 1200 ? 'no error line since the stack has settled' : 'no error line of the last 15 min in the last 200 lines of each collector');
   const groups = new Map<string, number>();
@@ -70,7 +70,10 @@ function errorLines(look: Look) {
   const last = lines.sort((a, b) => a.time - b.time).at(-1);
   const said = /"error": ?"((?:\\.|[^"\\])*)/.exec(last?.text ?? '')?.[1] ?? essence(last?.text ?? '');
   const evidence = `${plural(lines.length, 'error line')} in 15 min: ${some(list)}; the last in ${last?.from ?? ''}: ${said.slice(0, 180)}`;
-  const more = { cause: cause(said), fix: `${look.kubectl} logs ${last?.from.split('/')[0] ?? ''} --since=15m | grep -i -e error -e 'Exporting failed'` };
+  const more = {
+    cause: cause(said),
+    fix: `${look.kubectlFor(last?.id ?? GATEWAY)} logs ${last?.from.split('/')[0] ?? ''} --since=15m | grep -i -e error -e 'Exporting failed'`,
+  };
   return lines.length > 20 || lines.some(({ text }) => /Permanent error|not retryable|Dropping data/.test(text)) ? fail(evidence, more) : warn(evidence, more);
 }
 
@@ -86,7 +89,7 @@ function cause(text: string): string {
 export const workloadChecks: Check[] = [
   col('01', 'Node collectors run on every node', {
     about:
-      'The DaemonSet opentelemetry-node-collector must be ready on every node that it wants. A node without one sends no container logs, host or kubelet metrics. The finding names what keeps the pod from being ready; re-applying with `genai-obs install` puts back what was changed by hand.',
+      'The DaemonSet of the node collectors must be ready on every node that it wants. A node without one sends no container logs, host or kubelet metrics. The finding names what keeps the pod from being ready; re-applying with `genai-obs install` puts back what was changed by hand.',
     sources: '004-MNT-01, 004-P2-02',
     needs: [NODE],
     dependsOn: ['COL-05', 'COL-06'],
@@ -107,7 +110,7 @@ export const workloadChecks: Check[] = [
       'A collector that is killed loses what it holds in memory. Fewer than 3 restarts a day pass, more warn, a crash loop or an out-of-memory kill within a day fails. Raise the memory limit, or lower the memory_limiter so that it refuses data before the kernel kills the process.',
     sources: '003-TRB-01, 003-TRB-07, 004-TRB-01',
     dependsOn: ['COL-01', 'COL-02'],
-    reads: (config) => [...CLOCK_READS, ...allCollectors(config).filter((key) => !key.startsWith('logs:'))],
+    reads: (config) => [...CLOCK_READS, ...eachOf(config, workloadKey)],
     run: restarts,
   }),
   col('04', 'Collector logs show no errors', {
@@ -115,7 +118,7 @@ export const workloadChecks: Check[] = [
       'Reads the last 200 lines of each collector and groups error lines and failed exports by component. Lines of the first five minutes after a start are left out, because backends may come up later than their senders, and so are lines older than 15 minutes. More than 20 lines, or one permanent error (data that was dropped), fail.',
     sources: '000-TRB-01, 001-QS-05, 003-COL-17, 003-TRB-02, 004-TRB-01, 004-TRB-03',
     dependsOn: ['COL-05', 'COL-18', 'COL-06', 'TEMPO-03', 'LOKI-05', 'PROM-08', 'COL-02', 'COL-01', 'TEMPO-01', 'LOKI-01', 'PROM-01', 'PROM-07'],
-    reads: (config) => [...CLOCK_READS, ...allCollectors(config).filter((key) => key.startsWith('logs:'))],
+    reads: (config) => [...CLOCK_READS, ...eachOf(config, (id) => `logs:${id}`)],
     run: errorLines,
   }),
   col('25', 'Autoscaling works and replicas are spread', {
@@ -126,17 +129,19 @@ export const workloadChecks: Check[] = [
     dependsOn: ['COL-02'],
     reads: ['k8s:HorizontalPodAutoscaler', 'k8s:Pod', workloadKey(GATEWAY)],
     run: (look) => {
-      const target = CATALOG[GATEWAY].workload.name;
-      const scaler = look.list('HorizontalPodAutoscaler').find((one) => str(one, 'spec', 'scaleTargetRef', 'name') === target);
+      const { namespace, workload, chart } = look.place(GATEWAY);
+      // The operator scales its resource, and that the workload.
+      const targets = chart === 'opentelemetry-operator' ? [workload.name, workload.name.replace(/-collector$/, '')] : [workload.name];
+      const scaler = listIn(look, 'HorizontalPodAutoscaler', namespace).find((one) => targets.includes(str(one, 'spec', 'scaleTargetRef', 'name') ?? ''));
       if (!scaler) return skip('no HorizontalPodAutoscaler scales the gateway: replicas are fixed by opentelemetry-collector.replicaCount');
-      const object = `HorizontalPodAutoscaler ${look.namespace}/${scaler.metadata.name}`;
+      const object = `HorizontalPodAutoscaler ${namespace}/${scaler.metadata.name}`;
       const pending = podsOf(look, GATEWAY)
         .filter((pod) => str(pod, 'status', 'phase') === 'Pending')
         .map((pod) => pod.metadata.name);
       if (pending.length)
         return fail(`${plural(pending.length, 'gateway pod')} Pending: ${some(pending)}`, {
           cause: 'no node has room, or the spread over zones cannot be met',
-          fix: `${look.kubectl} describe pod ${pending[0] ?? ''}`,
+          fix: `${look.kubectlFor(GATEWAY)} describe pod ${pending[0] ?? ''}`,
           object,
         });
       const active = condition(scaler, 'ScalingActive');
@@ -158,7 +163,7 @@ export const workloadChecks: Check[] = [
     dependsOn: ['COL-05', 'COL-06'],
     reads: (config) => [
       ...workloadReads(CLUSTER),
-      ...enabledCollectors(config).flatMap((id): FactKey[] => [`config:${id}`, workloadKey(id)]),
+      ...enabledCollectors(config).flatMap((id): Read[] => [`config:${id}`, workloadKey(id)]),
       ...(config.prometheus.enabled ? [DUPLICATES] : []),
     ],
     run: clusterOnce,
@@ -178,13 +183,13 @@ function clusterOnce(look: Look) {
     return receives ? [{ id, count: elected ? Math.min(1, running) : running }] : [];
   });
   const total = active.reduce((sum, { count }) => sum + count, 0);
-  const list = active.map(({ id, count }) => `${id} ${count}`).join(', ') || 'none';
-  const fix = `genai-obs install   # one replica; at once: ${look.kubectl} scale deployment/${CLUSTER} --replicas=1`;
+  const list = active.map(({ id, count }) => `${look.place(id).workload.name} ${count}`).join(', ') || 'none';
+  const fix = `genai-obs install   # one replica; at once: ${look.kubectlFor(CLUSTER)} scale ${resourceOf(look, CLUSTER)} --replicas=1`;
   if (total > 1)
     return fail(`${total} active k8s_cluster receivers: ${list}`, {
       cause: 'every replica collects the whole cluster',
       fix,
-      object: `Deployment ${look.namespace}/${CLUSTER}`,
+      object: workloadObject(look, CLUSTER),
     });
   // Cluster metrics go nowhere else; the pod is still there for the events.
   if (total === 0 && !look.config.prometheus.enabled) return ok(`${own.evidence}; no Prometheus, so no cluster metrics are collected`);

@@ -1,36 +1,36 @@
-import { CATALOG } from '../../components/catalog.ts';
 import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
-import { checksOf, grafanaBody, notHere, oneLine, plural, some } from '../helpers/define.ts';
+import { checksOf, grafanaBody, httpOf, notHere, oneLine, plural, some } from '../helpers/define.ts';
 import { arr, at, num, rec, str } from '../helpers/json.ts';
+import { listIn, resourceOf, serviceObject, workloadObject } from '../helpers/place.ts';
 import { workloadKey, workloadOf } from '../helpers/pods.ts';
 import { serviceReads, serviceVerdict } from '../helpers/service.ts';
-import { CLAIM_READS, claimVerdict } from '../helpers/storage.ts';
+import { CLAIM_READS, claimVerdict, hasVolume } from '../helpers/storage.ts';
 import { now } from '../helpers/time.ts';
 import { workloadReads, workloadVerdict } from '../helpers/workload.ts';
 
 const graf = checksOf('GRAF');
-const SERVICE = CATALOG.grafana.service.name;
 const SECRET = 'grafana-admin';
 const KEYS = ['admin-user', 'admin-password'];
-const OBJECT = (look: Look) => `StatefulSet ${look.namespace}/${CATALOG.grafana.workload.name}`;
+const OBJECT = (look: Look) => workloadObject(look, 'grafana');
 
 /** Sets Grafana's password to that of the Secret; the password is in no argument. */
 function resetPassword(look: Look): string {
-  return `${look.kubectl} get secret ${SECRET} -o jsonpath='{.data.admin-password}' | base64 -d | ${look.kubectl} exec -i statefulset/${CATALOG.grafana.workload.name} -- grafana cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin`;
+  const kubectl = look.kubectlFor('grafana');
+  return `${kubectl} get secret ${SECRET} -o jsonpath='{.data.admin-password}' | base64 -d | ${kubectl} exec -i ${resourceOf(look, 'grafana')} -- grafana cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin`;
 }
 
 function exposure(look: Look): Verdict {
-  const service = look.find('Service', SERVICE);
-  if (!service)
-    return fail(`Service ${SERVICE} does not exist`, { cause: 'it was deleted', fix: 'genai-obs install', object: `Service ${look.namespace}/${SERVICE}` });
+  const { namespace, service: planned } = look.place('grafana');
+  const service = look.find('Service', planned.name, namespace);
+  const object = serviceObject(look, 'grafana');
+  if (!service) return fail(`Service ${planned.name} does not exist`, { cause: 'it was deleted', fix: 'genai-obs install', object });
   const type = str(service, 'spec', 'type') ?? 'ClusterIP';
   const wanted = look.config.grafana.service.type;
-  const object = `Service ${look.namespace}/${SERVICE}`;
-  const ingress = look.list('Ingress').find((one) => JSON.stringify(one['spec'] ?? '').includes(`"name":"${SERVICE}"`));
+  const ingress = listIn(look, 'Ingress', namespace).find((one) => JSON.stringify(one['spec'] ?? '').includes(`"name":"${planned.name}"`));
   const hosts = arr(ingress, 'spec', 'rules').flatMap((rule) => str(rule, 'host') ?? []);
   const by = ingress ? `; Ingress ${ingress.metadata.name} for ${some(hosts)}` : '';
   if (type !== wanted)
-    return warn(`Service ${SERVICE} is of type ${type}, the profile says ${wanted}`, {
+    return warn(`Service ${planned.name} is of type ${type}, the profile says ${wanted}`, {
       cause: 'it was changed by hand, or the profile was not applied',
       fix: 'genai-obs install',
       object,
@@ -38,14 +38,18 @@ function exposure(look: Look): Verdict {
   if (ingress && !arr(ingress, 'status', 'loadBalancer', 'ingress').length)
     return warn(`Ingress ${ingress.metadata.name} has no address yet`, {
       cause: 'no ingress controller serves its class',
-      fix: `${look.kubectl} describe ingress ${ingress.metadata.name}`,
-      object: `Ingress ${look.namespace}/${ingress.metadata.name}`,
+      fix: `${look.kubectlFor('grafana')} describe ingress ${ingress.metadata.name}`,
+      object: `Ingress ${namespace}/${ingress.metadata.name}`,
     });
   if (type === 'NodePort') {
     const port = num(arr(service, 'spec', 'ports')[0], 'nodePort');
     return port
       ? ok(`NodePort ${port} on every node${by}`)
-      : fail('the Service has no node port', { cause: 'the API server has assigned none', fix: `${look.kubectl} describe service ${SERVICE}`, object });
+      : fail('the Service has no node port', {
+          cause: 'the API server has assigned none',
+          fix: `${look.kubectlFor('grafana')} describe service ${planned.name}`,
+          object,
+        });
   }
   if (type === 'LoadBalancer') {
     const address = arr(service, 'status', 'loadBalancer', 'ingress').map((one) => str(one, 'ip') ?? str(one, 'hostname') ?? '');
@@ -53,7 +57,7 @@ function exposure(look: Look): Verdict {
       ? ok(`LoadBalancer ${some(address)}${by}`)
       : warn('the load balancer has no address yet', {
           cause: 'the cluster has no provider of load balancers, or it is still working',
-          fix: `${look.kubectl} describe service ${SERVICE}   # or grafana.service.type: ClusterIP`,
+          fix: `${look.kubectlFor('grafana')} describe service ${planned.name}   # or grafana.service.type: ClusterIP`,
           object,
         });
   }
@@ -61,8 +65,8 @@ function exposure(look: Look): Verdict {
 }
 
 function admin(look: Look): Verdict {
-  const secret = look.find('Secret', SECRET);
-  const object = `Secret ${look.namespace}/${SECRET}`;
+  const secret = look.find('Secret', SECRET, look.place('grafana').namespace);
+  const object = `Secret ${look.place('grafana').namespace}/${SECRET}`;
   if (!secret)
     return fail(`Secret ${SECRET} does not exist`, {
       cause: 'it was deleted',
@@ -84,7 +88,7 @@ function admin(look: Look): Verdict {
   if (arr(secret, 'weak').includes('admin-password'))
     return warn(`${login} logs in, with a password that everybody knows`, {
       cause: 'a default or a placeholder stands in the Secret',
-      fix: `${look.kubectl} delete secret ${SECRET} && genai-obs install   # then: ${resetPassword(look)}`,
+      fix: `${look.kubectlFor('grafana')} delete secret ${SECRET} && genai-obs install   # then: ${resetPassword(look)}`,
       object,
     });
   return ok(`${login} logs in with the password of Secret ${SECRET} (${num(secret, 'keys', 'admin-password') ?? 0} characters)`);
@@ -98,11 +102,10 @@ function persistent(look: Look): Verdict {
   if (replicas > 1)
     return fail(`${replicas} replicas, each with its own sqlite database`, {
       cause: 'sessions, users and alerts differ from replica to replica',
-      fix: `${look.kubectl} scale statefulset/${CATALOG.grafana.workload.name} --replicas=1   # more need a shared database`,
+      fix: `${look.kubectlFor('grafana')} scale ${resourceOf(look, 'grafana')} --replicas=1   # more need a shared database`,
       object: OBJECT(look),
     });
-  const claim = arr(workload, 'spec', 'template', 'spec', 'volumes').some((one) => str(one, 'persistentVolumeClaim', 'claimName'));
-  if (!claim)
+  if (!hasVolume(look, 'grafana'))
     return warn("Grafana's database lies in an emptyDir: users, preferences and own dashboards are gone with the pod", {
       cause: 'storage.enabled is false, or the volume was changed',
       fix: 'set storage.enabled to true in the profile, then: genai-obs install',
@@ -140,18 +143,22 @@ function contactPoints(look: Look): Verdict {
 const DAY_MS = 86_400_000;
 
 function certificate(look: Look): Verdict {
-  const ingress = look.list('Ingress').find((one) => arr(one, 'spec', 'tls').length && JSON.stringify(one['spec']).includes(`"name":"${SERVICE}"`));
+  const { namespace, service } = look.place('grafana');
+  const kubectl = look.kubectlFor('grafana');
+  const ingress = listIn(look, 'Ingress', namespace).find(
+    (one) => arr(one, 'spec', 'tls').length && JSON.stringify(one['spec']).includes(`"name":"${service.name}"`),
+  );
   if (!ingress) return skip('no Ingress with TLS serves Grafana');
   const name = str(arr(ingress, 'spec', 'tls')[0], 'secretName') ?? '';
-  const secret = look.find('Secret', name);
+  const secret = look.find('Secret', name, namespace);
   const missing = ['tls.crt', 'tls.key'].filter((key) => !num(rec(secret, 'keys'), key));
   const issuer = secret?.metadata.annotations?.['cert-manager.io/certificate-name'];
   const more = {
     cause: issuer ? `cert-manager has not renewed Certificate ${issuer}` : 'the certificate was not issued, or not renewed',
     fix: issuer
-      ? `${look.kubectl} describe certificate ${issuer}`
-      : `${look.kubectl} create secret tls ${name} --cert=FILE --key=FILE --dry-run=client -o yaml | kubectl apply -f -`,
-    object: `Secret ${look.namespace}/${name}`,
+      ? `${kubectl} describe certificate ${issuer}`
+      : `${kubectl} create secret tls ${name} --cert=FILE --key=FILE --dry-run=client -o yaml | ${kubectl} apply -f -`,
+    object: `Secret ${namespace}/${name}`,
   };
   if (missing.length) return fail(`Secret ${name} of Ingress ${ingress.metadata.name} lacks ${missing.join(' and ')}`, more);
   const until = Date.parse(str(secret, 'notAfter') ?? '');
@@ -165,7 +172,7 @@ function certificate(look: Look): Verdict {
 export const accessChecks: Check[] = [
   graf('01', 'Grafana is ready', {
     about:
-      'The StatefulSet grafana must have its pod ready. Telemetry is stored without it, nobody sees it. The finding names the cause: an unbound claim, an image, memory, a missing Secret or the line with which Grafana ended.',
+      'The workload of Grafana must have its pod ready. Telemetry is stored without it, nobody sees it. The finding names the cause: an unbound claim, an image, memory, a missing Secret or the line with which Grafana ended.',
     sources: 'derived (requirements, appendix 1)',
     needs: ['grafana'],
     reads: workloadReads('grafana'),
@@ -177,7 +184,7 @@ export const accessChecks: Check[] = [
     sources: '000-OPEN-04, 004-TRB-08',
     needs: ['grafana'],
     reads: serviceReads('grafana'),
-    run: (look) => serviceVerdict(look, 'grafana', [CATALOG.grafana.service.port]),
+    run: (look) => serviceVerdict(look, 'grafana'),
   }),
   graf('03', 'Grafana is exposed as planned', {
     about:
@@ -194,16 +201,16 @@ export const accessChecks: Check[] = [
     sources: 'derived (requirements, appendix 1)',
     needs: ['grafana'],
     dependsOn: ['GRAF-01', 'GRAF-02'],
-    reads: [`http:${SERVICE}:/api/health`],
+    reads: [httpOf('grafana', '/api/health')],
     run: (look) => {
-      const { status, body } = look.http(SERVICE, '/api/health');
+      const { status, body } = look.http('grafana', '/api/health');
       const database = str(body, 'database');
       if (status === 200 && database === 'ok') return ok(`database ok, version ${str(body, 'version') ?? '?'}`);
       return fail(
         `/api/health answers ${status}${database ? `, database ${database}` : `: ${oneLine(typeof body === 'string' ? body : JSON.stringify(body), 120)}`}`,
         {
           cause: database ? 'the database cannot be used: volume full, read-only or damaged' : 'no pod of Grafana answers',
-          fix: `${look.kubectl} logs statefulset/${CATALOG.grafana.workload.name} --tail=50`,
+          fix: `${look.kubectlFor('grafana')} logs ${resourceOf(look, 'grafana')} --tail=50`,
           object: OBJECT(look),
         },
       );

@@ -1,7 +1,7 @@
-import { CATALOG } from '../../components/catalog.ts';
-import { type Check, fail, type FactKey, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
-import { body, checksOf, grafanaBody, oneLine, plural, some } from '../helpers/define.ts';
+import { type Check, fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
+import { body, checksOf, grafanaBody, httpOf, oneLine, plural, some } from '../helpers/define.ts';
 import { arr, isRec, rec, str, strings } from '../helpers/json.ts';
+import { resourceOf, workloadObject } from '../helpers/place.ts';
 import { missingMetrics, syntaxProblem } from '../helpers/promql.ts';
 import { settledFor, CLOCK_READS } from '../helpers/time.ts';
 
@@ -9,7 +9,8 @@ const graf = checksOf('GRAF');
 const MAP = 'genai-dashboards';
 const SEARCH = '/api/search?type=dash-db&limit=5000';
 const PLUGINS = '/api/plugins';
-const NAMES: FactKey = `http:${CATALOG.prometheus.service.name}:/api/v1/label/__name__/values`;
+const NAMES = '/api/v1/label/__name__/values';
+const MAP_OBJECT = (look: Look) => `ConfigMap ${look.place('grafana').namespace}/${MAP}`;
 const LOGIN = ['GRAF-01', 'GRAF-02', 'GRAF-04', 'GRAF-05'];
 const AGAIN = 'genai-obs install   # phase dashboards';
 /** Used when the ConfigMap is gone: the least that must be there. */
@@ -25,7 +26,7 @@ export interface Board {
 /** Dashboards of the ConfigMap; `problem` is the first file that Grafana would not load. */
 export function boards(look: Look): { boards: Board[]; problem?: string } {
   const found: Board[] = [];
-  for (const [file, text] of Object.entries(rec(look.find('ConfigMap', MAP), 'data'))) {
+  for (const [file, text] of Object.entries(rec(look.find('ConfigMap', MAP, look.place('grafana').namespace), 'data'))) {
     let content: unknown;
     try {
       content = JSON.parse(String(text));
@@ -48,8 +49,8 @@ function panelsOf(content: unknown): unknown[] {
 }
 
 function valid(look: Look): Verdict {
-  const object = `ConfigMap ${look.namespace}/${MAP}`;
-  if (!look.find('ConfigMap', MAP))
+  const object = MAP_OBJECT(look);
+  if (!look.find('ConfigMap', MAP, look.place('grafana').namespace))
     return fail(`ConfigMap ${MAP} does not exist`, { cause: 'it was deleted; Grafana removes the dashboards with it', fix: AGAIN, object });
   const { boards: found, problem } = boards(look);
   if (problem) return fail(problem, { cause: 'it was edited by hand', fix: AGAIN, object });
@@ -65,8 +66,8 @@ function expectedBoards(look: Look): Verdict {
   if (!missing.length) return ok(`${uids.length} of ${uids.length} dashboards in Grafana: ${uids.join(', ')}`);
   const more = {
     cause: 'the ConfigMap is not mounted, or Grafana could not load the file',
-    fix: `${AGAIN}; then: ${look.kubectl} rollout restart statefulset/grafana && ${look.kubectl} logs statefulset/grafana | grep -i provisioning`,
-    object: `ConfigMap ${look.namespace}/${MAP}`,
+    fix: `${AGAIN}; then: ${look.kubectlFor('grafana')} rollout restart ${resourceOf(look, 'grafana')} && ${look.kubectlFor('grafana')} logs ${resourceOf(look, 'grafana')} | grep -i provisioning`,
+    object: MAP_OBJECT(look),
   };
   const text = `${missing.length} of ${uids.length} dashboards are not in Grafana: ${some(missing)}`;
   return missing.length === uids.length ? fail(text, more) : warn(text, more);
@@ -94,9 +95,9 @@ function plain(expr: string): string {
 }
 
 function panelQueries(look: Look): Verdict {
-  const known = new Set(strings(body(look, CATALOG.prometheus.service.name, '/api/v1/label/__name__/values'), 'data'));
+  const known = new Set(strings(body(look, 'prometheus', NAMES), 'data'));
   const all = boards(look).boards.flatMap(queriesOf);
-  const object = `ConfigMap ${look.namespace}/${MAP}`;
+  const object = MAP_OBJECT(look);
   const broken = all.map((query) => ({ ...query, problem: syntaxProblem(query.expr) })).filter(({ problem }) => problem);
   if (broken[0])
     return fail(
@@ -141,7 +142,7 @@ function plugins(look: Look): Verdict {
   return warn(`not loaded: ${some(missing)}`, {
     cause: 'the image lacks the plugin, or it must be installed',
     fix: 'use panels of the image, or an image with the plugin: global.imageRegistry',
-    object: `StatefulSet ${look.namespace}/grafana`,
+    object: workloadObject(look, 'grafana'),
   });
 }
 
@@ -161,7 +162,7 @@ export const dashboardChecks: Check[] = [
     sources: '001-DASH-01, 001-DASH-02, 001-DASH-03, 001-DASH-04, 002-SUM-01, 002-SUM-04, 003-D1-01',
     needs: ['grafana', 'prometheus'],
     dependsOn: ['GRAF-13', 'PROM-01', 'PROM-03', 'PROM-04', 'PROM-19', 'PROM-13', 'COL-14'],
-    reads: ['k8s:ConfigMap', NAMES, ...CLOCK_READS],
+    reads: ['k8s:ConfigMap', httpOf('prometheus', NAMES), ...CLOCK_READS],
     run: panelQueries,
   }),
   graf('13', 'Dashboard files are valid', {

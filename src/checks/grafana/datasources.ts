@@ -1,9 +1,9 @@
 import { parse } from 'yaml';
-import { CATALOG } from '../../components/catalog.ts';
 import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import { checksOf, grafanaBody, oneLine, plural, some } from '../helpers/define.ts';
 import { arr, at, leaves, rec, str } from '../helpers/json.ts';
+import { hostAndPort, meansService, resourceOf, urlFor, workloadObject } from '../helpers/place.ts';
 import { workloadKey, workloadOf } from '../helpers/pods.ts';
 
 const graf = checksOf('GRAF');
@@ -25,22 +25,29 @@ function health(uid: string): string {
 }
 
 /** As Grafana reaches the backend from its own namespace. */
-function urlOf(id: Backend): string {
-  const { name, port } = CATALOG[id].service;
-  return `http://${name}${port === 80 ? '' : `:${port}`}`;
+function urlOf(look: Look, id: Backend): string {
+  return urlFor(look.place(id), look.place('grafana').namespace);
 }
+
+function leadsTo(look: Look, url: string, id: Backend): boolean {
+  const { host, port } = hostAndPort(url);
+  const place = look.place(id);
+  return meansService(host, place, look.place('grafana').namespace) && port === place.service.port;
+}
+
+const MAP_OBJECT = (look: Look) => `ConfigMap ${look.place('grafana').namespace}/${MAP}`;
 
 /** Datasources of the ConfigMap; throws what the YAML parser says. */
 function provisioned(look: Look): unknown[] {
-  const map = look.find('ConfigMap', MAP);
+  const map = look.find('ConfigMap', MAP, look.place('grafana').namespace);
   return Object.entries(rec(map, 'data'))
     .filter(([key]) => /\.ya?ml$/.test(key))
     .flatMap(([, text]) => arr(parse(String(text), { logLevel: 'error' }), 'datasources'));
 }
 
 function configMap(look: Look): Verdict {
-  const object = `ConfigMap ${look.namespace}/${MAP}`;
-  if (!look.find('ConfigMap', MAP))
+  const object = MAP_OBJECT(look);
+  if (!look.find('ConfigMap', MAP, look.place('grafana').namespace))
     return fail(`ConfigMap ${MAP} does not exist`, { cause: 'it was deleted; Grafana forgets its datasources at the next start', fix: AGAIN, object });
   let found: unknown[];
   try {
@@ -60,10 +67,10 @@ function configMap(look: Look): Verdict {
   if (incomplete.length) return fail(`${some(incomplete)} in ${MAP} lack uid, url or type`, { cause: 'it was edited by hand', fix: AGAIN, object });
   const mounted = arr(workloadOf(look, 'grafana'), 'spec', 'template', 'spec', 'volumes').some((one) => str(one, 'configMap', 'name') === MAP);
   if (!mounted)
-    return fail(`the StatefulSet grafana does not mount ${MAP}`, {
+    return fail(`the ${look.place('grafana').workload.kind} ${look.place('grafana').workload.name} does not mount ${MAP}`, {
       cause: 'the workload was changed',
       fix: 'genai-obs install',
-      object: `StatefulSet ${look.namespace}/grafana`,
+      object: workloadObject(look, 'grafana'),
     });
   return ok(`${plural(found.length, 'datasource')} in ${MAP}, mounted: ${uids.join(', ')}`);
 }
@@ -71,13 +78,15 @@ function configMap(look: Look): Verdict {
 function everyDatasource(look: Look): Verdict {
   const live = arr(grafanaBody(look, LIST));
   const good: string[] = [];
+  const kubectl = look.kubectlFor('grafana');
+  const grafana = resourceOf(look, 'grafana');
   for (const id of backends(look.config)) {
     const source = live.find((one) => str(one, 'uid') === id);
-    const object = `ConfigMap ${look.namespace}/${MAP}`;
+    const object = MAP_OBJECT(look);
     if (!source)
       return fail(`Grafana has no datasource with uid ${id}; it has ${some(live.map((one) => str(one, 'uid') ?? '?')) || 'none'}`, {
         cause: 'it was not provisioned, or under another uid',
-        fix: `${AGAIN}; then: ${look.kubectl} rollout restart statefulset/grafana`,
+        fix: `${AGAIN}; then: ${kubectl} rollout restart ${grafana}`,
         object,
       });
     const answer = look.grafana(health(id));
@@ -87,12 +96,13 @@ function everyDatasource(look: Look): Verdict {
     }
     const url = str(source, 'url') ?? '';
     const said = oneLine(str(answer.body, 'message') ?? JSON.stringify(answer.body ?? ''), 160);
-    const wrong = url.replace(/\/+$/, '').replace(/:80$/, '') !== urlOf(id) && !url.includes(`${CATALOG[id].service.name}.${look.namespace}`);
-    return fail(`datasource ${str(source, 'name') ?? id} at ${url} answers ${answer.status}: ${said}${wrong ? `; its URL should be ${urlOf(id)}` : ''}`, {
-      cause: wrong ? `the URL ${url} does not lead to ${CATALOG[id].title}` : `Grafana does not get through to ${CATALOG[id].title}`,
+    const { title } = look.place(id);
+    const wrong = !leadsTo(look, url, id);
+    return fail(`datasource ${str(source, 'name') ?? id} at ${url} answers ${answer.status}: ${said}${wrong ? `; its URL should be ${urlOf(look, id)}` : ''}`, {
+      cause: wrong ? `the URL ${url} does not lead to ${title}` : `Grafana does not get through to ${title}`,
       fix: wrong
-        ? `genai-obs install   # sets the URL back to ${urlOf(id)}; then: ${look.kubectl} rollout restart statefulset/grafana`
-        : `${look.kubectl} logs statefulset/grafana --tail=50`,
+        ? `genai-obs install   # sets the URL back to ${urlOf(look, id)}; then: ${kubectl} rollout restart ${grafana}`
+        : `${kubectl} logs ${grafana} --tail=50`,
       object,
     });
   }
@@ -104,14 +114,17 @@ function queryUp(look: Look): Verdict {
   const count = arr(answer.body, 'data', 'result').length;
   if (answer.status === 200 && str(answer.body, 'status') === 'success') {
     if (count) return ok(`query up through the datasource: ${plural(count, 'series')}`);
-    return warn('query up through the datasource: no series', { cause: 'Prometheus has no targets yet', fix: `${look.kubectl} get pods   # then PROM-04` });
+    return warn('query up through the datasource: no series', {
+      cause: 'Prometheus has no targets yet',
+      fix: `${look.kubectlFor('prometheus')} get pods   # then PROM-04`,
+    });
   }
   return fail(
     `query up through the datasource answers ${answer.status}: ${oneLine(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body ?? ''), 160)}`,
     {
       cause: 'Grafana does not get through to Prometheus',
-      fix: `${look.kubectl} logs statefulset/grafana --tail=50`,
-      object: `ConfigMap ${look.namespace}/${MAP}`,
+      fix: `${look.kubectlFor('grafana')} logs ${resourceOf(look, 'grafana')} --tail=50`,
+      object: MAP_OBJECT(look),
     },
   );
 }
@@ -132,7 +145,7 @@ function linksResolve(look: Look): Verdict {
     return fail(`links that lead nowhere: ${some(dangling.map(({ from, field, uid }) => `${from} ${field} → ${uid}`))}`, {
       cause: 'a datasource has another uid than its links say',
       fix: AGAIN,
-      object: `ConfigMap ${look.namespace}/${MAP}`,
+      object: MAP_OBJECT(look),
     });
   return ok(`${plural(all.length, 'link')} between ${plural(live.length, 'datasource')} resolve`);
 }
@@ -165,7 +178,7 @@ function correlation(look: Look): Verdict {
     return warn(`not working: ${missing.join(', ')}`, {
       cause: 'the datasource lacks the link, or its pattern does not find a trace id',
       fix: AGAIN,
-      object: `ConfigMap ${look.namespace}/${MAP}`,
+      object: MAP_OBJECT(look),
     });
   return ok('log → trace by label trace_id and by text, trace → logs by trace id');
 }

@@ -1,7 +1,8 @@
-import { CATALOG } from '../../components/catalog.ts';
+import { hostOf } from '../../components/catalog.ts';
 import type { FactKey, Look } from '../../doctor/types.ts';
 import type { ComponentId, Config } from '../../profile/schema.ts';
 import { arr, at, isRec, num, rec, str, strings } from './json.ts';
+import { hostAndPort, urlFor } from './place.ts';
 
 export const COLLECTORS = ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const;
 export type CollectorId = (typeof COLLECTORS)[number];
@@ -59,32 +60,26 @@ export function targetsOf(config: unknown): Target[] {
     const signals = pipelines.filter((pipeline) => pipeline.exporters.includes(exporter)).map(({ signal }) => signal);
     const endpoint = str(settings, 'endpoint');
     if (!endpoint || !signals.length || typeOf(exporter) === 'prometheus') return [];
-    return [{ exporter, signals: [...new Set(signals)], endpoint, ...hostOf(endpoint) }];
+    return [{ exporter, signals: [...new Set(signals)], endpoint, ...hostAndPort(endpoint) }];
   });
 }
 
-function hostOf(endpoint: string): { host: string; port: number } {
-  const [, scheme = '', rest = ''] = /^(?:([a-z]+):\/\/)?([^/]+)/.exec(endpoint) ?? [];
-  const [host = '', port] = rest.split(':');
-  return { host, port: port ? Number(port) : scheme === 'https' ? 443 : scheme === 'http' ? 80 : 4317 };
-}
-
-/** Name of the Service in our namespace; undefined for another namespace or an address outside. */
-export function serviceName(host: string, namespace: string): string | undefined {
-  const [name = '', ns, ...more] = host.split('.');
-  if (ns === undefined) return name;
-  return ns === namespace && (more.length === 0 || more[0] === 'svc') ? name : undefined;
-}
-
-/** A backend that a signal should reach, and the endpoint with which our templates send there. */
-export function expectedTarget(signal: string, config: Config): { id: ComponentId; service: string; endpoint: string } | undefined {
+/** A backend that a signal of the gateway should reach, and the endpoint with which it is sent there. */
+export function expectedTarget(look: Look, signal: string): { id: ComponentId; endpoint: string } | undefined {
+  const from = look.place(GATEWAY).namespace;
+  const [tempo, prometheus, loki] = [look.place('tempo'), look.place('prometheus'), look.place('loki')];
   const backends: Record<string, [ComponentId, string]> = {
-    traces: ['tempo', 'tempo:4317'],
-    metrics: ['prometheus', 'http://prometheus-server/api/v1/otlp'],
-    logs: ['loki', 'http://loki:3100/otlp'],
+    traces: ['tempo', `${hostOf(tempo, from)}:4317`],
+    metrics: ['prometheus', `${urlFor(prometheus, from)}/api/v1/otlp`],
+    logs: ['loki', `${urlFor(loki, from)}/otlp`],
   };
   const [id, endpoint] = backends[signal] ?? [];
-  return id && endpoint && config[id].enabled ? { id, endpoint, service: CATALOG[id].service.name } : undefined;
+  return id && endpoint && look.config[id].enabled ? { id, endpoint } : undefined;
+}
+
+/** The gateway, as another collector sends to it. */
+export function gatewayTarget(look: Look, sender: CollectorId): { id: ComponentId; endpoint: string } {
+  return { id: GATEWAY, endpoint: `${hostOf(look.place(GATEWAY), look.place(sender).namespace)}:4317` };
 }
 
 /** Names of the pipelines that use a processor, receiver … of a type. */
@@ -115,7 +110,3 @@ export function has(config: unknown, section: string, name: string): boolean {
 }
 
 export const AGAIN = 'genai-obs install   # renders the configuration again';
-
-export function configObject(look: Look, id: string): string {
-  return `ConfigMap ${look.namespace}/${id}`;
-}

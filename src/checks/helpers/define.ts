@@ -1,10 +1,24 @@
+import { placeOf } from '../../components/catalog.ts';
 import type { ComponentId, Config } from '../../profile/schema.ts';
 import { type Area, type Check, CouldNotLook, type FactKey, type Look, skip, type Verdict } from '../../doctor/types.ts';
+
+/** A key, or what gives keys once the configuration is known: names and kinds depend on where a component comes from. */
+export type Read = FactKey | ((config: Config) => Read | Read[]);
+
+export function keysFor(config: Config, read: Read | Read[]): FactKey[] {
+  if (typeof read === 'string') return [read];
+  return Array.isArray(read) ? read.flatMap((one) => keysFor(config, one)) : keysFor(config, read(config));
+}
+
+/** `/path` of a component's Service. */
+export function httpOf(id: ComponentId, path: string): Read {
+  return (config) => `http:${placeOf(config, id).service.name}:${path}`;
+}
 
 export interface Spec {
   about: string;
   sources: string;
-  reads?: FactKey[] | ((config: Config) => FactKey[]);
+  reads?: Read | Read[];
   /** Components without which the check does not apply. */
   needs?: ComponentId[];
   dependsOn?: string[];
@@ -23,7 +37,7 @@ export function checksOf(area: Area): Define {
     area,
     stage: 'stack',
     ...spec,
-    reads: typeof reads === 'function' ? reads : () => reads,
+    reads: (config) => keysFor(config, reads),
     ...(needs.length || skipIf ? { skipIf: (config: Config) => disabled(config, needs) ?? skipIf?.(config) } : {}),
   });
 }
@@ -33,9 +47,10 @@ function disabled(config: Config, needs: ComponentId[]): string | undefined {
   return off && `${off}.enabled is false`;
 }
 
-/** A check of the catalogue that has no object in today's profiles: it stays visible with the reason. */
-export function notHere(reason: string): Pick<Spec, 'skipIf' | 'run'> {
-  return { skipIf: () => reason, run: () => skip(reason) };
+/** A check of the catalogue that has no object in a profile: it stays visible with the reason. */
+export function notHere(reason: string | ((config: Config) => string)): Pick<Spec, 'skipIf' | 'run'> {
+  const told = (config: Config) => (typeof reason === 'string' ? reason : reason(config));
+  return { skipIf: told, run: (look) => skip(told(look.config)) };
 }
 
 /** For what only supports a verdict: its absence must not turn a finding into "unknown". */
@@ -49,9 +64,9 @@ export function tryLook<T>(look: () => T, otherwise: T): T {
 }
 
 /** Body of a GET; any other answer than 200 is a failed look, not an empty one. */
-export function body(look: Look, service: string, path: string): unknown {
-  const answer = look.http(service, path);
-  if (answer.status !== 200) throw new CouldNotLook(`GET ${path} of ${service} answers ${answer.status}${brief(answer.body)}`);
+export function body(look: Look, id: ComponentId, path: string): unknown {
+  const answer = look.http(id, path);
+  if (answer.status !== 200) throw new CouldNotLook(`GET ${path} of ${look.place(id).service.name} answers ${answer.status}${brief(answer.body)}`);
   return answer.body;
 }
 

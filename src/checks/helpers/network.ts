@@ -1,38 +1,55 @@
-import { CATALOG } from '../../components/catalog.ts';
 import { flowsOf } from '../../doctor/flows.ts';
-import { blockedFlows } from '../../doctor/netpol.ts';
-import { fail, type FactKey, type Look, ok, type Verdict } from '../../doctor/types.ts';
-import type { ComponentId } from '../../profile/schema.ts';
-import { plural, some, tryLook } from './define.ts';
+import { blockedFlows, type Flow } from '../../doctor/netpol.ts';
+import { fail, type Look, ok, type Verdict } from '../../doctor/types.ts';
+import { COMPONENT_IDS, type ComponentId, type Config } from '../../profile/schema.ts';
+import { plural, type Read, some, tryLook } from './define.ts';
+import { rec } from './json.ts';
+import { workloadKey, workloadOf } from './pods.ts';
 
 /** PRE-16 looks at all connections of the stack at once: where it fails, it explains these. */
 export const POLICIES = 'PRE-16';
-export const REACH_READS: FactKey[] = ['k8s:NetworkPolicy', 'k8s:Namespace'];
+export const REACH_READS: Read = (config) => ['k8s:NetworkPolicy', 'k8s:Namespace', ...foreign(config).map(workloadKey)];
+
+/** Components of charts that are not ours: their pods' labels are best seen on what is there. */
+function foreign(config: Config): ComponentId[] {
+  return COMPONENT_IDS.filter((id) => config[id].enabled && config[id].chart !== 'genai-obs');
+}
+
+/** Connections of the stack between the pods as they are, or will be. */
+export function flows(look: Look): Flow[] {
+  const known = new Set(foreign(look.config));
+  const labels = (id: ComponentId) => rec(known.has(id) ? tryLook(() => workloadOf(look, id), undefined) : undefined, 'spec', 'template', 'metadata', 'labels');
+  return flowsOf(
+    look.config,
+    (namespace) => tryLook(() => look.list('Namespace').find(({ metadata }) => metadata.name === namespace)?.metadata.labels, undefined),
+    (id) => (Object.keys(labels(id)).length ? (labels(id) as Record<string, string>) : undefined),
+  );
+}
 
 /** Do the NetworkPolicies let everybody who must reach this component through to it? `port` is that of the container. */
 export function reachVerdict(look: Look, to: ComponentId, ports: number[]): Verdict {
   const policies = look.list('NetworkPolicy');
-  const namespace = tryLook(() => look.find('Namespace', look.namespace), undefined);
-  const { title } = CATALOG[to];
-  const flows = flowsOf(look.config, { 'kubernetes.io/metadata.name': look.namespace, ...namespace?.metadata.labels }).filter(
-    (flow) => flow.from.inside && flow.to.labels['app.kubernetes.io/name'] === to && ports.includes(flow.port.number),
-  );
-  const blocked = blockedFlows(policies, flows);
+  const { title, namespace } = look.place(to);
+  const ways = flows(look).filter((flow) => flow.from.inside && flow.to.id === to && ports.includes(flow.port.number));
+  const blocked = blockedFlows(policies, ways);
   const first = blocked[0];
   const what = `${title}:${ports.join(', ')}`;
   if (!first)
     return ok(
       policies.length
-        ? `${what}: ${plural(policies.length, 'NetworkPolicy')} let ${flows.map(({ from }) => from.name).join(', ') || 'everybody'} through`
+        ? `${what}: ${plural(policies.length, 'NetworkPolicy')} let ${ways.map(({ from }) => from.name).join(', ') || 'everybody'} through`
         : `${what}: no NetworkPolicy in the way`,
     );
-  const name = first.policies[0] ?? '';
+  const policy = first.policies[0];
+  const name = policy?.metadata.name ?? '';
+  const where = policy?.metadata.namespace ?? namespace;
+  const kubectl = look.kubectlIn(where);
   return fail(
-    `NetworkPolicy ${some(first.policies)} does not let ${blocked.map(({ flow }) => `${flow.from.name} to ${title}:${flow.port.number}`).join(', ')}`,
+    `NetworkPolicy ${some(first.policies.map(({ metadata }) => metadata.name))} does not let ${blocked.map(({ flow }) => `${flow.from.name} to ${title}:${flow.port.number}`).join(', ')}`,
     {
       cause: `${name} isolates the pods and none of its rules allows this port`,
-      fix: `add the port: ${look.kubectl} edit networkpolicy ${name}   # or remove it: ${look.kubectl} delete networkpolicy ${name}`,
-      object: `NetworkPolicy ${look.namespace}/${name}`,
+      fix: `add the port: ${kubectl} edit networkpolicy ${name}   # or remove it: ${kubectl} delete networkpolicy ${name}`,
+      object: `NetworkPolicy ${where}/${name}`,
     },
   );
 }

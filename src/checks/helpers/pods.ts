@@ -1,22 +1,18 @@
-import { CATALOG } from '../../components/catalog.ts';
+import { placeOf, podLabelsOf } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
-import type { FactKey, Look } from '../../doctor/types.ts';
+import type { Look } from '../../doctor/types.ts';
 import type { ComponentId } from '../../profile/schema.ts';
+import type { Read } from './define.ts';
 import { arr, at, rec, str } from './json.ts';
+import { listIn } from './place.ts';
 
 export function workloadOf(look: Look, id: ComponentId): KubeObject | undefined {
-  const { kind, name } = CATALOG[id].workload;
-  return look.find(kind, name);
+  const { workload, namespace } = look.place(id);
+  return look.find(workload.kind, workload.name, namespace);
 }
 
-export function workloadKey(id: ComponentId): FactKey {
-  return `k8s:${CATALOG[id].workload.kind}`;
-}
-
-/** `statefulset/loki`, as kubectl takes it. */
-export function resourceOf(id: ComponentId): string {
-  const { kind, name } = CATALOG[id].workload;
-  return `${kind.toLowerCase()}/${name}`;
+export function workloadKey(id: ComponentId): Read {
+  return (config) => `k8s:${placeOf(config, id).workload.kind}`;
 }
 
 export function selects(labels: unknown, pod: KubeObject): boolean {
@@ -26,9 +22,11 @@ export function selects(labels: unknown, pod: KubeObject): boolean {
 
 /** Pods of a component: by its workload's selector, or by the labels of our charts when the workload is gone. */
 export function podsOf(look: Look, id: ComponentId): KubeObject[] {
+  const place = look.place(id);
   const selector = rec(workloadOf(look, id), 'spec', 'selector', 'matchLabels');
-  const labels = Object.keys(selector).length ? selector : { 'app.kubernetes.io/name': id, 'app.kubernetes.io/part-of': 'genai-obs' };
-  return look.list('Pod').filter((pod) => selects(labels, pod));
+  const ours = place.chart === 'genai-obs' ? podLabelsOf(place) : {};
+  const labels = Object.keys(selector).length ? selector : ours;
+  return listIn(look, 'Pod', place.namespace).filter((pod) => selects(labels, pod));
 }
 
 export function isReady(pod: KubeObject): boolean {

@@ -1,12 +1,12 @@
-import { CATALOG } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
-import { fail, type FactKey, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
+import { fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
 import type { ComponentId } from '../../profile/schema.ts';
-import { oneLine, plural } from './define.ts';
+import { oneLine, plural, type Read } from './define.ts';
 import { arr, at, num, rec, str } from './json.ts';
+import { listIn, resourceOf, serviceObject } from './place.ts';
 import { isReady, podsOf, selects, workloadKey } from './pods.ts';
 
-export function serviceReads(id: ComponentId): FactKey[] {
+export function serviceReads(id: ComponentId): Read[] {
   return ['k8s:Service', 'k8s:Pod', workloadKey(id)];
 }
 
@@ -21,17 +21,21 @@ function targetOf(port: unknown, pod: KubeObject | undefined): number | undefine
   );
 }
 
-/** The Service has its name, its ports and pods behind it. */
-export function serviceVerdict(look: Look, id: ComponentId, ports: number[]): Verdict {
-  const { name } = CATALOG[id].service;
-  const service = look.find('Service', name);
-  const object = `Service ${look.namespace}/${name}`;
+/** The Service has its name, its ports (by default the one of the catalogue) and pods behind it. */
+export function serviceVerdict(look: Look, id: ComponentId, ports: number[] = [look.place(id).service.port]): Verdict {
+  const {
+    title,
+    namespace,
+    service: { name },
+  } = look.place(id);
+  const service = look.find('Service', name, namespace);
+  const object = serviceObject(look, id);
   const fix = 'genai-obs install   # puts the Service back';
   if (!service) return fail(`Service ${name} does not exist`, { cause: 'it was deleted, or renamed by an override', fix, object });
   const pods = podsOf(look, id);
   const behind = pods.filter((pod) => selects(at(service, 'spec', 'selector'), pod));
   if (pods.length && !behind.length) {
-    return fail(`the selector of Service ${name} (${labelText(at(service, 'spec', 'selector'))}) matches none of ${pods.length} pods of ${CATALOG[id].title}`, {
+    return fail(`the selector of Service ${name} (${labelText(at(service, 'spec', 'selector'))}) matches none of ${pods.length} pods of ${title}`, {
       cause: 'selector and pod labels differ',
       fix,
       object,
@@ -59,16 +63,19 @@ export function serviceVerdict(look: Look, id: ComponentId, ports: number[]): Ve
 
 /** Ready addresses of a Service, from its EndpointSlices. */
 export function endpointsVerdict(look: Look, id: ComponentId): Verdict {
-  const { name } = CATALOG[id].service;
-  const object = `Service ${look.namespace}/${name}`;
-  const slices = look.list('EndpointSlice').filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name);
+  const {
+    namespace,
+    service: { name },
+  } = look.place(id);
+  const object = serviceObject(look, id);
+  const slices = listIn(look, 'EndpointSlice', namespace).filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name);
   const all = slices.flatMap((slice) => arr(slice, 'endpoints'));
   const ready = all.filter((one) => at(one, 'conditions', 'ready') === true);
   if (ready.length)
     return ok(`${plural(ready.length, 'ready endpoint')}: ${ready.map((one) => str(one, 'targetRef', 'name') ?? String(arr(one, 'addresses')[0])).join(', ')}`);
-  const service = look.find('Service', name);
+  const service = look.find('Service', name, namespace);
   if (!service) return fail(`Service ${name} does not exist`, { cause: 'it was deleted, or renamed by an override', fix: 'genai-obs install', object });
-  const matching = look.list('Pod').filter((pod) => selects(at(service, 'spec', 'selector'), pod));
+  const matching = listIn(look, 'Pod', namespace).filter((pod) => selects(at(service, 'spec', 'selector'), pod));
   const evidence = `Service ${name} has 0 ready endpoints of ${all.length}`;
   if (matching.length === 0) {
     return fail(`${evidence}: its selector ${labelText(at(service, 'spec', 'selector'))} matches no pod`, {
@@ -80,7 +87,7 @@ export function endpointsVerdict(look: Look, id: ComponentId): Verdict {
   const unready = matching.filter((pod) => !isReady(pod)).map((pod) => pod.metadata.name);
   return fail(`${evidence}: not ready are ${unready.join(', ') || 'none, the slices lag behind'}`, {
     cause: 'its pods are not ready',
-    fix: `${look.kubectl} describe pod ${unready[0] ?? ''}`.trim(),
+    fix: `${look.kubectlFor(id)} describe pod ${unready[0] ?? ''}`.trim(),
     object,
   });
 }
@@ -93,19 +100,19 @@ export function labelText(labels: unknown): string {
 
 /** A readiness endpoint through the API server's proxy. */
 export function readyVerdict(look: Look, id: ComponentId, paths: string[], starting?: RegExp): Verdict {
-  const { name } = CATALOG[id].service;
-  const answers = paths.map((path) => ({ path, ...look.http(name, path) }));
+  const { title } = look.place(id);
+  const answers = paths.map((path) => ({ path, ...look.http(id, path) }));
   const bad = answers.find(({ status }) => status !== 200);
   if (!bad) return ok(answers.map(({ path, status }) => `${path} ${status}`).join(', '));
   const text = oneLine(typeof bad.body === 'string' ? bad.body : JSON.stringify(bad.body ?? ''), 160);
   const more = {
-    fix: `${look.kubectl} logs ${CATALOG[id].workload.kind.toLowerCase()}/${CATALOG[id].workload.name} --tail=50`,
-    object: `Service ${look.namespace}/${name}`,
+    fix: `${look.kubectlFor(id)} logs ${resourceOf(look, id)} --tail=50`,
+    object: serviceObject(look, id),
   };
   if (starting?.test(text)) return warn(`${bad.path} answers ${bad.status}: ${text}`, { cause: 'it is still starting', ...more });
   const none = /no endpoints available/.test(text);
   return fail(`${bad.path} answers ${bad.status}${text ? `: ${text}` : ''}`, {
-    cause: none ? `no pod of ${CATALOG[id].title} is ready` : `${CATALOG[id].title} runs and says that it cannot serve`,
+    cause: none ? `no pod of ${title} is ready` : `${title} runs and says that it cannot serve`,
     ...more,
   });
 }

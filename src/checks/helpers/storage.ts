@@ -1,8 +1,9 @@
-import { CATALOG } from '../../components/catalog.ts';
 import { CouldNotLook, fail, type FactKey, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
 import type { ComponentId } from '../../profile/schema.ts';
 import { percent } from './define.ts';
 import { arr, num, rec, str } from './json.ts';
+import { listIn } from './place.ts';
+import { workloadOf } from './pods.ts';
 
 export const CLAIM_READS: FactKey[] = ['k8s:PersistentVolumeClaim', 'k8s:PersistentVolume', 'k8s:Pod', 'kubelet:stats'];
 
@@ -24,9 +25,10 @@ export function gib(value: number): string {
  * then the node's disk counts, and `own`, what the program says of its own files, against the claim's size.
  */
 export function claimVerdict(look: Look, id: ComponentId, own?: () => number | undefined): Verdict {
-  const name = CATALOG[id].claim?.name ?? '';
-  const object = `PersistentVolumeClaim ${look.namespace}/${name}`;
-  const claim = look.find('PersistentVolumeClaim', name);
+  const { namespace, claim: planned } = look.place(id);
+  const name = planned?.name ?? '';
+  const object = `PersistentVolumeClaim ${namespace}/${name}`;
+  const claim = look.find('PersistentVolumeClaim', name, namespace);
   if (!claim)
     return fail(`the claim ${name} does not exist`, {
       cause: 'it was deleted',
@@ -38,12 +40,12 @@ export function claimVerdict(look: Look, id: ComponentId, own?: () => number | u
   if (phase !== 'Bound')
     return fail(`the claim ${name} (class ${str(claim, 'spec', 'storageClassName') ?? 'none'}, ${size}) is ${phase}`, {
       cause: 'no volume was provisioned for it',
-      fix: `${look.kubectl} describe pvc ${name}`,
+      fix: `${look.kubectlFor(id)} describe pvc ${name}`,
       object,
     });
-  const usage = usageOf(look, name, bytes(size), own);
+  const usage = usageOf(look, { namespace, name }, bytes(size), own);
   const text = `claim ${name} is bound (${size}); ${usage.text}`;
-  const grow = `shorten the retention in the profile and re-apply: genai-obs install   # or, where the class can grow volumes: ${look.kubectl} edit pvc ${name}`;
+  const grow = `shorten the retention in the profile and re-apply: genai-obs install   # or, where the class can grow volumes: ${look.kubectlFor(id)} edit pvc ${name}`;
   const more = { cause: usage.cause, fix: usage.ofNode ? `free disk on the node: ${look.kubectl} describe node ${usage.ofNode}` : grow, object };
   // A node's disk is shared: it is judged by the limit at which kubelets evict pods (90 %), not by the catalogue's for a claim.
   const [high, full] = usage.ofNode ? [0.88, 0.95] : [0.7, 0.85];
@@ -58,10 +60,10 @@ interface Usage {
   ofNode?: string;
 }
 
-function usageOf(look: Look, claim: string, size: number | undefined, own?: () => number | undefined): Usage {
+function usageOf(look: Look, { namespace, name: claim }: { namespace: string; name: string }, size: number | undefined, own?: () => number | undefined): Usage {
   const stats = rec(look.fact('kubelet:stats'));
   for (const node of Object.values(stats)) {
-    for (const volume of arr(node, 'pods').flatMap((pod) => (str(pod, 'podRef', 'namespace') === look.namespace ? arr(pod, 'volume') : []))) {
+    for (const volume of arr(node, 'pods').flatMap((pod) => (str(pod, 'podRef', 'namespace') === namespace ? arr(pod, 'volume') : []))) {
       const [capacity, used] = [num(volume, 'capacityBytes'), num(volume, 'usedBytes')];
       if (str(volume, 'pvcRef', 'name') !== claim || !capacity || used === undefined) continue;
       return { share: used / capacity, text: `${percent(used / capacity)} of ${gib(capacity)} used`, cause: 'the volume is filling up' };
@@ -72,7 +74,9 @@ function usageOf(look: Look, claim: string, size: number | undefined, own?: () =
     const share = bytesOwn / size;
     if (share >= 0.7) return { share, text: `its files take ${gib(bytesOwn)}, ${percent(share)} of it`, cause: 'the volume is filling up' };
   }
-  const pod = look.list('Pod').find((one) => arr(one, 'spec', 'volumes').some((volume) => str(volume, 'persistentVolumeClaim', 'claimName') === claim));
+  const pod = listIn(look, 'Pod', namespace).find((one) =>
+    arr(one, 'spec', 'volumes').some((volume) => str(volume, 'persistentVolumeClaim', 'claimName') === claim),
+  );
   const nodeName = str(pod, 'spec', 'nodeName');
   const fs = nodeName ? rec(stats[nodeName], 'node', 'fs') : {};
   const [capacity, free] = [num(fs, 'capacityBytes'), num(fs, 'availableBytes')];
@@ -84,4 +88,11 @@ function usageOf(look: Look, claim: string, size: number | undefined, own?: () =
     cause: `the disk of node ${nodeName} is filling up`,
     ofNode: nodeName,
   };
+}
+
+/** Whether a component's data lie on a claim: mounted by name, or made by its StatefulSet. */
+export function hasVolume(look: Look, id: ComponentId): boolean {
+  const workload = workloadOf(look, id);
+  const mounted = arr(workload, 'spec', 'template', 'spec', 'volumes').some((one) => str(one, 'persistentVolumeClaim', 'claimName'));
+  return mounted || arr(workload, 'spec', 'volumeClaimTemplates').length > 0;
 }

@@ -1,11 +1,12 @@
-import { CATALOG, imageOf } from '../../components/catalog.ts';
+import { imageOf } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import type { FactKey, Look } from '../../doctor/types.ts';
 import type { ComponentId } from '../../profile/schema.ts';
 import { oneLine, tryLook } from './define.ts';
 import { rec, str } from './json.ts';
 import { now } from './time.ts';
-import { claimsOf, condition, type ContainerState, containersOf, eventOf, resourceOf } from './pods.ts';
+import { listIn, resourceOf } from './place.ts';
+import { claimsOf, condition, type ContainerState, containersOf, eventOf } from './pods.ts';
 
 /** Why a pod is not ready: what is seen, the cause, the way out. */
 export interface Trouble {
@@ -22,17 +23,17 @@ const CONFIG = /^(CreateContainerConfigError|CreateContainerError|RunContainerEr
 
 /** Undefined when nothing is wrong that shows: the pod is starting, or its readiness probe fails. */
 export function podTrouble(look: Look, id: ComponentId, pod: KubeObject): Trouble | undefined {
-  const object = `Pod ${look.namespace}/${pod.metadata.name}`;
-  const found = pod.metadata.deletionTimestamp ? undefined : (unscheduled(look, pod) ?? container(look, id, pod) ?? mount(look, pod));
+  const object = `Pod ${look.place(id).namespace}/${pod.metadata.name}`;
+  const found = pod.metadata.deletionTimestamp ? undefined : (unscheduled(look, id, pod) ?? container(look, id, pod) ?? mount(look, id, pod));
   return found && { ...found, object };
 }
 
 type Found = Omit<Trouble, 'object'>;
 
-function unscheduled(look: Look, pod: KubeObject): Found | undefined {
+function unscheduled(look: Look, id: ComponentId, pod: KubeObject): Found | undefined {
   const scheduled = condition(pod, 'PodScheduled');
   const claim = claimsOf(pod)
-    .map((name) => claimTrouble(look, pod, name))
+    .map((name) => claimTrouble(look, id, pod, name))
     .find((one) => one !== undefined);
   if (claim) return claim;
   if (scheduled?.['status'] !== 'False') return undefined;
@@ -42,15 +43,15 @@ function unscheduled(look: Look, pod: KubeObject): Found | undefined {
     evidence: `pod ${pod.metadata.name} is Pending, no node takes it: ${message}`,
     cause: short ? `no node has enough ${short} left for the pod's request` : 'no node satisfies what the pod asks for',
     fix: short
-      ? `${look.kubectl} describe pod ${pod.metadata.name}   # then free ${short}, or add a node`
-      : `${look.kubectl} describe pod ${pod.metadata.name}   # taints, selectors and affinities are in its events`,
+      ? `${look.kubectlFor(id)} describe pod ${pod.metadata.name}   # then free ${short}, or add a node`
+      : `${look.kubectlFor(id)} describe pod ${pod.metadata.name}   # taints, selectors and affinities are in its events`,
   };
 }
 
 /** A claim that the pod waits for. One that waits for its first consumer is bound when the pod is scheduled. */
-function claimTrouble(look: Look, pod: KubeObject, name: string): Found | undefined {
+function claimTrouble(look: Look, id: ComponentId, pod: KubeObject, name: string): Found | undefined {
   if (str(pod, 'status', 'phase') !== 'Pending') return undefined;
-  const claim = look.find('PersistentVolumeClaim', name);
+  const claim = look.find('PersistentVolumeClaim', name, look.place(id).namespace);
   if (!claim) {
     return {
       evidence: `pod ${pod.metadata.name} is Pending: the claim ${name} does not exist`,
@@ -70,23 +71,23 @@ function claimTrouble(look: Look, pod: KubeObject, name: string): Found | undefi
     return {
       evidence: `${head}; StorageClasses of the cluster: ${choice}`,
       cause: wanted ? `StorageClass ${wanted} does not exist` : 'the claim names no StorageClass and the cluster had no default one when it was made',
-      fix: `${look.kubectl} delete pvc ${name} && genai-obs install   # with storage.storageClass set to one that exists (${choice}); an unbound claim holds no data`,
+      fix: `${look.kubectlFor(id)} delete pvc ${name} && genai-obs install   # with storage.storageClass set to one that exists (${choice}); an unbound claim holds no data`,
     };
   }
-  const event = eventOf(look.list('Event'), 'PersistentVolumeClaim', name, /Provisioning|FailedBinding/);
+  const event = eventOf(listIn(look, 'Event', look.place(id).namespace), 'PersistentVolumeClaim', name, /Provisioning|FailedBinding/);
   const first = classes.find((one) => one.metadata.name === wanted)?.['volumeBindingMode'] === 'WaitForFirstConsumer';
   // It waits for the pod, and the pod for something else: the scheduler's message says for what.
   if (first && !/Fail/.test(event?.reason ?? '') && condition(pod, 'PodScheduled')?.['status'] === 'False') return undefined;
   return {
     evidence: `${head}${event ? `: ${oneLine(event.message)}` : ''}`,
     cause: `the provisioner of StorageClass ${wanted} has not made a volume`,
-    fix: `${look.kubectl} describe pvc ${name}   # then look at the pods of the provisioner of ${wanted}`,
+    fix: `${look.kubectlFor(id)} describe pvc ${name}   # then look at the pods of the provisioner of ${wanted}`,
   };
 }
 
 function container(look: Look, id: ComponentId, pod: KubeObject): Found | undefined {
   for (const state of containersOf(pod)) {
-    const found = pull(look, id, pod, state) ?? config(look, pod, state) ?? crash(look, id, pod, state);
+    const found = pull(look, id, pod, state) ?? config(look, id, pod, state) ?? crash(look, id, pod, state);
     if (found) return found;
   }
   return undefined;
@@ -94,28 +95,34 @@ function container(look: Look, id: ComponentId, pod: KubeObject): Found | undefi
 
 function pull(look: Look, id: ComponentId, pod: KubeObject, { image, waiting, name }: ContainerState): Found | undefined {
   if (!PULL.test(waiting.reason)) return undefined;
-  const event = tryLook(() => eventOf(look.list('Event'), 'Pod', pod.metadata.name, /^Failed$/), undefined);
+  const event = tryLook(() => eventOf(listIn(look, 'Event', look.place(id).namespace), 'Pod', pod.metadata.name, /^Failed$/), undefined);
   const detail = oneLine((/ImagePullBackOff/.test(waiting.reason) ? event?.message : waiting.message) || waiting.message, 200);
-  const planned = imageOf(CATALOG[id].image, look.config.global.imageRegistry);
+  const { image: upstream, chart } = look.place(id);
+  const planned = imageOf(upstream, look.config.global.imageRegistry);
+  // Charts of others add containers with images of their own.
+  const asPlanned = image === planned || (chart !== 'genai-obs' && repositoryOf(image) !== repositoryOf(planned));
   return {
     evidence: `image ${image} of pod ${pod.metadata.name} (container ${name}) cannot be pulled: ${waiting.reason}${detail ? `, ${detail}` : ''}`,
-    cause:
-      image === planned
-        ? `the node cannot fetch ${image}: registry unreachable, tag absent or no credentials`
-        : `the workload asks for ${image}; the plan says ${planned}`,
-    fix:
-      image === planned
-        ? `make ${image} reachable from the nodes, or set global.imageRegistry to a mirror that has it, then: genai-obs install`
-        : 'genai-obs install   # puts the planned image back',
+    cause: asPlanned
+      ? `the node cannot fetch ${image}: registry unreachable, tag absent or no credentials`
+      : `the workload asks for ${image}; the plan says ${planned}`,
+    fix: asPlanned
+      ? `make ${image} reachable from the nodes, or set global.imageRegistry to a mirror that has it, then: genai-obs install`
+      : 'genai-obs install   # puts the planned image back',
   };
 }
 
-function config(look: Look, pod: KubeObject, { waiting, name }: ContainerState): Found | undefined {
+/** Without tag and digest. */
+function repositoryOf(image: string): string {
+  return image.replace(/@.*$/, '').replace(/:[^:/]*$/, '');
+}
+
+function config(look: Look, id: ComponentId, pod: KubeObject, { waiting, name }: ContainerState): Found | undefined {
   if (!CONFIG.test(waiting.reason)) return undefined;
   return {
     evidence: `container ${name} of pod ${pod.metadata.name} cannot be made: ${waiting.reason}, ${oneLine(waiting.message)}`,
     cause: 'a Secret, ConfigMap or key that the container needs is missing, or its command cannot run',
-    fix: `genai-obs install   # makes it again; details: ${look.kubectl} describe pod ${pod.metadata.name}`,
+    fix: `genai-obs install   # makes it again; details: ${look.kubectlFor(id)} describe pod ${pod.metadata.name}`,
   };
 }
 
@@ -131,7 +138,7 @@ function crash(look: Look, id: ComponentId, pod: KubeObject, state: ContainerSta
   return {
     evidence: `container ${name} of pod ${pod.metadata.name} crashes${waiting.reason === 'CrashLoopBackOff' ? ' (CrashLoopBackOff)' : ''}, exit code ${ended.exitCode ?? '?'}, ${times}${last ? `: ${oneLine(last, 320)}` : ''}`,
     cause: last ? `the program ends by itself and says: ${oneLine(last, 200)}` : 'the program ends by itself without a word',
-    fix: `${look.kubectl} logs ${pod.metadata.name} -c ${name} --previous   # what was changed by hand is put back by: genai-obs install`,
+    fix: `${look.kubectlFor(id)} logs ${pod.metadata.name} -c ${name} --previous   # what was changed by hand is put back by: genai-obs install`,
   };
 }
 
@@ -139,7 +146,7 @@ export function oomKilled(look: Look, id: ComponentId, pod: string, name: string
   return {
     evidence: `container ${name} of pod ${pod} was OOMKilled at its memory limit ${limit ?? '(none)'}, ${times}`,
     cause: limit ? `the container needs more than its memory limit of ${limit}` : 'the node ran out of memory',
-    fix: `genai-obs install   # if the limit was lowered by hand; else raise it: ${look.kubectl} set resources ${resourceOf(id)} -c ${name} --limits=memory=${doubled(limit)}`,
+    fix: `genai-obs install   # if the limit was lowered by hand; else raise it: ${look.kubectlFor(id)} set resources ${resourceOf(look, id)} -c ${name} --limits=memory=${doubled(limit)}`,
   };
 }
 
@@ -149,15 +156,18 @@ function doubled(quantity: string | undefined): string {
   return parts ? `${Number(parts[1]) * 2}${parts[2]}` : '512Mi';
 }
 
-function mount(look: Look, pod: KubeObject): Found | undefined {
+function mount(look: Look, id: ComponentId, pod: KubeObject): Found | undefined {
   if (str(pod, 'status', 'phase') !== 'Pending') return undefined;
-  const event = tryLook(() => eventOf(look.list('Event'), 'Pod', pod.metadata.name, /^(FailedMount|FailedAttachVolume|FailedCreatePodSandBox)$/), undefined);
+  const event = tryLook(
+    () => eventOf(listIn(look, 'Event', look.place(id).namespace), 'Pod', pod.metadata.name, /^(FailedMount|FailedAttachVolume|FailedCreatePodSandBox)$/),
+    undefined,
+  );
   if (!event) return undefined;
   const missing = /(configmap|secret) "([^"]+)" not found/i.exec(event.message);
   return {
     evidence: `pod ${pod.metadata.name} cannot start: ${event.reason}, ${oneLine(event.message)}`,
     cause: missing ? `the ${missing[1]} ${missing[2]} does not exist` : 'a volume or the network of the pod cannot be set up',
-    fix: missing ? `genai-obs install   # makes ${missing[2]} again` : `${look.kubectl} describe pod ${pod.metadata.name}`,
+    fix: missing ? `genai-obs install   # makes ${missing[2]} again` : `${look.kubectlFor(id)} describe pod ${pod.metadata.name}`,
   };
 }
 

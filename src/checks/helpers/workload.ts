@@ -1,25 +1,29 @@
-import { CATALOG } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
-import { fail, type FactKey, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
+import { fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
 import type { ComponentId } from '../../profile/schema.ts';
-import { oneLine, plural, tryLook } from './define.ts';
+import { oneLine, plural, type Read, tryLook } from './define.ts';
 import { at, num, str } from './json.ts';
-import { condition, containersOf, eventOf, isReady, podsOf, resourceOf, workloadKey, workloadOf } from './pods.ts';
+import { listIn, resourceOf, workloadObject } from './place.ts';
+import { condition, containersOf, eventOf, isReady, podsOf, workloadKey, workloadOf } from './pods.ts';
 import { ago, now, startOf, STARTUP_S } from './time.ts';
 import { lastError, oomKilled, podTrouble, type Trouble, TROUBLE_READS } from './trouble.ts';
 
-export function workloadReads(id: ComponentId): FactKey[] {
+export function workloadReads(id: ComponentId): Read[] {
   return [workloadKey(id), ...TROUBLE_READS, `logs:${id}`];
 }
 
 /** How many of the wanted pods are ready and, if not all are, the concrete reason. `enough`: with so many it is a warning only. */
 export function workloadVerdict(look: Look, id: ComponentId, enough: (ready: number, wanted: number) => boolean = () => false): Verdict {
-  const { kind, name } = CATALOG[id].workload;
-  const object = `${kind} ${look.namespace}/${name}`;
+  const {
+    title,
+    namespace,
+    workload: { kind, name },
+  } = look.place(id);
+  const object = workloadObject(look, id);
   const workload = workloadOf(look, id);
   if (!workload) {
-    return fail(`${kind} ${name} does not exist in namespace ${look.namespace}`, {
-      cause: `${CATALOG[id].title} is not installed, or it was deleted`,
+    return fail(`${kind} ${name} does not exist in namespace ${namespace}`, {
+      cause: `${title} is not installed, or it was deleted`,
       fix: 'genai-obs install',
       object,
     });
@@ -62,59 +66,68 @@ function killedLately(look: Look, id: ComponentId, pods: KubeObject[]): Verdict 
       const age = (now(look) - ended.at) / 1000;
       if (ended.reason !== 'OOMKilled' || age > 3600) continue;
       const { evidence, cause, fix } = oomKilled(look, id, pod.metadata.name, name, memoryLimit, `${plural(restarts, 'restart')}, last ${ago(age)} ago`);
-      return warn(`ready again, but ${evidence}`, { cause, fix, object: `Pod ${look.namespace}/${pod.metadata.name}` });
+      return warn(`ready again, but ${evidence}`, { cause, fix, object: `Pod ${look.place(id).namespace}/${pod.metadata.name}` });
     }
   }
   return undefined;
 }
 
 function nothingWanted(look: Look, id: ComponentId, object: string): Verdict {
-  if (CATALOG[id].workload.kind === 'DaemonSet') {
+  if (look.place(id).workload.kind === 'DaemonSet') {
     return fail('no node is wanted', {
       cause: "no node matches the DaemonSet's selector and tolerations",
-      fix: `${look.kubectl} describe ${resourceOf(id)}`,
+      fix: `${look.kubectlFor(id)} describe ${resourceOf(look, id)}`,
       object,
     });
   }
   return fail('scaled to 0 replicas', {
     cause: 'somebody scaled it to 0',
-    fix: `${look.kubectl} scale ${resourceOf(id)} --replicas=${id === 'opentelemetry-collector' ? look.config[id].replicaCount : 1}`,
+    fix: `${look.kubectlFor(id)} scale ${resourceOf(look, id)} --replicas=${id === 'opentelemetry-collector' ? look.config[id].replicaCount : 1}`,
     object,
   });
 }
 
 /** Pods that the API server would not create: quota, admission, a missing service account. */
 function refused(look: Look, id: ComponentId, workload: KubeObject, pods: number): Trouble | undefined {
-  const { kind, name } = CATALOG[id].workload;
-  const events = tryLook(() => look.list('Event'), []);
+  const {
+    namespace,
+    workload: { kind, name },
+  } = look.place(id);
+  const events = tryLook(() => listIn(look, 'Event', namespace), []);
   const failure = condition(workload, 'ReplicaFailure');
   const wanted = num(workload, 'spec', 'replicas') ?? 1;
   if (pods >= wanted) return undefined;
   const event = eventOf(events, kind, name, /^FailedCreate$/) ?? eventOf(events, 'ReplicaSet', new RegExp(`^${name}-[^-]+$`), /^FailedCreate$/);
   const message = failure?.['status'] === 'True' ? (str(failure, 'message') ?? '') : (event?.message ?? '');
-  const object = `${kind} ${look.namespace}/${name}`;
+  const object = workloadObject(look, id);
   if (!message) return undefined;
   const quota = /exceeded quota: ([^,\s]+)/.exec(message)?.[1];
   return {
     evidence: `its pods are refused: ${oneLine(message)}`,
     cause: quota ? `the ResourceQuota ${quota} leaves no room for the pod` : 'the API server refuses the pod (admission, policy or a missing service account)',
     fix: quota
-      ? `raise the quota: ${look.kubectl} edit resourcequota ${quota}`
-      : `${look.kubectl} describe ${resourceOf(id)}   # what is missing is made again by: genai-obs install`,
+      ? `raise the quota: ${look.kubectlFor(id)} edit resourcequota ${quota}`
+      : `${look.kubectlFor(id)} describe ${resourceOf(look, id)}   # what is missing is made again by: genai-obs install`,
     object,
   };
 }
 
 /** It runs (or was just made) and does not say that it is ready. */
 function unready(look: Look, id: ComponentId, pod: KubeObject | undefined): Trouble {
-  const object = pod ? `Pod ${look.namespace}/${pod.metadata.name}` : '';
-  if (!pod) return { evidence: 'it has no pods yet', cause: 'the controller has not made them', fix: `${look.kubectl} describe ${resourceOf(id)}`, object };
+  const object = pod ? `Pod ${look.place(id).namespace}/${pod.metadata.name}` : '';
+  if (!pod)
+    return {
+      evidence: 'it has no pods yet',
+      cause: 'the controller has not made them',
+      fix: `${look.kubectlFor(id)} describe ${resourceOf(look, id)}`,
+      object,
+    };
   const name = pod.metadata.name;
   if (pod.metadata.deletionTimestamp)
     return {
       evidence: `pod ${name} is ending since ${pod.metadata.deletionTimestamp}`,
       cause: 'the pod is being deleted',
-      fix: `${look.kubectl} get pod ${name} --watch`,
+      fix: `${look.kubectlFor(id)} get pod ${name} --watch`,
       object,
     };
   const age = (now(look) - (startOf(pod) || Date.parse(pod.metadata.creationTimestamp ?? ''))) / 1000;
@@ -122,16 +135,16 @@ function unready(look: Look, id: ComponentId, pod: KubeObject | undefined): Trou
     return {
       evidence: `pod ${name} is starting since ${ago(age)}`,
       cause: 'it has just been started',
-      fix: `${look.kubectl} rollout status ${resourceOf(id)} --timeout=5m`,
+      fix: `${look.kubectlFor(id)} rollout status ${resourceOf(look, id)} --timeout=5m`,
       object,
     };
   }
-  const probe = tryLook(() => eventOf(look.list('Event'), 'Pod', name, /^(Unhealthy|NodeNotReady|Evicted)$/), undefined);
+  const probe = tryLook(() => eventOf(listIn(look, 'Event', look.place(id).namespace), 'Pod', name, /^(Unhealthy|NodeNotReady|Evicted)$/), undefined);
   const said = lastError(look, id, name);
   return {
     evidence: `pod ${name} runs and is not ready${probe ? `: ${oneLine(probe.message, 160)}` : ''}${said ? `; its log says: ${oneLine(said, 160)}` : ''}`,
     cause: probe ? 'its readiness probe fails' : 'it is not ready',
-    fix: `${look.kubectl} describe pod ${name} && ${look.kubectl} logs ${name} --tail=50`,
+    fix: `${look.kubectlFor(id)} describe pod ${name} && ${look.kubectlFor(id)} logs ${name} --tail=50`,
     object,
   };
 }

@@ -1,6 +1,6 @@
 import { bytes, names, percent } from '../../doctor/quantity.ts';
 import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
-import type { Config } from '../../profile/schema.ts';
+import { type Config, namespacesOf } from '../../profile/schema.ts';
 
 interface Figure {
   name: string;
@@ -12,8 +12,13 @@ interface Figure {
   floor: number;
 }
 
+/** Matcher of PromQL for one or several names. */
+function oneOf(names: string[]): string {
+  return names.length > 1 ? `=~"${names.join('|')}"` : `="${names[0]}"`;
+}
+
 /** 004-MNT-02 and 004-MNT-03: ingest, query time and memory. */
-const figures = ({ namespace }: Config): Figure[] => [
+const figures = (config: Config): Figure[] => [
   {
     name: 'samples appended',
     expr: 'sum(rate(prometheus_tsdb_head_samples_appended_total[5m]))',
@@ -30,7 +35,7 @@ const figures = ({ namespace }: Config): Figure[] => [
   },
   {
     name: 'memory of the stack',
-    expr: `sum(k8s_pod_memory_working_set_bytes{k8s_namespace_name="${namespace}"})`,
+    expr: `sum(k8s_pod_memory_working_set_bytes{k8s_namespace_name${oneOf(namespacesOf(config))}})`,
     text: bytes,
     lessIsGood: true,
     floor: 0,

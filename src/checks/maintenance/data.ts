@@ -1,11 +1,11 @@
 import { BACKUP_RECORD } from '../../core/labels.ts';
-import { claimsOf } from '../../doctor/budget.ts';
+import { claimsOf, type ClaimNeed } from '../../doctor/budget.ts';
 import { PROBE_METRIC } from '../../doctor/probe/payload.ts';
 import { age, count, names, percent } from '../../doctor/quantity.ts';
 import { ageMs, isOurs, phaseOf, specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { fail, ok, skip, warn } from '../../doctor/types.ts';
-import type { KubeObject } from '../../core/types.ts';
+import { namespaceIn } from '../helpers/place.ts';
 
 const base = { area: 'MNT', stage: 'stack' } as const;
 
@@ -26,11 +26,12 @@ interface Stats {
 const share = ({ availableBytes = 0, usedBytes = 0 }: Fs) => usedBytes / (usedBytes + availableBytes || 1);
 
 /** Use of a claim: the kubelet's figures, or for a folder of the node, for which there are none, the node's disk. */
-function useOf(look: Look, claim: string, stats: Stats[]): { share: number; shared: boolean } | undefined {
+function useOf(look: Look, { name: claim, namespace }: ClaimNeed, stats: Stats[]): { share: number; shared: boolean } | undefined {
   const own = stats
     .flatMap((one) => (one.pods ?? []).flatMap((pod) => pod.volume ?? []))
-    .find((volume) => volume.pvcRef?.name === claim && volume.pvcRef.namespace === look.namespace);
-  const volumeName = specOf<{ volumeName: string }>(look.find('PersistentVolumeClaim', claim) as KubeObject).volumeName;
+    .find((volume) => volume.pvcRef?.name === claim && volume.pvcRef.namespace === namespace);
+  const live = look.find('PersistentVolumeClaim', claim, namespace);
+  const volumeName = live && specOf<{ volumeName: string }>(live).volumeName;
   const volume = volumeName ? look.find('PersistentVolume', volumeName) : undefined;
   const folder = volume ? Object.keys(volume['spec'] ?? {}).some((key) => key === 'hostPath' || key === 'local') : false;
   if (own && !folder) return { share: share(own), shared: false };
@@ -39,13 +40,11 @@ function useOf(look: Look, claim: string, stats: Stats[]): { share: number; shar
 }
 
 function storage(look: Look): Verdict {
-  const claims = claimsOf(look.config)
-    .map((claim) => claim.name)
-    .filter((name) => look.find('PersistentVolumeClaim', name));
+  const claims = claimsOf(look.config).filter(({ name, namespace }) => look.find('PersistentVolumeClaim', name, namespace));
   const stats = Object.values(look.fact<Record<string, Stats>>('kubelet:stats'));
-  const used = claims.flatMap((name) => {
-    const use = useOf(look, name, stats);
-    return use ? [{ name, ...use }] : [];
+  const used = claims.flatMap((claim) => {
+    const use = useOf(look, claim, stats);
+    return use ? [{ name: claim.name, namespace: claim.namespace, ...use }] : [];
   });
   if (used.length === 0) return skip(`kubelets report no figures for ${count(claims.length, 'claim')}`);
   const worst = used.toSorted((a, b) => b.share - a.share)[0];
@@ -53,7 +52,7 @@ function storage(look: Look): Verdict {
   const shared = used.some((one) => one.shared);
   const evidence = `${shared ? `disk of the node, which the claims share (kubelets report nothing for folders of a node): ${percent(worst.share)} used` : `fullest is ${worst.name} with ${percent(worst.share)}`} of ${count(used.length, 'claim')}`;
   const more = {
-    object: `PersistentVolumeClaim ${look.namespace}/${worst.name}`,
+    object: `PersistentVolumeClaim ${worst.namespace}/${worst.name}`,
     cause: 'data grow faster than the retention removes them',
     fix: 'shorten the retention (genai-obs install --retention 7d), or grow the volume',
   };
@@ -74,9 +73,9 @@ function leftOvers(look: Look): Verdict {
   const first = objects[0];
   if (first)
     return warn(`left behind by tests: ${names(objects.map((one) => `${one.kind} ${one.metadata.name}`))}`, {
-      object: `${first.kind} ${look.namespace}/${first.metadata.name}`,
+      object: `${first.kind} ${namespaceIn(look, first)}/${first.metadata.name}`,
       cause: 'a test was broken off before it cleaned up',
-      fix: `${look.kubectl} delete ${first.kind.toLowerCase()} ${first.metadata.name}`,
+      fix: `${look.kubectlIn(namespaceIn(look, first))} delete ${first.kind.toLowerCase()} ${first.metadata.name}`,
     });
   if (series > 0)
     return warn(`${count(series, 'series')} of an earlier probe in Prometheus`, {
@@ -111,22 +110,24 @@ function backups(look: Look): Verdict {
 
 function orphans(look: Look): Verdict {
   const namespaces = new Set(look.list('Namespace').map((one) => one.metadata.name));
-  const claims = new Set(claimsOf(look.config).map((claim) => claim.name));
+  const claims = new Set(claimsOf(look.config).map(({ namespace, name }) => `${namespace}/${name}`));
   const lost = look.list('PersistentVolume').filter((one) => {
     const ref = specOf<{ claimRef: { name: string; namespace: string } }>(one).claimRef;
-    return phaseOf(one) === 'Released' && ref?.namespace === look.namespace && ref.name.endsWith('-data');
+    return phaseOf(one) === 'Released' && ref !== undefined && look.namespaces.includes(ref.namespace) && ref.name.endsWith('-data');
   });
   const stray = (['ClusterRole', 'ClusterRoleBinding'] as const)
     .flatMap((kind) => look.list(kind))
     .filter((one) => isOurs(one) && ![...namespaces].some((name) => one.metadata.name.startsWith(`${name}-`)));
-  const unused = look.list('PersistentVolumeClaim').filter((one) => isOurs(one) && look.config.storage.enabled && !claims.has(one.metadata.name));
+  const unused = look
+    .list('PersistentVolumeClaim')
+    .filter((one) => isOurs(one) && look.config.storage.enabled && !claims.has(`${namespaceIn(look, one)}/${one.metadata.name}`));
   const all = [...lost, ...stray, ...unused];
   const first = all[0];
   if (!first) return ok('no volume, claim or cluster role is left of an earlier installation');
   return warn(`left of an earlier installation: ${names(all.map((one) => `${one.kind} ${one.metadata.name}`))}`, {
     object: `${first.kind} ${first.metadata.name}`,
     cause: 'an installation was removed by hand, or a component was switched off',
-    fix: `look at it, then: ${look.kubectl} delete ${first.kind.toLowerCase()} ${first.metadata.name}`,
+    fix: `look at it, then: ${look.kubectlIn(namespaceIn(look, first))} delete ${first.kind.toLowerCase()} ${first.metadata.name}`,
   });
 }
 

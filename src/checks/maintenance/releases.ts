@@ -1,9 +1,11 @@
-import { CATALOG, imageOf } from '../../components/catalog.ts';
+import { imageOf, releaseOf } from '../../components/catalog.ts';
 import { count, names } from '../../doctor/quantity.ts';
 import { containers, specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { fail, ok, warn } from '../../doctor/types.ts';
-import { COMPONENT_IDS, type Config, isEnabled } from '../../profile/schema.ts';
+import { COMPONENT_IDS, type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
+import { inNamespaces } from '../helpers/place.ts';
+import { workloadOf } from '../helpers/pods.ts';
 import type { KubeObject } from '../../core/types.ts';
 
 const base = { area: 'MNT', stage: 'stack' } as const;
@@ -15,17 +17,19 @@ const WORKLOADS = ['StatefulSet', 'Deployment', 'DaemonSet'];
 /** The charts come with genai-obs, so an update is a newer genai-obs: are the images that run its own? */
 function updates(look: Look): Verdict {
   const other = enabled(look.config).flatMap((id) => {
-    const { image, workload } = CATALOG[id];
-    const live = look.find(workload.kind, workload.name);
+    const { image, workload, namespace } = look.place(id);
+    const live = workloadOf(look, id);
     const template = live ? (specOf<{ template: KubeObject }>(live).template as KubeObject) : undefined;
     const running = template ? containers(template).map((one) => one.image ?? '') : [];
     const wanted = imageOf(image, look.config.global.imageRegistry);
-    return running.length && !running.includes(wanted) ? [{ id, workload, running: running[0] ?? '', wanted }] : [];
+    return running.length && !running.includes(wanted)
+      ? [{ name: `${workload.kind} ${namespace}/${workload.name}`, id, running: running[0] ?? '', wanted }]
+      : [];
   });
   const first = other[0];
   if (!first) return ok(`all ${enabled(look.config).length} components run the images of this genai-obs`);
   return warn(`${first.id} runs ${first.running}, this genai-obs brings ${first.wanted}${other.length > 1 ? `; ${other.length - 1} more differ` : ''}`, {
-    object: `${first.workload.kind} ${look.namespace}/${first.workload.name}`,
+    object: first.name,
     cause: 'the stack was installed by another version of genai-obs, or the image was changed by hand',
     fix: 'genai-obs plan, then genai-obs install',
   });
@@ -33,6 +37,8 @@ function updates(look: Look): Verdict {
 
 interface Release {
   name: string;
+  /** Facts of older versions know only one. */
+  namespace?: string;
   revision: number;
   status: string;
 }
@@ -52,17 +58,25 @@ function difference({ object, path, from, to }: Drift): string {
 
 function releases(look: Look): Verdict {
   const found = look.fact<Release[]>('releases:helm');
-  const wanted: string[] = enabled(look.config);
+  const wanted = [
+    ...new Map(
+      enabled(look.config)
+        .flatMap((id) => releaseOf(look.config, id) ?? [])
+        .map((one) => [`${one.namespace}/${one.name}`, one]),
+    ).values(),
+  ];
+  const place = ({ namespace = look.namespace, name }: Pick<Release, 'name' | 'namespace'>) => `${namespace}/${name}`;
+  const ours = new Set(wanted.map(place));
   const resume = { cause: 'an installation was broken off or failed', fix: 'genai-obs install carries on from here' };
-  const bad = found.filter((one) => wanted.includes(one.name) && one.status !== 'deployed');
-  const missing = wanted.filter((id) => !found.some((one) => one.name === id));
+  const bad = found.filter((one) => ours.has(place(one)) && one.status !== 'deployed');
+  const missing = wanted.filter((want) => !found.some((one) => place(one) === place(want)));
   const first = bad[0];
   if (first)
     return fail(names(bad.map((one) => `release ${one.name} revision ${one.revision} is ${one.status}`)), {
       ...resume,
-      object: `release ${look.namespace}/${first.name}`,
+      object: `release ${place(first)}`,
     });
-  if (missing.length) return fail(`no release of ${names(missing)}`, { ...resume, object: `release ${look.namespace}/${missing[0]}` });
+  if (missing[0]) return fail(`no release of ${names(missing.map(({ name }) => name))}`, { ...resume, object: `release ${place(missing[0])}` });
   const drift = look.fact<Drift[]>('drift:plan');
   const changed = drift[0];
   if (!changed) return ok(`${wanted.length} releases deployed, live objects as planned`);
@@ -76,9 +90,10 @@ function releases(look: Look): Verdict {
 
 function installed(look: Look): Verdict {
   const wanted = enabled(look.config);
-  const there = wanted.filter((id) => look.find(CATALOG[id].workload.kind, CATALOG[id].workload.name));
-  if (there.length) return ok(`${there.length} of ${wanted.length} components are in namespace ${look.namespace}`);
-  return fail(`none of ${wanted.length} components is in namespace ${look.namespace}`, {
+  const there = wanted.filter((id) => workloadOf(look, id));
+  const where = inNamespaces([...new Set(wanted.map((id) => namespaceOf(look.config, id)))]);
+  if (there.length) return ok(`${there.length} of ${wanted.length} components are ${where}`);
+  return fail(`none of ${wanted.length} components is ${where}`, {
     object: `Namespace ${look.namespace}`,
     cause: 'genai-obs is not installed there',
     fix: 'genai-obs install, or name the right namespace: genai-obs doctor --namespace NAME',
@@ -101,7 +116,7 @@ export const releaseChecks: Check[] = [
     id: 'MNT-05',
     title: 'Releases are deployed and unchanged',
     about:
-      'Every component’s Helm release is deployed (failed, pending or missing: failed; `genai-obs install` carries on), and live objects are as planned (differences: a warning).',
+      'The Helm release of every component is deployed (failed, pending or missing: failed; `genai-obs install` carries on), and live objects are as planned (differences: a warning).',
     sources: '000-INST-14',
     reads: () => ['releases:helm', 'drift:plan'],
     run: releases,

@@ -104,15 +104,21 @@ function clocks(look: Look): Verdict {
 }
 
 function namespace(look: Look): Verdict {
-  const found = look.list('Namespace').find((one) => one.metadata.name === look.namespace);
-  if (!found) return ok(`namespace ${look.namespace} does not exist yet: install creates it`);
-  if (phaseOf(found) !== 'Terminating' && !found.metadata.deletionTimestamp) return ok(`namespace ${look.namespace} is Active`);
+  const all = look.list('Namespace').filter((one) => look.namespaces.includes(one.metadata.name));
+  const found = all.find((one) => phaseOf(one) === 'Terminating' || one.metadata.deletionTimestamp);
+  if (!found) {
+    const there = all.map((one) => one.metadata.name);
+    const absent = look.namespaces.filter((name) => !there.includes(name));
+    const text = [...there.map((name) => `namespace ${name} is Active`), ...absent.map((name) => `namespace ${name} does not exist yet: install creates it`)];
+    return ok(text.join('; '));
+  }
+  const { name } = found.metadata;
   const stuck = conditions(found).find((one) => one.status === 'True' && one.type !== 'NamespaceDeletionDiscoveryFailure');
   const since = age(Date.parse(look.fact<{ iso: string }>('time:now').iso) - Date.parse(found.metadata.deletionTimestamp ?? ''));
-  return fail(`namespace ${look.namespace} is Terminating since ${since}${stuck?.message ? `: ${stuck.message.slice(0, 160)}` : ''}`, {
-    object: `Namespace ${look.namespace}`,
+  return fail(`namespace ${name} is Terminating since ${since}${stuck?.message ? `: ${stuck.message.slice(0, 160)}` : ''}`, {
+    object: `Namespace ${name}`,
     cause: 'the namespace is being deleted; nothing can be created in it, and finalizers may hold it',
-    fix: `wait until it is gone (kubectl get namespace ${look.namespace} -w), or find what holds it: kubectl get namespace ${look.namespace} -o jsonpath='{.status.conditions}'`,
+    fix: `wait until it is gone (kubectl get namespace ${name} -w), or find what holds it: kubectl get namespace ${name} -o jsonpath='{.status.conditions}'`,
   });
 }
 
@@ -196,7 +202,7 @@ export const clusterChecks: Check[] = [
   {
     ...base,
     id: 'PRE-26',
-    title: 'The namespace is not being deleted',
+    title: 'The namespaces are not being deleted',
     about:
       'In a namespace that is Terminating nothing can be created. Wait, or clear the finalizers that hold it. A namespace that does not exist yet is fine.',
     sources: '004-P1-01',

@@ -1,30 +1,35 @@
 import type { KubeObject } from '../../core/types.ts';
-import { flowsOf } from '../../doctor/flows.ts';
 import { blockedFlows } from '../../doctor/netpol.ts';
 import { count, names } from '../../doctor/quantity.ts';
 import { conditions, specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { fail, ok, skip, warn } from '../../doctor/types.ts';
+import { keysFor } from '../helpers/define.ts';
+import { flows as flowsIn, REACH_READS } from '../helpers/network.ts';
+import { namespaceIn } from '../helpers/place.ts';
 
 const base = { area: 'PRE', stage: 'preflight' } as const;
 
 function policies(look: Look): Verdict {
   const found = look.list('NetworkPolicy');
-  const namespace = look.list('Namespace').find((one) => one.metadata.name === look.namespace);
-  const flows = flowsOf(look.config, { 'kubernetes.io/metadata.name': look.namespace, ...namespace?.metadata.labels });
-  if (found.length === 0) return ok(`no NetworkPolicy in the namespace: all ${flows.length} connections of the stack are open`);
+  const flows = flowsIn(look);
+  const where = look.namespaces.length > 1 ? 'namespaces' : 'namespace';
+  if (found.length === 0) return ok(`no NetworkPolicy in the ${where}: all ${flows.length} connections of the stack are open`);
   const blocked = blockedFlows(found, flows);
   const first = blocked[0];
   if (!first)
     return ok(
-      `${found.length === 1 ? 'the NetworkPolicy of' : `${found.length} NetworkPolicies in`} the namespace let all ${flows.length} connections of the stack through`,
+      `${found.length === 1 ? 'the NetworkPolicy of' : `${found.length} NetworkPolicies in`} the ${where} let all ${flows.length} connections of the stack through`,
     );
   const text = blocked.map(({ flow }) => `${flow.from.name} to ${flow.to.name}:${flow.port.number}`);
-  const name = first.policies[0] ?? '';
+  const policy = first.policies[0];
+  const name = policy?.metadata.name ?? '';
+  const home = policy?.metadata.namespace ?? look.namespace;
+  const kubectl = look.kubectlIn(home);
   const more = {
-    object: `NetworkPolicy ${look.namespace}/${name}`,
-    cause: `${names(first.policies)} isolates pods of the stack and allows less than they need`,
-    fix: `${look.kubectl} describe networkpolicy ${name}; allow the connections, or delete it: ${look.kubectl} delete networkpolicy ${name}`,
+    object: `NetworkPolicy ${home}/${name}`,
+    cause: `${names(first.policies.map(({ metadata }) => metadata.name))} isolates pods of the stack and allows less than they need`,
+    fix: `${kubectl} describe networkpolicy ${name}; allow the connections, or delete it: ${kubectl} delete networkpolicy ${name}`,
   };
   const evidence = `${blocked.length} of ${flows.length} connections have no rule: ${names(text)}`;
   // Applications may be let in by labels that nobody here can know.
@@ -49,7 +54,7 @@ function ingressClass(look: Look): Verdict {
     );
   const wanted = specOf<{ ingressClassName: string }>(lost).ingressClassName;
   return fail(`Ingress ${lost.metadata.name} wants class ${wanted ?? '(default)'}; there are: ${names(classes) || 'none'}`, {
-    object: `Ingress ${look.namespace}/${lost.metadata.name}`,
+    object: `Ingress ${namespaceIn(look, lost)}/${lost.metadata.name}`,
     cause: 'no controller serves this class',
     fix: 'install the ingress controller, or name its class; kubectl get ingressclass',
   });
@@ -69,7 +74,7 @@ function certManager(look: Look): Verdict {
   const down = parts.find((one) => !conditions(one).some((condition) => condition.type === 'Available' && condition.status === 'True'));
   if (parts.length === 0)
     return fail(`Ingress ${first.metadata.name} asks cert-manager for a certificate, which is not installed`, {
-      object: `Ingress ${look.namespace}/${first.metadata.name}`,
+      object: `Ingress ${namespaceIn(look, first)}/${first.metadata.name}`,
       cause: 'cert-manager is absent',
       fix: 'install cert-manager: https://cert-manager.io/docs/installation/',
     });
@@ -90,9 +95,9 @@ export const networkChecks: Check[] = [
     id: 'PRE-16',
     title: 'NetworkPolicies let the stack talk',
     about:
-      'Reads the NetworkPolicies of the namespace and works out whether every connection that the stack needs has a rule: applications to the gateway, collectors to the backends, Grafana to its datasources, Prometheus to its targets. No packet is sent. Failed: a connection inside of the stack has no rule. Warning: only applications of other namespaces have none, they may be let in by labels.',
+      'Reads the NetworkPolicies of the stack’s namespaces and works out whether every connection that the stack needs has a rule: applications to the gateway, collectors to the backends, Grafana to its datasources, Prometheus to its targets. No packet is sent. Failed: a connection inside of the stack has no rule. Warning: only applications of other namespaces have none, they may be let in by labels.',
     sources: '003-PRE-07, 004-PRE-11',
-    reads: () => ['k8s:NetworkPolicy', 'k8s:Namespace'],
+    reads: (config) => keysFor(config, REACH_READS),
     run: policies,
   },
   {

@@ -1,9 +1,13 @@
+import { podLabelsOf } from '../../components/catalog.ts';
 import { claimsOf, largestPod, requestsOf } from '../../doctor/budget.ts';
 import { bytes, cores, count, names, percent, quantity } from '../../doctor/quantity.ts';
 import { isLive, isOurs, isReady, requested, specOf, statusOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { fail, ok, warn } from '../../doctor/types.ts';
 import type { KubeObject } from '../../core/types.ts';
+import { COMPONENT_IDS } from '../../profile/schema.ts';
+import { listIn, namespaceIn } from '../helpers/place.ts';
+import { selects } from '../helpers/pods.ts';
 import { classOf, isLocal } from './storage.ts';
 
 const base = { area: 'PRE', stage: 'preflight' } as const;
@@ -54,14 +58,23 @@ function schedulable(look: Look): KubeObject[] {
   });
 }
 
+/** Pods of the stack, where they hold what they asked for: by our label, or by those of the charts that bring them. */
+function ownPods(look: Look): (pod: KubeObject) => boolean {
+  const foreign = COMPONENT_IDS.filter((id) => look.config[id].enabled && look.config[id].chart !== 'genai-obs').map((id) => look.place(id));
+  return (pod) =>
+    look.namespaces.includes(pod.metadata.namespace ?? '') &&
+    (isOurs(pod) || foreign.some((place) => place.namespace === pod.metadata.namespace && selects(podLabelsOf(place), pod)));
+}
+
 function capacity(look: Look): Verdict {
   const nodes = schedulable(look);
-  const own = look.listAll('Pod').filter((pod) => pod.metadata.namespace === look.namespace && isOurs(pod) && isLive(pod));
+  const isOwn = ownPods(look);
+  const own = look.listAll('Pod').filter((pod) => isOwn(pod) && isLive(pod));
   const need = requestsOf(look.config, nodes.length);
   // Pods that have their place need no room any more.
   const placed = own.filter((pod) => specOf<{ nodeName: string }>(pod).nodeName).length;
   if (placed >= need.pods && placed === own.length) return ok(`all ${count(placed, 'pod')} of the profile have their place on a node`);
-  const others = look.listAll('Pod').filter((pod) => isLive(pod) && !(pod.metadata.namespace === look.namespace && isOurs(pod)));
+  const others = look.listAll('Pod').filter((pod) => isLive(pod) && !isOwn(pod));
   const free = nodes.map((node) => {
     const { allocatable = {} } = statusOf<{ allocatable: { cpu?: string; memory?: string } }>(node);
     const used = others.filter((pod) => specOf<{ nodeName: string }>(pod).nodeName === node.metadata.name).map(requested);
@@ -78,36 +91,43 @@ function capacity(look: Look): Verdict {
   if (sum.cpu < need.cpu || sum.memory < need.memory) return fail(evidence, more);
   if (!free.some((one) => one.cpu >= big.cpu && one.memory >= big.memory))
     return fail(`${evidence}; the largest pod (${cores(big.cpu)}, ${bytes(big.memory)}) fits on no node`, more);
-  const quota = overQuota(look, { 'requests.cpu': need.cpu, cpu: need.cpu, 'requests.memory': need.memory, memory: need.memory, pods: need.pods });
+  const quota = overQuota(look, (namespace) => {
+    const { cpu, memory, pods } = requestsOf(look.config, nodes.length, namespace);
+    return { 'requests.cpu': cpu, cpu, 'requests.memory': memory, memory, pods };
+  });
   if (quota) return quota;
   return sum.cpu < need.cpu * 1.1 || sum.memory < need.memory * 1.1 ? warn(`${evidence}: less than a tenth to spare`, more) : ok(evidence);
 }
 
-/** What the namespace's quotas leave, without what our own objects use already. */
-function overQuota(look: Look, need: Record<string, number>): Verdict | undefined {
-  const own = ownUse(look);
+/** What the quotas leave in the namespace of each, without what our own objects use there already. */
+function overQuota(look: Look, needIn: (namespace: string) => Record<string, number>): Verdict | undefined {
   for (const quota of look.list('ResourceQuota')) {
     const { hard = {}, used = {} } = statusOf<{ hard: Record<string, string>; used: Record<string, string> }>(quota);
-    for (const [key, wanted] of Object.entries(need)) {
+    const namespace = namespaceIn(look, quota);
+    const own = ownUse(look, namespace);
+    for (const [key, wanted] of Object.entries(needIn(namespace))) {
       if (hard[key] === undefined) continue;
       const left = quantity(hard[key]) - Math.max(0, quantity(used[key]) - (own[key] ?? 0));
       if (left >= wanted) continue;
       const show = /memory|storage/.test(key) ? bytes : (n: number) => String(Math.round(n * 1000) / 1000);
       return fail(`quota ${quota.metadata.name} leaves ${show(Math.max(0, left))} of ${key}, the profile needs ${show(wanted)}`, {
-        object: `ResourceQuota ${look.namespace}/${quota.metadata.name}`,
+        object: `ResourceQuota ${namespace}/${quota.metadata.name}`,
         cause: 'the ResourceQuota of the namespace is too small for the profile: pods or claims would be refused',
-        fix: `${look.kubectl} edit resourcequota ${quota.metadata.name}`,
+        fix: `${look.kubectlIn(namespace)} edit resourcequota ${quota.metadata.name}`,
       });
     }
   }
   return undefined;
 }
 
-function ownUse(look: Look): Record<string, number> {
-  const pods = look.listAll('Pod').filter((pod) => pod.metadata.namespace === look.namespace && isOurs(pod) && isLive(pod));
+function ownUse(look: Look, namespace: string): Record<string, number> {
+  const isOwn = ownPods(look);
+  const pods = look.listAll('Pod').filter((pod) => pod.metadata.namespace === namespace && isOwn(pod) && isLive(pod));
   const sums = pods.map(requested);
   const [cpu, memory] = [sums.reduce((a, b) => a + b.cpu, 0), sums.reduce((a, b) => a + b.memory, 0)];
-  const claims = look.list('PersistentVolumeClaim').filter((claim) => claimsOf(look.config).some((want) => want.name === claim.metadata.name));
+  const claims = listIn(look, 'PersistentVolumeClaim', namespace).filter((claim) =>
+    claimsOf(look.config).some((want) => want.namespace === namespace && want.name === claim.metadata.name),
+  );
   const storage = claims.reduce(
     (sum, claim) => sum + quantity(specOf<{ resources: { requests?: { storage?: string } } }>(claim).resources?.requests?.storage),
     0,
@@ -119,15 +139,16 @@ function ownUse(look: Look): Record<string, number> {
 function storage(look: Look): Verdict {
   const claims = claimsOf(look.config);
   const total = claims.reduce((sum, claim) => sum + claim.bytes, 0);
-  const quota = overQuota(look, { 'requests.storage': total, persistentvolumeclaims: claims.length });
+  const quota = overQuota(look, (namespace) => {
+    const here = claims.filter((claim) => claim.namespace === namespace);
+    return { 'requests.storage': here.reduce((sum, claim) => sum + claim.bytes, 0), persistentvolumeclaims: here.length };
+  });
   if (quota) return quota;
-  const bound = new Set(
-    look
-      .list('PersistentVolumeClaim')
-      .filter((claim) => statusOf<{ phase: string }>(claim).phase === 'Bound')
-      .map((claim) => claim.metadata.name),
-  );
-  const open = claims.filter((claim) => !bound.has(claim.name)).reduce((sum, claim) => sum + claim.bytes, 0);
+  const isBound = ({ name, namespace }: { name: string; namespace: string }) => {
+    const claim = look.find('PersistentVolumeClaim', name, namespace);
+    return claim !== undefined && statusOf<{ phase: string }>(claim).phase === 'Bound';
+  };
+  const open = claims.filter((claim) => !isBound(claim)).reduce((sum, claim) => sum + claim.bytes, 0);
   if (open === 0) return ok(`${count(claims.length, 'claim')} of ${bytes(total)} bound`);
   const found = classOf(look);
   if (!found || !isLocal(found))

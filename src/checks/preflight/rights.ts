@@ -1,11 +1,14 @@
-import { CATALOG } from '../../components/catalog.ts';
+import { releaseOf } from '../../components/catalog.ts';
 import { GRAFANA_ADMIN } from '../../core/labels.ts';
 import { count, names } from '../../doctor/quantity.ts';
 import { isOurs, specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { fail, ok, skip, warn } from '../../doctor/types.ts';
 import { COMPONENT_IDS, type Config, isEnabled } from '../../profile/schema.ts';
-import { tryLook } from '../helpers/define.ts';
+import type { KubeObject } from '../../core/types.ts';
+import { keysFor, tryLook } from '../helpers/define.ts';
+import { operatorOf, workloadObject } from '../helpers/place.ts';
+import { workloadKey, workloadOf } from '../helpers/pods.ts';
 
 const base = { area: 'PRE', stage: 'preflight' } as const;
 
@@ -17,10 +20,12 @@ interface SecretShape {
 const KEYS = ['admin-user', 'admin-password'];
 
 function secrets(look: Look): Verdict {
-  const secret = look.find('Secret', GRAFANA_ADMIN) as unknown as (SecretShape & object) | undefined;
-  const object = `Secret ${look.namespace}/${GRAFANA_ADMIN}`;
+  const { namespace } = look.place('grafana');
+  const kubectl = look.kubectlFor('grafana');
+  const secret = look.find('Secret', GRAFANA_ADMIN, namespace) as unknown as (SecretShape & object) | undefined;
+  const object = `Secret ${namespace}/${GRAFANA_ADMIN}`;
   if (!secret) {
-    if (!look.find('StatefulSet', CATALOG.grafana.workload.name)) return ok(`${GRAFANA_ADMIN} does not exist yet: install makes it with a random password`);
+    if (!workloadOf(look, 'grafana')) return ok(`${GRAFANA_ADMIN} does not exist yet: install makes it with a random password`);
     return fail(`Secret ${GRAFANA_ADMIN} does not exist, but Grafana is installed`, {
       object,
       cause: 'the Secret was deleted; Grafana starts only with it',
@@ -32,13 +37,13 @@ function secrets(look: Look): Verdict {
     return fail(`Secret ${GRAFANA_ADMIN} lacks a value for ${missing.join(' and ')}`, {
       object,
       cause: 'the Secret was edited',
-      fix: `${look.kubectl} delete secret ${GRAFANA_ADMIN}, then: genai-obs install --only secrets,grafana`,
+      fix: `${kubectl} delete secret ${GRAFANA_ADMIN}, then: genai-obs install --only secrets,grafana`,
     });
   if (secret.weak.length)
     return warn(`Secret ${GRAFANA_ADMIN}: ${secret.weak.join(' and ')} holds a placeholder or a well-known default`, {
       object,
       cause: 'the value was never changed',
-      fix: `${look.kubectl} delete secret ${GRAFANA_ADMIN}, then: genai-obs install --only secrets,grafana`,
+      fix: `${kubectl} delete secret ${GRAFANA_ADMIN}, then: genai-obs install --only secrets,grafana`,
     });
   return ok(`Secret ${GRAFANA_ADMIN} has ${KEYS.join(' and ')}`);
 }
@@ -57,8 +62,9 @@ const RIGHTS = [
 
 function rights(look: Look): Verdict {
   const denied = RIGHTS.filter((right) => !look.fact<{ allowed: boolean }>(`access:${right}`).allowed);
-  // The namespace may have been made by somebody who may.
-  const exists = tryLook(() => look.list('Namespace').some((one) => one.metadata.name === look.namespace), false);
+  // The namespaces may have been made by somebody who may.
+  const there = new Set(tryLook(() => look.list('Namespace'), []).map((one) => one.metadata.name));
+  const exists = look.namespaces.every((name) => there.has(name));
   const missing = denied.filter((right) => !(exists && right === 'create:/namespaces'));
   if (missing.length === 0) return ok(`the caller has all ${RIGHTS.length} rights that installing and looking need`);
   const text = missing.map((right) =>
@@ -73,7 +79,7 @@ function rights(look: Look): Verdict {
 function zones(look: Look): Verdict {
   const zone = 'topology.kubernetes.io/zone';
   const found = new Set(look.list('Node').flatMap((node) => node.metadata.labels?.[zone] ?? []));
-  const gateway = look.find('Deployment', CATALOG['opentelemetry-collector'].workload.name);
+  const gateway = workloadOf(look, 'opentelemetry-collector');
   interface Template {
     template?: {
       spec?: {
@@ -91,7 +97,7 @@ function zones(look: Look): Verdict {
     return ok(`gateway replicas are spread over zones where there are any (${found.size} known), none is required`);
   if (found.size >= replicas) return ok(`${count(found.size, 'zone')} for ${count(replicas, 'replica')}`);
   return fail(`${count(replicas, 'replica')} must be in zones of their own, the nodes have ${count(found.size, 'zone')}`, {
-    object: `Deployment ${look.namespace}/${gateway?.metadata.name ?? ''}`,
+    object: workloadObject(look, 'opentelemetry-collector'),
     cause: 'the anti-affinity is required: replicas without a zone stay Pending',
     fix: `genai-obs install --gateway-replicas ${Math.max(1, found.size)}, or make the rule preferred`,
   });
@@ -99,45 +105,69 @@ function zones(look: Look): Verdict {
 
 const enabled = (config: Config) => COMPONENT_IDS.filter((id) => isEnabled(config, id));
 
+function ownNames(workload: string, cluster: string): [kind: string, name: string][] {
+  return [
+    ['ServiceAccount', workload],
+    ['ConfigMap', workload],
+    ['ClusterRole', cluster],
+    ['ClusterRoleBinding', cluster],
+  ];
+}
+
+/** Charts of others do not carry our label: helm's note says which release an object is of, an operator signs its own. */
+function madeBy({ metadata: { labels = {}, annotations = {} } }: KubeObject, release: { name: string; namespace: string } | undefined): boolean {
+  const helm = annotations['meta.helm.sh/release-name'] === release?.name && annotations['meta.helm.sh/release-namespace'] === release?.namespace;
+  return (release !== undefined && helm) || (labels['app.kubernetes.io/managed-by'] ?? labels['managed-by'] ?? '').endsWith('operator');
+}
+
+/** Whether all components come from our charts. */
+const only = (config: Config) => enabled(config).every((id) => config[id].chart === 'genai-obs');
+
 /** Objects under names that our releases use, which we did not make: helm would refuse or overwrite them. */
 function free(look: Look): Verdict {
   const taken = enabled(look.config).flatMap((id) => {
-    const { workload, service } = CATALOG[id];
-    const cluster = `${look.namespace}-${id}`;
+    const { chart, namespace, workload, service } = look.place(id);
+    const cluster = `${namespace}-${id}`;
     const wanted: [kind: string, name: string][] = [
       [workload.kind, workload.name],
       ['Service', service.name],
-      ['ServiceAccount', workload.name],
-      ['ConfigMap', workload.name],
-      ['ClusterRole', cluster],
-      ['ClusterRoleBinding', cluster],
+      ...(chart === 'genai-obs' ? ownNames(workload.name, cluster) : []),
     ];
-    return wanted.filter(([kind, name]) => {
-      const object = look.find(kind, name);
-      return object && !isOurs(object);
+    const release = releaseOf(look.config, id);
+    return wanted.flatMap(([kind, name]) => {
+      const object = look.find(kind, name, namespace);
+      return object && !isOurs(object) && !(chart !== 'genai-obs' && madeBy(object, release)) ? [{ kind, name, namespace }] : [];
     });
   });
   const first = taken[0];
-  if (!first) return ok(`no foreign object has a name that the ${enabled(look.config).length} releases use`);
-  const [kind, name] = first;
-  const scope = kind.startsWith('Cluster') ? '' : `${look.namespace}/`;
-  return fail(`taken by objects that genai-obs did not make: ${names(taken.map(([k, n]) => `${k} ${n}`))}`, {
+  if (!first) return ok(`no foreign object has a name that the ${enabled(look.config).length} ${only(look.config) ? 'releases' : 'components'} use`);
+  const { kind, name, namespace } = first;
+  const scope = kind.startsWith('Cluster') ? '' : `${namespace}/`;
+  return fail(`taken by objects that genai-obs did not make: ${names(taken.map((one) => `${one.kind} ${one.name}`))}`, {
     object: `${kind} ${scope}${name}`,
     cause: 'another installation uses these names; installing would change or fail on its objects',
-    fix: `install into a namespace of its own: genai-obs install --namespace NAME; or remove it: ${look.kubectl} delete ${kind.toLowerCase()} ${name}`,
+    fix: `install into a namespace of its own: genai-obs install --namespace NAME; or remove it: ${look.kubectlIn(namespace)} delete ${kind.toLowerCase()} ${name}`,
   });
 }
 
-const never = (reason: string) => ({ reads: () => [], skipIf: () => reason, run: () => skip(reason) });
+/** Why there is nothing to look at. */
+function noDefinitions(config: Config): string {
+  const operated = enabled(config).filter((id) => config[id].chart === 'opentelemetry-operator' || (id === 'prometheus' && operatorOf(config, id)));
+  return operated.length
+    ? `installing makes the definitions that ${names(operated.map((id) => config[id].chart))} needs before anything uses them; what operators made of them is checked by COL-01, COL-02, COL-24 and PROM-01`
+    : 'this profile uses no operator and no custom resources';
+}
 
 export const rightsChecks: Check[] = [
   {
     ...base,
     id: 'PRE-21',
     title: 'Custom resource definitions are established',
-    about: 'Only for profiles with operators. The quickstart profile uses none.',
+    about: 'Only for profiles with operators, whose charts bring the definitions along. The quickstart profile uses none.',
     sources: '004-P1-02',
-    ...never('this profile uses no operator and no custom resources'),
+    reads: () => [],
+    skipIf: noDefinitions,
+    run: (look) => skip(noDefinitions(look.config)),
   },
   {
     ...base,
@@ -145,7 +175,7 @@ export const rightsChecks: Check[] = [
     title: 'Secrets of the profile exist',
     about: `Grafana reads its administrator from Secret ${GRAFANA_ADMIN}. Failed: missing while Grafana is installed, or a key without a value. Warning: a placeholder or well-known default. Only names and lengths of values are looked at.`,
     sources: '000-INST-04, 000-INST-05, 000-INST-06, 002-DEP-02',
-    reads: () => ['k8s:Secret', 'k8s:StatefulSet'],
+    reads: (config) => keysFor(config, ['k8s:Secret', workloadKey('grafana')]),
     skipIf: (config) => (config.grafana.enabled ? undefined : 'Grafana is not part of this profile: no secret is needed'),
     run: secrets,
   },
@@ -165,7 +195,7 @@ export const rightsChecks: Check[] = [
     title: 'Zones suffice for required spreading',
     about: 'Where the gateway must be spread over zones, there must be as many zones as replicas, or pods stay Pending. A preferred rule needs none.',
     sources: '000-HA-01',
-    reads: () => ['k8s:Node', 'k8s:Deployment'],
+    reads: (config) => keysFor(config, ['k8s:Node', workloadKey('opentelemetry-collector')]),
     skipIf: (config) => (config['opentelemetry-collector'].enabled ? undefined : 'the gateway is not part of this profile'),
     run: zones,
   },
@@ -174,7 +204,7 @@ export const rightsChecks: Check[] = [
     id: 'PRE-29',
     title: 'Names are free',
     about:
-      'A check of our own, beyond appendix 1. Workloads, Services, ServiceAccounts, ConfigMaps and cluster roles under the names of our releases that lack our label belong to somebody else: helm would refuse them, or they would be changed. Install into another namespace, or remove them.',
+      'A check of our own, beyond appendix 1. Workloads, Services, ServiceAccounts, ConfigMaps and cluster roles under the names of our releases that lack our label belong to somebody else: helm would refuse them, or they would be changed. Objects of upstream charts are known by the release that helm notes on them. Install into another namespace, or remove them.',
     sources: 'genai-obs; peers.md 2',
     reads: () =>
       ['Deployment', 'StatefulSet', 'DaemonSet', 'Service', 'ServiceAccount', 'ConfigMap', 'ClusterRole', 'ClusterRoleBinding'].map((kind) => `k8s:${kind}`),

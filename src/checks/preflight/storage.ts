@@ -1,9 +1,13 @@
 import type { KubeObject } from '../../core/types.ts';
-import { claimsOf } from '../../doctor/budget.ts';
+import { claimsOf, type ClaimNeed } from '../../doctor/budget.ts';
 import { age, bytes, count, names, quantity } from '../../doctor/quantity.ts';
 import { ageMs, className, conditions, containers, eventsOf, phaseOf, specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { fail, ok, skip, warn } from '../../doctor/types.ts';
+import { listIn } from '../helpers/place.ts';
+
+/** A claim of the profile that is there. */
+const claimIn = (look: Look, { name, namespace }: ClaimNeed) => look.find('PersistentVolumeClaim', name, namespace);
 
 const base = { area: 'PRE', stage: 'preflight' } as const;
 const off = (config: Look['config']) => (config.storage.enabled ? undefined : 'storage.enabled is false: the stack claims no storage');
@@ -30,7 +34,7 @@ export function isLocal(storageClass: KubeObject): boolean {
 }
 
 function exists(look: Look): Verdict {
-  const claims = claimsOf(look.config).map((claim) => look.find('PersistentVolumeClaim', claim.name));
+  const claims = claimsOf(look.config).map((claim) => claimIn(look, claim));
   // A class is asked for once, when a claim is made.
   if (claims.every((claim) => claim && phaseOf(claim) === 'Bound'))
     return ok(`all ${claims.length} claims are bound (class ${names([...new Set(claims.map((claim) => (claim && className(claim)) || 'none'))])})`);
@@ -61,27 +65,25 @@ function exists(look: Look): Verdict {
 
 /** Claims of ours that a pod waits for, with the newest reason. Before a pod uses it, Pending is how late binding looks. */
 function stuckClaim(look: Look): Verdict | undefined {
-  const wanted = new Set(claimsOf(look.config).map((claim) => claim.name));
   const now = look.fact<{ iso: string }>('time:now').iso;
-  for (const claim of look.list('PersistentVolumeClaim')) {
-    const { name } = claim.metadata;
-    if (!wanted.has(name) || phaseOf(claim) === 'Bound') continue;
-    const user = look
-      .list('Pod')
-      .find((pod) =>
-        (specOf<{ volumes: { persistentVolumeClaim?: { claimName: string } }[] }>(pod).volumes ?? []).some(
-          (volume) => volume.persistentVolumeClaim?.claimName === name,
-        ),
-      );
+  for (const want of claimsOf(look.config)) {
+    const { name, namespace } = want;
+    const claim = claimIn(look, want);
+    if (!claim || phaseOf(claim) === 'Bound') continue;
+    const user = listIn(look, 'Pod', namespace).find((pod) =>
+      (specOf<{ volumes: { persistentVolumeClaim?: { claimName: string } }[] }>(pod).volumes ?? []).some(
+        (volume) => volume.persistentVolumeClaim?.claimName === name,
+      ),
+    );
     const waited = user ? Math.min(ageMs(user, now), ageMs(claim, now)) : 0;
-    const object = `PersistentVolumeClaim ${look.namespace}/${name}`;
-    const event = eventsOf(look.list('Event'), 'PersistentVolumeClaim', name)[0];
+    const object = `PersistentVolumeClaim ${namespace}/${name}`;
+    const event = eventsOf(listIn(look, 'Event', namespace), 'PersistentVolumeClaim', name)[0];
     const reason = event && event.reason !== 'WaitForFirstConsumer' ? `: ${event.reason} ${event.message}` : '';
     const lacking = className(claim) && !look.list('StorageClass').some((one) => one.metadata.name === className(claim));
     const more = {
       object,
       cause: lacking ? `its class ${className(claim)} does not exist` : 'the provisioner does not answer, has no room, or cannot serve the node of the pod',
-      fix: `${look.kubectl} describe persistentvolumeclaim ${name}`,
+      fix: `${look.kubectlIn(namespace)} describe persistentvolumeclaim ${name}`,
     };
     if (phaseOf(claim) === 'Lost') return fail(`claim ${name} has lost its volume`, more);
     if (lacking) return fail(`claim ${name} is Pending: there is no storage class ${className(claim)}`, more);
@@ -127,14 +129,9 @@ function provisions(look: Look): Verdict {
 
 /** Volumes made by hand: each claim needs one that is free and large enough. */
 function prepared(look: Look, name: string): Verdict {
-  const bound = new Set(
-    look
-      .list('PersistentVolumeClaim')
-      .filter((claim) => phaseOf(claim) === 'Bound')
-      .map((claim) => claim.metadata.name),
-  );
+  const isBound = (claim: KubeObject | undefined) => claim !== undefined && phaseOf(claim) === 'Bound';
   const open = claimsOf(look.config)
-    .filter((claim) => !bound.has(claim.name))
+    .filter((claim) => !isBound(claimIn(look, claim)))
     .toSorted((a, b) => b.bytes - a.bytes);
   const free = look
     .list('PersistentVolume')

@@ -1,16 +1,15 @@
-import { CATALOG } from '../../components/catalog.ts';
-import { type Check, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
-import { body, checksOf, percent, plural, some } from '../helpers/define.ts';
+import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import { body, checksOf, httpOf, percent, plural, some } from '../helpers/define.ts';
+import { resourceOf, workloadObject } from '../helpers/place.ts';
 import { arr, num, str } from '../helpers/json.ts';
 import { rate, ratesOf, required, scalar } from '../helpers/promql.ts';
 import { ago, CLOCK_READS, settledFor } from '../helpers/time.ts';
 
 const prom = checksOf('PROM');
-const SERVICE = CATALOG.prometheus.service.name;
 const TSDB = '/api/v1/status/tsdb';
-const TSDB_KEY: FactKey = `http:${SERVICE}:${TSDB}`;
+const TSDB_KEY = httpOf('prometheus', TSDB);
 const SELF = ['PROM-01', 'PROM-03'];
-const OBJECT = (look: Look) => `StatefulSet ${look.namespace}/${CATALOG.prometheus.workload.name}`;
+const OBJECT = (look: Look) => workloadObject(look, 'prometheus');
 
 const APPENDED = 'sum(rate(prometheus_tsdb_head_samples_appended_total[5m]))';
 const REJECTED = `sum(${ratesOf(['prometheus_tsdb_out_of_order_samples', 'prometheus_tsdb_too_old_samples', 'prometheus_tsdb_out_of_bound_samples'], '5m')})`;
@@ -26,11 +25,11 @@ interface Count {
 }
 
 function counts(look: Look, list: string): Count[] {
-  return arr(body(look, SERVICE, TSDB), 'data', list).map((one) => ({ name: str(one, 'name') ?? '?', value: num(one, 'value') ?? 0 }));
+  return arr(body(look, 'prometheus', TSDB), 'data', list).map((one) => ({ name: str(one, 'name') ?? '?', value: num(one, 'value') ?? 0 }));
 }
 
 function headSeries(look: Look): Verdict {
-  const total = num(body(look, SERVICE, TSDB), 'data', 'headStats', 'numSeries') ?? 0;
+  const total = num(body(look, 'prometheus', TSDB), 'data', 'headStats', 'numSeries') ?? 0;
   const top = counts(look, 'seriesCountByMetricName');
   const first = top[0];
   const text = `${total} series in memory; most: ${some(
@@ -96,7 +95,7 @@ export const dataChecks: Check[] = [
       if (value) return ok(rate(value, 'samples'));
       return fail(value === 0 ? '0 samples appended in 5 min' : 'Prometheus has no series of itself', {
         cause: value === 0 ? 'it cannot write, or has no targets' : 'the scrape job prometheus is missing or down',
-        fix: `${look.kubectl} logs statefulset/${CATALOG.prometheus.workload.name} --tail=50`,
+        fix: `${look.kubectlFor('prometheus')} logs ${resourceOf(look, 'prometheus')} --tail=50`,
         object: OBJECT(look),
       });
     },

@@ -1,17 +1,20 @@
 import { parse } from 'yaml';
-import { CATALOG } from '../../components/catalog.ts';
-import { type Check, fail, type FactKey, type Look, ok, type Verdict } from '../../doctor/types.ts';
-import { body, checksOf, oneLine, plural, some } from '../helpers/define.ts';
+import { ruleFiles } from '../../components/rulefiles.ts';
+import { type Check, fail, type Look, ok, type Verdict } from '../../doctor/types.ts';
+import { body, checksOf, httpOf, oneLine, plural, type Read, some } from '../helpers/define.ts';
 import { arr, at, rec, str } from '../helpers/json.ts';
+import { configObject, operatorOf, resourceOf } from '../helpers/place.ts';
+import { podsOf, workloadKey } from '../helpers/pods.ts';
 import { syntaxProblem } from '../helpers/promql.ts';
 import { lastError } from '../helpers/trouble.ts';
 import { essence } from '../helpers/trouble.ts';
 import { tryLook } from '../helpers/define.ts';
 
 const prom = checksOf('PROM');
-const SERVICE = CATALOG.prometheus.service.name;
 const MAP = 'prometheus-rules';
-export const RULES: FactKey = `http:${SERVICE}:/api/v1/rules`;
+export const RULES = httpOf('prometheus', '/api/v1/rules');
+/** With an operator there is no ConfigMap: the rules are objects of their own kind, and what was planned stands for what was written. */
+export const WRITTEN: Read = (config) => (operatorOf(config, 'prometheus') ? [] : 'k8s:ConfigMap');
 const RUNTIME = '/api/v1/status/runtimeinfo';
 
 export interface WrittenRule {
@@ -24,12 +27,22 @@ export interface WrittenRule {
   annotations: Record<string, unknown>;
 }
 
+/** Where the rules stand, for people. */
+export function rulesObject(look: Look): string {
+  return operatorOf(look.config, 'prometheus') ? configObject(look, 'prometheus') : `ConfigMap ${look.place('prometheus').namespace}/${MAP}`;
+}
+
+function ruleMap(look: Look): Record<string, unknown> | undefined {
+  if (operatorOf(look.config, 'prometheus')) return ruleFiles(look.config);
+  const map = look.find('ConfigMap', MAP, look.place('prometheus').namespace);
+  return map && rec(map, 'data');
+}
+
 /** Rules of the ConfigMap, or the file that is no YAML. */
 export function writtenRules(look: Look): { rules: WrittenRule[]; groups: string[]; broken?: string } {
-  const map = look.find('ConfigMap', MAP);
   const rules: WrittenRule[] = [];
   const groups: string[] = [];
-  for (const [file, text] of Object.entries(rec(map, 'data'))) {
+  for (const [file, text] of Object.entries(ruleMap(look) ?? {})) {
     let content: unknown;
     try {
       content = parse(String(text), { logLevel: 'error' });
@@ -66,7 +79,7 @@ export interface LoadedRule {
 }
 
 export function loadedRules(look: Look): LoadedRule[] {
-  return arr(body(look, SERVICE, '/api/v1/rules'), 'data', 'groups').flatMap((group) =>
+  return arr(body(look, 'prometheus', '/api/v1/rules'), 'data', 'groups').flatMap((group) =>
     arr(group, 'rules').map((rule) => ({
       group: str(group, 'name') ?? '?',
       name: str(rule, 'name') ?? '?',
@@ -79,9 +92,9 @@ export function loadedRules(look: Look): LoadedRule[] {
 }
 
 function rulesAreLoaded(look: Look): Verdict {
-  const object = `ConfigMap ${look.namespace}/${MAP}`;
+  const object = rulesObject(look);
   const fix = 'genai-obs install   # writes the rules again';
-  if (!look.find('ConfigMap', MAP)) return fail(`ConfigMap ${MAP} does not exist: no rules, no alerts`, { cause: 'it was deleted', fix, object });
+  if (!ruleMap(look)) return fail(`ConfigMap ${MAP} does not exist: no rules, no alerts`, { cause: 'it was deleted', fix, object });
   const { rules, groups, broken } = writtenRules(look);
   if (broken)
     return fail(`${MAP} holds a file that is no YAML, ${broken}`, {
@@ -103,7 +116,7 @@ function rulesAreLoaded(look: Look): Verdict {
   if (missing.length)
     return fail(`${missing.length} of ${groups.length} rule groups are not loaded: ${some(missing)}`, {
       cause: 'Prometheus has not read the ConfigMap since it changed, or refused it',
-      fix: `${look.kubectl} rollout restart statefulset/${CATALOG.prometheus.workload.name}`,
+      fix: `${look.kubectlFor('prometheus')} rollout restart ${resourceOf(look, 'prometheus')}`,
       object,
     });
   const ill = loaded.filter(({ health }) => health === 'err');
@@ -117,7 +130,7 @@ function rulesAreLoaded(look: Look): Verdict {
 }
 
 function reloaded(look: Look): Verdict {
-  const data = rec(body(look, SERVICE, RUNTIME), 'data');
+  const data = rec(body(look, 'prometheus', RUNTIME), 'data');
   const when = str(data, 'lastConfigTime') ?? '?';
   if (data['reloadConfigSuccess'] === true) return ok(`the configuration of ${when} is in use`);
   const logs = tryLook(() => look.fact<Record<string, string[]>>('logs:prometheus'), {});
@@ -125,11 +138,15 @@ function reloaded(look: Look): Verdict {
     .flat()
     .filter((text) => /level=(error|ERROR)/.test(text) && /rule|config|reload/i.test(text))
     .at(-1);
-  const said = line ? essence(line) : lastError(look, 'prometheus', `${CATALOG.prometheus.workload.name}-0`);
+  const said = line
+    ? essence(line)
+    : (podsOf(look, 'prometheus')
+        .map(({ metadata }) => lastError(look, 'prometheus', metadata.name))
+        .find(Boolean) ?? '');
   return fail(`the last reload failed, the configuration of ${when} is in use${said ? `: ${oneLine(said, 320)}` : ''}`, {
     cause: said ? 'Prometheus refuses the changed file that its log names' : 'Prometheus refuses the changed configuration',
-    fix: `genai-obs install   # writes configuration and rules again; then: ${look.kubectl} rollout restart statefulset/${CATALOG.prometheus.workload.name}`,
-    object: `ConfigMap ${look.namespace}/${/rule/i.test(said) ? MAP : SERVICE}`,
+    fix: `genai-obs install   # writes configuration and rules again; then: ${look.kubectlFor('prometheus')} rollout restart ${resourceOf(look, 'prometheus')}`,
+    object: /rule/i.test(said) ? rulesObject(look) : configObject(look, 'prometheus'),
   });
 }
 
@@ -140,7 +157,7 @@ export const ruleChecks: Check[] = [
     sources: '000-CFG-04, 000-OPEN-02, 003-AR-00, 004-P4-10',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-03', 'PROM-14'],
-    reads: ['k8s:ConfigMap', RULES],
+    reads: [WRITTEN, RULES],
     run: rulesAreLoaded,
   }),
   prom('14', 'The last reload of the configuration worked', {
@@ -149,7 +166,7 @@ export const ruleChecks: Check[] = [
     sources: '001-PROM-02, 003-AR-15, 003-PROM-08',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-03'],
-    reads: [`http:${SERVICE}:${RUNTIME}`, 'logs:prometheus'],
+    reads: [httpOf('prometheus', RUNTIME), 'logs:prometheus', 'k8s:Pod', workloadKey('prometheus')],
     run: reloaded,
   }),
 ];

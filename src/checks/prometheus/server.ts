@@ -1,8 +1,8 @@
-import { CATALOG } from '../../components/catalog.ts';
 import { type Check, CouldNotLook, fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
-import { body, checksOf, plural, some } from '../helpers/define.ts';
+import { body, checksOf, httpOf, plural, some } from '../helpers/define.ts';
 import { arr, rec, str } from '../helpers/json.ts';
 import { POLICIES, REACH_READS, reachVerdict } from '../helpers/network.ts';
+import { configObject, resourceOf, workloadObject } from '../helpers/place.ts';
 import { readyVerdict, serviceReads, serviceVerdict } from '../helpers/service.ts';
 import { CLAIM_READS, claimVerdict } from '../helpers/storage.ts';
 import { CLOCK_READS, recentLines, seconds, settledFor } from '../helpers/time.ts';
@@ -12,19 +12,18 @@ import { workloadReads, workloadVerdict } from '../helpers/workload.ts';
 const prom = checksOf('PROM');
 const FLAGS = '/api/v1/status/flags';
 const RUNTIME = '/api/v1/status/runtimeinfo';
-const SERVICE = CATALOG.prometheus.service.name;
-const OBJECT = (look: Look) => `StatefulSet ${look.namespace}/${CATALOG.prometheus.workload.name}`;
+const OBJECT = (look: Look) => workloadObject(look, 'prometheus');
 const FILES = 'sum(prometheus_tsdb_storage_blocks_bytes) + sum(prometheus_tsdb_wal_storage_size_bytes or vector(0))';
 
 function receivers(look: Look): Verdict {
-  const flags = rec(body(look, SERVICE, FLAGS), 'data');
+  const flags = rec(body(look, 'prometheus', FLAGS), 'data');
   const wanted = { 'web.enable-remote-write-receiver': 'remote write (/api/v1/write)', 'web.enable-otlp-receiver': 'OTLP (/api/v1/otlp)' };
   const told = Object.keys(wanted).filter((flag) => flags[flag] !== undefined);
   if (!told.length) throw new CouldNotLook('Prometheus does not list the receivers among its flags');
   const off = Object.entries(wanted).filter(([flag]) => flags[flag] !== 'true');
   if (!off.length) return ok('remote write and OTLP receivers are on');
   return fail(`${off.map(([flag]) => `--${flag} is ${str(flags, flag) ?? 'absent'}`).join(', ')}: ${off.map(([, what]) => what).join(' and ')} answers 404`, {
-    cause: 'the flag was removed from the arguments of the StatefulSet',
+    cause: 'the flag was removed from the arguments of the server',
     fix: 'genai-obs install   # sets the flag and replaces the pod',
     object: OBJECT(look),
   });
@@ -42,14 +41,14 @@ function writeLog(look: Look): Verdict {
   const evidence = `${plural(lines.length, 'line')} about writes or storage in 60 min, the last: ${essence(last?.text ?? '').slice(0, 220)}`;
   const more = {
     cause: hard.length ? 'storage or a writer fails' : 'samples come too late, twice or out of order',
-    fix: `${look.kubectl} logs statefulset/${CATALOG.prometheus.workload.name} --since=1h | grep -i -e warn -e error`,
+    fix: `${look.kubectlFor('prometheus')} logs ${resourceOf(look, 'prometheus')} --since=1h | grep -i -e warn -e error`,
     object: OBJECT(look),
   };
   return hard.length ? fail(evidence, more) : warn(evidence, more);
 }
 
 function retention(look: Look): Verdict {
-  const told = str(body(look, SERVICE, RUNTIME), 'data', 'storageRetention') ?? '';
+  const told = str(body(look, 'prometheus', RUNTIME), 'data', 'storageRetention') ?? '';
   const time = told.split(' or ').find((part) => seconds(part) !== undefined);
   const wanted = look.config.prometheus.server.retention;
   if (time === undefined)
@@ -68,8 +67,9 @@ function retention(look: Look): Verdict {
 }
 
 function networkFileSystem(look: Look): Verdict {
-  const name = CATALOG.prometheus.claim?.name ?? '';
-  const claim = look.find('PersistentVolumeClaim', name);
+  const { namespace, claim: planned } = look.place('prometheus');
+  const name = planned?.name ?? '';
+  const claim = look.find('PersistentVolumeClaim', name, namespace);
   const volume = look.listAll('PersistentVolume').find((one) => one.metadata.name === str(claim, 'spec', 'volumeName'));
   if (!claim || !volume) throw new CouldNotLook(`claim ${name} has no volume`);
   const className = str(claim, 'spec', 'storageClassName') ?? '';
@@ -85,7 +85,7 @@ function networkFileSystem(look: Look): Verdict {
     return warn(`claim ${name} lies on a network file system (${kind}, ${driver})`, {
       cause: 'Prometheus does not support network file systems: its blocks and its log can be damaged',
       fix: 'set storage.storageClass to a block or local class in the profile, back up, and install again: genai-obs backup',
-      object: `PersistentVolumeClaim ${look.namespace}/${name}`,
+      object: `PersistentVolumeClaim ${namespace}/${name}`,
     });
   }
   return ok(`claim ${name}: ${kind}, class ${className || 'none'} (${driver || 'no provisioner'})`);
@@ -94,19 +94,19 @@ function networkFileSystem(look: Look): Verdict {
 export const serverChecks: Check[] = [
   prom('01', 'Prometheus is ready', {
     about:
-      'The StatefulSet prometheus-server must have its pod ready. Without it there are no metrics, no rules and no alerts, and the gateway keeps metrics in its queue. The finding names the cause: an unbound claim, an image, memory, or the line with which Prometheus ended, such as a rule file that does not parse.',
+      'The workload of Prometheus (quickstart: StatefulSet prometheus-server) must have its pod ready. Without it there are no metrics, no rules and no alerts, and the gateway keeps metrics in its queue. The finding names the cause: an unbound claim, an image, memory, or the line with which Prometheus ended, such as a rule file that does not parse.',
     sources: '004-P3-01',
     needs: ['prometheus'],
     reads: workloadReads('prometheus'),
     run: (look) => workloadVerdict(look, 'prometheus'),
   }),
-  prom('02', 'The Service prometheus-server is as planned', {
+  prom('02', "Prometheus' Service is as planned", {
     about:
-      'Grafana, the collectors and Tempo know Prometheus as prometheus-server, port 80. The Service must exist, have that port, and lead to the pods and to one of their container ports. `genai-obs install` puts it back.',
+      'Grafana, the collectors and Tempo know Prometheus by its Service (quickstart: prometheus-server, port 80). It must exist, have that port, and lead to the pods and to one of their container ports. `genai-obs install` puts it back.',
     sources: '001-PROM-05, 004-P3-01',
     needs: ['prometheus'],
     reads: serviceReads('prometheus'),
-    run: (look) => serviceVerdict(look, 'prometheus', [CATALOG.prometheus.service.port]),
+    run: (look) => serviceVerdict(look, 'prometheus'),
   }),
   prom('03', 'Prometheus answers ready and healthy', {
     about:
@@ -114,7 +114,7 @@ export const serverChecks: Check[] = [
     sources: '001-PORT-02, 004-P3-02',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-02'],
-    reads: ['/-/ready', '/-/healthy'].map((path) => `http:${SERVICE}:${path}`),
+    reads: ['/-/ready', '/-/healthy'].map((path) => httpOf('prometheus', path)),
     run: (look) => readyVerdict(look, 'prometheus', ['/-/healthy', '/-/ready'], /Service Unavailable|replay/i),
   }),
   prom('07', 'Prometheus takes remote write and OTLP', {
@@ -123,7 +123,7 @@ export const serverChecks: Check[] = [
     sources: '001-CFG-08, 001-CHK-02, 001-PROM-02, 003-COL-09, 004-TRB-05',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-02', 'PROM-03'],
-    reads: [`http:${SERVICE}:${FLAGS}`],
+    reads: [httpOf('prometheus', FLAGS)],
     run: receivers,
   }),
   prom('08', 'Nothing is in the way to Prometheus', {
@@ -150,7 +150,7 @@ export const serverChecks: Check[] = [
     sources: '000-CFG-02, 001-PROM-02, 003-QS-01, 004-MNT-03, 004-P1-04, 004-TUNE-03',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-03'],
-    reads: [`http:${SERVICE}:${RUNTIME}`],
+    reads: [httpOf('prometheus', RUNTIME)],
     run: retention,
   }),
   prom('12', 'The volume of Prometheus is bound and has room', {
@@ -179,16 +179,16 @@ export const serverChecks: Check[] = [
     sources: '004-P4-12',
     needs: ['prometheus', 'alertmanager'],
     dependsOn: ['PROM-01', 'PROM-03', 'ALRT-01'],
-    reads: [`http:${SERVICE}:/api/v1/alertmanagers`],
+    reads: [httpOf('prometheus', '/api/v1/alertmanagers')],
     run: (look) => {
-      const data = rec(body(look, SERVICE, '/api/v1/alertmanagers'), 'data');
+      const data = rec(body(look, 'prometheus', '/api/v1/alertmanagers'), 'data');
       const urls = arr(data, 'activeAlertmanagers').flatMap((one) => str(one, 'url') ?? []);
       if (urls.length) return ok(`${urls.length} active: ${some(urls)}`);
       const dropped = arr(data, 'droppedAlertmanagers').length;
       return fail(`0 active Alertmanagers, ${dropped} dropped`, {
         cause: 'the section alerting of the configuration names none',
         fix: 'genai-obs install',
-        object: `ConfigMap ${look.namespace}/${SERVICE}`,
+        object: configObject(look, 'prometheus'),
       });
     },
   }),

@@ -1,17 +1,17 @@
-import { CATALOG } from '../../components/catalog.ts';
+import { accountOf } from '../../components/catalog.ts';
 import { type Check, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
 import type { ComponentId, Config } from '../../profile/schema.ts';
 import { NODE } from '../helpers/collector-config.ts';
-import { body, checksOf, notHere, percent, plural, some } from '../helpers/define.ts';
+import { body, checksOf, httpOf, notHere, percent, plural, some } from '../helpers/define.ts';
 import { arr, str } from '../helpers/json.ts';
+import { configObject, operatorOf, resourceOf } from '../helpers/place.ts';
 import { isReady } from '../helpers/pods.ts';
 import { ago, CLOCK_READS, now, seconds, settledFor, startOf, STARTUP_S } from '../helpers/time.ts';
 import { workloadReads, workloadVerdict } from '../helpers/workload.ts';
 
 const prom = checksOf('PROM');
-const SERVICE = CATALOG.prometheus.service.name;
 const TARGETS = '/api/v1/targets?state=active';
-const TARGETS_KEY: FactKey = `http:${SERVICE}:${TARGETS}`;
+const TARGETS_KEY = httpOf('prometheus', TARGETS);
 const SELF = ['PROM-01', 'PROM-03'];
 const WORKLOADS = ['COL-01', 'COL-02', 'COL-24', 'LOKI-01', 'TEMPO-01', 'GRAF-01', 'ALRT-01'];
 
@@ -40,7 +40,7 @@ interface ScrapeTarget {
 }
 
 function targets(look: Look): ScrapeTarget[] {
-  return arr(body(look, SERVICE, TARGETS), 'data', 'activeTargets').map((one) => ({
+  return arr(body(look, 'prometheus', TARGETS), 'data', 'activeTargets').map((one) => ({
     job: str(one, 'labels', 'job') ?? str(one, 'scrapePool') ?? '?',
     instance: str(one, 'labels', 'instance') ?? str(one, 'scrapeUrl') ?? '?',
     pod: str(one, 'labels', 'pod') ?? '',
@@ -64,7 +64,7 @@ function up(look: Look): Verdict {
     return fail('Prometheus has no active target', {
       cause: 'scrape_configs is empty or finds nothing',
       fix: 'genai-obs install',
-      object: `ConfigMap ${look.namespace}/${SERVICE}`,
+      object: configObject(look, 'prometheus'),
     });
   const down = all.filter((target) => target.health === 'down' && !passing(look, target));
   const judged = all.filter((target) => target.health === 'up').length + down.length;
@@ -80,7 +80,7 @@ function up(look: Look): Verdict {
   )}; ${first.instance}: ${first.error.slice(0, 160)}`;
   const more = {
     cause: core ? `the stack's own job ${core.job} cannot be scraped` : 'a scraped pod does not answer on its metrics port',
-    fix: `${look.kubectl} get pods -o wide | grep ${first.pod || first.instance.split(':')[0]}   # foreign pods: check prometheus.io/port and /path`,
+    fix: `${look.kubectl} get pods -A -o wide | grep ${first.pod || first.instance.split(':')[0]}   # foreign pods: check prometheus.io/port and /path`,
   };
   return core || share < 0.9 ? fail(evidence, more) : warn(`${evidence} (${percent(share)})`, more);
 }
@@ -107,8 +107,8 @@ function jobs(look: Look): Verdict {
       : 'the job is missing from the configuration, or its targets do not answer';
   return fail(evidence, {
     cause,
-    fix: `genai-obs install; then: ${look.kubectl} auth can-i list pods -A --as=system:serviceaccount:${look.namespace}:${SERVICE}`,
-    object: `ConfigMap ${look.namespace}/${SERVICE}`,
+    fix: `genai-obs install; then: ${look.kubectlFor('prometheus')} auth can-i list pods -A --as=system:serviceaccount:${look.place('prometheus').namespace}:${accountOf(look.config, 'prometheus')}`,
+    object: configObject(look, 'prometheus'),
   });
 }
 
@@ -129,7 +129,7 @@ function intervals(look: Look): Verdict {
     return warn(some(list), {
       cause: 'Prometheus runs with another configuration than its ConfigMap holds: not reloaded',
       fix: 'genai-obs install   # replaces the pod when its configuration changed',
-      object: `ConfigMap ${look.namespace}/${SERVICE}`,
+      object: configObject(look, 'prometheus'),
     });
   }
   return ok(`${[...new Set(all.map(({ interval }) => interval))].join(', ')} for ${new Set(all.map(({ job }) => job)).size} jobs, as configured`);
@@ -155,8 +155,8 @@ function series(look: Look): Verdict {
   const settled = settledFor(look);
   if (settled < 120) return skip(`the stack started ${ago(settled)} ago: not yet ${missing.map(({ what }) => what).join(', ')}`);
   return fail(`no series of ${missing.map(({ what }) => what).join(', ')}`, {
-    cause: `${missing[0].id} does not deliver: permissions, endpoint or scrape job`,
-    fix: `${look.kubectl} logs -l app.kubernetes.io/name=${missing[0].id} --tail=50`,
+    cause: `${look.place(missing[0].id).workload.name} does not deliver: permissions, endpoint or scrape job`,
+    fix: `${look.kubectlFor(missing[0].id)} logs ${resourceOf(look, missing[0].id)} --tail=50`,
   });
 }
 
@@ -176,14 +176,19 @@ export const targetChecks: Check[] = [
     sources: '003-PROM-01, 003-TRB-04',
     needs: ['prometheus'],
     dependsOn: [...SELF, ...WORKLOADS, 'PROM-04'],
+    skipIf: (config) => operatorOf(config, 'prometheus'),
     reads: [TARGETS_KEY, 'k8s:Pod@all', 'time:now'],
     run: jobs,
   }),
   prom('06', 'ServiceMonitors are selected', {
     about:
-      'With a Prometheus operator, ServiceMonitors choose what is scraped, and the operator takes only those whose labels it selects. This profile has no operator: scrape jobs stand in the configuration of Prometheus, which PROM-05 checks.',
+      'With a Prometheus operator, ServiceMonitors choose what is scraped, and the operator takes only those whose labels it selects. Profiles without one write scrape jobs into the configuration of Prometheus, which PROM-05 checks; with one PROM-04 and PROM-19 tell whether what was selected arrives.',
     sources: '000-SELF-04, 000-TRB-05, 003-TRB-06',
-    ...notHere('no Prometheus operator in this profile'),
+    ...notHere((config) =>
+      operatorOf(config, 'prometheus')
+        ? 'kube-prometheus-stack selects ServiceMonitors by itself: see PROM-04 and PROM-19'
+        : 'no Prometheus operator in this profile',
+    ),
   }),
   prom('18', 'Scrape intervals are as configured', {
     about:
@@ -191,6 +196,7 @@ export const targetChecks: Check[] = [
     sources: '001-PROM-06, 003-TRB3-05',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-14'],
+    skipIf: (config) => operatorOf(config, 'prometheus'),
     reads: [TARGETS_KEY, 'config:prometheus'],
     run: intervals,
   }),

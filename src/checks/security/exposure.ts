@@ -1,9 +1,9 @@
-import { CATALOG } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import { count, names } from '../../doctor/quantity.ts';
 import { specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { ok, warn } from '../../doctor/types.ts';
+import { configObject, namespaceIn, serviceObject } from '../helpers/place.ts';
 import { type ComponentId, type Config, isEnabled } from '../../profile/schema.ts';
 
 const base = { area: 'SEC', stage: 'stack' } as const;
@@ -13,14 +13,17 @@ function serviceType(service: KubeObject): string {
 }
 
 function otlp(look: Look): Verdict {
-  const { name } = CATALOG['opentelemetry-collector'].service;
-  const service = look.find('Service', name);
-  const object = `Service ${look.namespace}/${name}`;
+  const {
+    namespace,
+    service: { name },
+  } = look.place('opentelemetry-collector');
+  const service = look.find('Service', name, namespace);
+  const object = serviceObject(look, 'opentelemetry-collector');
   if (service && serviceType(service) !== 'ClusterIP')
     return warn(`${name} takes plain OTLP and is a ${serviceType(service)}`, {
       object,
       cause: 'anyone who reaches the nodes can send telemetry, unencrypted',
-      fix: `${look.kubectl} patch service ${name} -p '{"spec":{"type":"ClusterIP"}}', and send through a TLS ingress`,
+      fix: `${look.kubectlIn(namespace)} patch service ${name} -p '{"spec":{"type":"ClusterIP"}}', and send through a TLS ingress`,
     });
   return ok('OTLP is plain and can be reached inside of the cluster only (ClusterIP); mTLS belongs to hardened profiles');
 }
@@ -29,10 +32,10 @@ function exposed(look: Look): Verdict {
   const open = look.list('Service').filter((one) => serviceType(one) === 'LoadBalancer' || serviceType(one) === 'NodePort');
   const plain = look.list('Ingress').filter((one) => !(specOf<{ tls: unknown[] }>(one).tls ?? []).length);
   const first = open[0] ?? plain[0];
-  if (!first) return ok('no Service of the namespace can be reached from outside, and no Ingress is without TLS');
+  if (!first) return ok('no Service of the stack can be reached from outside, and no Ingress is without TLS');
   const text = [...open.map((one) => `Service ${one.metadata.name} (${serviceType(one)})`), ...plain.map((one) => `Ingress ${one.metadata.name}`)];
   return warn(`reachable from outside without TLS: ${names(text)}`, {
-    object: `${first.kind} ${look.namespace}/${first.metadata.name}`,
+    object: `${first.kind} ${namespaceIn(look, first)}/${first.metadata.name}`,
     cause: 'passwords and telemetry travel in clear text',
     fix: 'genai-obs install --expose ClusterIP and genai-obs open, or put a TLS ingress in front',
   });
@@ -65,8 +68,8 @@ function exporters(look: Look): Verdict {
   const outside = all.filter(({ endpoint = '' }) => !isInside(endpoint));
   const unsafe = outside.find(({ endpoint = '', tls }) => endpoint.startsWith('http://') || tls?.insecure || tls?.insecure_skip_verify);
   if (!unsafe) return ok(`${count(all.length, 'exporter')}: ${outside.length ? `${outside.length} leave the cluster, with TLS` : 'none leaves the cluster'}`);
-  return warn(`exporter ${unsafe.name} of ${unsafe.id} sends to ${unsafe.endpoint} without verified TLS`, {
-    object: `ConfigMap ${look.namespace}/${unsafe.id}`,
+  return warn(`exporter ${unsafe.name} of ${look.place(unsafe.id).workload.name} sends to ${unsafe.endpoint} without verified TLS`, {
+    object: configObject(look, unsafe.id),
     cause: 'telemetry leaves the cluster unencrypted or to an unverified peer',
     fix: 'use https:// and tls.ca_file in the exporter',
   });

@@ -1,4 +1,4 @@
-import { CATALOG } from '../../components/catalog.ts';
+import { accountOf } from '../../components/catalog.ts';
 import { count } from '../../doctor/quantity.ts';
 import { containers } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
@@ -30,17 +30,11 @@ function tooWide({ verbs, resources = [], apiGroups = [] }: Rule): string | unde
 }
 
 function roles(look: Look): Verdict {
-  const accounts = new Set(
-    enabled(look.config)
-      .map((id) => CATALOG[id].workload.name)
-      .concat(enabled(look.config)),
-  );
+  const accounts = new Set(enabled(look.config).flatMap((id) => [accountOf(look.config, id), id].map((account) => `${look.place(id).namespace}/${account}`)));
   const bindings = (['ClusterRoleBinding', 'RoleBinding'] as const)
     .flatMap((kind) => look.list(kind))
     .filter((one) =>
-      ((one as unknown as Binding).subjects ?? []).some(
-        (subject) => subject.kind === 'ServiceAccount' && subject.namespace === look.namespace && accounts.has(subject.name),
-      ),
+      ((one as unknown as Binding).subjects ?? []).some((subject) => subject.kind === 'ServiceAccount' && accounts.has(`${subject.namespace}/${subject.name}`)),
     );
   for (const binding of bindings) {
     const { roleRef } = binding as unknown as Binding;
@@ -51,7 +45,7 @@ function roles(look: Look): Verdict {
       fix: `kubectl describe ${roleRef.kind.toLowerCase()} ${roleRef.name}, and put ours back: genai-obs install`,
     };
     if (roleRef.name === 'cluster-admin') return fail(`${binding.kind} ${binding.metadata.name} makes a service account of the stack cluster-admin`, more);
-    const role = look.find(roleRef.kind, roleRef.name) as unknown as { rules?: Rule[] } | undefined;
+    const role = look.find(roleRef.kind, roleRef.name, binding.metadata.namespace) as unknown as { rules?: Rule[] } | undefined;
     const wide = (role?.rules ?? []).map(tooWide).find(Boolean);
     if (wide) return warn(`${roleRef.kind} ${roleRef.name} grants ${wide}`, more);
   }

@@ -16,7 +16,7 @@ export const dcgmExporter: Addon = {
     podLabels: OWN_LABEL,
     podAnnotations: { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9400' },
     serviceMonitor: { enabled: false },
-    nodeSelector: config['dcgm-exporter'].nodeSelector,
+    nodeSelector: Object.fromEntries([config['dcgm-exporter'].nodeLabel.split('=')]),
     tolerations: [{ operator: 'Exists', effect: 'NoSchedule' }],
   }),
 };

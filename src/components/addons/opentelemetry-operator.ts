@@ -25,9 +25,13 @@ export const opentelemetryOperator: Addon = {
       image: imageOneHost(imageOf(MANAGER, config.global.imageRegistry)),
       collectorImage: imageOneHost(imageOf(COLLECTOR, config.global.imageRegistry)),
     },
-    admissionWebhooks: { certManager: { enabled: isEnabled(config, 'cert-manager') } },
-    testFramework: {},
+    // A certificate that is there is kept: a new one at every upgrade would need a restart.
+    admissionWebhooks: { certManager: { enabled: isEnabled(config, 'cert-manager') }, autoGenerateCert: { recreate: false, certPeriodDays: 3650 } },
   }),
+  conversion: {
+    crds: ['opentelemetrycollectors.opentelemetry.io'],
+    authority: { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'MutatingWebhookConfiguration', name: 'opentelemetry-operator-mutation' },
+  },
   webhook: (config) => [
     {
       apiVersion: 'opentelemetry.io/v1beta1',

@@ -49,7 +49,12 @@ export const seaweedfs: Addon = {
         enabled: true,
         imageOverride: image,
         podLabels: OWN_LABEL,
-        s3: { enabled: true, enableAuth: true, existingConfigSecret: SEAWEEDFS_IDENTITIES, createBuckets: [{ name: store?.buckets.loki ?? '' }, { name: store?.buckets.tempo ?? '' }] },
+        s3: {
+          enabled: true,
+          enableAuth: true,
+          existingConfigSecret: SEAWEEDFS_IDENTITIES,
+          createBuckets: [{ name: store?.buckets.loki ?? '' }, { name: store?.buckets.tempo ?? '' }],
+        },
         data: config.storage.enabled ? { type: 'existingClaim', claimName: SEAWEEDFS_CLAIM } : { type: 'emptyDir' },
         ...(resources ? { resources } : {}),
       },

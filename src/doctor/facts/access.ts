@@ -1,4 +1,6 @@
 import type { Kube } from '../../adapters/kube.ts';
+import { accountOf } from '../../components/catalog.ts';
+import { COMPONENT_IDS, type Config, namespaceOf, namespacesOf } from '../../profile/schema.ts';
 import type { Collector } from './context.ts';
 
 const CLUSTER_SCOPED = new Set([
@@ -27,17 +29,24 @@ function parse(text: string): Resource {
   return { verb, group, resource, ...(subresource ? { subresource } : {}) };
 }
 
-/** What the caller may do, in the stack's namespace where the resource has one. */
-export const access: Collector = (rest, { kube, namespace }) => {
+/** What the caller may do, in every namespace of the installation where the resource has one. */
+export const access: Collector = async (rest, { kube, config }) => {
   const attributes = parse(rest);
-  const where = CLUSTER_SCOPED.has(attributes.resource) ? {} : { namespace };
-  return review(kube, 'selfsubjectaccessreviews', 'SelfSubjectAccessReview', { resourceAttributes: { ...attributes, ...where } });
+  const places = CLUSTER_SCOPED.has(attributes.resource) ? [{}] : namespacesOf(config).map((namespace) => ({ namespace }));
+  const asked = places.map((where) => review(kube, 'selfsubjectaccessreviews', 'SelfSubjectAccessReview', { resourceAttributes: { ...attributes, ...where } }));
+  return { allowed: (await Promise.all(asked)).every(({ allowed }) => allowed) };
 };
 
-/** What a service account of the stack may do in all namespaces, or with `@ns` in the stack's own. */
-export const accountAccess: Collector = (rest, { kube, namespace }) => {
+function homeOf(account: string, config: Config): string {
+  const id = COMPONENT_IDS.find((one) => config[one].enabled && accountOf(config, one) === account);
+  return id ? namespaceOf(config, id) : config.namespace;
+}
+
+/** What a service account of the stack may do in all namespaces, or with `@ns` in its own. */
+export const accountAccess: Collector = (rest, { kube, config }) => {
   const own = rest.endsWith('@ns');
   const [account = '', ...path] = (own ? rest.slice(0, -3) : rest).split(':');
+  const namespace = homeOf(account, config);
   return review(kube, 'subjectaccessreviews', 'SubjectAccessReview', {
     user: `system:serviceaccount:${namespace}:${account}`,
     groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],

@@ -1,24 +1,33 @@
 import { parse } from 'yaml';
-import { CATALOG } from '../../components/catalog.ts';
+import type { Kube } from '../../adapters/kube.ts';
+import { type Place, placeOf } from '../../components/catalog.ts';
 import type { ComponentId } from '../../profile/schema.ts';
+import { configKeyOf, configMapOf } from '../configmap.ts';
 import type { Collector } from './context.ts';
+import { scrub } from './scrub.ts';
 
-/** The configuration a component runs with, from the ConfigMap named like its workload or its release. */
+/** The configuration a component runs with, from its ConfigMap; an operator that keeps it in a packed Secret leaves the server itself to tell it. */
 export const configOf: Collector = async (component, context) => {
-  const workload = CATALOG[component as ComponentId]?.workload.name;
-  const maps = await context.objects('ConfigMap');
-  const map = maps.find((m) => m.metadata.name === workload) ?? maps.find((m) => m.metadata.name === component);
-  if (!map) throw new Error(`there is no ConfigMap ${workload ?? component} in namespace ${context.namespace}`);
+  const place = placeOf(context.config, component as ComponentId);
+  if (place.chart === 'kube-prometheus-stack') return told(place, context.kube);
+  const map = configMapOf(place, await context.objects('ConfigMap'));
+  if (!map) throw new Error(`there is no ConfigMap ${place.configMap?.name ?? place.workload.name} in namespace ${place.namespace}`);
   const data = (map['data'] ?? {}) as Record<string, string>;
-  const key = mainKey(Object.keys(data));
+  const key = configKeyOf(place, data);
   if (!key) throw new Error(`ConfigMap ${map.metadata.name} holds no configuration file`);
   const text = data[key] ?? '';
   return key.endsWith('.ini') ? parseIni(text) : (parse(text, { logLevel: 'error' }) as unknown);
 };
 
-function mainKey(keys: string[]): string | undefined {
-  const yaml = keys.filter((key) => /\.ya?ml$/.test(key));
-  return keys.find((key) => key === 'config.yaml') ?? keys.find((key) => key.endsWith('.ini')) ?? yaml[0];
+/** Both hide secrets in what they show; what remains is scrubbed like every fact. */
+async function told({ id, title, namespace, service }: Place, kube: Kube): Promise<unknown> {
+  const path = id === 'prometheus' ? '/api/v1/status/config' : '/api/v2/status';
+  const { status, body } = await kube.service(namespace, service.name, service.port, path, { timeout: 9_000 });
+  if (status !== 200) throw new Error(`GET ${path} of ${title} answers ${status}`);
+  const answer = JSON.parse(body) as { data?: { yaml?: string }; config?: { original?: string } };
+  const text = answer.data?.yaml ?? answer.config?.original;
+  if (text === undefined) throw new Error(`${title} does not show its configuration`);
+  return scrub(parse(text, { logLevel: 'error' }) as unknown);
 }
 
 export function parseIni(text: string): Record<string, Record<string, string>> {

@@ -32,9 +32,8 @@ export interface Deps {
 
 /** What collectors share in one run: lists and the tunnel to Grafana are fetched once. */
 export interface FactContext extends Deps {
-  namespace: string;
   signal: AbortSignal;
-  /** Pruned objects; `all` for every namespace. Cached for the run. */
+  /** Pruned objects of the installation's namespaces; `all` for every namespace. Cached for the run. */
   objects(kind: string, all?: boolean): Promise<KubeObject[]>;
   /** Opened at the first call, closed when all facts are collected. */
   grafana(): Promise<Grafana>;

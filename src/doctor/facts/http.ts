@@ -1,22 +1,30 @@
 import type { Answer } from '../../adapters/kube.ts';
-import { CATALOG } from '../../components/catalog.ts';
+import { type Place, placeOf } from '../../components/catalog.ts';
+import { COMPONENT_IDS, type Config } from '../../profile/schema.ts';
 import type { Collector } from './context.ts';
 import { scrub } from './scrub.ts';
 
 /** `service:/path` or `service:port:/path`, through the API server's proxy. */
-export const http: Collector = async (rest, { kube, namespace }) => {
+export const http: Collector = async (rest, { kube, config }) => {
   const slash = rest.indexOf(':/');
   const [service = '', port] = rest.slice(0, slash).split(':');
   const path = rest.slice(slash + 1);
-  return scrub(parsed(await kube.service(namespace, service, port ?? portOf(service, path), path, { timeout: 9_000 })));
+  const place = behind(service, config);
+  return scrub(parsed(await kube.service(place.namespace, service, port ?? portOf(place, path), path, { timeout: 9_000 })));
 };
 
+/** The component whose Service this is. */
+function behind(service: string, config: Config): Place {
+  const places = COMPONENT_IDS.map((id) => placeOf(config, id)).filter((place) => place.service.name === service);
+  const place = places.find(({ id }) => config[id].enabled) ?? places[0];
+  if (!place) throw new Error(`no component has a Service ${service}`);
+  return place;
+}
+
 /** Collectors have no HTTP API of their own: metrics on 8888, health on 13133. */
-function portOf(service: string, path: string): number {
-  if (service.startsWith('opentelemetry-')) return path.startsWith('/metrics') ? 8888 : 13133;
-  const entry = Object.values(CATALOG).find((component) => component.service.name === service);
-  if (!entry) throw new Error(`no component has a Service ${service}`);
-  return entry.service.port;
+function portOf({ id, service }: Place, path: string): number {
+  if (id.startsWith('opentelemetry-')) return path.startsWith('/metrics') ? 8888 : 13133;
+  return service.port;
 }
 
 export function parsed({ status, body }: Answer): { status: number; body: unknown } {
@@ -30,8 +38,8 @@ export function parsed({ status, body }: Answer): { status: number; body: unknow
 }
 
 /** An empty export changes nothing and is answered with 200 by a receiver that works. */
-export const otlp: Collector = async (_rest, { kube, namespace }) => {
-  const { name, port } = CATALOG['opentelemetry-collector'].service;
-  const { status } = await kube.service(namespace, name, port, '/v1/traces', { method: 'POST', body: '{"resourceSpans":[]}', timeout: 9_000 });
+export const otlp: Collector = async (_rest, { kube, config }) => {
+  const { namespace, service } = placeOf(config, 'opentelemetry-collector');
+  const { status } = await kube.service(namespace, service.name, service.port, '/v1/traces', { method: 'POST', body: '{"resourceSpans":[]}', timeout: 9_000 });
   return { status };
 };

@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events';
-import { CATALOG } from '../../components/catalog.ts';
+import { isNamespaced } from '../../adapters/kinds.ts';
+import { placeOf } from '../../components/catalog.ts';
 import { messageOf } from '../../core/errors.ts';
 import { redact } from '../../core/redact.ts';
+import { namespacesOf } from '../../profile/schema.ts';
 import { openGrafana, type Grafana } from '../../adapters/grafana.ts';
 import { runProbe, type ProbeResult } from '../probe.ts';
 import type { FactKey, Facts } from '../types.ts';
@@ -94,25 +96,29 @@ async function within<T>(work: Promise<T>, ms: number, signal: AbortSignal): Pro
   }
 }
 
+/** One list per namespace of the installation: nothing of other namespaces is read. */
+async function listAcross({ kube, config }: Deps, kind: string, all: boolean): ReturnType<typeof listObjects> {
+  if (all || !isNamespaced(kind)) return listObjects(kube, kind);
+  return (await Promise.all(namespacesOf(config).map((namespace) => listObjects(kube, kind, namespace)))).flat();
+}
+
 function contextFor(deps: Deps): { context: FactContext; close: () => Promise<void> } {
   const lists = new Map<string, Promise<Awaited<ReturnType<typeof listObjects>>>>();
   let grafana: Promise<Grafana> | undefined;
   let probe: Promise<ProbeResult> | undefined;
-  const { namespace } = deps.config;
   const signal = deps.signal ?? new AbortController().signal;
   // Every look listens while it runs, and there are many at once.
   setMaxListeners(0, signal);
   const context: FactContext = {
     ...deps,
-    namespace,
     signal,
     objects(kind, all = false) {
       const key = `${kind}${all ? '@all' : ''}`;
-      const list = lists.get(key) ?? listObjects(deps.kube, kind, all ? undefined : namespace);
+      const list = lists.get(key) ?? listAcross(deps, kind, all);
       lists.set(key, list);
       return list;
     },
-    grafana: () => (grafana ??= openGrafana(deps.kube, deps.kubectl, namespace, CATALOG.grafana.service)),
+    grafana: () => (grafana ??= openGrafana(deps.kube, deps.kubectl, placeOf(deps.config, 'grafana'))),
     probe: () => (probe ??= runProbe({ kube: deps.kube, config: deps.config, grafana: () => context.grafana(), signal, onStep: deps.onProbe ?? (() => {}) })),
   };
   const close = async (): Promise<void> => {

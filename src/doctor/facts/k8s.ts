@@ -4,7 +4,7 @@ import type { KubeObject } from '../../core/types.ts';
 import type { Collector } from './context.ts';
 import { isWeak, scrub } from './scrub.ts';
 
-/** `Kind` in the stack's namespace, `Kind@all` everywhere. */
+/** `Kind` in the namespaces of the installation, `Kind@all` everywhere. */
 export const objects: Collector = (rest, context) => {
   const all = rest.endsWith('@all');
   return context.objects(all ? rest.slice(0, -4) : rest, all);

@@ -1,4 +1,5 @@
 import { messageOf } from '../../core/errors.ts';
+import { namespacesOf } from '../../profile/schema.ts';
 import type { Collector, FactContext } from './context.ts';
 
 interface Volume {
@@ -23,20 +24,20 @@ export const kubelet: Collector = async (what, context) => {
   return Object.fromEntries(entries);
 };
 
-async function statsOf(node: string, { kube, namespace }: FactContext): Promise<unknown> {
+async function statsOf(node: string, { kube, config }: FactContext): Promise<unknown> {
   try {
     const { node: own, pods = [] } = await kube.json<Summary>(`/api/v1/nodes/${encodeURIComponent(node)}/proxy/stats/summary`, 8_000);
     const { fs, runtime, cpu, memory, startTime } = own;
-    return { node: { nodeName: node, startTime, fs, runtime, cpu, memory }, pods: pods.flatMap((pod) => podStats(pod, namespace)) };
+    return { node: { nodeName: node, startTime, fs, runtime, cpu, memory }, pods: pods.flatMap((pod) => podStats(pod, namespacesOf(config))) };
   } catch (error) {
     return { error: messageOf(error).slice(0, 200) };
   }
 }
 
 /** Containers of our own pods, and volumes with a claim; a big node reports hundreds of others. */
-function podStats(pod: PodStats, namespace: string): unknown[] {
+function podStats(pod: PodStats, namespaces: string[]): unknown[] {
   const volume = (pod.volume ?? []).filter((item) => item.pvcRef);
-  const ours = pod.podRef.namespace === namespace;
+  const ours = namespaces.includes(pod.podRef.namespace);
   if (!ours && volume.length === 0) return [];
   return [{ podRef: { name: pod.podRef.name, namespace: pod.podRef.namespace }, ...(ours ? { containers: pod.containers } : {}), volume }];
 }

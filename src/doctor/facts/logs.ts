@@ -1,4 +1,4 @@
-import { CATALOG } from '../../components/catalog.ts';
+import { type Place, placeOf } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import type { ComponentId } from '../../profile/schema.ts';
 import type { Collector, FactContext } from './context.ts';
@@ -9,18 +9,27 @@ const PODS = 6;
 
 /** Last lines of each container of a component's pods; a DaemonSet on a big cluster is sampled. */
 export const logs: Collector = async (component, context) => {
-  const pods = podsOf(component, await context.objects('Pod')).slice(0, PODS);
-  const entries = await Promise.all(pods.flatMap((pod) => started(pod).map((container) => linesOf(pod.metadata.name, container, context))));
+  const place = placeOf(context.config, component as ComponentId);
+  const pods = (await podsOf(place, context)).slice(0, PODS);
+  const entries = await Promise.all(pods.flatMap((pod) => started(pod).map((container) => linesOf(pod.metadata.name, container, place.namespace, context))));
   return Object.fromEntries(entries);
 };
 
-/** By the release's label, or by the workload's name: charts of others label differently (contradiction X-31). */
-function podsOf(component: string, pods: KubeObject[]): KubeObject[] {
-  const workload = CATALOG[component as ComponentId]?.workload.name ?? component;
-  const labelled = pods.filter(
-    ({ metadata: { labels = {} } }) => labels['app.kubernetes.io/instance'] === component || labels['app.kubernetes.io/name'] === component,
+/** Of our charts by the release's label, or by the workload's name; charts of others label differently (contradiction X-31): by their selector. */
+async function podsOf({ id, chart, namespace, workload }: Place, context: FactContext): Promise<KubeObject[]> {
+  const pods = (await context.objects('Pod')).filter(({ metadata }) => metadata.namespace === namespace);
+  const wanted = chart === 'genai-obs' ? undefined : await selectorOf(workload, namespace, context);
+  const labelled = pods.filter(({ metadata: { labels = {} } }) =>
+    wanted
+      ? Object.entries(wanted).every(([key, value]) => labels[key] === value)
+      : chart === 'genai-obs' && (labels['app.kubernetes.io/instance'] === id || labels['app.kubernetes.io/name'] === id),
   );
-  return labelled.length ? labelled : pods.filter((pod) => pod.metadata.name.startsWith(`${workload}-`));
+  return labelled.length ? labelled : pods.filter((pod) => pod.metadata.name.startsWith(`${workload.name}-`));
+}
+
+async function selectorOf({ kind, name }: Place['workload'], namespace: string, context: FactContext): Promise<Record<string, string> | undefined> {
+  const live = (await context.objects(kind)).find(({ metadata }) => metadata.name === name && metadata.namespace === namespace);
+  return (live?.['spec'] as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels;
 }
 
 /** A container that has not started yet has no log; asking for it is an error. */
@@ -31,7 +40,7 @@ function started(pod: KubeObject): string[] {
   return (status.containerStatuses ?? []).filter((c) => !c.state?.waiting || c.lastState?.terminated).map((c) => c.name);
 }
 
-async function linesOf(pod: string, container: string, { kube, namespace }: FactContext): Promise<[string, string[]]> {
+async function linesOf(pod: string, container: string, namespace: string, { kube }: FactContext): Promise<[string, string[]]> {
   const query = `container=${encodeURIComponent(container)}&tailLines=${LINES}&limitBytes=262144`;
   const { status, body } = await kube.request('GET', `/api/v1/namespaces/${namespace}/pods/${encodeURIComponent(pod)}/log?${query}`, { timeout: 9_000 });
   // A pod may go while we look: that is not a failed look at the others.

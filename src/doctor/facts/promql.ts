@@ -1,5 +1,6 @@
 import type { Kube } from '../../adapters/kube.ts';
-import { CATALOG } from '../../components/catalog.ts';
+import { placeOf } from '../../components/catalog.ts';
+import type { Config } from '../../profile/schema.ts';
 import type { Collector } from './context.ts';
 
 export interface Sample {
@@ -14,10 +15,13 @@ interface QueryAnswer {
 }
 
 /** An instant query; JSON has no NaN, and a sample without a value says nothing. */
-export const promql: Collector = (expr, { kube, namespace }) => query(kube, namespace, expr);
+export const promql: Collector = (expr, { kube, config }) => query(kube, config, expr);
 
-export async function query(kube: Kube, namespace: string, expr: string): Promise<Sample[]> {
-  const { name, port } = CATALOG.prometheus.service;
+export async function query(kube: Kube, config: Config, expr: string): Promise<Sample[]> {
+  const {
+    namespace,
+    service: { name, port },
+  } = placeOf(config, 'prometheus');
   const { status, body } = await kube.service(namespace, name, port, `/api/v1/query?query=${encodeURIComponent(expr)}`, { timeout: 9_000 });
   let answer: QueryAnswer;
   try {

@@ -1,5 +1,5 @@
 import type { Answer } from '../../adapters/kube.ts';
-import { CATALOG } from '../../components/catalog.ts';
+import { placeOf } from '../../components/catalog.ts';
 import { messageOf } from '../../core/errors.ts';
 import { PROBE_METRIC, PROBE_SERVICE, type Token } from './payload.ts';
 import type { ProbeOptions, ProbeResult } from './types.ts';
@@ -7,8 +7,8 @@ import type { ProbeOptions, ProbeResult } from './types.ts';
 /** Removes what the probe wrote; runs also when the probe was cancelled. Never throws: what stays is said. */
 export async function cleanUp({ kube, config }: ProbeOptions, token: Token): Promise<ProbeResult['cleanup']> {
   const post = (component: 'prometheus' | 'loki', path: string): Promise<Answer> => {
-    const { name, port } = CATALOG[component].service;
-    return kube.service(config.namespace, name, port, path, { method: 'POST', timeout: 8_000 });
+    const { namespace, service } = placeOf(config, component);
+    return kube.service(namespace, service.name, service.port, path, { method: 'POST', timeout: 8_000 });
   };
   // Also target_info and the span metrics that the gateway derived from the probe's spans.
   const series = [`${PROBE_METRIC}{nonce="${token.nonce}"}`, `{service_name="${PROBE_SERVICE}"}`, `{job="${PROBE_SERVICE}"}`];

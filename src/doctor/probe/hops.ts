@@ -1,6 +1,6 @@
 import type { Answer } from '../../adapters/kube.ts';
 import { KubeError } from '../../adapters/kube.ts';
-import { CATALOG } from '../../components/catalog.ts';
+import { placeOf } from '../../components/catalog.ts';
 import { messageOf } from '../../core/errors.ts';
 import { query } from '../facts/promql.ts';
 import { PROBE_METRIC, PROBE_SERVICE, type Token } from './payload.ts';
@@ -47,9 +47,9 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 /** Sends one OTLP payload to the gateway; retried once, because a pod may just be leaving. */
 export async function send({ kube, config, signal }: ProbeOptions, kind: 'traces' | 'metrics' | 'logs', body: string): Promise<Found<true>> {
-  const { name, port } = CATALOG['opentelemetry-collector'].service;
+  const { namespace, service } = placeOf(config, 'opentelemetry-collector');
   const post = async (): Promise<true> => {
-    const answer = await kube.service(config.namespace, name, port, `/v1/${kind}`, { method: 'POST', body, timeout: 8_000 });
+    const answer = await kube.service(namespace, service.name, service.port, `/v1/${kind}`, { method: 'POST', body, timeout: 8_000 });
     if (answer.status !== 200) throw new Error(refusal(answer));
     return true;
   };
@@ -77,8 +77,8 @@ export type Ask = (path: string) => Promise<Answer>;
 
 /** A backend itself, through the API server. */
 export function direct({ kube, config }: ProbeOptions, component: 'tempo' | 'loki'): Ask {
-  const { name, port } = CATALOG[component].service;
-  return (path) => kube.service(config.namespace, name, port, path, { timeout: 8_000 });
+  const { namespace, service } = placeOf(config, component);
+  return (path) => kube.service(namespace, service.name, service.port, path, { timeout: 8_000 });
 }
 
 /** The same backend as Grafana reaches it. */
@@ -138,7 +138,7 @@ export function seekLog(ask: Ask, token: Token, expr = `{service_name="${PROBE_S
 const selector = (token: Token) => `${PROBE_METRIC}{nonce="${token.nonce}"}`;
 
 export function seekMetric({ kube, config }: ProbeOptions, token: Token): Seek<true> {
-  return async () => ((await query(kube, config.namespace, selector(token))).length ? true : undefined);
+  return async () => ((await query(kube, config, selector(token))).length ? true : undefined);
 }
 
 export function seekMetricThroughGrafana(options: ProbeOptions, token: Token): Seek<true> {

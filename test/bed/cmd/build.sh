@@ -155,7 +155,7 @@ recipe() {
     alertmanager) gob $1 "$(promver 0.34.2)" ;;
     node_exporter) gob $1 "$(promver 1.12.1)" ;;
     kwok) # it has no stages of its own without a config
-        local m; m=$(go list -mod=mod -m -f '{{.Dir}}' sigs.k8s.io/kwok) &&
+        local m; m=$(go mod download -json sigs.k8s.io/kwok | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && [ -n "$m" ] &&
         for f in "$m"/kustomize/stage/{node/fast,node/heartbeat-with-lease,pod/fast}/*.yaml; do
             case $f in */kustomization.yaml) ;; *) echo ---; cat "$f" ;; esac
         done >"$BIN/kwok-stages.yaml" && gob $1 ;;

@@ -1,8 +1,10 @@
 import { gzipSync } from 'node:zlib';
-import type { Helm } from '../../../src/adapters/helm.ts';
+import type { Helm, Target } from '../../../src/adapters/helm.ts';
 import { type Kube, KubeError } from '../../../src/adapters/kube.ts';
 import { isNamespaced, kindInfo } from '../../../src/adapters/kinds.ts';
 import { FIELD_MANAGER, type Kubectl } from '../../../src/adapters/kubectl.ts';
+import { PINS } from '../../../src/charts/pins.ts';
+import { type Charts, archiveOf } from '../../../src/charts/source.ts';
 import { PART_OF, PART_OF_LABEL } from '../../../src/core/labels.ts';
 import type { JsonMap, KubeObject, ObjectRef } from '../../../src/core/types.ts';
 import { CATALOG } from '../../../src/components/catalog.ts';
@@ -16,13 +18,18 @@ export interface FakeCluster {
   kube: Kube;
   helm: Helm;
   kubectl: Kubectl;
+  charts: Charts;
   /** What was asked of helm and kubectl and written through the API, in order. */
   calls: string[];
   put(object: KubeObject): KubeObject;
   get(kind: string, name: string, namespace?: string): KubeObject | undefined;
   all(kind: string): KubeObject[];
   /** A helm record of this status; with the objects of the release. */
-  record(release: string, status: string, revision?: number, values?: JsonMap): void;
+  record(release: string, status: string, revision?: number, values?: JsonMap, more?: { namespace?: string; version?: string }): void;
+  /** What a release consists of. */
+  rendered: (target: Target) => KubeObject[];
+  /** What a chart has in its crds folder. */
+  definitions: (release: string) => KubeObject[];
   /** Asked before every operation; what it throws is thrown, what it awaits delays. */
   before: (operation: string) => void | Promise<void>;
   /** Status of a workload that helm has just made; ready unless told otherwise. */
@@ -53,6 +60,8 @@ export function fakeCluster(namespace = NS): FakeCluster {
     calls: [],
     before: () => {},
     status: () => READY,
+    rendered: ({ release, namespace: ns }) => releaseObjects(release, ns),
+    definitions: () => [],
     put(object) {
       const placed = copy(place(object));
       placed.metadata.resourceVersion = String(++version);
@@ -62,18 +71,19 @@ export function fakeCluster(namespace = NS): FakeCluster {
     },
     get: (kind, name, ns) => copy(objects.get(key(kind, name, ns))),
     all: (kind) => copy([...objects.values()].filter((object) => object.kind === kind)),
-    record(release, status, revision = 1, values = {}) {
-      const manifest = releaseObjects(release, namespace)
+    record(release, status, revision = 1, values = {}, { namespace: ns = namespace, version: chart = '' } = {}) {
+      const manifest = cluster
+        .rendered({ release, namespace: ns })
         .map((object) => JSON.stringify(object))
         .join('\n---\n');
-      const payload = gzipSync(JSON.stringify({ config: values, manifest })).toString('base64');
+      const payload = gzipSync(JSON.stringify({ config: values, manifest, chart: { metadata: { name: release, version: chart } } })).toString('base64');
       cluster.put({
         apiVersion: 'v1',
         kind: 'Secret',
         type: 'helm.sh/release.v1',
         metadata: {
           name: `sh.helm.release.v1.${release}.v${revision}`,
-          namespace,
+          namespace: ns,
           labels: { owner: 'helm', name: release, status, version: String(revision) },
         },
         data: { release: Buffer.from(payload).toString('base64') },
@@ -82,6 +92,7 @@ export function fakeCluster(namespace = NS): FakeCluster {
     kube: {} as Kube,
     helm: {} as Helm,
     kubectl: {} as Kubectl,
+    charts: { path: (chart) => Promise.resolve(chart.source === 'upstream' ? archiveOf(PINS[chart.name]) : chart.name) },
   };
   const note = async (operation: string): Promise<void> => {
     cluster.calls.push(operation);
@@ -134,22 +145,27 @@ export function fakeCluster(namespace = NS): FakeCluster {
     close: () => {},
   };
 
+  const recordsOf = ({ release, namespace: ns }: Target): KubeObject[] =>
+    cluster.all('Secret').filter(({ metadata }) => metadata.namespace === ns && metadata.labels?.['owner'] === 'helm' && metadata.labels['name'] === release);
+
   cluster.helm = {
     version: () => Promise.resolve({ version: 'v3.19.0', major: 3, minor: 19 }),
-    template: (release) => Promise.resolve(releaseObjects(release, namespace)),
-    async upgrade(release, _chart, values) {
-      await note(`helm upgrade ${release}`);
-      const old = cluster.all('Secret').filter((secret) => secret.metadata.labels?.['name'] === release);
+    template: (target, _chart, _values, _version, { crds = false } = {}) =>
+      Promise.resolve([...(crds ? cluster.definitions(target.release) : []), ...cluster.rendered(target)]),
+    async upgrade(target, chart, values) {
+      await note(`helm upgrade ${target.release}`);
+      const old = recordsOf(target);
       if (old.some((secret) => secret.metadata.labels?.['status']?.startsWith('pending-')))
         throw new Error('another operation (install/upgrade/rollback) is in progress');
       for (const secret of old) cluster.put({ ...secret, metadata: { ...secret.metadata, labels: { ...secret.metadata.labels, status: 'superseded' } } });
-      cluster.record(release, 'deployed', old.length + 1, values);
-      for (const object of releaseObjects(release, namespace)) cluster.put(isWorkload(object) ? { ...object, status: cluster.status(object) } : object);
+      const pin = Object.values(PINS).find((one) => archiveOf(one) === chart);
+      cluster.record(target.release, 'deployed', old.length + 1, values, { namespace: target.namespace, version: pin?.version ?? '' });
+      for (const object of cluster.rendered(target)) cluster.put(isWorkload(object) ? { ...object, status: cluster.status(object) } : object);
     },
-    async uninstall(release) {
-      await note(`helm uninstall ${release}`);
-      const records = cluster.all('Secret').filter((secret) => secret.metadata.labels?.['name'] === release);
-      for (const object of [...records, ...releaseObjects(release, namespace)]) objects.delete(keyOf(place(object)));
+    async uninstall(target) {
+      await note(`helm uninstall ${target.release}`);
+      const records = recordsOf(target);
+      for (const object of [...records, ...cluster.rendered(target)]) objects.delete(keyOf(place(object)));
       return records.length > 0;
     },
   };
@@ -160,11 +176,13 @@ export function fakeCluster(namespace = NS): FakeCluster {
       return { ok: true, code: 0, stdout: '', stderr: '', timedOut: false };
     },
     portForward: () => Promise.reject(new Error('no kubectl in unit tests')),
-    async apply(list) {
-      await note(`apply ${list.map((object) => `${object.kind}/${object.metadata.name}`).join(' ')}`);
+    async apply(list, { dryRun = false } = {}) {
+      await note(`${dryRun ? 'dry-run' : 'apply'} ${list.map((object) => `${object.kind}/${object.metadata.name}`).join(' ')}`);
+      if (dryRun) return;
       for (const object of list) {
         const fields = { 'f:data': Object.fromEntries(Object.keys(object['data'] ?? {}).map((name) => [`f:${name}`, {}])) };
-        cluster.put({ ...object, metadata: { ...object.metadata, managedFields: [{ manager: FIELD_MANAGER, fieldsV1: fields }] } });
+        const status = object.kind === 'CustomResourceDefinition' ? { status: { conditions: [{ type: 'Established', status: 'True' }] } } : {};
+        cluster.put({ ...object, ...status, metadata: { ...object.metadata, managedFields: [{ manager: FIELD_MANAGER, fieldsV1: fields }] } });
       }
     },
   };

@@ -32,6 +32,7 @@ export async function session(cluster: FakeCluster, config: Config, steps: Step[
     kube: cluster.kube,
     helm: cluster.helm,
     kubectl: cluster.kubectl,
+    charts: cluster.charts,
     namespace: NS,
     timeout: options.timeout ?? 5_000,
     signal: controller.signal,

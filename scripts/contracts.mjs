@@ -1,0 +1,40 @@
+// Writes test/contracts/<chart>.json from the archives of the pinned charts.   node scripts/contracts.mjs --charts DIR [--check]
+import { rmSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+
+// Inside of the package, because the plan finds its templates from where it lies.
+const bundle = `.contracts-${process.pid}.mjs`;
+await build({
+  entryPoints: ['test/contracts/lib/main.ts'],
+  bundle: true,
+  packages: 'external',
+  format: 'esm',
+  platform: 'node',
+  outfile: bundle,
+  logLevel: 'error',
+});
+let contracts;
+try {
+  ({ contracts } = await import(pathToFileURL(bundle).href));
+} finally {
+  rmSync(bundle, { force: true });
+}
+
+try {
+  const { values } = parseArgs({ options: { charts: { type: 'string' }, check: { type: 'boolean', default: false } } });
+  if (!values.charts)
+    throw new Error('usage: npm run contracts -- --charts DIR [--check], where DIR holds NAME-VERSION.tgz of every pin in src/charts/pins.ts');
+  const lines = await contracts(values.charts, values.check);
+  for (const line of lines) console.log(line);
+  if (!lines.length) console.error('nothing moved');
+  else if (values.check) {
+    console.error('test/contracts is not current: npm run contracts -- --charts DIR');
+    process.exitCode = 1;
+  }
+} catch (error) {
+  const { cause, next, object } = error.parts ?? {};
+  console.error([error.message, object, cause, next].filter(Boolean).join('\n  '));
+  process.exitCode = error.exit ?? 2;
+}

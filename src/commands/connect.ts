@@ -1,0 +1,136 @@
+import { type Wires, installed, wire } from '../app/wire.ts';
+import { explainKube } from '../adapters/kube.ts';
+import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../components/gateway.ts';
+import { type State, type Wanted, connected, disconnected } from '../connect/apply.ts';
+import { LANGUAGES, type Language, type Sender } from '../connect/env.ts';
+import { type Injection, hasOperator, injectionOf } from '../connect/operator.ts';
+import { type Snippet, snippetOf, snippetText } from '../connect/snippets.ts';
+import { EXIT, ObsError, usageError } from '../core/errors.ts';
+import type { Config } from '../profile/schema.ts';
+import { resolve } from '../profile/load.ts';
+import { layersOf } from './configure.ts';
+import { apply, remove } from './connectApply.ts';
+
+export interface ConnectFlags {
+  context?: string | undefined;
+  namespace?: string | undefined;
+  profile?: string | undefined;
+  file?: string[] | undefined;
+  app?: string | undefined;
+  appNamespace?: string | undefined;
+  team?: string | undefined;
+  protocol?: string | undefined;
+  apply?: string | undefined;
+  remove?: string | undefined;
+  yes?: boolean | undefined;
+  json?: boolean | undefined;
+}
+
+const APP_NAMESPACE = 'default';
+
+/** `genai-obs connect`: prints, applies or takes back what an application needs to send its telemetry to the stack. */
+export async function connect(language: string | undefined, flags: ConnectFlags): Promise<number> {
+  const chosen = languageOf(language);
+  const protocol = protocolOf(flags.protocol, chosen);
+  checkApp(flags.app);
+  if (flags.apply && flags.remove) throw usageError('--apply and --remove are opposites', 'give one of them');
+  const namespace = flags.appNamespace ?? APP_NAMESPACE;
+  if (flags.remove) {
+    const wires = await wire(flags);
+    return remove(wires, { namespace, name: deploymentName('--remove', flags.remove) }, flags, disconnected);
+  }
+  const name = flags.apply === undefined ? undefined : deploymentName('--apply', flags.apply);
+  const { config, operator, wires } = await stackOf(flags, name !== undefined);
+  const endpoints = gatewayEndpoint(config);
+  if (name === undefined && !language) return list(config, endpoints, operator, flags);
+  const sender: Sender = {
+    language: chosen,
+    app: flags.app ?? name ?? 'my-app',
+    team: flags.team,
+    environment: config.global.environment,
+    protocol,
+    endpoint: endpoints[protocol],
+  };
+  const injection = operator ? injectionOf(sender, namespace, endpoints) : undefined;
+  const snippet = snippetOf(sender, injection);
+  if (wires && name !== undefined) return apply(wires, { namespace, name }, flags, plan(snippet, injection, flags));
+  process.stdout.write(flags.json ? `${JSON.stringify(snippet)}\n` : snippetText(snippet));
+  return EXIT.ok;
+}
+
+/** What `--apply` does to a Deployment, and the operator's object that it needs. */
+function plan(snippet: Snippet, injection: Injection | undefined, flags: ConnectFlags): { make: (state: State) => State; injection?: Injection } {
+  const wanted: Wanted = { env: snippet.env, annotations: snippet.annotations, named: flags.app !== undefined };
+  return { make: (state) => connected(state, wanted), ...(snippet.instrumentation && injection ? { injection } : {}) };
+}
+
+/**
+ * The configuration of the installed stack; with `--profile` or `-f` the one that they describe, without asking any cluster.
+ * @throws ObsError when it is not installed
+ */
+async function stackOf(flags: ConnectFlags, mustBeThere: boolean): Promise<{ config: Config; operator: boolean; wires?: Wires }> {
+  const { namespace, profile, file } = flags;
+  if (profile || file?.length) {
+    if (mustBeThere) throw usageError('--apply needs the installed stack, not a profile', 'leave out --profile and -f');
+    return { config: resolve(layersOf({ namespace, profile, file }, undefined)), operator: false };
+  }
+  const wires = await wire(flags);
+  const { config } = await installed(wires);
+  try {
+    return { config, operator: await hasOperator(wires.kube), wires };
+  } catch (error) {
+    throw explainKube(error, wires.kube, 'looking for the OpenTelemetry operator');
+  }
+}
+
+function list(config: Config, endpoints: Record<OtlpProtocol, string>, operator: boolean, flags: ConnectFlags): number {
+  const stack = { namespace: config.namespace, profile: config.profile, environment: config.global.environment, endpoints, operator, languages: LANGUAGES };
+  if (flags.json) process.stdout.write(`${JSON.stringify(stack)}\n`);
+  else
+    process.stdout.write(
+      [
+        `stack          ${config.profile} in namespace ${config.namespace}, environment ${config.global.environment}`,
+        ...OTLP_PROTOCOLS.map((protocol) => `${protocol.padEnd(14)} ${endpoints[protocol]}`),
+        `operator       ${operator ? 'OpenTelemetry operator: injects python, node and java' : 'none: environment variables'}`,
+        '',
+        ...ABOUT.map(([language, what]) => `genai-obs connect ${language.padEnd(8)} ${what}`),
+        '',
+      ].join('\n'),
+    );
+  return EXIT.ok;
+}
+
+const ABOUT: [Language, string][] = [
+  ['python', 'packages, telemetry.py, an example'],
+  ['node', 'packages, telemetry.mjs, an example'],
+  ['java', 'the agent, an example'],
+  ['vllm', 'flag for traces, annotations for metrics'],
+  ['litellm', 'callbacks of the proxy, annotations for metrics'],
+  ['env', 'the environment alone, for any OpenTelemetry SDK'],
+];
+
+function languageOf(text: string | undefined): Language {
+  const found = LANGUAGES.find((language) => language === (text ?? 'env'));
+  if (!found) throw usageError(`there is nothing for "${text}"`, `choose one of: ${LANGUAGES.join(', ')}`);
+  return found;
+}
+
+/** HTTP passes every proxy, and requests spread over the gateway's replicas; vLLM's own default is gRPC. */
+function protocolOf(text: string | undefined, language: Language): OtlpProtocol {
+  if (text === undefined) return language === 'vllm' ? 'grpc' : 'http/protobuf';
+  const found = OTLP_PROTOCOLS.find((protocol) => protocol === text);
+  if (!found) throw usageError(`--protocol takes ${OTLP_PROTOCOLS.join(' or ')}, not "${text}"`, 'genai-obs connect --help');
+  return found;
+}
+
+/** It is written into code and environment. @throws ObsError (usage) */
+function checkApp(app: string | undefined): void {
+  if (app !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$/.test(app))
+    throw usageError(`--app takes letters, digits, dots, dashes, slashes and underscores, not "${app}"`, 'for example: --app checkout');
+}
+
+function deploymentName(flag: string, text: string): string {
+  const [, name] = /^(?:deployments?|deploy)(?:\.apps)?\/([a-z0-9]([-a-z0-9.]*[a-z0-9])?)$/.exec(text) ?? [];
+  if (!name) throw new ObsError({ what: `${flag} takes deployment/NAME, not "${text}"`, next: `${flag} deployment/my-app`, exit: EXIT.usage });
+  return name;
+}

@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import type { OtlpProtocol } from '../components/gateway.ts';
+import { folderAsset } from '../core/assets.ts';
+import { type EnvVar, type Language, type Sender, environmentOf, scrapeAnnotations, tracesEndpoint } from './env.ts';
+import { type Injection, isInjectable } from './operator.ts';
+
+/** Everything an application needs, as data; `snippetText` prints it, tests execute it. */
+export interface Snippet {
+  language: Language;
+  app: string;
+  endpoint: string;
+  protocol: OtlpProtocol;
+  /** Entries for the containers; empty where the operator injects them. */
+  env: EnvVar[];
+  /** Annotations for the pod template. */
+  annotations: Record<string, string>;
+  /** Where the OpenTelemetry operator is: its custom resource. */
+  instrumentation?: object;
+  /** Command that installs the pinned packages. */
+  install?: string;
+  files: { name: string; text: string }[];
+  notes: string[];
+}
+
+/** Version of the API that the Java agent of templates/connect/java bridges. */
+const JAVA_API = '1.67.0';
+
+/** Where the operator is and knows the language, `injection` replaces environment, packages and set-up. */
+export function snippetOf(sender: Sender, injection?: Injection): Snippet {
+  const { language, app, endpoint, protocol } = sender;
+  const injected = injection && isInjectable(language) ? injection : undefined;
+  const { 'install.txt': install, 'notes.txt': notes = '', ...files } = templates(language, '', sender);
+  const common = templates('', 'notes.txt', sender)['notes.txt'] ?? '';
+  return {
+    language,
+    app,
+    endpoint,
+    protocol,
+    env: injected ? [] : environmentOf(sender),
+    annotations: injected ? injected.annotations : scrapeAnnotations(language),
+    ...(injected ? { instrumentation: injected.object } : {}),
+    ...(install && !injected ? { install: install.trim() } : {}),
+    files: injected ? [] : Object.entries(files).map(([name, text]) => ({ name, text })),
+    notes: [...(injected ? injected.notes : lines(notes)), ...lines(common)],
+  };
+}
+
+const lines = (text: string): string[] => text.split('\n').filter(Boolean);
+
+/** The texts of templates/connect/<folder>, filled in; the set-up before the example that uses it. */
+function templates(folder: string, ending: string, sender: Sender): Record<string, string> {
+  const http = sender.protocol === 'http/protobuf';
+  const values: Record<string, string> = {
+    app: sender.app,
+    endpoint: sender.endpoint,
+    tracesEndpoint: tracesEndpoint(sender),
+    protocol: sender.protocol,
+    port: new URL(sender.endpoint).port,
+    // Python calls its packages after the transport, JavaScript after the encoding.
+    transport: http ? 'http' : 'grpc',
+    nodeTransport: http ? 'proto' : 'grpc',
+    javaApi: JAVA_API,
+  };
+  const fill = (text: string): string => text.replace(/\{\{(\w+)\}\}/g, (all, name: string) => values[name] ?? all);
+  const isExample = (name: string): number => Number(/^example\./i.test(name));
+  return Object.fromEntries(
+    Object.entries(folderAsset(join('templates', 'connect', folder), ending))
+      .toSorted(([a], [b]) => isExample(a) - isExample(b))
+      .map(([name, text]) => [name, fill(text)]),
+  );
+}
+
+const yaml = (value: unknown): string => stringify(value, { lineWidth: 0 });
+
+/** For people and for copying: sections under comment lines. `env` alone is pure YAML, so that it can be piped. */
+export function snippetText(snippet: Snippet): string {
+  const { language, app, endpoint, protocol, env, annotations, instrumentation, install, files, notes } = snippet;
+  const sections: [string, string][] = [];
+  if (instrumentation) sections.push(['For the OpenTelemetry operator, once a namespace: kubectl apply -f -', yaml(instrumentation)]);
+  if (Object.keys(annotations).length) sections.push(['Annotations of the pod template', yaml({ annotations })]);
+  if (env.length) sections.push(['Environment of the container', yaml({ env })]);
+  if (install) sections.push(['Packages', `${install}\n`]);
+  for (const { name, text } of files) sections.push([name, text]);
+  return [
+    `# ${language === 'env' ? 'any language' : language}: ${app} sends ${protocol} to ${endpoint}\n`,
+    ...sections.map(([title, text]) => `# --- ${title}\n${text}`),
+    `# --- Notes\n${notes.map((note) => `# - ${note}\n`).join('')}`,
+  ].join('\n');
+}

@@ -1,0 +1,113 @@
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { stringify } from 'yaml';
+import { folderAsset, readAsset, yamlAsset } from '../core/assets.ts';
+import { ObsError, messageOf } from '../core/errors.ts';
+import type { Json, JsonMap } from '../core/types.ts';
+import { listAt, mapAt, set } from '../components/edit.ts';
+import type { BundleRequest } from './types.ts';
+
+/** Where install.sh puts everything; also in templates/macos/. */
+export const HOME = '/usr/local/genai-obs';
+
+export interface BundleFile {
+  text: string;
+  mode: number;
+}
+
+/** Configuration of the collector of one Mac (row 004-P5-01 to 004-P5-04; upstream.md E). Pure. */
+export function collectorConfig(request: BundleRequest, host: string): JsonMap {
+  const every = `${request.interval}s`;
+  const base = yamlAsset('templates', 'macos', 'config.yaml');
+  const scrapes = listAt(base, 'receivers', 'prometheus', 'config', 'scrape_configs').map((job) => ({
+    ...(job as JsonMap),
+    scrape_interval: every,
+    scrape_timeout: `${Math.min(10, request.interval)}s`,
+  }));
+  const named = [
+    { key: 'host.name', value: host, action: 'upsert' },
+    { key: 'service.instance.id', value: host, action: 'upsert' },
+  ];
+  const edits: [string[], Json][] = [
+    [['receivers', 'prometheus', 'config', 'scrape_configs'], scrapes],
+    [['receivers', 'hostmetrics', 'collection_interval'], every],
+    [
+      ['processors', 'resource', 'attributes'],
+      [...named, ...listAt(base, 'processors', 'resource', 'attributes')],
+    ],
+    [['exporters', 'otlp_grpc'], { endpoint: request.endpoint, ...mapAt(base, 'exporters', 'otlp_grpc'), tls: tlsOf(request, host) }],
+  ];
+  if (request.access === 'token')
+    edits.push(
+      [['exporters', 'otlp_grpc', 'auth'], { authenticator: 'bearertokenauth' }],
+      [['extensions', 'bearertokenauth'], { filename: `${HOME}/etc/token` }],
+      [
+        ['service', 'extensions'],
+        [...listAt(base, 'service', 'extensions'), 'bearertokenauth'],
+      ],
+    );
+  return edits.reduce((config, [path, value]) => set(config, path, value), base);
+}
+
+/** Only paths: the collector reads certificates and token itself. */
+function tlsOf({ access, credentials }: BundleRequest, host: string): JsonMap {
+  if (access === 'plain') return { insecure: true };
+  const file = (name: string): string => `${HOME}/etc/tls/${name}`;
+  const own = credentials.get(host) ?? {};
+  return {
+    ...('tls/ca.crt' in own ? { ca_file: file('ca.crt') } : {}),
+    ...('tls/tls.crt' in own ? { cert_file: file('tls.crt'), key_file: file('tls.key') } : {}),
+  };
+}
+
+/** All files of one Mac's folder, by path. Pure. */
+export function bundleFiles(request: BundleRequest, host: string): Record<string, BundleFile> {
+  const secrets = Object.entries(request.credentials.get(host) ?? {});
+  const scripts = Object.entries(folderAsset('templates/macos', '.sh'));
+  const plists = Object.entries(folderAsset('templates/macos', '.plist'));
+  return Object.fromEntries([
+    ['README.txt', { text: readme(request, host), mode: 0o644 }],
+    ['config.yaml', { text: stringify(collectorConfig(request, host)), mode: 0o644 }],
+    ...plists.map(([name, text]) => [name, { text, mode: 0o644 }]),
+    ...scripts.map(([name, text]) => [name, { text, mode: 0o755 }]),
+    ...secrets.map(([name, text]) => [name, { text, mode: 0o600 }]),
+  ]) as Record<string, BundleFile>;
+}
+
+const ACCESS = { mtls: 'mutual TLS', token: 'TLS and a bearer token', plain: 'unencrypted, without proof of identity' };
+
+function readme({ access, credentials, endpoint }: BundleRequest, host: string): string {
+  const secrets = Object.keys(credentials.get(host) ?? {});
+  const line = secrets.length ? `\n  ${secrets.join(', ')}\n                   identity of this Mac: secret, readable by you and by root alone\n` : '';
+  return readAsset('templates', 'macos', 'README.txt')
+    .replaceAll('ENDPOINT', endpoint)
+    .replaceAll('ACCESS', ACCESS[access])
+    .replaceAll('HOST', host)
+    .replace('\nSECRETS\n', line || '\n');
+}
+
+/**
+ * Writes DIR/NAME for every Mac. On failure takes away what it wrote.
+ * @returns the paths written, by host
+ * @throws ObsError when the folder cannot be written
+ */
+export function writeBundles(request: BundleRequest, out: string): { name: string; path: string; files: string[] }[] {
+  const bundles = request.hosts.map((name) => ({ name, path: join(out, name), files: bundleFiles(request, name) }));
+  const isOurs = !existsSync(out);
+  try {
+    for (const { path, files } of bundles) for (const [name, file] of Object.entries(files)) write(join(path, name), file);
+  } catch (error) {
+    for (const { path } of bundles) rmSync(path, { recursive: true, force: true });
+    if (isOurs) rmSync(out, { recursive: true, force: true });
+    throw new ObsError({ what: 'the bundle cannot be written', object: out, cause: messageOf(error), next: 'name a folder that can be written: --out DIR' });
+  }
+  return bundles.map(({ name, path, files }) => ({ name, path, files: Object.keys(files).toSorted() }));
+}
+
+function write(path: string, { text, mode }: BundleFile): void {
+  // Secrets lie in it: the folder is for its owner alone.
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  writeFileSync(path, text, { mode, flag: 'wx' });
+  // Also where the umask takes more away.
+  chmodSync(path, mode);
+}

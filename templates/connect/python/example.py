@@ -1,0 +1,34 @@
+"""One call of a model, recorded by the names of the GenAI semantic conventions."""
+
+import time
+
+from opentelemetry import metrics, trace
+from telemetry import create_span, setup_telemetry
+
+setup_telemetry()
+meter = metrics.get_meter("{{app}}")
+duration = meter.create_histogram("gen_ai.client.operation.duration", unit="s")
+tokens = meter.create_histogram("gen_ai.client.token.usage", unit="{token}")
+
+
+def chat(model, ask):
+    """`ask` calls the model and returns its answer with the counts of tokens."""
+    who = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": model}
+    start, failed = time.monotonic(), {}
+    with create_span(f"chat {model}", who, trace.SpanKind.CLIENT) as span:
+        try:
+            answer, used = ask()
+            for kind, count in used.items():
+                span.set_attribute(f"gen_ai.usage.{kind}_tokens", count)
+                tokens.record(count, {**who, "gen_ai.token.type": kind})
+            return answer
+        except Exception as error:
+            failed = {"error.type": type(error).__name__}
+            span.set_attributes(failed)
+            raise
+        finally:
+            duration.record(time.monotonic() - start, {**who, **failed})
+
+
+if __name__ == "__main__":
+    chat("gpt-4o-mini", lambda: ("hello", {"input": 12, "output": 34}))

@@ -1,0 +1,37 @@
+"""A FastAPI service whose requests count by team and status: `pip install fastapi uvicorn`, then `uvicorn gateway:app`."""
+
+import time
+
+from fastapi import FastAPI, Request
+from opentelemetry import metrics, trace
+from telemetry import setup_telemetry
+
+app = FastAPI()
+setup_telemetry(app)
+meter = metrics.get_meter("{{app}}")
+requests = meter.create_counter("gateway.requests")
+# No unit: with `ms` the series would be gateway_latency_ms_milliseconds.
+latency = meter.create_histogram("gateway.latency_ms")
+
+
+@app.middleware("http")
+async def measure(request: Request, call_next):
+    start, status = time.monotonic(), 500
+    try:
+        response = await call_next(request)
+        status = response.status_code
+        return response
+    finally:
+        team = request.path_params.get("team")
+        if team:
+            who = {"team": team, "status": str(status)}
+            requests.add(1, who)
+            latency.record((time.monotonic() - start) * 1000, who)
+
+
+@app.post("/api/{team}/predict")
+async def predict(team: str, request: Request):
+    span = trace.get_current_span()
+    span.set_attribute("team", team)
+    span.set_attribute("correlation_id", request.headers.get("X-Correlation-ID", "none"))
+    return {"answer": "hello"}

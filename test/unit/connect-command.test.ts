@@ -1,0 +1,307 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Answer, KubeError } from '../../src/adapters/kube.ts';
+import type { Wires } from '../../src/app/wire.ts';
+import { connect } from '../../src/commands/connect.ts';
+import { MEMORY, type PatchOperation } from '../../src/connect/apply.ts';
+import type { EnvVar } from '../../src/connect/env.ts';
+import type { KubeObject } from '../../src/core/types.ts';
+import { newJournal, writeJournal } from '../../src/engine/journal.ts';
+import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
+import { quickstart } from './support/config.ts';
+import { applyPatch } from './support/jsonPatch.ts';
+
+const { world } = vi.hoisted(() => ({ world: {} as { cluster?: unknown; wired: number } }));
+vi.mock('../../src/app/wire.ts', async (original) => ({
+  ...(await original<typeof import('../../src/app/wire.ts')>()),
+  wire: (options: { namespace?: string }) => Promise.resolve(wiresOf(options.namespace)),
+}));
+
+function wiresOf(namespace = NS): Wires {
+  world.wired += 1;
+  const { kube, helm, kubectl } = cluster();
+  return { kube, helm, kubectl, context: 'fake', namespace };
+}
+const cluster = (): FakeCluster => world.cluster as FakeCluster;
+
+/** The operator's objects by name, when the cluster has the operator. */
+let instrumentations: Map<string, KubeObject> | undefined;
+let patches: PatchOperation[][];
+/** Answers that the API server gives to the next patches instead of doing them. */
+let answers: (() => Answer | undefined)[];
+let out: { stdout: string; stderr: string };
+
+beforeEach(async () => {
+  world.cluster = fakeCluster();
+  world.wired = 0;
+  instrumentations = undefined;
+  patches = [];
+  answers = [];
+  out = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const)
+    vi.spyOn(process[stream], 'write').mockImplementation((chunk) => {
+      out[stream] += String(chunk);
+      return true;
+    });
+  const { kube } = cluster();
+  kube.json = <T>(path: string): Promise<T> => {
+    const missing = new KubeError(404, 'NotFound', 'the server could not find the requested resource');
+    if (!instrumentations) return Promise.reject(missing);
+    if (path.endsWith('/v1alpha1')) return Promise.resolve({ resources: [{ name: 'instrumentations' }] } as T);
+    const found = instrumentations.get(path.split('/').at(-1) ?? '');
+    return found ? Promise.resolve(found as T) : Promise.reject(missing);
+  };
+  kube.request = (method, path, options) => {
+    const name = path.split('/').at(-1) ?? '';
+    if (method === 'DELETE') {
+      instrumentations?.delete(name);
+      return Promise.resolve({ status: 200, body: '' });
+    }
+    if (options?.contentType === 'application/apply-patch+yaml') {
+      const object = JSON.parse(options.body ?? '') as KubeObject;
+      if (path !== '/apis/opentelemetry.io/v1alpha1/namespaces/shop/instrumentations/genai-obs?fieldManager=genai-obs&force=true')
+        return Promise.resolve({ status: 404, body: `no such path: ${path}` });
+      instrumentations?.set(object.metadata.name, object);
+      return Promise.resolve({ status: 200, body: '{}' });
+    }
+    if (method !== 'PATCH' || options?.contentType !== 'application/json-patch+json') return Promise.reject(new Error(`${method} ${options?.contentType}`));
+    const operations = JSON.parse(options.body ?? '') as PatchOperation[];
+    patches.push(operations);
+    const answer = answers.shift()?.();
+    if (answer) return Promise.resolve(answer);
+    const live = cluster().get('Deployment', name, 'shop');
+    if (!live) return Promise.resolve({ status: 404, body: '' });
+    cluster().put(applyPatch(live, operations));
+    return Promise.resolve({ status: 200, body: '{}' });
+  };
+  await writeJournal(kube, NS, await newJournal(kube, quickstart(), []));
+  deploy('checkout', [{ name: 'A', value: '1' }]);
+});
+afterEach(() => void vi.restoreAllMocks());
+
+function deploy(name: string, env: EnvVar[]): void {
+  cluster().put({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace: 'shop', annotations: { 'deployment.kubernetes.io/revision': '1' } },
+    spec: { template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'app', image: 'a', env }] } } },
+  });
+}
+
+interface Seen {
+  annotations: Record<string, string>;
+  template: Record<string, string> | undefined;
+  env: Record<string, string | undefined>;
+}
+function seen(name = 'checkout'): Seen {
+  const live = cluster().get('Deployment', name, 'shop')!;
+  const { template } = live['spec'] as { template: { metadata: { annotations?: Record<string, string> }; spec: { containers: { env?: EnvVar[] }[] } } };
+  return {
+    annotations: live.metadata.annotations ?? {},
+    template: template.metadata.annotations,
+    env: Object.fromEntries((template.spec.containers[0]?.env ?? []).map((entry) => [entry.name, entry.value])),
+  };
+}
+const spec = (): unknown => cluster().get('Deployment', 'checkout', 'shop')?.['spec'];
+const forget = (): void => void Object.assign(out, { stdout: '', stderr: '' });
+const APPLY = { apply: 'deployment/checkout', appNamespace: 'shop', yes: true };
+const REMOVE = { remove: 'deployment/checkout', appNamespace: 'shop', yes: true };
+
+describe('printing', () => {
+  it('says what is there', async () => {
+    expect(await connect(undefined, {})).toBe(0);
+    expect(out.stdout).toContain('http://opentelemetry-collector.genai-observability.svc:4318');
+    expect(out.stdout).toMatch(/^genai-obs connect vllm /m);
+    forget();
+    await connect(undefined, { json: true });
+    expect(JSON.parse(out.stdout)).toMatchObject({ namespace: NS, operator: false, endpoints: { grpc: expect.stringContaining(':4317') as string } });
+  });
+
+  it('uses the configuration that was installed', async () => {
+    const config = quickstart({ namespace: 'watch', global: { environment: 'staging' } });
+    await writeJournal(cluster().kube, 'watch', await newJournal(cluster().kube, config, []));
+    await connect('env', { namespace: 'watch', json: true });
+    const { env } = JSON.parse(out.stdout) as { env: EnvVar[] };
+    expect(JSON.stringify(env)).toContain('deployment.environment.name=staging');
+    expect(JSON.stringify(env)).toContain('opentelemetry-collector.watch.svc:4318');
+  });
+
+  it('needs an installed stack, or a profile and then no cluster', async () => {
+    await expect(connect('python', { namespace: 'elsewhere' })).rejects.toMatchObject({ exit: 1, parts: { next: 'genai-obs install --namespace elsewhere' } });
+    world.wired = 0;
+    expect(await connect('python', { namespace: 'elsewhere', profile: 'quickstart' })).toBe(0);
+    expect(out.stdout).toContain('opentelemetry-collector.elsewhere.svc:4318');
+    expect(world.wired).toBe(0);
+  });
+
+  it('speaks of the operator where it is', async () => {
+    instrumentations = new Map();
+    await connect('node', { json: true, appNamespace: 'shop', app: 'web' });
+    expect(JSON.parse(out.stdout)).toMatchObject({
+      env: [],
+      instrumentation: { kind: 'Instrumentation', metadata: { namespace: 'shop' } },
+      annotations: { 'instrumentation.opentelemetry.io/inject-nodejs': 'genai-obs', 'resource.opentelemetry.io/service.name': 'web' },
+    });
+  });
+});
+
+describe('--apply and --remove', () => {
+  it('shows, patches, has nothing to do the second time, and leaves nothing behind', async () => {
+    const before = spec();
+    expect(await connect(undefined, { ...APPLY, team: 'payments' })).toBe(0);
+    expect(out.stderr).toMatch(/\+ container app, env: OTEL_EXPORTER_OTLP_PROTOCOL = http\/protobuf/);
+    expect(out.stdout).toBe('');
+    expect(seen().env).toMatchObject({
+      A: '1',
+      OTEL_SERVICE_NAME: 'checkout',
+      OTEL_RESOURCE_ATTRIBUTES: expect.stringContaining('genops.team=payments') as string,
+    });
+
+    forget();
+    const live = cluster().get('Deployment', 'checkout', 'shop');
+    expect(await connect(undefined, { ...APPLY, team: 'payments' })).toBe(0);
+    expect(out.stderr).toContain('Nothing to do');
+    expect(cluster().get('Deployment', 'checkout', 'shop')).toEqual(live);
+    expect(patches).toHaveLength(1);
+
+    expect(await connect(undefined, REMOVE)).toBe(0);
+    expect(spec()).toEqual(before);
+    expect(seen().annotations).toEqual({ 'deployment.kubernetes.io/revision': '1' });
+    forget();
+    expect(await connect(undefined, REMOVE)).toBe(0);
+    expect(out.stderr).toMatch(/Nothing to do.*not connected/);
+  });
+
+  it('as JSON: what changed, and nothing else on stdout', async () => {
+    await connect('env', { ...APPLY, json: true });
+    const result = JSON.parse(out.stdout) as { changed: boolean; differences: { name: string }[] };
+    expect(result.changed).toBe(true);
+    expect(result.differences.map(({ name }) => name)).toContain('OTEL_SERVICE_NAME');
+    forget();
+    await connect('env', { ...APPLY, json: true });
+    expect(JSON.parse(out.stdout)).toEqual({ deployment: 'shop/checkout', changed: false, differences: [] });
+  });
+
+  it('refuses a Deployment that is not there, and names those that are', async () => {
+    await expect(connect(undefined, { ...APPLY, apply: 'deployment/chekout' })).rejects.toMatchObject({
+      exit: 1,
+      parts: { what: 'there is no such Deployment', object: 'Deployment shop/chekout', cause: 'the namespace has: checkout' },
+    });
+  });
+
+  it('without a terminal needs --yes, and has changed nothing until then', async () => {
+    await expect(connect(undefined, { ...APPLY, yes: false })).rejects.toMatchObject({ exit: 2, parts: { next: 'add --yes' } });
+    expect(patches).toEqual([]);
+  });
+
+  it('works without the stack for --remove, and not for --apply', async () => {
+    await connect(undefined, APPLY);
+    await expect(connect(undefined, { ...APPLY, namespace: 'elsewhere' })).rejects.toMatchObject({ parts: { what: 'genai-obs is not installed here' } });
+    expect(await connect(undefined, { ...REMOVE, namespace: 'elsewhere' })).toBe(0);
+    expect(seen().env).toEqual({ A: '1' });
+  });
+
+  it('tries again when only the version has moved, with the new one', async () => {
+    const conflict = (): Answer => {
+      cluster().put(cluster().get('Deployment', 'checkout', 'shop')!);
+      return { status: 409, body: '{"reason":"Conflict","message":"the object has been modified"}' };
+    };
+    answers = [conflict, conflict];
+    expect(await connect(undefined, APPLY)).toBe(0);
+    const versions = patches.map(([guard]) => guard?.value);
+    expect(new Set(versions).size).toBe(3);
+  });
+
+  it('does not do what was not shown', async () => {
+    answers = [
+      () => {
+        deploy('checkout', [{ name: 'OTEL_EXPORTER_OTLP_PROTOCOL', value: 'grpc' }]);
+        return { status: 409, body: '' };
+      },
+    ];
+    await expect(connect(undefined, APPLY)).rejects.toMatchObject({ parts: { what: 'the Deployment was changed by somebody else meanwhile' } });
+    expect(seen().env).toEqual({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' });
+  });
+
+  it('tells what the API server says against it', async () => {
+    answers = [() => ({ status: 403, body: '{"reason":"Forbidden","message":"deployments is forbidden"}' })];
+    await expect(connect(undefined, APPLY)).rejects.toMatchObject({
+      parts: { what: expect.stringContaining('not allowed') as string, cause: 'deployments is forbidden' },
+    });
+  });
+
+  it('warns of variables that win over ours', async () => {
+    deploy('checkout', [{ name: 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', value: 'http://elsewhere:4318' }]);
+    await connect('vllm', APPLY);
+    expect(out.stderr).toMatch(/note: container app sets OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http:\/\/elsewhere:4318/);
+    expect(out.stderr).not.toMatch(/note: .*TRACES_PROTOCOL/);
+  });
+});
+
+describe('--apply with the operator', () => {
+  beforeEach(() => {
+    instrumentations = new Map();
+    deploy('web', []);
+  });
+  const web = { apply: 'deployment/web', appNamespace: 'shop', yes: true };
+
+  it('makes one Instrumentation for the namespace, annotates, and takes it away with the last', async () => {
+    await connect('python', APPLY);
+    expect(out.stderr).toContain('Instrumentation shop/genai-obs');
+    expect(seen().env).toEqual({ A: '1' });
+    expect(seen().template).toMatchObject({ 'instrumentation.opentelemetry.io/inject-python': 'genai-obs' });
+    await connect('node', web);
+    expect([...instrumentations!.keys()]).toEqual(['genai-obs']);
+    forget();
+    await connect('python', APPLY);
+    expect(out.stderr).toContain('Nothing to do');
+
+    await connect(undefined, REMOVE);
+    expect(seen()).toMatchObject({ env: { A: '1' }, template: undefined });
+    expect([...instrumentations!.keys()], 'web still needs it').toEqual(['genai-obs']);
+    await connect(undefined, { ...REMOVE, remove: 'deployment/web' });
+    expect([...instrumentations!.keys()]).toEqual([]);
+    expect(seen('web').annotations).not.toHaveProperty(MEMORY);
+  });
+
+  it('leaves the Instrumentation to a StatefulSet that was annotated by hand', async () => {
+    await connect('python', APPLY);
+    const annotations = { 'instrumentation.opentelemetry.io/inject-python': 'genai-obs' };
+    cluster().put({
+      apiVersion: 'apps/v1',
+      kind: 'StatefulSet',
+      metadata: { name: 'index', namespace: 'shop' },
+      spec: { template: { metadata: { annotations }, spec: { containers: [{ name: 'app' }] } } },
+    });
+    await connect(undefined, REMOVE);
+    expect([...instrumentations!.keys()]).toEqual(['genai-obs']);
+  });
+
+  it('goes on where a run has ended between the two', async () => {
+    await connect('python', APPLY);
+    answers = [() => ({ status: 500, body: 'etcd is away' })];
+    await expect(connect(undefined, REMOVE)).rejects.toMatchObject({ exit: 1 });
+    expect(await connect(undefined, REMOVE)).toBe(0);
+    expect([...instrumentations!.keys()]).toEqual([]);
+    expect(seen()).toMatchObject({ env: { A: '1' }, template: undefined });
+  });
+
+  it('puts an Instrumentation back that somebody has edited', async () => {
+    await connect('python', APPLY);
+    const edited = instrumentations!.get('genai-obs')!;
+    instrumentations!.set('genai-obs', { ...edited, spec: { ...(edited['spec'] as object), exporter: { endpoint: 'http://elsewhere:4318' } } });
+    forget();
+    await connect('python', APPLY);
+    expect(out.stderr).toMatch(/spec\.exporter\.endpoint: http:\/\/elsewhere:4318 → http:\/\/opentelemetry-collector/);
+    expect(instrumentations!.get('genai-obs')).toEqual(edited);
+  });
+
+  it('an application that had the variables gets the annotations in their place', async () => {
+    instrumentations = undefined;
+    await connect('python', APPLY);
+    expect(seen().env).toHaveProperty('OTEL_SERVICE_NAME');
+    instrumentations = new Map();
+    await connect('python', APPLY);
+    expect(seen().env).toEqual({ A: '1' });
+    expect(seen().template).toHaveProperty(['instrumentation.opentelemetry.io/inject-python']);
+  });
+});

@@ -1,0 +1,275 @@
+/** The printed snippets, run as printed: packages from their registries, one process that sends, and a receiver on loopback. */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { setPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OTLP_PROTOCOLS, type OtlpProtocol } from '../../src/components/gateway.ts';
+import type { EnvVar, Language, Sender } from '../../src/connect/env.ts';
+import { type Snippet, snippetOf } from '../../src/connect/snippets.ts';
+import { type Delivery, type Receiver, attributeBytes, otlpReceiver } from './support/otlp.ts';
+
+const PATIENCE = 240_000;
+const APP = 'checkout-of-connect';
+const scratch = mkdtempSync(join(tmpdir(), 'genai-obs-connect-'));
+let receiver: Receiver;
+
+beforeAll(async () => {
+  receiver = await otlpReceiver();
+});
+afterAll(() => {
+  receiver.close();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+/** A JVM that lives for seconds gains nothing from its best compiler. */
+const QUICK_JVM = '-XX:TieredStopAtLevel=1';
+/** Of all that the agent instruments by itself, nothing runs here. */
+const QUICK_AGENT = ['-Dotel.instrumentation.common.default-enabled=false', '-Dotel.instrumentation.opentelemetry-api.enabled=true'];
+
+interface Done {
+  code: number | null;
+  output: string;
+}
+
+function run(file: string, args: string[], cwd: string, env: Record<string, string> = {}): Promise<Done> {
+  return new Promise((resolve) => {
+    let output = '';
+    const child = spawn(file, args, { cwd, env: { ...process.env, NODE_OPTIONS: '', MAVEN_OPTS: QUICK_JVM, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    // Other suites run beside this one, and have less patience.
+    if (child.pid !== undefined) setPriority(child.pid, 10);
+    const hear = (chunk: Buffer): void => void (output += chunk.toString());
+    child.stdout.on('data', hear);
+    child.stderr.on('data', hear);
+    child.once('error', (error) => resolve({ code: null, output: String(error) }));
+    child.once('close', (code) => resolve({ code, output }));
+  });
+}
+
+const NO_NETWORK =
+  /NewConnectionError|ConnectTimeout|ReadTimeout|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|Unknown host|Could not transfer|Connection (refused|timed out)/i;
+
+/** Why a snippet cannot be run here: a program or a registry is missing. Anything else fails. */
+type Ready = { dir: string } | { skip: string };
+
+/** Runs the commands once for this set of packages; the folder is kept for the next run. */
+async function prepared(name: string, commands: [file: string, ...args: string[]][], files: Record<string, string> = {}): Promise<Ready> {
+  const key = createHash('sha256')
+    .update(JSON.stringify([commands, files]))
+    .digest('hex')
+    .slice(0, 12);
+  const dir = join(tmpdir(), `genai-obs-connect-cache-${name}-${key}`);
+  const mark = join(dir, 'complete');
+  if (existsSync(mark)) return { dir };
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(dir, file), text);
+  for (const [file, ...args] of commands) {
+    const { code, output } = await run(file, args, dir);
+    if (code === null) return { skip: `${file} is not installed` };
+    if (code !== 0 && NO_NETWORK.test(output)) return { skip: `a package registry is not reachable: ${NO_NETWORK.exec(output)?.[0]}` };
+    if (code !== 0) throw new Error(`${file} ${args.join(' ')}: exit code ${code}\n${output.slice(-2000)}`);
+  }
+  writeFileSync(mark, '');
+  return { dir };
+}
+
+/** The folder with the packages; without them the test is skipped and says why. */
+function folderOf(ready: Ready, { skip }: TestContext): string {
+  if ('skip' in ready) skip(ready.skip);
+  return 'dir' in ready ? ready.dir : '';
+}
+
+function snippet(language: Language, protocol: OtlpProtocol): Snippet {
+  const sender: Sender = { language, app: APP, team: 'payments & more', environment: 'staging', protocol, endpoint: receiver.url[protocol] };
+  return snippetOf(sender);
+}
+
+/** The environment of a container as the kubelet makes it: fields of the pod, then `$(NAME)` of what stands above. */
+function kubelet(env: EnvVar[]): Record<string, string> {
+  const pod: Record<string, string> = { 'metadata.namespace': 'shop', 'metadata.name': 'checkout-0', 'metadata.uid': 'uid-1', 'spec.nodeName': 'node-1' };
+  const out: Record<string, string> = {};
+  for (const { name, value = '', valueFrom } of env)
+    out[name] = valueFrom ? (pod[valueFrom.fieldRef?.fieldPath ?? ''] ?? '') : value.replace(/\$\((\w+)\)/g, (all, other: string) => out[other] ?? all);
+  return out;
+}
+
+const slug = (protocol: OtlpProtocol): string => protocol.replace('/', '-');
+
+function folder(name: string, protocol: OtlpProtocol, printed: Snippet): string {
+  const dir = join(scratch, `${name}-${slug(protocol)}`);
+  write(dir, printed);
+  return dir;
+}
+
+function write(dir: string, { files }: Snippet): void {
+  mkdirSync(dir, { recursive: true });
+  for (const { name, text } of files) writeFileSync(join(dir, name), text);
+}
+
+const has = ({ body }: Delivery, key: string, text: string): boolean => body.includes(attributeBytes(key, text));
+
+/** A trace and metrics have come by this protocol, from this service, with the pod's attributes and the names of the GenAI conventions. */
+function expectArrived(deliveries: Delivery[], protocol: OtlpProtocol): void {
+  const http = protocol === 'http/protobuf';
+  for (const [signal, path] of [
+    ['traces', http ? '/v1/traces' : '/opentelemetry.proto.collector.trace.v1.TraceService/Export'],
+    ['metrics', http ? '/v1/metrics' : '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export'],
+  ] as const) {
+    const found = deliveries.filter(
+      (delivery) => delivery.path === path && has(delivery, 'service.name', APP) && has(delivery, 'gen_ai.request.model', 'gpt-4o-mini'),
+    );
+    expect(found.length, `${signal} in ${JSON.stringify(deliveries.map((delivery) => delivery.path))}`).toBeGreaterThan(0);
+    for (const delivery of found) {
+      expect(delivery.contentType).toMatch(http ? /^application\/x-protobuf/ : /^application\/grpc/);
+      for (const [key, text] of Object.entries({
+        'service.namespace': 'shop',
+        'deployment.environment.name': 'staging',
+        'k8s.namespace.name': 'shop',
+        'k8s.pod.name': 'checkout-0',
+        'k8s.pod.uid': 'uid-1',
+        'k8s.node.name': 'node-1',
+        'genops.team': 'payments & more',
+        'gen_ai.operation.name': 'chat',
+        'gen_ai.provider.name': 'openai',
+      }))
+        expect(has(delivery, key, text), `${signal}: ${key}=${text}`).toBe(true);
+      if (signal === 'traces')
+        for (const name of ['chat gpt-4o-mini', 'gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens'])
+          expect(delivery.body.includes(name), name).toBe(true);
+      else for (const name of ['gen_ai.client.operation.duration', 'gen_ai.client.token.usage']) expect(delivery.body.includes(name), name).toBe(true);
+    }
+  }
+}
+
+/** What one process has sent. */
+async function sentBy(program: () => Promise<Done>): Promise<Delivery[]> {
+  receiver.deliveries.length = 0;
+  const { code, output } = await program();
+  expect(code, output.slice(-3000)).toBe(0);
+  expect(output).not.toMatch(/Failed to export|Transient error|exporter.*error|not sent|Traceback/i);
+  return [...receiver.deliveries];
+}
+
+const words = (command = ''): string[] => command.split(' ');
+
+/** All registries are asked at once: most of the time is theirs. */
+let ready: Record<'python' | 'node' | 'java', Ready>;
+beforeAll(async () => {
+  const pip = (args: string[]): [string, ...string[]] => [
+    'venv/bin/python',
+    '-m',
+    'pip',
+    ...args,
+    '--quiet',
+    '--no-compile',
+    '--retries',
+    '0',
+    '--timeout',
+    '20',
+  ];
+  const pom = `<project><modelVersion>4.0.0</modelVersion><groupId>t</groupId><artifactId>t</artifactId><version>1</version><dependencies>
+    <dependency><groupId>io.opentelemetry</groupId><artifactId>opentelemetry-api</artifactId><version>${javaApi()}</version></dependency>
+    </dependencies></project>`;
+  const [python, node, java] = await Promise.all([
+    prepared('python', [
+      ['python3', '-m', 'venv', 'venv'],
+      // Both exporters in one environment, and what the sample gateway stands on.
+      pip([...new Set(OTLP_PROTOCOLS.flatMap((protocol) => words(snippet('python', protocol).install).slice(1)))].concat('fastapi==0.165.0', 'httpx==0.28.1')),
+    ]),
+    prepared('node', [
+      [
+        'npm',
+        ...new Set(OTLP_PROTOCOLS.flatMap((protocol) => words(snippet('node', protocol).install).slice(1))),
+        '--no-audit',
+        '--no-fund',
+        '--fetch-retries=0',
+      ],
+    ]),
+    prepared(
+      'java',
+      [
+        ['javac', '-version'],
+        ['mvn', '-q', '-B', ...words(snippet('java', 'grpc').install).slice(1)],
+        ['mvn', '-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib'],
+      ],
+      { 'pom.xml': pom },
+    ),
+  ]);
+  ready = { python, node, java };
+}, PATIENCE);
+
+/** The version that the notes name. */
+function javaApi(): string {
+  const [, found = ''] = /opentelemetry-api:([\d.]+)/.exec(snippet('java', 'grpc').notes.join(' ')) ?? [];
+  return found;
+}
+
+describe('python', () => {
+  const python = (context: TestContext): string => join(folderOf(ready.python, context), 'venv', 'bin', 'python');
+
+  it.for(OTLP_PROTOCOLS)('example.py sends by %s', { timeout: PATIENCE }, async (protocol, context) => {
+    const program = python(context);
+    const printed = snippet('python', protocol);
+    const dir = folder('python', protocol, printed);
+    expectArrived(await sentBy(() => run(program, ['example.py'], dir, kubelet(printed.env))), protocol);
+  });
+
+  it('gateway.py counts by team and status, and hands its trace on to whom it calls', { timeout: PATIENCE }, async (context) => {
+    const program = python(context);
+    const printed = snippet('python', 'http/protobuf');
+    const dir = folder('gateway', 'http/protobuf', printed);
+    writeFileSync(
+      join(dir, 'ask.py'),
+      `import asyncio, httpx, os, gateway
+async def ask():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=gateway.app), base_url="http://gateway") as client:
+        answer = await client.post("/api/quant/predict", headers={"X-Correlation-ID": "c-1"})
+        assert answer.json() == {"answer": "hello"}, answer.text
+        assert (await client.post("/api/quant/nothing")).status_code == 404
+asyncio.run(ask())
+with gateway.trace.get_tracer("test").start_as_current_span("caller"):
+    httpx.get(os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] + "/model")
+`,
+    );
+    const deliveries = await sentBy(() => run(program, ['ask.py'], dir, kubelet(printed.env)));
+    const of = (path: string): Delivery =>
+      deliveries.find((delivery) => delivery.path === path) ?? { path, contentType: '', traceparent: '', body: Buffer.alloc(0) };
+    const [traces, metrics] = [of('/v1/traces'), of('/v1/metrics')];
+    expect(traces.body.includes('POST /api/{team}/predict')).toBe(true);
+    // Rows 001-SDK-06 and 001-SDK-07: W3C trace context goes along with calls of httpx.
+    expect(of('/model').traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[13]$/);
+    const [, trace = ''] = of('/model').traceparent.split('-');
+    expect(traces.body.includes(Buffer.from(trace, 'hex'))).toBe(true);
+    // upstream.md B.2 #21: the new names of http.*, because the environment asks for them.
+    expect(traces.body.includes('http.response.status_code')).toBe(true);
+    expect(has(traces, 'team', 'quant') && has(traces, 'correlation_id', 'c-1')).toBe(true);
+    for (const name of ['gateway.requests', 'gateway.latency_ms', 'http.server.request.duration', 'http.client.request.duration'])
+      expect(metrics.body.includes(name), name).toBe(true);
+    expect(has(metrics, 'team', 'quant') && has(metrics, 'status', '200')).toBe(true);
+  });
+});
+
+describe('node', () => {
+  it.for(OTLP_PROTOCOLS)('example.mjs sends by %s', { timeout: PATIENCE }, async (protocol, context) => {
+    const packages = folderOf(ready.node, context);
+    const printed = snippet('node', protocol);
+    // Node looks for packages in the folders above a file.
+    const dir = join(packages, slug(protocol));
+    write(dir, printed);
+    expectArrived(await sentBy(() => run(process.execPath, ['--import', './telemetry.mjs', 'example.mjs'], dir, kubelet(printed.env))), protocol);
+  });
+});
+
+describe('java', () => {
+  it.for(OTLP_PROTOCOLS)('Example.java sends by %s', { timeout: PATIENCE }, async (protocol, context) => {
+    const packages = folderOf(ready.java, context);
+    const printed = snippet('java', protocol);
+    const dir = folder('java', protocol, printed);
+    const classes = `${dir}:${join(packages, 'lib', '*')}`;
+    expect(await run('javac', [`-J${QUICK_JVM}`, '-cp', classes, 'Example.java'], dir)).toEqual({ code: 0, output: '' });
+    const agent = `-javaagent:${join(packages, 'opentelemetry-javaagent.jar')}`;
+    expectArrived(await sentBy(() => run('java', [QUICK_JVM, ...QUICK_AGENT, agent, '-cp', classes, 'Example'], dir, kubelet(printed.env))), protocol);
+  });
+});
