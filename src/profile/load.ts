@@ -140,6 +140,8 @@ function settled(config: Config): Config {
     alertmanager: inStack(config.alertmanager),
     'kube-state-metrics': inStack(config['kube-state-metrics']),
     'kube-prometheus-stack': { ...config['kube-prometheus-stack'], enabled: needs('kube-prometheus-stack', COMPONENT_IDS) },
+    // Beside those that read its Secret.
+    seaweedfs: { ...config.seaweedfs, namespace: config.seaweedfs.namespace || (config.loki.enabled ? config.loki : config.tempo).namespace },
     'opentelemetry-operator': {
       ...config['opentelemetry-operator'],
       enabled: config['opentelemetry-operator'].enabled || (gateway && needs('opentelemetry-operator', COMPONENT_IDS)),
