@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { at, listAt, mapAt } from '../../src/components/edit.ts';
 import { goHours } from '../../src/components/tempo.ts';
-import type { Json, JsonMap } from '../../src/core/types.ts';
+import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
 import { profile, quickstart } from './support/config.ts';
-import { planOf } from './support/plan.ts';
+import { inside, planOf } from './support/plan.ts';
 
 const S3 = {
   seaweedfs: { enabled: false },
@@ -23,6 +23,8 @@ const KEYS = [
   { name: 'S3_ACCESS_KEY', valueFrom: { secretKeyRef: { name: 'aws-keys', key: 'access-key' } } },
   { name: 'S3_SECRET_KEY', valueFrom: { secretKeyRef: { name: 'aws-keys', key: 'secret-key' } } },
 ];
+
+const endpointsOf = (monitor: KubeObject): Json[] => listAt({ endpoints: inside(monitor, 'spec', 'endpoints') ?? [] }, 'endpoints');
 
 /** The program's configuration, whichever chart brings it. */
 function configOf(plan: ReturnType<typeof planOf>, id: 'loki' | 'tempo'): JsonMap {
@@ -125,7 +127,7 @@ describe('sizes', () => {
   const sizes = (over: JsonMap): Record<string, Json | undefined> => {
     const plan = planOf(profile('production', over));
     return {
-      claim: at(plan.objects('claim/prometheus-data')[0], 'spec', 'resources', 'requests', 'storage'),
+      claim: inside(plan.objects('claim/prometheus-data')[0], 'spec', 'resources', 'requests', 'storage'),
       memory: at(plan.values('prometheus', 'server'), 'resources', 'limits', 'memory'),
     };
   };
@@ -167,7 +169,7 @@ describe('what seed 000 asks of production and what went wrong in it (upstream.m
   it('10: claims name no class of a cloud', () => {
     const claims = plan.ids.filter((id) => id.startsWith('claim/')).flatMap((id) => plan.objects(id));
     expect(claims.length).toBe(6);
-    expect(claims.filter((claim) => at(claim, 'spec', 'storageClassName') !== undefined)).toEqual([]);
+    expect(claims.filter((claim) => inside(claim, 'spec', 'storageClassName') !== undefined)).toEqual([]);
   });
 
   it('11, 12, 27: dashboards, datasources and rules are mounted from ConfigMaps of the plan', () => {
@@ -212,10 +214,10 @@ describe('what seed 000 asks of production and what went wrong in it (upstream.m
     expect(plan.step('service-monitors').needs).toContain('crds/prometheus-operator-crds');
     for (const monitor of monitors) {
       expect(monitor.metadata.labels?.['prometheus']).toBe('kube-prometheus');
-      expect(listAt(monitor, 'spec', 'endpoints')).toHaveLength(1);
-      expect(at(listAt(monitor, 'spec', 'endpoints')[0], 'interval')).toBe('30s');
+      expect(endpointsOf(monitor)).toHaveLength(1);
+      expect(at(endpointsOf(monitor)[0], 'interval')).toBe('30s');
     }
-    const ports = Object.fromEntries(monitors.map((monitor) => [monitor.metadata.name, at(listAt(monitor, 'spec', 'endpoints')[0], 'port')]));
+    const ports = Object.fromEntries(monitors.map((monitor) => [monitor.metadata.name, at(endpointsOf(monitor)[0], 'port')]));
     expect(ports).toMatchObject({ loki: 'http-metrics', tempo: 'tempo-prom-metrics', grafana: 'service', 'opentelemetry-collector': 'metrics' });
     const definition = plan.step('crds/prometheus-operator-crds');
     const enabled = definition.kind === 'crds' ? Object.entries(mapAt(definition.values, 'crds')).filter(([, value]) => at(value, 'enabled')) : [];
@@ -267,7 +269,7 @@ describe('NFS', () => {
     expect(plan.objects('objects/csi-driver-nfs')).toMatchObject([
       { kind: 'StorageClass', metadata: { name: 'nfs-csi' }, provisioner: 'nfs.csi.k8s.io', parameters: { server: 'nas.example.com', share: '/exports' } },
     ]);
-    const classOf = (id: string): Json | undefined => at(plan.objects(`claim/${id}`)[0], 'spec', 'storageClassName');
+    const classOf = (id: string): Json | undefined => inside(plan.objects(`claim/${id}`)[0], 'spec', 'storageClassName');
     expect([classOf('grafana-data'), classOf('prometheus-data')]).toEqual(['nfs-csi', 'local-path']);
   });
 });

@@ -1,5 +1,5 @@
-import { mapAt } from '../../../src/components/edit.ts';
-import type { JsonMap, KubeObject } from '../../../src/core/types.ts';
+import { at, mapAt } from '../../../src/components/edit.ts';
+import type { Json, JsonMap, KubeObject } from '../../../src/core/types.ts';
 import { buildPlan } from '../../../src/engine/plan.ts';
 import type { ReleaseStep, Step } from '../../../src/engine/types.ts';
 import type { Config } from '../../../src/profile/schema.ts';
@@ -30,4 +30,9 @@ export function planOf(config: Config) {
       return found.kind === 'objects' ? found.objects.filter((object) => !kind || object.kind === kind) : [];
     },
   };
+}
+
+/** What stands at a path of an object. */
+export function inside(object: KubeObject | undefined, ...path: string[]): Json | undefined {
+  return at(object as unknown as JsonMap | undefined, ...path);
 }
