@@ -27,6 +27,8 @@ export function collectorResources(input: Input, spec: JsonMap): KubeObject[] {
       // Two replicas agree on nothing: no leader, no shared state.
       upgradeStrategy: 'none',
       config: input.configuration,
+      // The operator asks for a scrape of its own: the job otel-collector has them all, and a second one counts double.
+      podAnnotations: { 'prometheus.io/scrape': 'false' },
       env: environment(config.global),
       resources: resourcesOf(input),
       // Beside the ports that the operator finds in the configuration: what the doctor and Prometheus ask.
