@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import type { Kube } from '../../src/adapters/kube.ts';
+import { hasClaim } from '../../src/backup/volume.ts';
 import { at, listAt, mapAt } from '../../src/components/edit.ts';
 import { goHours } from '../../src/components/tempo.ts';
 import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
@@ -107,6 +109,13 @@ describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7
     // Identities name the variables that the chart fills from that Secret; no key stands in two places.
     const identities = plan.step('secret/seaweedfs-s3');
     expect(identities.kind === 'secret' && identities.keys['seaweedfs_s3_config']).toContain('${SEAWEEDFS_S3_ADMIN_SECRET_ACCESS_KEY}');
+  });
+
+  it('a backup says that it does not hold what is in buckets', async () => {
+    const warnings: string[] = [];
+    const kube = {} as Kube;
+    for (const id of ['loki', 'tempo'] as const) expect(await hasClaim({ config: profile('production', S3), warnings, kube }, id)).toBe(false);
+    expect(warnings).toEqual([expect.stringMatching(/^Loki keeps .* bucket .*not in the backup/), expect.stringMatching(/^Tempo keeps /)]);
   });
 
   it('SeaweedFS goes where Loki is', () => {
