@@ -1,10 +1,12 @@
-import { namespaceOf } from '../profile/schema.ts';
+import type { JsonMap } from '../core/types.ts';
+import { type Config, namespaceOf } from '../profile/schema.ts';
 import { jaegerHost, traceStore } from './addons/jaeger.ts';
 import { collectorEnv, renamedExporter, withoutExporter } from './collector.ts';
 import { mapAt } from './edit.ts';
 import { platformEnv, withPlatforms } from './gateway/exporters.ts';
 import { withGenops } from './gateway/genops.ts';
 import { PEER_PORT, sampled } from './gateway/sampling.ts';
+import { ownIngress } from './ingress.ts';
 import { collectorResources } from './operator.ts';
 import type { Component } from './types.ts';
 
@@ -26,13 +28,17 @@ export const gatewayCollector: Component = {
     return 'traces' in mapAt(out, 'service', 'pipelines') ? out : withoutExporter(out, 'loadbalancing');
   },
   values(config) {
+    const { replicaCount, autoscaling, spread, ingress } = config['opentelemetry-collector'];
     const env = platformEnv(config);
     return {
-      replicas: config['opentelemetry-collector'].replicaCount,
+      replicas: replicaCount,
       ...collectorEnv(config),
       ...(env.length ? { extraEnv: env } : {}),
-      // Whole traces wait in memory for their decision.
-      ...(config.genai.sampling.mode === 'tail' ? { peerPort: PEER_PORT, resources: TAIL_RESOURCES } : {}),
+      ...(config.genai.sampling.mode === 'tail' ? { peerPort: PEER_PORT } : {}),
+      ...tailResources(config),
+      ...(autoscaling.enabled ? { autoscaling } : {}),
+      ...(spread === 'DoNotSchedule' ? { spread } : {}),
+      ...ownIngress(ingress),
     };
   },
   resources: (input) =>
@@ -41,6 +47,7 @@ export const gatewayCollector: Component = {
       {
         mode: 'deployment',
         replicas: input.config['opentelemetry-collector'].replicaCount,
+        ...autoscaler(input.config),
         securityContext: {
           runAsNonRoot: true,
           runAsUser: 10001,
@@ -50,10 +57,19 @@ export const gatewayCollector: Component = {
         },
         // Longer than the flush interval of the span metrics.
         terminationGracePeriodSeconds: 20,
-        ...(input.config.genai.sampling.mode === 'tail' ? { resources: TAIL_RESOURCES } : {}),
+        ...tailResources(input.config),
       },
       platformEnv(input.config),
     ),
 };
 
-const TAIL_RESOURCES = { requests: { cpu: '50m', memory: '192Mi' }, limits: { cpu: '1', memory: '512Mi' } };
+/** Whole traces wait in memory for their decision; every size of templates/sizes.yaml has room for them. */
+function tailResources({ genai, size }: Config): JsonMap {
+  if (genai.sampling.mode !== 'tail' || size) return {};
+  return { resources: { requests: { cpu: '50m', memory: '192Mi' }, limits: { cpu: '1', memory: '512Mi' } } };
+}
+
+function autoscaler(config: Config): JsonMap {
+  const { enabled, minReplicas, maxReplicas, cpuPercent, memoryPercent } = config['opentelemetry-collector'].autoscaling;
+  return enabled ? { autoscaler: { minReplicas, maxReplicas, targetCPUUtilization: cpuPercent, targetMemoryUtilization: memoryPercent } } : {};
+}
