@@ -17,6 +17,7 @@ import type { Component } from '../components/types.ts';
 import { type AddonId, type ComponentId, type Config, isEnabled, namespaceOf, namespacesOf } from '../profile/schema.ts';
 import { addonSteps } from './planAddons.ts';
 import { monitorSteps } from './planMonitors.ts';
+import { protectionSteps } from './planProtection.ts';
 import { givenSecretSteps } from './planSecrets.ts';
 import { MOUNTED_BY, componentStep, removalStep } from './planComponents.ts';
 import { namespaceStepId } from './stepIds.ts';
@@ -32,6 +33,7 @@ export function buildPlan(config: Config): Step[] {
     ...secretSteps(config),
     ...givenSecretSteps(config),
     ...addonSteps(config),
+    ...protectionSteps(config),
   ];
   const checksums = checksumsOf(objects);
   const present = new Set(steps.map((step) => step.id));

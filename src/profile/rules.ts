@@ -1,4 +1,4 @@
-import type { Config } from './schema.ts';
+import { type Config, isEnabled, namespaceOf } from './schema.ts';
 
 /** What a setting means together with others: asked after the schema, answered in plain words. */
 export interface Rule {
@@ -14,7 +14,11 @@ const usesS3 = (config: Config): boolean => config.storage.s3.enabled;
 /** SeaweedFS in the cluster knows its own address, buckets and keys. */
 const foreignS3 = (config: Config): boolean => usesS3(config) && (!config.seaweedfs.enabled || config.storage.s3.endpoint !== '');
 const homeOf = (config: Config, id: 'loki' | 'tempo' | 'seaweedfs'): string => config[id].namespace || config.namespace;
+const hasSeveral = (names: string[]): boolean => new Set(names).size > 1;
 const hasDuplicates = (names: string[]): boolean => new Set(names).size < names.length;
+const COLLECTORS = ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const;
+/** Without a gateway there is nothing to protect. */
+const usesMtls = (config: Config): boolean => config['opentelemetry-collector'].enabled && config.security.mtls.enabled;
 const INGRESSES = ['grafana', 'prometheus', 'opentelemetry-collector'] as const;
 
 export const RULES: Rule[] = [
@@ -139,6 +143,45 @@ export const RULES: Rule[] = [
     when: ({ 'cloudwatch-exporter': { enabled, roleArn, secret } }) => enabled && (roleArn === '') === (secret === ''),
     message: 'or secret is needed, one of them: CloudWatch must know who asks',
     next: 'cloudwatch-exporter: { roleArn: arn:aws:iam::ACCOUNT:role/NAME }, or secret: NAME of a Secret with access_key and secret_key',
+  },
+  {
+    key: 'security.mtls.enabled',
+    when: (config) => usesMtls(config) && !config['cert-manager'].enabled && !config['cert-manager'].existing,
+    message: 'needs cert-manager, which makes its certificates',
+    next: 'cert-manager: { enabled: true }, or { existing: true } where the cluster has one',
+  },
+  {
+    key: 'security.mtls.enabled',
+    when: (config) => usesMtls(config) && hasSeveral(COLLECTORS.filter((id) => isEnabled(config, id)).map((id) => namespaceOf(config, id))),
+    message: 'needs all collectors in one namespace: they share an authority',
+    next: 'give the three collectors the same namespace',
+  },
+  {
+    key: 'opentelemetry-collector.ingress.host',
+    when: (config) => usesMtls(config) && config.security.mtls.mode === 'strict' && config['opentelemetry-collector'].ingress.host !== '',
+    message: 'would lead to plain OTLP, which security.mtls.mode strict closes',
+    next: 'take mode external, or opentelemetry-collector.expose in place of the Ingress',
+  },
+  {
+    key: 'security.ingest.tokenSecret',
+    when: ({ 'opentelemetry-collector': gateway, security: { mtls, ingest } }) =>
+      gateway.enabled && ingest.tokenSecret !== '' && !mtls.enabled && ingest.tlsSecret === '',
+    message: 'without TLS would show the token to everybody',
+    next: 'security: { mtls: { enabled: true } }, or security: { ingest: { tlsSecret: NAME } }',
+  },
+  {
+    key: 'opentelemetry-collector.expose.type',
+    when: ({ 'opentelemetry-collector': gateway, security: { mtls, ingest } }) =>
+      gateway.enabled && gateway.expose.type !== 'ClusterIP' && !mtls.enabled && ingest.tokenSecret === '',
+    message: 'would let anybody send to the gateway, unencrypted',
+    next: 'security: { mtls: { enabled: true } }, or security: { ingest: { tokenSecret: NAME, tlsSecret: NAME } }',
+  },
+  {
+    key: 'opentelemetry-collector.expose.nodePorts',
+    when: ({ 'opentelemetry-collector': { enabled, expose } }) =>
+      enabled && expose.type === 'ClusterIP' && (expose.nodePorts.grpc !== 0 || expose.nodePorts.http !== 0),
+    message: 'has no effect with type ClusterIP',
+    next: 'opentelemetry-collector: { expose: { type: NodePort } }',
   },
 ];
 

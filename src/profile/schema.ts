@@ -66,6 +66,8 @@ export const ConfigSchema = v.strictObject({
     spread: options.spread,
     /** OTLP over HTTP from outside of the cluster. */
     ingress: options.ingress,
+    /** Entry for senders outside of the cluster; anything but ClusterIP needs mutual TLS, or a token over TLS. */
+    expose: options.expose,
   }),
   'opentelemetry-node-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
   'opentelemetry-cluster-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
@@ -105,7 +107,8 @@ export const ConfigSchema = v.strictObject({
     v.strictObject({ ...addon, defaultRules: v.optional(v.boolean(), true), controlPlane: v.optional(v.boolean(), false) }),
     {},
   ),
-  'cert-manager': v.optional(v.strictObject(addon), {}),
+  /** `existing`: somebody else's is in the cluster and serves. */
+  'cert-manager': v.optional(v.strictObject({ ...addon, existing: v.optional(v.boolean(), false) }), {}),
   jaeger: v.optional(
     v.pipe(
       v.strictObject({
@@ -160,6 +163,7 @@ export const ConfigSchema = v.strictObject({
   }),
   /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
   macos: v.optional(v.strictObject({ enabled }), { enabled: false }),
+  security: options.security,
 });
 
 export type Config = v.InferOutput<typeof ConfigSchema>;

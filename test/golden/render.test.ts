@@ -95,6 +95,11 @@ const VARIANTS = {
   minimal: without(OPTIONAL, { namespace: 'obs' }),
   production: profile('production'),
   'llm-platform': profile('llm-platform'),
+  mtls: without(['prometheus', 'alertmanager', 'tempo', 'grafana', 'kube-state-metrics'], {
+    'cert-manager': { existing: true },
+    'opentelemetry-collector': { expose: { type: 'NodePort', nodePorts: { grpc: 30417 } } },
+    security: { mtls: { enabled: true, clients: ['edge'] } },
+  }),
 };
 /** What a profile cannot do without. */
 const ASKS: Record<string, JsonMap> = {
