@@ -237,6 +237,17 @@ macos
   )
   .exitOverride()
   .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/macos.ts')).bundle(flags as never)));
+
+const harden = add('harden', 'Write what makes the cluster itself safer, where kubectl cannot do it', ['genai-obs harden audit --out ./audit']);
+harden
+  .command('audit')
+  .description("Write the API server's audit policy, K3s' settings for it and the steps for each server node")
+  .option('--out <dir>', 'folder to write to; empty or not there yet')
+  .addOption(json('what was written, as JSON'))
+  .addHelpText('after', examples(['genai-obs harden audit --out ./audit']))
+  .exitOverride()
+  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/harden.ts')).audit(flags)));
+
 add('connect', 'Print or apply what an application needs to send its telemetry to the stack', [
   'genai-obs connect',
   'genai-obs connect python --app checkout --team payments',

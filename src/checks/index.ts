@@ -1,6 +1,7 @@
 import type { Check } from '../doctor/types.ts';
 import { preflightChecks } from './preflight.ts';
 import { cloudChecks } from './preflight/cloud.ts';
+import { k3sChecks } from './k3s.ts';
 import { collectorChecks } from './collectors.ts';
 import { prometheusChecks } from './prometheus.ts';
 import { lokiChecks } from './loki.ts';
@@ -15,6 +16,7 @@ import { endToEndChecks } from './end-to-end.ts';
 export const CHECKS: Check[] = [
   ...preflightChecks,
   ...cloudChecks,
+  ...k3sChecks,
   ...collectorChecks,
   ...prometheusChecks,
   ...lokiChecks,

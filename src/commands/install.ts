@@ -159,8 +159,8 @@ async function foundBefore(wires: Wires, steps: Step[]): Promise<string[]> {
 /** Where applications send to; a profile without a gateway has no such place. */
 function entry(config: Config): string[] {
   if (!config['opentelemetry-collector'].enabled) return [];
-  const { 'http/protobuf': http } = gatewayEndpoint(config);
-  return [`  send OTLP    ${http} (gRPC: port 4317)`];
+  const { grpc, 'http/protobuf': http } = gatewayEndpoint(config);
+  return [`  send OTLP    ${http} (gRPC: port ${new URL(grpc).port})${http.startsWith('https:') ? ', with a client certificate' : ''}`];
 }
 
 function finish(work: Work, result: { applied: string[]; unchanged: string[] }, ms: number): void {

@@ -42,7 +42,7 @@ export type FactKey = string;
 
 /** `unknown` means "could not look" and is never ok; `skip` means "does not apply", with the reason; `blocked` is the consequence of another finding. */
 export type Status = 'ok' | 'warn' | 'fail' | 'unknown' | 'skip' | 'blocked';
-export type Area = 'PRE' | 'CLD' | 'COL' | 'PROM' | 'LOKI' | 'TEMPO' | 'GRAF' | 'ALRT' | 'SEC' | 'MNT' | 'E2E';
+export type Area = 'PRE' | 'CLD' | 'K3S' | 'COL' | 'PROM' | 'LOKI' | 'TEMPO' | 'GRAF' | 'ALRT' | 'SEC' | 'MNT' | 'E2E';
 
 export interface Finding {
   id: string;

@@ -12,7 +12,22 @@ interface Bundle {
   startupPath: (metafile: object) => { bytes: number; inputs: string[] };
 }
 
-const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'mirror', 'uninstall', 'open', 'profile', 'macos', 'connect', 'completion'];
+const VERBS = [
+  'install',
+  'plan',
+  'status',
+  'doctor',
+  'backup',
+  'restore',
+  'mirror',
+  'uninstall',
+  'open',
+  'profile',
+  'macos',
+  'harden',
+  'connect',
+  'completion',
+];
 const NODE = process.execPath;
 /** Inside the package, so that the bundle finds templates/ and profiles/ as dist/ does. */
 const dist = resolve(`node_modules/.cache/genai-obs-cli-${process.pid}`);
@@ -70,6 +85,7 @@ describe('--help', () => {
       ...VERBS.map((verb) => [verb]),
       ['backup', 'verify'],
       ['macos', 'bundle'],
+      ['harden', 'audit'],
       ...['show', 'list', 'validate'].map((verb) => ['profile', verb]),
     ].map((words) => `$ genai-obs ${[...words, '--help'].join(' ')}\n${help(...words).stdout}`);
     golden('help.txt', text.join('\n'));
@@ -108,6 +124,7 @@ describe('bad input', () => {
     [['uninstall', '--timeout', 'x'], /--timeout takes seconds/],
     [['open', '--port', '99999'], /--port takes a port number/],
     [['macos'], /Usage: genai-obs macos/],
+    [['harden', 'audit'], /needs a place to write to/],
     [['macos', 'bundle', '--host', 'studio-1', '--endpoint', 'gw:4317'], /needs a place to write to/],
     [['macos', 'bundle', '--host', 'Studio 1', '--endpoint', 'gw:4317', '--out', 'macs'], /--host takes a DNS label, not "Studio 1"/],
     [['connect', 'cobol'], /Allowed choices are python, node, java, vllm, litellm, env/],

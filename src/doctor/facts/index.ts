@@ -22,6 +22,7 @@ import { port, tool } from './machine.ts';
 import { promql } from './promql.ts';
 import { drift, releases } from './releases.ts';
 import { time } from './time.ts';
+import { throughTunnel } from './tunnel.ts';
 
 /** Scheme → collector, and how long it may take in milliseconds. A new scheme is a file here and a line in this map. */
 const COLLECTORS: Record<string, { collect: Collector; deadline?: number }> = {
@@ -111,8 +112,10 @@ function contextFor(deps: Deps): { context: FactContext; close: () => Promise<vo
   const signal = deps.signal ?? new AbortController().signal;
   // Every look listens while it runs, and there are many at once.
   setMaxListeners(0, signal);
+  const { kube, close: closeTunnel } = throughTunnel(deps);
   const context: FactContext = {
     ...deps,
+    kube,
     signal,
     objects(kind, all = false) {
       const key = `${kind}${all ? '@all' : ''}`;
@@ -121,11 +124,12 @@ function contextFor(deps: Deps): { context: FactContext; close: () => Promise<vo
       return list;
     },
     grafana: () => (grafana ??= openGrafana(deps.kube, deps.kubectl, placeOf(deps.config, 'grafana'))),
-    probe: () => (probe ??= runProbe({ kube: deps.kube, config: deps.config, grafana: () => context.grafana(), signal, onStep: deps.onProbe ?? (() => {}) })),
+    probe: () => (probe ??= runProbe({ kube, config: deps.config, grafana: () => context.grafana(), signal, onStep: deps.onProbe ?? (() => {}) })),
   };
   const close = async (): Promise<void> => {
     // The probe cleans up after itself, also when its deadline has passed.
     await probe?.catch(() => {});
+    await closeTunnel();
     await grafana?.then(
       (open) => open.close(),
       () => {},

@@ -5,6 +5,7 @@ import type { Report } from './report.ts';
 
 const AREAS: Record<Area, string> = {
   PRE: 'Cluster and machine',
+  K3S: 'K3s',
   COL: 'Collectors',
   PROM: 'Prometheus',
   LOKI: 'Loki',
