@@ -7,6 +7,7 @@ import { mapAt } from './edit.ts';
 import { platformEnv, withPlatforms } from './gateway/exporters.ts';
 import { withGenops } from './gateway/genops.ts';
 import { PEER_PORT, sampled } from './gateway/sampling.ts';
+import { ownIngress } from './ingress.ts';
 import { ingestService, protectedEntry, protectedValues, secretVolumes } from './mtls.ts';
 import { collectorResources } from './operator.ts';
 import type { Component } from './types.ts';
@@ -18,14 +19,18 @@ export const gatewayCollector: Component = {
   needs: ['certificates'],
   configure: (base, config) => protectedEntry(stored(base, config), config),
   values(config) {
+    const { replicaCount, autoscaling, spread, ingress } = config['opentelemetry-collector'];
     const env = platformEnv(config);
     return {
-      replicas: config['opentelemetry-collector'].replicaCount,
+      replicas: replicaCount,
       ...protectedValues(config, 'opentelemetry-collector'),
       ...collectorEnv(config),
       ...(env.length ? { extraEnv: env } : {}),
-      // Whole traces wait in memory for their decision.
-      ...(config.genai.sampling.mode === 'tail' ? { peerPort: PEER_PORT, resources: TAIL_RESOURCES } : {}),
+      ...(config.genai.sampling.mode === 'tail' ? { peerPort: PEER_PORT } : {}),
+      ...tailResources(config),
+      ...(autoscaling.enabled ? { autoscaling } : {}),
+      ...(spread === 'DoNotSchedule' ? { spread } : {}),
+      ...ownIngress(ingress),
     };
   },
   resources: (input) => [
@@ -34,6 +39,7 @@ export const gatewayCollector: Component = {
       {
         mode: 'deployment',
         replicas: input.config['opentelemetry-collector'].replicaCount,
+        ...autoscaler(input.config),
         securityContext: {
           runAsNonRoot: true,
           runAsUser: 10001,
@@ -43,7 +49,7 @@ export const gatewayCollector: Component = {
         },
         // Longer than the flush interval of the span metrics.
         terminationGracePeriodSeconds: 20,
-        ...(input.config.genai.sampling.mode === 'tail' ? { resources: TAIL_RESOURCES } : {}),
+        ...tailResources(input.config),
         ...secretVolumes(input.config, 'opentelemetry-collector'),
       },
       platformEnv(input.config),
@@ -51,8 +57,6 @@ export const gatewayCollector: Component = {
     ...ingestService(input.config, podLabelsOf(input.place)),
   ],
 };
-
-const TAIL_RESOURCES = { requests: { cpu: '50m', memory: '192Mi' }, limits: { cpu: '1', memory: '512Mi' } };
 
 /** With the exporters of the stores that there are, and nothing that leads nowhere. */
 function stored(base: JsonMap, config: Config): JsonMap {
@@ -66,4 +70,15 @@ function stored(base: JsonMap, config: Config): JsonMap {
   out = withoutExporter(out, 'otlp_grpc/tempo');
   // Nobody wants traces: then nobody needs to meet to decide on them.
   return 'traces' in mapAt(out, 'service', 'pipelines') ? out : withoutExporter(out, 'loadbalancing');
+}
+
+/** Whole traces wait in memory for their decision; every size of templates/sizes.yaml has room for them. */
+function tailResources({ genai, size }: Config): JsonMap {
+  if (genai.sampling.mode !== 'tail' || size) return {};
+  return { resources: { requests: { cpu: '50m', memory: '192Mi' }, limits: { cpu: '1', memory: '512Mi' } } };
+}
+
+function autoscaler(config: Config): JsonMap {
+  const { enabled, minReplicas, maxReplicas, cpuPercent, memoryPercent } = config['opentelemetry-collector'].autoscaling;
+  return enabled ? { autoscaler: { minReplicas, maxReplicas, targetCPUUtilization: cpuPercent, targetMemoryUtilization: memoryPercent } } : {};
 }

@@ -1,9 +1,10 @@
 import { parse } from 'yaml';
-import { readAsset, yamlAsset } from '../core/assets.ts';
+import { readAsset } from '../core/assets.ts';
 import { ownLabels } from '../core/labels.ts';
 import type { Json, JsonMap, KubeObject } from '../core/types.ts';
 import { at, mapAt, set } from './edit.ts';
 import type { Input } from './types.ts';
+import { resourcesOf } from './upstream.ts';
 
 /**
  * A collector as a resource of the OpenTelemetry operator, with the rights and the network policy that it needs.
@@ -30,7 +31,7 @@ export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[]
       // The operator asks for a scrape of its own: the job otel-collector has them all, and a second one counts double.
       podAnnotations: { 'prometheus.io/scrape': 'false' },
       env: [...environment(config.global), ...extraEnv],
-      resources: yamlAsset<{ resources: JsonMap }>('templates', place.id, 'values.yaml').resources,
+      resources: resourcesOf(input),
       // Beside the ports that the operator finds in the configuration: what the doctor and Prometheus ask.
       ports: [
         { name: 'metrics', port: 8888, targetPort: 8888, protocol: 'TCP' },

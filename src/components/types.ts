@@ -114,6 +114,8 @@ export interface Addon {
   webhook?: (config: Config) => KubeObject[];
   /** Definitions that this webhook converts between versions. */
   conversion?: Conversion;
+  /** Objects besides the chart's: they are made also where somebody else provides the rest. */
+  objects?: (config: Config) => KubeObject[];
   /** What tells that the cluster has it already. */
   provided?: Provided;
 }

@@ -10,7 +10,7 @@ export function addonSteps(config: Config): Step[] {
 }
 
 function stepsOf(config: Config, addon: Addon): Step[] {
-  const { id, title, phase, chart, crds, webhook, conversion, provided } = addon;
+  const { id, title, phase, chart, crds, webhook, conversion, objects, provided } = addon;
   const namespace = namespaceOf(config, id);
   const secrets = (addon.secrets?.(config) ?? []).map(({ name }) => secretStepId(config, namespace, name));
   const before = [namespaceStepId(config, namespace), ...new Set(secrets), ...(addon.needs?.(config) ?? [])];
@@ -29,16 +29,17 @@ function stepsOf(config: Config, addon: Addon): Step[] {
     workloads: addon.workloads(config).map((workload) => ({ ...workload, namespace })),
     ...(provided ? { provided } : {}),
   });
+  if (objects) steps.push({ kind: 'objects', id: `objects/${id}`, phase, title: `Objects of ${title}`, needs: [`release/${id}`], objects: objects(config) });
   if (webhook) {
-    const objects = webhook(config);
-    const places = objects.flatMap(({ metadata }) => (metadata.namespace ? [namespaceStepId(config, metadata.namespace)] : []));
+    const tried = webhook(config);
+    const places = tried.flatMap(({ metadata }) => (metadata.namespace ? [namespaceStepId(config, metadata.namespace)] : []));
     steps.push({
       kind: 'webhook',
       id: `webhook/${id}`,
       phase,
       title: `Webhook of ${title}`,
       needs: [`release/${id}`, ...places],
-      objects,
+      objects: tried,
       ...(conversion ? { conversion } : {}),
     });
   }

@@ -46,6 +46,7 @@ it('ships the dashboards of the profiles', () => {
     'genops-performance',
     'genops-policy',
     'k8s-overview',
+    'llm-platform-teams',
     'log-explorer',
     'macos-monitoring',
     'node-performance',
