@@ -1,5 +1,6 @@
 import { ObsError } from '../core/errors.ts';
-import type { Config } from '../profile/schema.ts';
+import { type Config, namespaceOf } from '../profile/schema.ts';
+import { CLOUD_RECEIVER } from './addons/cloud.ts';
 import { placeOf } from './catalog.ts';
 
 /** Values of OTEL_EXPORTER_OTLP_PROTOCOL that the gateway takes. */
@@ -11,6 +12,7 @@ export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
  * @throws ObsError when this configuration has no gateway
  */
 export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
+  if (!config['opentelemetry-collector'].enabled && config['k8s-monitoring'].enabled) return endpoints(CLOUD_RECEIVER, namespaceOf(config, 'k8s-monitoring'));
   if (!config['opentelemetry-collector'].enabled) {
     throw new ObsError({
       what: 'this stack has no gateway that applications could send to',
@@ -20,6 +22,10 @@ export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
     });
   }
   const { service, namespace } = placeOf(config, 'opentelemetry-collector');
-  const host = `${service.name}.${namespace}.svc`;
+  return endpoints(service.name, namespace);
+}
+
+function endpoints(service: string, namespace: string): Record<OtlpProtocol, string> {
+  const host = `${service}.${namespace}.svc`;
   return { grpc: `http://${host}:4317`, 'http/protobuf': `http://${host}:4318` };
 }
