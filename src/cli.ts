@@ -193,6 +193,27 @@ add('open', 'Open a tunnel to Grafana; prints its URL and how to get the passwor
   .option('--port <port>', 'local port; 0: any free one', '3000')
   .action((flags: Flags) => guard(false, async () => (await import('./commands/open.ts')).open(flags as never)));
 
+const profile = add('profile', 'Show, list and check profiles: the files that say what is installed', [
+  'genai-obs profile list',
+  'genai-obs profile show k3s > my-profile.yaml',
+  'genai-obs profile show --resolved -f my-profile.yaml',
+  'genai-obs profile validate my-profile.yaml',
+]);
+profile
+  .command('show [name]')
+  .description('Print a profile (default: quickstart)')
+  .option('--resolved', 'every setting, after what it extends and with all defaults')
+  .option('-f, --file <path>', 'configuration file over the profile; repeatable; implies --resolved', collect)
+  .action((name: string | undefined, flags: Flags) => guard(false, async () => (await import('./commands/profile.ts')).show(name, flags)));
+profile
+  .command('list')
+  .description('List the profiles that come with genai-obs')
+  .action(() => guard(false, async () => (await import('./commands/profile.ts')).list()));
+profile
+  .command('validate <file...>')
+  .description('Check configuration files; names file, line and key of what is wrong')
+  .action((files: string[]) => guard(false, async () => (await import('./commands/profile.ts')).validate(files)));
+
 const macos = add('macos', 'Monitor Macs that run the cluster: temperature, power, memory and thermal pressure', [
   'genai-obs macos bundle --host studio-1 --host studio-2 --endpoint k3s.example:4317 --mtls ./certs --out ./macs',
 ]);

@@ -1,12 +1,33 @@
-import type { Component } from './types.ts';
-import { OWN_LABEL, checksumAnnotations, imageOneHost, resourcesOf } from './upstream.ts';
+import { mapAt } from './edit.ts';
+import { SECRETS_PATH, notifySecrets, withReceivers } from './receivers.ts';
+import type { Component, Input } from './types.ts';
+import { OWN_LABEL, checksumAnnotations, imageOneHost, imageParts, operatorStorage, resourcesOf } from './upstream.ts';
 
 /** Routes alerts to receivers (000-COMP-06). quickstart has none: alerts are seen in its API and in Grafana. */
 export const alertmanager: Component = {
   id: 'alertmanager',
   phase: 'alerting',
   needs: [],
-  configure: (base) => base,
+  configure: (base, config) => withReceivers(base, config),
+  values(config) {
+    const files = notifySecrets(config).map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` }));
+    return files.length ? { secretFiles: files } : {};
+  },
+  stack: (input) => ({
+    alertmanager: {
+      enabled: true,
+      serviceMonitor: { selfMonitor: false },
+      // Maps are merged with the chart's own: its routes would lead to a receiver that is not among ours.
+      config: { ...input.configuration, route: { routes: null, ...mapAt(input.configuration, 'route') } },
+      alertmanagerSpec: {
+        image: imageParts(input.image),
+        podMetadata: { labels: OWN_LABEL },
+        resources: resourcesOf(input),
+        secrets: secretNames(input),
+        ...operatorStorage(input, 'storage', input.config.alertmanager.size),
+      },
+    },
+  }),
   upstream: {
     // Receivers and routes come together: lists are replaced whole (upstream.md A.7).
     alertmanager: (input) => ({
@@ -17,6 +38,12 @@ export const alertmanager: Component = {
       config: { enabled: true, global: null, templates: null, ...input.configuration },
       // The StatefulSet takes the claim of that name, which is there before it.
       persistence: { enabled: input.claim !== '', size: input.config.alertmanager.size },
+      extraSecretMounts: secretNames(input).map((secret) => ({
+        name: `secret-${secret}`,
+        secretName: secret,
+        mountPath: `${SECRETS_PATH}/${secret}`,
+        readOnly: true,
+      })),
       // The chart asks for the web page, which says nothing about being ready.
       livenessProbe: { httpGet: { path: '/-/healthy', port: 'http' } },
       readinessProbe: { httpGet: { path: '/-/ready', port: 'http' } },
@@ -24,3 +51,5 @@ export const alertmanager: Component = {
     }),
   },
 };
+
+const secretNames = ({ config }: Input): string[] => [...new Set(notifySecrets(config).map(({ secret }) => secret))];

@@ -26,6 +26,18 @@ export function withoutExporter(config: JsonMap, name: string): JsonMap {
   return set({ ...config, exporters: without('exporters'), connectors: without('connectors') }, ['service', 'pipelines'], pipelines);
 }
 
+/** The same exporter under another name, with some of its settings changed, wherever pipelines speak of it. */
+export function renamedExporter(config: JsonMap, from: string, to: string, over: JsonMap): JsonMap {
+  const exporters = Object.entries(mapAt(config, 'exporters')).map(([id, settings]): [string, Json] =>
+    id === from ? [to, { ...(settings as JsonMap), ...over }] : [id, settings],
+  );
+  const pipelines = Object.entries(mapAt(config, 'service', 'pipelines')).map(([id, pipeline]): [string, Json] => [
+    id,
+    { ...(pipeline as JsonMap), exporters: namesAt(pipeline, 'exporters').map((name) => (name === from ? to : name)) },
+  ]);
+  return set({ ...config, exporters: Object.fromEntries(exporters) }, ['service', 'pipelines'], Object.fromEntries(pipelines));
+}
+
 const namesAt = (pipeline: Json, side: string): string[] => listAt(pipeline, side) as string[];
 
 /** Leaves out the pipelines of signals that the gateway does not take: it would refuse them for ever. */

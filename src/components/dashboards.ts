@@ -1,6 +1,6 @@
-import { folderAsset } from '../core/assets.ts';
 import type { Config } from '../profile/schema.ts';
 import { backendsOf } from './datasources.ts';
+import { shipped } from './shipped.ts';
 
 interface Panel {
   type: string;
@@ -24,7 +24,7 @@ export function dashboards(config: Config): Record<string, string> {
   const backends = backendsOf(config);
   const all = ['prometheus', 'loki', 'tempo'];
   const missing = all.filter((uid) => !backends.has(uid));
-  const files = Object.entries(folderAsset('templates/dashboards', '.json')).filter(([name]) => name !== 'macos-monitoring.json' || config.macos.enabled);
+  const files = shipped(config, 'templates/dashboards', '.json');
   if (missing.length === 0) return Object.fromEntries(files);
   return Object.fromEntries(
     files.flatMap(([name, text]) => {

@@ -1,18 +1,20 @@
 import { yamlAsset } from '../core/assets.ts';
 import type { Json, JsonMap } from '../core/types.ts';
-import { type Config, namespaceOf } from '../profile/schema.ts';
+import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
+import { jaegerHost, traceStore } from './addons/jaeger.ts';
 import { placed } from './addresses.ts';
-import { listAt, set } from './edit.ts';
+import { at, listAt, set } from './edit.ts';
 
 /** uids of datasources whose backend is enabled. */
 export function backendsOf(config: Config): Set<string> {
-  return new Set((['prometheus', 'loki', 'tempo'] as const).filter((id) => config[id].enabled));
+  return new Set((['prometheus', 'loki', 'tempo', 'jaeger'] as const).filter((id) => isEnabled(config, id)));
 }
 
 /** Correlations: jsonData keys that point to another datasource. */
 const LINKS: Record<string, Record<string, string>> = {
   prometheus: { exemplarTraceIdDestinations: 'tempo' },
   loki: { derivedFields: 'tempo' },
+  jaeger: { tracesToLogsV2: 'loki', tracesToMetrics: 'prometheus' },
   tempo: { tracesToLogsV2: 'loki', lokiSearch: 'loki', tracesToMetrics: 'prometheus', serviceMap: 'prometheus' },
 };
 
@@ -20,12 +22,24 @@ const LINKS: Record<string, Record<string, string>> = {
 export function datasources(config: Config): JsonMap {
   const file = yamlAsset('templates', 'datasources', 'datasources.yaml');
   const backends = backendsOf(config);
+  // Links to a trace lead to where traces are.
+  const target = (uid: string): string => (uid === 'tempo' ? (traceStore(config) ?? uid) : uid);
   const kept = listAt(file, 'datasources').flatMap((entry): Json[] => {
     const uid = (entry as { uid: string }).uid;
     if (!backends.has(uid)) return [];
     let source = entry as JsonMap;
-    for (const [key, target] of Object.entries(LINKS[uid] ?? {})) if (!backends.has(target)) source = set(source, ['jsonData', key], undefined);
-    return [source];
+    for (const [key, wanted] of Object.entries(LINKS[uid] ?? {})) {
+      const link = at(source, 'jsonData', key);
+      source = set(source, ['jsonData', key], backends.has(target(wanted)) && link ? pointed(link, wanted, target(wanted)) : undefined);
+    }
+    return [uid === 'jaeger' ? set(source, ['url'], `http://${jaegerHost(config, namespaceOf(config, 'grafana'))}:16686`) : source];
   });
   return { ...file, datasources: placed(kept, config, namespaceOf(config, 'grafana')) };
+}
+
+/** A link, or a list of them, with another datasource at its end. */
+function pointed(link: Json, from: string, to: string): Json {
+  if (from === to) return link;
+  if (Array.isArray(link)) return link.map((one) => pointed(one, from, to));
+  return { ...(link as JsonMap), datasourceUid: to };
 }

@@ -29,3 +29,6 @@ export function set(map: JsonMap, path: string[], value: Json | undefined): Json
   else copy[key] = next;
   return copy;
 }
+
+/** Prometheus' `scrape_interval` as its operator's resources spell it: `scrapeInterval`. */
+export const camel = (name: string): string => name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());

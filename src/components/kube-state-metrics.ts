@@ -7,6 +7,11 @@ export const kubeStateMetrics: Component = {
   phase: 'backends',
   needs: [],
   configure: () => ({}),
+  // Scraped by our own job, with the name that dashboards and rules know.
+  stack: (input) => ({
+    kubeStateMetrics: { enabled: true },
+    'kube-state-metrics': { image: imageParts(input.image), prometheus: { monitor: { enabled: false } }, resources: resourcesOf(input) },
+  }),
   upstream: {
     'kube-state-metrics': (input) => ({
       fullnameOverride: 'kube-state-metrics',

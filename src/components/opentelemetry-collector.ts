@@ -1,5 +1,10 @@
-import { collectorEnv, withoutExporter } from './collector.ts';
-import { set } from './edit.ts';
+import { namespaceOf } from '../profile/schema.ts';
+import { jaegerHost, traceStore } from './addons/jaeger.ts';
+import { collectorEnv, renamedExporter, withoutExporter } from './collector.ts';
+import { mapAt } from './edit.ts';
+import { platformEnv, withPlatforms } from './gateway/exporters.ts';
+import { withGenops } from './gateway/genops.ts';
+import { PEER_PORT, sampled } from './gateway/sampling.ts';
 import { collectorResources } from './operator.ts';
 import type { Component } from './types.ts';
 
@@ -9,20 +14,46 @@ export const gatewayCollector: Component = {
   phase: 'collectors',
   needs: [],
   configure(base, config) {
-    // 000-VAL-07: the share as the processor wants it, in percent.
-    let out = set(base, ['processors', 'probabilistic_sampler', 'sampling_percentage'], Number((config.genai.sampling.rate * 100).toPrecision(12)));
+    let out = withGenops(sampled(withPlatforms(base, config), config), config);
     if (!config.prometheus.enabled) out = withoutExporter(out, 'otlp_http/prometheus');
     if (!config.loki.enabled) out = withoutExporter(out, 'otlp_http/loki');
-    if (!config.tempo.enabled) out = withoutExporter(out, 'otlp_grpc/tempo');
-    return out;
+    const store = traceStore(config);
+    const endpoint = `${jaegerHost(config, namespaceOf(config, 'opentelemetry-collector'))}:4317`;
+    if (store === 'jaeger') return renamedExporter(out, 'otlp_grpc/tempo', 'otlp_grpc/jaeger', { endpoint });
+    if (store) return out;
+    out = withoutExporter(out, 'otlp_grpc/tempo');
+    // Nobody wants traces: then nobody needs to meet to decide on them.
+    return 'traces' in mapAt(out, 'service', 'pipelines') ? out : withoutExporter(out, 'loadbalancing');
   },
-  values: (config) => ({ replicas: config['opentelemetry-collector'].replicaCount, ...collectorEnv(config) }),
+  values(config) {
+    const env = platformEnv(config);
+    return {
+      replicas: config['opentelemetry-collector'].replicaCount,
+      ...collectorEnv(config),
+      ...(env.length ? { extraEnv: env } : {}),
+      // Whole traces wait in memory for their decision.
+      ...(config.genai.sampling.mode === 'tail' ? { peerPort: PEER_PORT, resources: TAIL_RESOURCES } : {}),
+    };
+  },
   resources: (input) =>
-    collectorResources(input, {
-      mode: 'deployment',
-      replicas: input.config['opentelemetry-collector'].replicaCount,
-      securityContext: { runAsNonRoot: true, runAsUser: 10001, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-      // Longer than the flush interval of the span metrics.
-      terminationGracePeriodSeconds: 20,
-    }),
+    collectorResources(
+      input,
+      {
+        mode: 'deployment',
+        replicas: input.config['opentelemetry-collector'].replicaCount,
+        securityContext: {
+          runAsNonRoot: true,
+          runAsUser: 10001,
+          readOnlyRootFilesystem: true,
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ['ALL'] },
+        },
+        // Longer than the flush interval of the span metrics.
+        terminationGracePeriodSeconds: 20,
+        ...(input.config.genai.sampling.mode === 'tail' ? { resources: TAIL_RESOURCES } : {}),
+      },
+      platformEnv(input.config),
+    ),
 };
+
+const TAIL_RESOURCES = { requests: { cpu: '50m', memory: '192Mi' }, limits: { cpu: '1', memory: '512Mi' } };

@@ -3,16 +3,18 @@ import { readAsset, yamlAsset } from '../core/assets.ts';
 import { ownLabels } from '../core/labels.ts';
 import type { Json, JsonMap, KubeObject } from '../core/types.ts';
 import { mapAt, set } from './edit.ts';
+import { PEER_PORT } from './gateway/sampling.ts';
 import type { Input } from './types.ts';
 
 /**
  * A collector as a resource of the OpenTelemetry operator, with the rights and the network policy that it needs.
  * The operator adds `-collector` to the name of everything that it makes (upstream.md A.2; rows 004-COL-*).
  */
-export function collectorResources(input: Input, spec: JsonMap): KubeObject[] {
+export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[] = []): KubeObject[] {
   const { place, config } = input;
   const resource = place.workload.name.replace(/-collector$/, '');
-  const meta = (name: string): KubeObject['metadata'] => ({ name, namespace: place.namespace, labels: ownLabels(place.id) });
+  // The operator copies these to everything that it makes: seed 004 knows the pods by this name.
+  const meta = (name: string): KubeObject['metadata'] => ({ name, namespace: place.namespace, labels: ownLabels(place.workload.name) });
   const role = `${config.namespace}-${place.id}`;
   const clusterMeta = { name: role, labels: ownLabels(place.id) };
   const rules = parse(readAsset('templates', place.id, 'rbac.yaml')) as Json;
@@ -28,7 +30,7 @@ export function collectorResources(input: Input, spec: JsonMap): KubeObject[] {
       config: input.configuration,
       // The operator asks for a scrape of its own: the job otel-collector has them all, and a second one counts double.
       podAnnotations: { 'prometheus.io/scrape': 'false' },
-      env: environment(config.global),
+      env: [...environment(config.global), ...extraEnv],
       resources: yamlAsset<{ resources: JsonMap }>('templates', place.id, 'values.yaml').resources,
       // Beside the ports that the operator finds in the configuration: what the doctor and Prometheus ask.
       ports: [
@@ -57,7 +59,8 @@ export function collectorResources(input: Input, spec: JsonMap): KubeObject[] {
 
 /** In: OTLP where it is received, metrics and health. Out: everything, its targets are many. */
 function networkPolicy({ place, configuration }: Input, metadata: KubeObject['metadata']): KubeObject {
-  const otlp = Object.keys(mapAt(configuration, 'receivers')).includes('otlp') ? [4317, 4318] : [];
+  const received = mapAt(configuration, 'receivers');
+  const otlp = [...('otlp' in received ? [4317, 4318] : []), ...('otlp/sampling' in received ? [PEER_PORT] : [])];
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',

@@ -1,9 +1,9 @@
 import type { Json, JsonMap } from '../core/types.ts';
 import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
 import { imageOf, placeOf } from './catalog.ts';
-import { listAt, mapAt, set } from './edit.ts';
+import { camel, listAt, mapAt, set } from './edit.ts';
 import type { Component } from './types.ts';
-import { OWN_LABEL, checksumAnnotations, imageOneHost, resourcesOf } from './upstream.ts';
+import { OWN_LABEL, checksumAnnotations, imageOneHost, imageParts, operatorStorage, resourcesOf } from './upstream.ts';
 
 /** Scrape jobs of components that can be switched off: without this they would be down for ever. */
 const JOBS: Record<string, ComponentId> = {
@@ -38,6 +38,43 @@ export const prometheus: Component = {
     return config.alertmanager.enabled ? out : set(out, ['alerting'], undefined);
   },
   values: (config) => ({ retention: config.prometheus.server.retention }),
+  // The operator writes the configuration; jobs and rules are objects of their own (monitoring.ts).
+  stack: (input) => {
+    const { global, otlp } = input.configuration as { global: Record<string, string>; otlp: JsonMap };
+    return {
+      prometheus: {
+        enabled: true,
+        serviceMonitor: { selfMonitor: false },
+        prometheusSpec: {
+          image: imageParts(input.image),
+          podMetadata: { labels: OWN_LABEL },
+          retention: input.config.prometheus.server.retention,
+          scrapeInterval: global['scrape_interval'] ?? '15s',
+          scrapeTimeout: global['scrape_timeout'] ?? '10s',
+          evaluationInterval: global['evaluation_interval'] ?? '15s',
+          externalLabels: mapAt(input.configuration, 'global', 'external_labels'),
+          // One replica: alerts and series carry the labels of the profile and no others.
+          prometheusExternalLabelNameClear: true,
+          replicaExternalLabelNameClear: true,
+          enableOTLPReceiver: true,
+          enableRemoteWriteReceiver: true,
+          enableAdminAPI: true,
+          enableFeatures: ['exemplar-storage'],
+          otlp: Object.fromEntries(Object.entries(otlp).map(([key, value]) => [camel(key), value])),
+          tsdb: { outOfOrderTimeWindow: mapAt(input.configuration, 'storage', 'tsdb')['out_of_order_time_window'] ?? '30m' },
+          // Whatever monitors and rules the cluster has, not only those labelled release=monitoring.
+          ruleSelectorNilUsesHelmValues: false,
+          serviceMonitorSelectorNilUsesHelmValues: false,
+          podMonitorSelectorNilUsesHelmValues: false,
+          probeSelectorNilUsesHelmValues: false,
+          scrapeConfigSelectorNilUsesHelmValues: false,
+          ...alertingOf(input.config),
+          ...operatorStorage(input, 'storageSpec', input.config.prometheus.server.size),
+          resources: resourcesOf(input),
+        },
+      },
+    };
+  },
   upstream: {
     // As a Deployment with our claim: exactly Service `prometheus`:9090 and Deployment `prometheus` of seed 004 (upstream.md B.5 6).
     prometheus: (input) => ({
@@ -83,6 +120,13 @@ export const prometheus: Component = {
     }),
   },
 };
+
+/** An Alertmanager that is not of the same release. */
+function alertingOf(config: Config): JsonMap {
+  const { service, namespace, chart } = placeOf(config, 'alertmanager');
+  if (!config.alertmanager.enabled || chart === 'kube-prometheus-stack') return {};
+  return { alertingEndpoints: [{ name: service.name, namespace, port: service.portName, scheme: 'http', apiVersion: 'v2' }] };
+}
 
 const RELOADER = 'quay.io/prometheus-operator/prometheus-config-reloader:v0.93.1';
 const RULES = { name: 'rules', configMap: 'prometheus-rules', mountPath: '/etc/prometheus/rules', readOnly: true };

@@ -99,6 +99,14 @@ export function budgetRules(limitUsd: number): RuleGroup[] {
   ];
 }
 
+/** Limits that the GenOps budget rules compare with, in USD per day: the teams', and `all` for the profile's; a limit of 0 is none. */
+export function teamBudgets(limitUsd: number, byTeam: Readonly<Record<string, number>>): RuleGroup[] {
+  const limits = Object.entries({ all: limitUsd, ...byTeam }).filter(([, limit]) => limit !== 0);
+  if (limits.length === 0) return [];
+  const rules = limits.map(([team, limit]) => ({ record: 'genops:budget_usd', expr: `vector(${decimal(limit, `budget of ${team}`)})`, labels: { team } }));
+  return [{ name: 'genops-budgets', rules }];
+}
+
 /** A number as PromQL reads it back unchanged. */
 function decimal(value: number, what: string): string {
   if (!Number.isFinite(value) || value < 0) throw usageError(`the ${what} must be a number of USD, 0 or more, not ${value}`);

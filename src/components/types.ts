@@ -63,6 +63,8 @@ export interface Component {
   values?: (config: Config) => JsonMap;
   /** Values of the upstream charts that can bring it as a release of its own. */
   upstream?: Partial<Record<ChartName, (input: Input) => JsonMap>>;
+  /** Its part of the values of kube-prometheus-stack, which brings several components in one release. */
+  stack?: (input: Input) => JsonMap;
   /** Objects from which the OpenTelemetry operator makes it. */
   resources?: (input: Input) => KubeObject[];
 }

@@ -33,3 +33,19 @@ export function checksumAnnotations({ checksums }: Input): Record<string, string
 export function dataVolume({ claim }: Input): JsonMap {
   return claim ? { name: 'data', persistentVolumeClaim: { claimName: claim } } : { name: 'data', emptyDir: {} };
 }
+
+/**
+ * Storage of what the Prometheus operator makes: its StatefulSet takes the claim of that name, which is there before it.
+ * Data lie at the claim's root, as our own charts keep them.
+ */
+export function operatorStorage({ claim, config, place }: Input, field: 'storage' | 'storageSpec', size: string): JsonMap {
+  if (!claim) return {};
+  const { storageClass } = config.storage;
+  const spec: JsonMap = {
+    accessModes: ['ReadWriteOnce'],
+    resources: { requests: { storage: size } },
+    ...(storageClass ? { storageClassName: storageClass } : {}),
+  };
+  const name = claim.slice(0, -`-${place.workload.name}-0`.length);
+  return { [field]: { disableMountSubPath: true, volumeClaimTemplate: { metadata: { name }, spec } } };
+}

@@ -7,6 +7,7 @@ import { placeOf } from '../components/catalog.ts';
 import { dashboards } from '../components/dashboards.ts';
 import { datasources } from '../components/datasources.ts';
 import { COMPONENTS } from '../components/index.ts';
+import { monitoringObjects } from '../components/monitoring.ts';
 import { ruleFiles } from '../components/rulefiles.ts';
 import type { Component } from '../components/types.ts';
 import { type ComponentId, type Config, isEnabled, namespaceOf, namespacesOf } from '../profile/schema.ts';
@@ -145,8 +146,12 @@ function configSteps(config: Config): ObjectsStep[] {
       configMap(config, 'grafana-dashboards-provider', { 'provider.yaml': readAsset('templates', 'datasources', 'provider.yaml') }),
     ]);
   }
-  if (config.prometheus.enabled)
-    add('prometheus', 'rules', 'alerting', 'Recording and alert rules', [configMap(config, 'prometheus-rules', ruleFiles(config))]);
+  if (config.prometheus.enabled) {
+    const operated = config.prometheus.chart === 'kube-prometheus-stack';
+    const objects = operated ? monitoringObjects(config) : [configMap(config, 'prometheus-rules', ruleFiles(config))];
+    add('prometheus', 'rules', 'alerting', 'Recording and alert rules', objects);
+    if (operated) steps.at(-1)?.needs.push('crds/kube-prometheus-stack');
+  }
   return steps;
 }
 

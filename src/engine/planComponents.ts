@@ -1,7 +1,7 @@
-import { chartDigest, folderAsset, yamlAsset } from '../core/assets.ts';
+import { chartDigest } from '../core/assets.ts';
 import type { JsonMap } from '../core/types.ts';
-import { placed } from '../components/addresses.ts';
-import { imageOf, placeOf, releaseOf } from '../components/catalog.ts';
+import { placeOf, releaseOf } from '../components/catalog.ts';
+import { inputOf } from '../components/input.ts';
 import type { Component, Input } from '../components/types.ts';
 import type { ChartName } from '../charts/pins.ts';
 import type { Config } from '../profile/schema.ts';
@@ -18,18 +18,9 @@ export const MOUNTED_BY: Record<string, string> = {
 
 /** A release of our own chart or of an upstream one, or a resource of the operator; nothing where a whole stack's chart brings it. */
 export function componentStep(config: Config, component: Component, checksums: Record<string, string>, present: Set<string>): Step[] {
-  const place = placeOf(config, component.id);
-  const claim = config.storage.enabled && place.claim ? place.claim.name : '';
-  const input: Input = {
-    config,
-    place,
-    configuration: placed(component.configure(yamlConfig(component.id), config), config, place.namespace),
-    image: imageOf(place.image, config.global.imageRegistry),
-    claim,
-    checksums: Object.fromEntries(
-      Object.entries(MOUNTED_BY).flatMap(([name, id]) => (id === component.id && checksums[name] ? [[name, checksums[name]]] : [])),
-    ),
-  };
+  const mounted = Object.entries(MOUNTED_BY).flatMap(([name, id]) => (id === component.id && checksums[name] ? [[name, checksums[name]]] : []));
+  const input = inputOf(config, component, Object.fromEntries(mounted));
+  const { place, claim } = input;
   const needs = [namespaceStepId(config, place.namespace), ...(claim ? [`claim/${claim}`] : []), ...component.needs.filter((id) => present.has(id))];
   const base = { phase: component.phase, title: place.title };
   if (place.chart === 'opentelemetry-operator')
@@ -80,8 +71,4 @@ export function removalStep(config: Config, component: Component): RemovalStep {
     namespace,
     objects,
   };
-}
-
-function yamlConfig(id: string): JsonMap {
-  return folderAsset(`templates/${id}`, 'config.yaml')['config.yaml'] === undefined ? {} : yamlAsset('templates', id, 'config.yaml');
 }

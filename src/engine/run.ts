@@ -5,7 +5,7 @@ import { type Hands, applyObjects, applyRelease, applyRemoval, applySecret, wasE
 import { applyWebhook } from './conversion.ts';
 import { applyCrds, refuseForeignCrds } from './crds.ts';
 import type { Emit } from './events.ts';
-import { refuseForeign } from './foreign.ts';
+import { refuseForeign, refuseOldProvided } from './foreign.ts';
 import type { Journal, StepRecord } from './journal.ts';
 import { whoami } from './journal.ts';
 import { inputsOf, observe } from './observe.ts';
@@ -49,6 +49,7 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
   let releases = await releasesIn(context.kube, namespaces);
   const included = steps.filter((step) => !context.excluded.has(step.id));
   await refuseForeign(included, context.kube, context.namespace, releases);
+  await refuseOldProvided(included, context.kube, releases);
   await refuseForeignCrds(included, context);
   await refuseMissing(included, context.kube);
   const inside: Inside = {

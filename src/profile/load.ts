@@ -51,7 +51,7 @@ function parseLayer(source: string, text: string): Layer {
   const broken = (error: unknown): never => {
     throw usageError(
       `${source} is not valid YAML`,
-      'mend that place; a whole configuration shows: genai-obs install --print-config',
+      'mend that place; a whole configuration shows: genai-obs profile show --resolved',
       messageOf(error).split('\n')[0]?.replace(/:$/, ''),
     );
   };
@@ -64,7 +64,7 @@ function parseLayer(source: string, text: string): Layer {
     broken(error);
   }
   if (data === null || data === undefined) return { source, text, data: {} };
-  if (typeof data !== 'object' || Array.isArray(data)) throw usageError(`${source} must be a map of settings`, 'start from: genai-obs install --print-config');
+  if (typeof data !== 'object' || Array.isArray(data)) throw usageError(`${source} must be a map of settings`, 'start from: genai-obs profile show');
   return { source, text, data: data as JsonMap };
 }
 
@@ -106,7 +106,7 @@ export function resolve(layers: Layer[]): Config {
 /** A collector that has nowhere to send to does not start, or complains for ever: it is left out with its target. */
 function settled(config: Config): Config {
   const stores = config.prometheus.enabled || config.loki.enabled;
-  const gateway = config['opentelemetry-collector'].enabled && (stores || config.tempo.enabled);
+  const gateway = config['opentelemetry-collector'].enabled && (stores || config.tempo.enabled || config.jaeger.enabled);
   const feeders = gateway && stores;
   const { namespace: stackNamespace } = config['kube-prometheus-stack'];
   // One chart brings several: they live where it lives.

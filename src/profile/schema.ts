@@ -36,11 +36,44 @@ const quantity = v.pipe(v.string(), v.regex(/^\d+(Mi|Gi|Ti)$/, 'must be a size s
 const enabled = v.boolean();
 /** Empty: the namespace of the installation. */
 const ownNamespace = v.optional(v.union([v.literal(''), name]), '');
+const secretKey = v.pipe(v.string(), v.regex(/^[-._a-zA-Z0-9]+$/, 'must be a key of a Secret'));
 /** Where a component's objects come from: `genai-obs` is our own chart in templates/, anything else the chart of that name in src/charts/pins.ts. */
 const chart = <const T extends string>(upstream: T[]) => v.optional(v.picklist(['genai-obs', ...upstream]), 'genai-obs');
 /** What only an upstream chart brings. */
 const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace };
 
+const platform = <const T extends v.ObjectEntries>(secret: string, key: string, more: T) =>
+  v.optional(
+    v.strictObject({ enabled: v.optional(v.boolean(), false), secret: v.optional(name, secret), key: v.optional(secretKey, key), ...more }),
+    {} as never,
+  );
+
+/** Who is told of alerts. Keys and addresses that are secret stand in Secrets of Alertmanager's namespace, never here. */
+const NotifySchema = v.strictObject({
+  slack: v.optional(
+    v.strictObject({
+      secret: name,
+      key: v.optional(secretKey, 'webhook-url'),
+      channel: v.pipe(v.string(), v.minLength(1)),
+      /** By receiver, where one has its own: `cost-critical: "#genops-cost-critical"`. */
+      channels: v.optional(v.record(v.string(), v.string()), {}),
+    }),
+  ),
+  pagerduty: v.optional(v.strictObject({ secret: name, key: v.optional(secretKey, 'routing-key') })),
+  webhook: v.optional(v.strictObject({ secret: name, key: v.optional(secretKey, 'url') })),
+  email: v.optional(
+    v.strictObject({
+      to: v.pipe(v.string(), v.minLength(1)),
+      from: v.pipe(v.string(), v.minLength(1)),
+      smarthost: v.pipe(v.string(), v.regex(/^\S+:\d+$/, 'must be host:port')),
+      requireTls: v.optional(v.boolean(), true),
+      username: v.optional(v.string(), ''),
+      /** Of the password; empty: no login. */
+      secret: ownNamespace,
+      key: v.optional(secretKey, 'password'),
+    }),
+  ),
+});
 const endpoint = v.optional(
   v.strictObject({
     url: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/[^\s/@]+(\/\S*)?)?$/, 'must be a URL without credentials')), ''),
@@ -103,7 +136,13 @@ export const ConfigSchema = v.strictObject({
     namespace: ownNamespace,
     server: v.strictObject({ retention: duration, size: quantity }),
   }),
-  alertmanager: v.strictObject({ enabled, chart: chart(['alertmanager', 'kube-prometheus-stack']), namespace: ownNamespace, size: quantity }),
+  alertmanager: v.strictObject({
+    enabled,
+    chart: chart(['alertmanager', 'kube-prometheus-stack']),
+    namespace: ownNamespace,
+    size: quantity,
+    notify: v.optional(NotifySchema, {}),
+  }),
   loki: v.strictObject({ enabled, chart: chart(['loki']), namespace: ownNamespace, retention: duration, size: quantity }),
   tempo: v.strictObject({ enabled, chart: chart(['tempo']), namespace: ownNamespace, retention: duration, size: quantity }),
   grafana: v.strictObject({
@@ -115,14 +154,49 @@ export const ConfigSchema = v.strictObject({
   }),
   'kube-state-metrics': v.strictObject({ enabled, chart: chart(['kube-state-metrics', 'kube-prometheus-stack']), namespace: ownNamespace }),
   'opentelemetry-operator': v.optional(v.strictObject(addon), {}),
-  'kube-prometheus-stack': v.optional(v.strictObject(addon), {}),
+  'kube-prometheus-stack': v.optional(
+    v.strictObject({ ...addon, defaultRules: v.optional(v.boolean(), true), controlPlane: v.optional(v.boolean(), false) }),
+    {},
+  ),
   'cert-manager': v.optional(v.strictObject(addon), {}),
-  jaeger: v.optional(v.strictObject(addon), {}),
+  jaeger: v.optional(
+    v.pipe(
+      v.strictObject({
+        ...addon,
+        /** `memory` forgets with the pod; `opensearch` needs one that is there. */
+        storage: v.optional(v.picklist(['memory', 'opensearch']), 'memory'),
+        /** Traces kept in memory; the oldest go first. */
+        maxTraces: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 50_000),
+        /** Of OpenSearch: `http://opensearch-cluster-master:9200`. */
+        endpoint: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/\S+)?$/, 'must be a URL')), ''),
+        /** Secret in its namespace with the keys username and password; empty: no login. */
+        secret: ownNamespace,
+      }),
+      v.check(({ storage, endpoint }) => storage === 'memory' || endpoint !== '', 'storage opensearch needs an endpoint'),
+    ),
+    {},
+  ),
   'metrics-server': v.optional(v.strictObject(addon), {}),
   'csi-driver-nfs': v.optional(v.strictObject(addon), {}),
   seaweedfs: v.optional(v.strictObject(addon), {}),
   'dcgm-exporter': v.optional(v.strictObject(addon), {}),
   'cloudwatch-exporter': v.optional(v.strictObject(addon), {}),
+  /** Platforms outside the cluster that get a copy; their keys stand in Secrets of the gateway's namespace. */
+  exporters: v.optional(
+    v.pipe(
+      v.strictObject({
+        datadog: platform('datadog', 'api-key', { site: v.optional(v.string(), 'datadoghq.com') }),
+        honeycomb: platform('honeycomb', 'api-key', { endpoint: v.optional(v.string(), 'api.honeycomb.io:443') }),
+        splunk: platform('splunk', 'hec-token', {
+          /** URL of the HTTP event collector. */
+          endpoint: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/\S+)?$/, 'must be a URL')), ''),
+          index: v.optional(v.string(), ''),
+        }),
+      }),
+      v.check(({ splunk }) => !splunk.enabled || splunk.endpoint !== '', 'splunk needs the endpoint of its event collector'),
+    ),
+    {},
+  ),
   'k8s-monitoring': v.optional(v.strictObject(cloud), {}),
   /** Values of Secrets that genai-obs makes from this machine's environment or files, at install time only; the configuration never holds one. */
   secrets: v.optional(
@@ -148,7 +222,22 @@ export const ConfigSchema = v.strictObject({
       prices: v.record(v.string(), v.strictObject({ input: v.pipe(v.number(), v.minValue(0)), output: v.pipe(v.number(), v.minValue(0)) })),
     }),
     /** Share of traces kept, 0 to 1. */
-    sampling: v.strictObject({ rate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)) }),
+    /** Rules, alerts and dashboards of GenOps, and its span attributes in one spelling. */
+    genops: v.optional(
+      v.strictObject({
+        enabled: v.optional(v.boolean(), false),
+        /** Where the applications run: the alerts about pods and memory look there. */
+        namespace: v.optional(name, 'genops-system'),
+        /** USD per day by team. */
+        budgets: v.optional(v.record(v.string(), v.pipe(v.number(), v.minValue(0))), {}),
+      }),
+      {},
+    ),
+    sampling: v.strictObject({
+      rate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+      /** `tail` keeps errors, slow, expensive and refused calls besides the share. */
+      mode: v.optional(v.picklist(['head', 'tail']), 'head'),
+    }),
   }),
   /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
   macos: v.optional(v.strictObject({ enabled }), { enabled: false }),

@@ -99,6 +99,8 @@ const VARIANTS = {
   minimal: without(OPTIONAL, { namespace: 'obs' }),
   'grafana-cloud': grafanaCloud(),
 };
+/** Of profiles with upstream charts only the plan is kept: what those charts render is theirs. */
+const PLANS = { genops: resolve(extended(profileLayer('genops'))) };
 
 describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
   const steps = buildPlan(config);
@@ -111,6 +113,10 @@ describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
   it.skipIf(helm === undefined).each(releases(steps).filter((step) => step.chart.source === 'genai-obs').map((step) => [step.release, step] as const))(`renders %s${helm ? '' : ' (skipped: no helm on the PATH)'}`, async (release, step) => {
     golden(`${name}/${release}.yaml`, settled(await render(helm ?? '', step, config.namespace)));
   });
+});
+
+it.each(Object.entries(PLANS))('%s: plan', (name, config) => {
+  golden(`${name}/plan.json`, `${JSON.stringify(buildPlan(config).map(outline), null, 2)}\n`);
 });
 
 describe.skipIf(helms.size < 2)(`helm 3 and helm 4${helms.size < 2 ? ' (skipped: only one of them is here)' : ''}`, () => {

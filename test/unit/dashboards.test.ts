@@ -37,10 +37,20 @@ const dashboards = readdirSync(folder).map((file) => ({ file, json: JSON.parse(r
 const uids = dashboards.map(({ json }) => json.uid);
 const SOURCES: Record<string, string> = { prometheus: 'prometheus', loki: 'loki', tempo: 'tempo' };
 /** Panel types that Grafana 10 and 13 both have; `graph`, `singlestat` and the like are Angular; `gauge` stays blank on the test bed. */
-const TYPES = ['row', 'stat', 'bargauge', 'timeseries', 'state-timeline', 'table', 'logs', 'piechart', 'nodeGraph', 'text'];
+const TYPES = ['row', 'stat', 'bargauge', 'timeseries', 'state-timeline', 'table', 'logs', 'piechart', 'gauge', 'nodeGraph', 'text'];
 
 it('ships the dashboards of the profiles', () => {
-  expect(uids.toSorted()).toEqual(['genai-overview', 'k8s-overview', 'log-explorer', 'macos-monitoring', 'obs-stack-health', 'trace-analytics']);
+  expect(uids.toSorted()).toEqual([
+    'genai-overview',
+    'genops-cost',
+    'genops-performance',
+    'genops-policy',
+    'k8s-overview',
+    'log-explorer',
+    'macos-monitoring',
+    'obs-stack-health',
+    'trace-analytics',
+  ]);
 });
 
 describe.each(dashboards)('$file', ({ file, json }) => {
@@ -199,7 +209,7 @@ describe('rules', () => {
   it('say how bad, of what kind, what happened, where to look and what to do', () => {
     for (const { alert, labels, annotations } of alerts) {
       expect(labels?.['severity'], alert).toMatch(/^(critical|warning|info)$/);
-      expect(labels?.['category'], alert).toMatch(/^(cost|performance|observability|infrastructure)$/);
+      expect(labels?.['category'], alert).toMatch(/^(cost|policy|performance|quality|observability|infrastructure)$/);
       expect(annotations?.['summary'], alert).toBeTruthy();
       expect(annotations?.['description'], alert).toMatch(/\{\{.*\$(value|labels)/);
       expect(uids, alert).toContain(annotations?.['dashboard_uid']);
@@ -224,6 +234,7 @@ describe('datasources', () => {
       ['prometheus', 'prometheus', 'http://prometheus-server', false],
       ['loki', 'loki', 'http://loki:3100', false],
       ['tempo', 'tempo', 'http://tempo:3200', false],
+      ['jaeger', 'jaeger', 'http://jaeger:16686', false],
     ]);
     expect(text.replaceAll('$$', '').match(/^[^#\n]*\$/m)).toBeNull();
   });

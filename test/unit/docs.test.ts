@@ -17,7 +17,7 @@ function leaves(map: JsonMap, path: string[] = []): string[] {
 
 describe('documentation', () => {
   it('has every setting, and no other', () => {
-    const all = leaves(resolve([profileLayer('quickstart')]));
+    const all = leaves(resolve([profileLayer('quickstart')]) as unknown as JsonMap);
     expect(all.filter((path) => lineFor(path) === undefined)).toEqual([]);
     expect(Object.keys(SETTINGS).toSorted()).toEqual([...new Set(all.map((path) => lineFor(path) ?? ''))].toSorted());
   });
@@ -39,7 +39,7 @@ describe('documentation', () => {
   });
 
   it('has a runbook for every alert, where the alert says', () => {
-    const config = resolve([profileLayer('quickstart'), { source: 'test', data: { macos: { enabled: true } } }]);
+    const config = resolve([profileLayer('quickstart'), { source: 'test', data: { macos: { enabled: true }, genai: { genops: { enabled: true } } } }]);
     const anchors = new Set([...readAsset('docs', 'runbooks.md').matchAll(/^## (\S+)$/gm)].map(([, name = '']) => name.toLowerCase()));
     const alerts = Object.values(ruleFiles(config)).flatMap((text) =>
       (parse(text) as { groups: { rules: { alert?: string; annotations?: Record<string, string> }[] }[] }).groups.flatMap((group) =>

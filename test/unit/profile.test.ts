@@ -49,7 +49,7 @@ describe('quickstart (rows 000-VAL-01 to 000-VAL-07)', () => {
     expect(config['opentelemetry-collector']).toMatchObject({ enabled: true, replicaCount: 2 });
     expect(config.prometheus).toMatchObject({ enabled: true, server: { retention: '15d' } });
     expect(OPTIONAL.filter((id) => !config[id].enabled)).toEqual([]);
-    expect(config.genai).toEqual({ cost: { budgetLimit: 1000, prices: {} }, sampling: { rate: 0.1 } });
+    expect(config.genai).toMatchObject({ cost: { budgetLimit: 1000, prices: {} }, sampling: { rate: 0.1, mode: 'head' }, genops: { enabled: false } });
     expect(config.namespace).toBe('genai-observability');
   });
 

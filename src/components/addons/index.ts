@@ -1,8 +1,10 @@
 import type { Addon } from '../types.ts';
 import { certManager } from './cert-manager.ts';
+import { jaeger } from './jaeger.ts';
+import { kubePrometheusStack } from './kube-prometheus-stack.ts';
 import { k8sMonitoring } from './k8s-monitoring.ts';
 import { metricsServer } from './metrics-server.ts';
 import { opentelemetryOperator } from './opentelemetry-operator.ts';
 
 /** Every add-on: a new one is a file here, a pin in src/charts/pins.ts, a section in the schema, and a line in this list. */
-export const ADDONS: Addon[] = [certManager, opentelemetryOperator, metricsServer, k8sMonitoring];
+export const ADDONS: Addon[] = [certManager, opentelemetryOperator, metricsServer, kubePrometheusStack, jaeger, k8sMonitoring];

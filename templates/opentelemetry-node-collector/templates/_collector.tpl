@@ -25,6 +25,9 @@ env:
     valueFrom:
       resourceFieldRef:
         resource: limits.memory
+  {{- with .Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 startupProbe:
   httpGet: {path: /, port: health}
   {{- include "startup" . | nindent 2 }}

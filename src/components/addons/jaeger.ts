@@ -1,0 +1,74 @@
+import { hashOf } from '../../core/compare.ts';
+import type { JsonMap } from '../../core/types.ts';
+import { type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
+import { imageOf } from '../catalog.ts';
+import type { Addon } from '../types.ts';
+import { OWN_LABEL, imageParts } from '../upstream.ts';
+
+const IMAGE = 'docker.io/jaegertracing/jaeger:2.19.0';
+
+/** Traces in Jaeger 2, all in one process: in memory, or in an OpenSearch that is there already (rows 003-QS-02, 003-JAEG-*; upstream.md A.11). */
+export const jaeger: Addon = {
+  id: 'jaeger',
+  title: 'Jaeger',
+  phase: 'backends',
+  chart: 'jaeger',
+  release: 'jaeger',
+  workloads: () => [{ kind: 'Deployment', name: 'jaeger' }],
+  values: (config) => ({
+    fullnameOverride: 'jaeger',
+    commonLabels: OWN_LABEL,
+    // The chart knows no other storage setting: everything else is accepted and ignored.
+    userconfig: jaegerConfig(config),
+    jaeger: {
+      image: imageParts(imageOf(IMAGE, config.global.imageRegistry)),
+      podLabels: OWN_LABEL,
+      // The configuration is mounted as one file, which no running pod sees change: the hash rolls it.
+      extraEnv: [{ name: 'GOMEMLIMIT', value: '400MiB' }, { name: 'CONFIG_HASH', value: hashOf(jaegerConfig(config)) }, ...credentials(config)],
+      resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+    },
+  }),
+};
+
+/** Host and port at which the gateway or Grafana reaches it. */
+export function jaegerHost(config: Config, from: string): string {
+  const namespace = namespaceOf(config, 'jaeger');
+  return namespace === from ? 'jaeger' : `jaeger.${namespace}.svc`;
+}
+
+/** Where traces are stored: Tempo, or else Jaeger. */
+export function traceStore(config: Config): 'tempo' | 'jaeger' | undefined {
+  if (isEnabled(config, 'tempo')) return 'tempo';
+  return isEnabled(config, 'jaeger') ? 'jaeger' : undefined;
+}
+
+function jaegerConfig(config: Config): JsonMap {
+  return {
+    extensions: {
+      // The probes ask here; its default is localhost.
+      healthcheckv2: { use_v2: true, http: { endpoint: '0.0.0.0:13133' } },
+      jaeger_query: { storage: { traces: 'store' }, http: { endpoint: '0.0.0.0:16686' }, grpc: { endpoint: '0.0.0.0:16685' } },
+      jaeger_storage: { backends: { store: backend(config) } },
+    },
+    receivers: { otlp: { protocols: { grpc: { endpoint: '0.0.0.0:4317' }, http: { endpoint: '0.0.0.0:4318' } } } },
+    processors: { batch: {} },
+    exporters: { jaeger_storage_exporter: { trace_storage: 'store' } },
+    service: {
+      extensions: ['jaeger_storage', 'jaeger_query', 'healthcheckv2'],
+      telemetry: { resource: { 'service.name': 'jaeger' }, metrics: { readers: [{ pull: { exporter: { prometheus: { host: '0.0.0.0', port: 8888 } } } }] } },
+      pipelines: { traces: { receivers: ['otlp'], processors: ['batch'], exporters: ['jaeger_storage_exporter'] } },
+    },
+  };
+}
+
+function backend(config: Config): JsonMap {
+  const { storage, endpoint, secret, maxTraces } = config.jaeger;
+  if (storage === 'memory') return { memory: { max_traces: maxTraces } };
+  const auth = secret ? { auth: { basic: { username: '${env:OPENSEARCH_USERNAME}', password: '${env:OPENSEARCH_PASSWORD}' } } } : {};
+  return { opensearch: { server_urls: [endpoint], indices: { index_prefix: 'jaeger' }, ...auth } };
+}
+
+function credentials({ jaeger: { storage, secret } }: Config): JsonMap[] {
+  if (storage === 'memory' || !secret) return [];
+  return ['username', 'password'].map((key) => ({ name: `OPENSEARCH_${key.toUpperCase()}`, valueFrom: { secretKeyRef: { name: secret, key } } }));
+}

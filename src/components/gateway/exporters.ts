@@ -1,0 +1,63 @@
+import type { JsonMap } from '../../core/types.ts';
+import type { Config } from '../../profile/schema.ts';
+import { listAt, set } from '../edit.ts';
+
+/** Platforms that get a copy (rows 003-DD-*, 003-HC-*): each is one exporter, its key an environment variable from a Secret of the gateway's namespace. */
+
+interface Platform {
+  id: 'datadog' | 'honeycomb' | 'splunk';
+  exporter: string;
+  settings: (config: Config) => JsonMap;
+  pipelines: string[];
+  variable: string;
+}
+
+const PLATFORMS: Platform[] = [
+  {
+    id: 'datadog',
+    exporter: 'datadog',
+    settings: ({ exporters: { datadog } }) => ({ api: { key: '${env:DD_API_KEY}', site: datadog.site } }),
+    pipelines: ['traces', 'metrics'],
+    variable: 'DD_API_KEY',
+  },
+  {
+    id: 'honeycomb',
+    exporter: 'otlp_grpc/honeycomb',
+    // x-honeycomb-dataset is for Classic environments only (upstream.md B.4 48).
+    settings: ({ exporters: { honeycomb } }) => ({ endpoint: honeycomb.endpoint, headers: { 'x-honeycomb-team': '${env:HONEYCOMB_API_KEY}' } }),
+    pipelines: ['traces'],
+    variable: 'HONEYCOMB_API_KEY',
+  },
+  {
+    id: 'splunk',
+    exporter: 'splunk_hec',
+    settings: ({ exporters: { splunk } }) => ({
+      token: '${env:SPLUNK_HEC_TOKEN}',
+      endpoint: splunk.endpoint,
+      ...(splunk.index ? { index: splunk.index } : {}),
+    }),
+    pipelines: ['logs'],
+    variable: 'SPLUNK_HEC_TOKEN',
+  },
+];
+
+const enabled = (config: Config): Platform[] => PLATFORMS.filter(({ id }) => config.exporters[id].enabled);
+
+/** The gateway's configuration with them at the end of their pipelines. */
+export function withPlatforms(base: JsonMap, config: Config): JsonMap {
+  return enabled(config).reduce((out, { exporter, settings, pipelines }) => {
+    const added = set(out, ['exporters', exporter], settings(config));
+    return pipelines.reduce((sum, id) => {
+      const path = ['service', 'pipelines', id, 'exporters'];
+      return set(sum, path, [...listAt(sum, ...path), exporter]);
+    }, added);
+  }, base);
+}
+
+/** Their keys, for the gateway's container. */
+export function platformEnv(config: Config): JsonMap[] {
+  return enabled(config).map(({ id, variable }) => {
+    const { secret, key } = config.exporters[id];
+    return { name: variable, valueFrom: { secretKeyRef: { name: secret, key } } };
+  });
+}

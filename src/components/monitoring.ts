@@ -1,0 +1,59 @@
+import { parse } from 'yaml';
+import { ownLabels } from '../core/labels.ts';
+import type { Json, JsonMap, KubeObject } from '../core/types.ts';
+import type { Config } from '../profile/schema.ts';
+import { placeOf } from './catalog.ts';
+import { camel, listAt } from './edit.ts';
+import { inputOf } from './input.ts';
+import { prometheus } from './prometheus.ts';
+import { ruleFiles } from './rulefiles.ts';
+
+/**
+ * Rules and scrape jobs as the objects that the Prometheus operator reads: it looks at no ConfigMap (upstream.md B.4 14).
+ * The contents are those of our own chart's files.
+ */
+export function monitoringObjects(config: Config): KubeObject[] {
+  const { namespace } = placeOf(config, 'prometheus');
+  const metadata = (name: string): KubeObject['metadata'] => ({ name: `genai-obs-${name}`, namespace, labels: ownLabels('prometheus') });
+  const rules = Object.entries(ruleFiles(config)).map(([file, text]): KubeObject => ({
+    apiVersion: 'monitoring.coreos.com/v1',
+    kind: 'PrometheusRule',
+    metadata: metadata(file.replace(/\.yaml$/, '')),
+    spec: parse(text) as JsonMap,
+  }));
+  const jobs = (listAt(inputOf(config, prometheus).configuration, 'scrape_configs') as Job[]).map((job): KubeObject => ({
+    apiVersion: 'monitoring.coreos.com/v1alpha1',
+    kind: 'ScrapeConfig',
+    metadata: metadata(job.job_name),
+    spec: scrapeConfig(job),
+  }));
+  return [...rules, ...jobs];
+}
+
+type Job = JsonMap & { job_name: string };
+
+/** Keys of Prometheus' scrape_configs that the resource spells otherwise; any other becomes camelCase. */
+const SPELLING: Record<string, string> = {
+  kubernetes_sd_configs: 'kubernetesSDConfigs',
+  relabel_configs: 'relabelings',
+  metric_relabel_configs: 'metricRelabelings',
+};
+
+/** One entry of scrape_configs as the `spec` of a ScrapeConfig (monitoring.coreos.com/v1alpha1). */
+export function scrapeConfig(job: JsonMap): JsonMap {
+  return renamed(job) as JsonMap;
+}
+
+function renamed(value: Json): Json {
+  if (Array.isArray(value)) return value.map(renamed);
+  if (!value || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]): [string, Json] => {
+      const name = SPELLING[key] ?? camel(key);
+      // Labels are names that the user gave; roles are written with a capital.
+      if (key === 'labels') return [name, inner];
+      if (key === 'role') return [name, (inner as string).replace(/^./, (letter) => letter.toUpperCase())];
+      return [name, renamed(inner)];
+    }),
+  );
+}
