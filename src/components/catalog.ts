@@ -1,5 +1,5 @@
 import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
-import { type ComponentId, type Config, namespaceOf } from '../profile/schema.ts';
+import { COMPONENT_IDS, type ComponentId, type Config, namespaceOf } from '../profile/schema.ts';
 
 /** What everybody may know of a component without building it: installer, doctor, backup and docs read it. */
 export interface ComponentFacts {
@@ -177,11 +177,26 @@ export function accountOf(config: Config, id: ComponentId): string {
 /** Charts whose release is not called like themselves. */
 const RELEASES: Record<string, string> = { 'kube-prometheus-stack': 'monitoring' };
 
+export interface Release {
+  name: string;
+  namespace: string;
+}
+
 /** The Helm release that brings a component; undefined where none does, because an operator makes it from a resource of ours. */
-export function releaseOf(config: Config, id: ComponentId): { name: string; namespace: string } | undefined {
+export function releaseOf(config: Config, id: ComponentId): Release | undefined {
   const { chart, namespace } = placeOf(config, id);
   if (chart === 'opentelemetry-operator') return undefined;
-  return { name: chart === 'genai-obs' ? id : (RELEASES[chart] ?? chart), namespace };
+  const home = chart === 'kube-prometheus-stack' ? config[chart].namespace || namespace : namespace;
+  return { name: chart === 'genai-obs' ? id : (RELEASES[chart] ?? chart), namespace: home };
+}
+
+/** Every release that brings a component of the profile, and that of the operator, each once. */
+export function releasesOf(config: Config): Release[] {
+  const operator = config['opentelemetry-operator'].enabled
+    ? [{ name: 'opentelemetry-operator', namespace: namespaceOf(config, 'opentelemetry-operator') }]
+    : [];
+  const all = [...operator, ...COMPONENT_IDS.filter((id) => config[id].enabled).flatMap((id) => releaseOf(config, id) ?? [])];
+  return [...new Map(all.map((release) => [`${release.namespace}/${release.name}`, release])).values()];
 }
 
 /** How pods of `namespace` call a component's Service: by its name in the same namespace, else with the namespace. */

@@ -27,6 +27,8 @@ export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[]
       // Two replicas agree on nothing: no leader, no shared state.
       upgradeStrategy: 'none',
       config: input.configuration,
+      // The operator asks for a scrape of its own: the job otel-collector has them all, and a second one counts double.
+      podAnnotations: { 'prometheus.io/scrape': 'false' },
       env: [...environment(config.global), ...extraEnv],
       resources: yamlAsset<{ resources: JsonMap }>('templates', place.id, 'values.yaml').resources,
       // Beside the ports that the operator finds in the configuration: what the doctor and Prometheus ask.

@@ -145,7 +145,7 @@ const CHART_JOBS = [
   'kubernetes-pods-slow',
 ];
 
-/** Where the collectors' pods are, and how they are known: dashboards and rules speak of them by our names. */
+/** Where the collectors' pods are, and how they are known. */
 function collectorsOf(config: Config, job: Json): Json {
   if ((job as { job_name: string }).job_name !== 'otel-collector') return job;
   const places = (['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const).map((id) => placeOf(config, id));
@@ -159,10 +159,8 @@ function collectorsOf(config: Config, job: Json): Json {
   const label = made.length
     ? 'app.kubernetes.io/managed-by=opentelemetry-operator'
     : 'app.kubernetes.io/part-of=genai-obs,app.kubernetes.io/component=collector';
-  const renames = made.map(({ id, workload }): Json => ({ source_labels: ['collector'], regex: workload.name, replacement: id, target_label: 'collector' }));
   return {
     ...(job as JsonMap),
     kubernetes_sd_configs: [{ ...discovery, namespaces, selectors: [{ role: 'pod', label }] }],
-    relabel_configs: [...listAt(job, 'relabel_configs'), ...renames],
   };
 }

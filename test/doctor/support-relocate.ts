@@ -1,4 +1,4 @@
-import { accountOf, hostOf, type Place, placeOf, podLabelsOf, releaseOf } from '../../src/components/catalog.ts';
+import { accountOf, hostOf, type Place, placeOf, podLabelsOf, releaseOf, releasesOf } from '../../src/components/catalog.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import type { Facts } from '../../src/doctor/types.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, namespaceOf, namespacesOf } from '../../src/profile/schema.ts';
@@ -69,17 +69,20 @@ class Relocation {
   }
 
   private releases(rows: Rec[]): Rec[] {
-    return rows.flatMap((row) => {
+    const moved = rows.flatMap((row) => {
       const release = releaseOf(this.to, row['name'] as ComponentId);
       return release ? [{ ...row, ...release }] : [];
     });
+    const added = releasesOf(this.to).filter(({ name }) => name === 'opentelemetry-operator');
+    return [...moved, ...added.map((release) => ({ ...release, revision: 1, status: 'deployed', chart: '', updated: '' }))];
   }
 
   private namespaces(objects: KubeObject[]): KubeObject[] {
     const home = objects.find(({ metadata }) => metadata.name === this.from.namespace);
     if (!home) return objects;
+    // Copies of their own: a case may edit one of them.
     const made = namespacesOf(this.to).map((name) => ({
-      ...home,
+      ...structuredClone(home),
       metadata: { ...home.metadata, name, labels: { ...home.metadata.labels, 'kubernetes.io/metadata.name': name } },
     }));
     return [...objects.filter((one) => one !== home), ...made];
@@ -88,6 +91,7 @@ class Relocation {
   private object(object: KubeObject): KubeObject[] {
     if (object.metadata.namespace !== undefined && object.metadata.namespace !== this.from.namespace) return [object];
     if (object.kind === 'NetworkPolicy') return this.policies(object);
+    if (object.kind === 'ResourceQuota') return namespacesOf(this.to).map((namespace) => ({ ...object, metadata: { ...object.metadata, namespace } }));
     if (object.kind === 'Namespace') return [object];
     const move = this.ownerOf(object.metadata.name);
     const copy = this.walk(object, move?.to.namespace ?? this.to.namespace) as KubeObject;
@@ -139,7 +143,15 @@ class Relocation {
     if (Array.isArray(value)) return value.map((item) => this.walk(item, reader));
     if (!isRec(value)) return value;
     const copy: Rec = {};
-    for (const [key, item] of Object.entries(this.labels(value))) copy[this.name(key)] = this.walk(item, reader);
+    for (const [key, item] of Object.entries(this.labels(value)))
+      copy[
+        /^[\w-]+\/[\w-]+$/.test(key)
+          ? key
+              .split('/')
+              .map((part) => this.name(part))
+              .join('/')
+          : this.name(key)
+      ] = this.walk(item, reader);
     this.rehome(value, copy);
     return copy;
   }
@@ -154,6 +166,12 @@ class Relocation {
     if (typeof old['serviceAccountName'] === 'string') {
       const owner = this.ownerOf(old['serviceAccountName']);
       if (owner) copy['serviceAccountName'] = accountOf(this.to, owner.id);
+    }
+    const release = old['meta.helm.sh/release-name'];
+    if (typeof release === 'string' && this.moves.some(({ id }) => id === release)) {
+      const now = releaseOf(this.to, release as ComponentId);
+      copy['meta.helm.sh/release-name'] = now?.name;
+      copy['meta.helm.sh/release-namespace'] = now?.namespace;
     }
     const slice = old['kubernetes.io/service-name'];
     const behind = typeof slice === 'string' ? this.ownerOf(slice) : undefined;
@@ -182,7 +200,18 @@ class Relocation {
 
   /** A name, or a text in which addresses of Services stand. */
   private text(text: string, reader: string): string {
+    if (/^[\w.-]+\/[\w.-]+$/.test(text))
+      return text
+        .split('/')
+        .map((part) => this.name(part))
+        .join('/');
     if (!/[\s:]/.test(text)) return this.name(text);
+    const image = this.moves.find(({ from }) => from.image === text);
+    if (image) return image.to.image;
+    const placed = text.replaceAll(new RegExp(`${this.from.namespace}/([\\w.-]+)`, 'g'), (_found, name: string) => {
+      const move = this.ownerOf(name);
+      return `${move?.to.namespace ?? this.to.namespace}/${this.name(name)}`;
+    });
     return this.moves.reduce((out, { from, to }) => {
       const address = new RegExp(`(?<![\\w./-])(http://)?${from.service.name}(:\\d+)?(?![\\w.-])`, 'g');
       return out.replace(address, (found, scheme: string | undefined, port: string | undefined) => {
@@ -191,7 +220,7 @@ class Relocation {
         const target = own ? (scheme && to.service.port === 80 ? '' : `:${to.service.port}`) : port;
         return `${scheme ?? ''}${hostOf(to, reader)}${target}`;
       });
-    }, text);
+    }, placed);
   }
 
   /** A workload of another kind is in another list; a list that somebody broke stays as it is. */

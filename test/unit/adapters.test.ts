@@ -141,7 +141,11 @@ describe('helm', () => {
   });
 
   it('renders manifests with comments and empty documents', () => {
-    expect(parseManifest('---\n# Source: a\n---\nkind: A\nmetadata: {name: x}\n---\n\n---\nkind: B\n').map((object) => object.kind)).toEqual(['A', 'B']);
+    expect(
+      parseManifest('---\n# Source: a\n---\nkind: A\nmetadata: {name: x}\n---\n\n---\nkind: B\nmetadata: {name: y, annotations: }\n').map(
+        (object) => object.kind,
+      ),
+    ).toEqual(['A', 'B']);
   });
 });
 

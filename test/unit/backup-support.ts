@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { PodExec } from '../../src/adapters/podExec.ts';
 import type { Deps } from '../../src/backup/types.ts';
-import { CATALOG } from '../../src/components/catalog.ts';
+import { type Place, placeOf } from '../../src/components/catalog.ts';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
-import type { ComponentId } from '../../src/profile/schema.ts';
+import type { ComponentId, Config } from '../../src/profile/schema.ts';
 import { type FakeCluster, NS, fakeCluster, releaseObjects } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 
@@ -40,7 +40,7 @@ export function put(path: string, text: string): void {
 
 const STORED: ComponentId[] = ['prometheus', 'alertmanager', 'loki', 'tempo', 'grafana'];
 
-export async function stage(): Promise<Stage> {
+export async function stage(config: Config = quickstart()): Promise<Stage> {
   const root = mkdtempSync(join(tmpdir(), 'backup-test-'));
   const cluster = fakeCluster();
   const controller = new AbortController();
@@ -67,7 +67,10 @@ export async function stage(): Promise<Stage> {
     beforeScript: () => {},
     onScale: () => {},
     data: (component, ...path) => join(root, 'data', component, ...path),
-    replicas: (component) => (cluster.get('StatefulSet', CATALOG[component].workload.name)!['spec'] as { replicas: number }).replicas,
+    replicas: (component) => {
+      const { workload, namespace } = placeOf(config, component);
+      return (cluster.get(workload.kind, workload.name, namespace)!['spec'] as { replicas: number }).replicas;
+    },
     deps: {} as Deps,
     close: () => (rmSync(root, { recursive: true, force: true }), new Promise((resolve) => server.close(() => resolve()))),
   };
@@ -76,7 +79,7 @@ export async function stage(): Promise<Stage> {
     kube: cluster.kube,
     kubectl: { portForward: () => Promise.resolve({ port, close: () => {}, ended: Promise.resolve('') }) },
     exec: localExec(self),
-    config: quickstart(),
+    config,
     signal: controller.signal,
     report: (text) => void reports.push(text),
     confirm: () => Promise.resolve(true),
@@ -92,24 +95,26 @@ function furnish(self: Stage): void {
   const { cluster } = self;
   for (const id of STORED) {
     const [workload, configMap] = releaseObjects(id, NS);
+    const place = placeOf(self.deps.config, id);
+    const metadata = { ...workload!.metadata, name: place.workload.name, namespace: place.namespace };
     const template = {
       spec: {
         securityContext: { runAsUser: 10001 },
-        containers: [{ name: id, image: CATALOG[id].image }],
-        volumes: [{ name: 'data', persistentVolumeClaim: { claimName: CATALOG[id].claim?.name } }],
+        containers: [{ name: id, image: place.image }],
+        volumes: [{ name: 'data', persistentVolumeClaim: { claimName: place.claim?.name } }],
       },
     };
-    cluster.put({ ...workload!, spec: { ...(workload!['spec'] as JsonMap), template }, status: status(1) });
+    cluster.put({ ...workload!, kind: place.workload.kind, metadata, spec: { ...(workload!['spec'] as JsonMap), template }, status: status(1) });
     cluster.put(configMap!);
     cluster.record(id, 'deployed', 1, { replicas: 1 });
-    cluster.put(podOf(id));
+    cluster.put(podOf(place));
     mkdirSync(self.data(id), { recursive: true });
   }
   cluster.put({
     apiVersion: 'v1',
     kind: 'Secret',
     type: 'Opaque',
-    metadata: { name: 'grafana-admin', namespace: NS, labels: { 'app.kubernetes.io/part-of': 'genai-obs' } },
+    metadata: { name: 'grafana-admin', namespace: placeOf(self.deps.config, 'grafana').namespace, labels: { 'app.kubernetes.io/part-of': 'genai-obs' } },
     data: { 'admin-user': base64('admin'), 'admin-password': base64('s3cret-of-grafana') },
   });
   const real = { ...cluster.kube };
@@ -136,8 +141,8 @@ function status(replicas: number): JsonMap {
   return { observedGeneration: 1, replicas, readyReplicas: replicas, updatedReplicas: replicas };
 }
 
-function podOf(id: ComponentId): KubeObject {
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { name: `${id}-0`, namespace: NS, labels: { app: id } }, spec: { nodeName: 'node-1' } };
+function podOf({ id, namespace }: Place): KubeObject {
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name: `${id}-0`, namespace, labels: { app: id } }, spec: { nodeName: 'node-1' } };
 }
 
 interface Patch {
@@ -147,8 +152,9 @@ interface Patch {
 
 async function patch(self: Stage, path: string, change: Patch): Promise<void> {
   const { cluster } = self;
-  const [plural = '', name = ''] = path.split('?')[0]!.split('/').slice(-2);
-  const live = cluster.get(plural === 'pods' ? 'Pod' : 'StatefulSet', name);
+  const [namespace = '', plural = '', name = ''] = path.split('?')[0]!.split('/').slice(-3);
+  const kinds: Record<string, string> = { pods: 'Pod', deployments: 'Deployment', statefulsets: 'StatefulSet' };
+  const live = cluster.get(kinds[plural] ?? plural, name, namespace);
   if (!live) throw new Error(`no ${path}`);
   await cluster.before(`patch ${name}`);
   const annotations = Object.fromEntries(
@@ -162,9 +168,9 @@ async function patch(self: Stage, path: string, change: Patch): Promise<void> {
   });
   if (replicas === undefined) return;
   cluster.calls.push(`scale ${name} ${replicas}`);
-  const id = STORED.find((component) => CATALOG[component].workload.name === name)!;
-  if (replicas === 0) await cluster.kube.remove({ apiVersion: 'v1', kind: 'Pod', namespace: NS, name: `${id}-0` });
-  else cluster.put(podOf(id));
+  const place = STORED.map((id) => placeOf(self.deps.config, id)).find(({ workload }) => workload.name === name)!;
+  if (replicas === 0) await cluster.kube.remove({ apiVersion: 'v1', kind: 'Pod', namespace, name: `${place.id}-0` });
+  else cluster.put(podOf(place));
   self.onScale(name, replicas);
 }
 

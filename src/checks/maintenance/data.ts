@@ -1,11 +1,14 @@
 import { BACKUP_RECORD } from '../../core/labels.ts';
+import type { KubeObject } from '../../core/types.ts';
 import { claimsOf, type ClaimNeed } from '../../doctor/budget.ts';
 import { PROBE_METRIC } from '../../doctor/probe/payload.ts';
 import { age, count, names, percent } from '../../doctor/quantity.ts';
 import { ageMs, isOurs, phaseOf, specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { fail, ok, skip, warn } from '../../doctor/types.ts';
+import { COMPONENT_IDS } from '../../profile/schema.ts';
 import { namespaceIn } from '../helpers/place.ts';
+import { workloadOf } from '../helpers/pods.ts';
 
 const base = { area: 'MNT', stage: 'stack' } as const;
 
@@ -98,14 +101,21 @@ function backups(look: Look): Verdict {
   }
   const installed = Math.max(
     0,
-    ...WORKLOADS.flatMap((kind) => look.list(kind))
-      .filter(isOurs)
-      .map((one) => ageMs(one, now)),
+    ...COMPONENT_IDS.filter((id) => look.config[id].enabled).map((id) => {
+      const workload = workloadOf(look, id);
+      return workload ? ageMs(workload, now) : 0;
+    }),
   );
   if (installed < 7 * DAY) return ok(`no backup yet; the installation is ${age(installed)} old, one is due within 7 days`);
   const more = { cause: 'no backup has been recorded for this installation', fix };
   const evidence = `no backup in ${age(installed)}`;
   return look.config.global.environment === 'production' && installed >= 30 * DAY ? fail(evidence, more) : warn(evidence, more);
+}
+
+/** helm's own word first; what we apply ourselves is named after the home. */
+function belongsTo({ metadata }: KubeObject, namespaces: Set<string>): boolean {
+  const owner = metadata.annotations?.['meta.helm.sh/release-namespace'];
+  return owner === undefined ? [...namespaces].some((name) => metadata.name.startsWith(`${name}-`)) : namespaces.has(owner);
 }
 
 function orphans(look: Look): Verdict {
@@ -115,9 +125,7 @@ function orphans(look: Look): Verdict {
     const ref = specOf<{ claimRef: { name: string; namespace: string } }>(one).claimRef;
     return phaseOf(one) === 'Released' && ref !== undefined && look.namespaces.includes(ref.namespace) && ref.name.endsWith('-data');
   });
-  const stray = (['ClusterRole', 'ClusterRoleBinding'] as const)
-    .flatMap((kind) => look.list(kind))
-    .filter((one) => isOurs(one) && ![...namespaces].some((name) => one.metadata.name.startsWith(`${name}-`)));
+  const stray = (['ClusterRole', 'ClusterRoleBinding'] as const).flatMap((kind) => look.list(kind)).filter((one) => isOurs(one) && !belongsTo(one, namespaces));
   const unused = look
     .list('PersistentVolumeClaim')
     .filter((one) => isOurs(one) && look.config.storage.enabled && !claims.has(`${namespaceIn(look, one)}/${one.metadata.name}`));

@@ -1,4 +1,4 @@
-import { imageOf, releaseOf } from '../../components/catalog.ts';
+import { imageOf, releasesOf } from '../../components/catalog.ts';
 import { count, names } from '../../doctor/quantity.ts';
 import { containers, specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
@@ -58,13 +58,7 @@ function difference({ object, path, from, to }: Drift): string {
 
 function releases(look: Look): Verdict {
   const found = look.fact<Release[]>('releases:helm');
-  const wanted = [
-    ...new Map(
-      enabled(look.config)
-        .flatMap((id) => releaseOf(look.config, id) ?? [])
-        .map((one) => [`${one.namespace}/${one.name}`, one]),
-    ).values(),
-  ];
+  const wanted = releasesOf(look.config);
   const place = ({ namespace = look.namespace, name }: Pick<Release, 'name' | 'namespace'>) => `${namespace}/${name}`;
   const ours = new Set(wanted.map(place));
   const resume = { cause: 'an installation was broken off or failed', fix: 'genai-obs install carries on from here' };
