@@ -16,6 +16,8 @@ try {
 
 const AREAS = {
   PRE: ['Cluster and machine', 'What an installation needs. `genai-obs doctor --stage preflight` runs only these, and `genai-obs install` runs them first.'],
+  CLD: ['Grafana Cloud', 'What the destination says to user and token. Part of the preflight stage; only for profiles that send there.'],
+  K3S: ['K3s', 'What K3s brings or keeps to itself. On any other Kubernetes these are skipped.'],
   COL: ['Collectors', 'Gateway, node and cluster collectors: where telemetry comes in.'],
   PROM: ['Prometheus', 'Metrics and rules.'],
   LOKI: ['Loki', 'Logs.'],

@@ -20,9 +20,9 @@ const namespace = (): Option => new Option('-n, --namespace <name>', 'namespace 
 const timeout = (): Option => new Option('--timeout <seconds>', 'longest wait for one workload').default('300');
 const json = (what: string): Option => new Option('--json', what);
 
-function configOptions(command: Command): Command {
+/** What changes the configuration. */
+function settingOptions(command: Command): Command {
   return command
-    .addOption(context())
     .addOption(namespace())
     .option('--profile <name>', 'profile to start from (default: quickstart)')
     .option('-f, --file <path>', 'configuration file over the profile; repeatable, later files win', collect)
@@ -35,9 +35,15 @@ function configOptions(command: Command): Command {
     .option('--expose <type>', 'Service type of Grafana: ClusterIP, NodePort or LoadBalancer')
     .option('--registry <host/path>', "registry put in place of every image's own")
     .option('--charts <dir|url>', 'take upstream charts from a folder of archives, https://… or oci://… instead of their homes')
+    .option('--cloud-url <url>', 'OTLP gateway of your Grafana Cloud stack')
+    .option('--cloud-user <id>', 'instance id of your Grafana Cloud stack')
     .option('--environment <name>', 'value of deployment.environment')
     .option('--cluster-name <name>', 'value of k8s.cluster.name')
-    .option('--disable <component>', 'leave a component out; repeatable', collect)
+    .option('--disable <component>', 'leave a component out; repeatable', collect);
+}
+
+function configOptions(command: Command): Command {
+  return settingOptions(command.addOption(context()))
     .option('--only <phase>', 'run only these phases; repeatable', collect)
     .option('--from <phase>', 'start with this phase')
     .option('--skip <phase>', 'leave these phases out; repeatable', collect);
@@ -59,6 +65,7 @@ configOptions(
   ]),
 )
   .option('-y, --yes', 'ask nothing')
+  .option('--token-file <path>', 'file with the Grafana Cloud token; or set GRAFANA_CLOUD_TOKEN')
   .option('--save-config <path>', 'write the file that replays this installation')
   .option('--print-config', 'print the resolved configuration and stop')
   .addOption(timeout())
@@ -143,6 +150,16 @@ add('restore', 'Bring a backup back into an installed stack; ends with the docto
   .addOption(json('the result as JSON'))
   .action((path: string, flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/restore.ts')).restore(path, flags)));
 
+const exporting = add('export', 'Write the configuration for another tool', ['genai-obs export terraform --profile quickstart --out ./terraform']);
+settingOptions(exporting.command('terraform'))
+  .description('Write a Terraform module of the plan: namespaces, secrets, objects, releases; asks no cluster')
+  .addHelpText(
+    'after',
+    examples(['genai-obs export terraform --out ./terraform', 'genai-obs export terraform -f my-profile.yaml --charts ./archives --out ./terraform']),
+  )
+  .requiredOption('--out <dir>', 'folder for the module')
+  .action((flags: Flags) => guard(false, async () => (await import('./commands/export.ts')).exportTerraform(rename(flags) as never)));
+
 add('mirror', 'Write charts, the list of images and an overlay for clusters without a way out', [
   'genai-obs mirror --out ./mirror --profile k3s --registry registry.example/obs',
   'genai-obs mirror --out ./mirror --charts ./archives --no-digests',
@@ -176,6 +193,27 @@ add('open', 'Open a tunnel to Grafana; prints its URL and how to get the passwor
   .option('--port <port>', 'local port; 0: any free one', '3000')
   .action((flags: Flags) => guard(false, async () => (await import('./commands/open.ts')).open(flags as never)));
 
+const profile = add('profile', 'Show, list and check profiles: the files that say what is installed', [
+  'genai-obs profile list',
+  'genai-obs profile show k3s > my-profile.yaml',
+  'genai-obs profile show --resolved -f my-profile.yaml',
+  'genai-obs profile validate my-profile.yaml',
+]);
+profile
+  .command('show [name]')
+  .description('Print a profile (default: quickstart)')
+  .option('--resolved', 'every setting, after what it extends and with all defaults')
+  .option('-f, --file <path>', 'configuration file over the profile; repeatable; implies --resolved', collect)
+  .action((name: string | undefined, flags: Flags) => guard(false, async () => (await import('./commands/profile.ts')).show(name, flags)));
+profile
+  .command('list')
+  .description('List the profiles that come with genai-obs')
+  .action(() => guard(false, async () => (await import('./commands/profile.ts')).list()));
+profile
+  .command('validate <file...>')
+  .description('Check configuration files; names file, line and key of what is wrong')
+  .action((files: string[]) => guard(false, async () => (await import('./commands/profile.ts')).validate(files)));
+
 const macos = add('macos', 'Monitor Macs that run the cluster: temperature, power, memory and thermal pressure', [
   'genai-obs macos bundle --host studio-1 --host studio-2 --endpoint k3s.example:4317 --mtls ./certs --out ./macs',
 ]);
@@ -199,6 +237,17 @@ macos
   )
   .exitOverride()
   .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/macos.ts')).bundle(flags as never)));
+
+const harden = add('harden', 'Write what makes the cluster itself safer, where kubectl cannot do it', ['genai-obs harden audit --out ./audit']);
+harden
+  .command('audit')
+  .description("Write the API server's audit policy, K3s' settings for it and the steps for each server node")
+  .option('--out <dir>', 'folder to write to; empty or not there yet')
+  .addOption(json('what was written, as JSON'))
+  .addHelpText('after', examples(['genai-obs harden audit --out ./audit']))
+  .exitOverride()
+  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/harden.ts')).audit(flags)));
+
 add('connect', 'Print or apply what an application needs to send its telemetry to the stack', [
   'genai-obs connect',
   'genai-obs connect python --app checkout --team payments',

@@ -138,7 +138,7 @@ export function parseManifest(text: string): KubeObject[] {
     const object = document.toJS() as KubeObject | null;
     if (!object?.kind) return [];
     // A chart writes `annotations:` with nothing below it: YAML's null.
-    const { labels, annotations, ...metadata } = object.metadata;
+    const { labels, annotations, ...metadata } = (object.metadata as KubeObject['metadata'] | undefined) ?? { name: '' };
     return [{ ...object, metadata: { ...metadata, ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) } }];
   });
 }

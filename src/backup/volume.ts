@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { placeOf } from '../components/catalog.ts';
+import { objectStore } from '../components/s3.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
 import type { ComponentId } from '../profile/schema.ts';
 import { entriesOf } from './archive.ts';
@@ -16,9 +17,17 @@ import { liveOf, mustLive, start, stop, waitReady, whileStopped } from './worklo
 /** List of all files, `size path`: what a restore must end with. */
 const LIST = 'files.txt';
 
-/** False, with a warning, when a component keeps its data in its pod: a copy needs a stop, and the stop would delete them. */
-export async function hasClaim(ctx: BackupContext, component: ComponentId): Promise<boolean> {
+/**
+ * False, with a warning, when a component keeps its data elsewhere: in a bucket, which its owner copies or replicates, or in its pod, where a copy needs
+ * a stop, and the stop would delete them.
+ */
+export async function hasClaim(ctx: Pick<BackupContext, 'config' | 'warnings' | 'kube'>, component: ComponentId): Promise<boolean> {
   const { title, claim } = placeOf(ctx.config, component);
+  const store = component === 'loki' || component === 'tempo' ? objectStore(ctx.config) : undefined;
+  if (store) {
+    ctx.warnings.push(`${title} keeps its data in a bucket at ${store.endpoint}: they are not in the backup, copy or replicate the bucket itself`);
+    return false;
+  }
   if (claimOf(await mustLive(ctx, component), claim)) return true;
   ctx.warnings.push(`${title} has no claim (storage.enabled: false): its data are not in the backup`);
   return false;

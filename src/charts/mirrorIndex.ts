@@ -18,15 +18,19 @@ export const MIRROR_INDEX = 'mirror.json';
 /** Undefined for a folder of archives without one. @throws ObsError when it cannot be read */
 export async function readIndex(folder: string): Promise<MirrorIndex | undefined> {
   const file = join(folder, MIRROR_INDEX);
-  if (!existsSync(file)) return undefined;
+  return existsSync(file) ? parseIndex(file, await readFile(file, 'utf8')) : undefined;
+}
+
+/** @throws ObsError naming `place` when the text is no index */
+export function parseIndex(place: string, text: string): MirrorIndex {
   try {
-    const index = JSON.parse(await readFile(file, 'utf8')) as MirrorIndex;
-    if (typeof index.charts !== 'object') throw new Error('it has no list of charts');
-    return index;
+    const index = JSON.parse(text) as Partial<MirrorIndex> | null;
+    if (!index?.charts || typeof index.charts !== 'object') throw new Error('it has no list of charts');
+    return index as MirrorIndex;
   } catch (error) {
     throw new ObsError({
       what: 'the mirror’s index cannot be read',
-      object: file,
+      object: place,
       cause: messageOf(error),
       next: 'write the mirror anew: genai-obs mirror --out DIR',
     });

@@ -7,7 +7,7 @@ import { exec } from '../adapters/exec.ts';
 import { lastLines } from '../adapters/kubectl.ts';
 import { assetPath } from '../core/assets.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
-import { readIndex, type MirrorIndex } from './mirrorIndex.ts';
+import { MIRROR_INDEX, type MirrorIndex, parseIndex, readIndex } from './mirrorIndex.ts';
 import { type ChartName, type ChartRef, type Pin, PINS } from './pins.ts';
 
 /** Where charts come from: ours from templates/, upstream's from the cache, a folder or a mirror. */
@@ -63,7 +63,9 @@ function fromFolder(folder: string): Origin {
 function fromUrl(base: string): Origin {
   let index: Promise<MirrorIndex | undefined> | undefined;
   return async (pin) => {
-    index ??= get(`${base}/mirror.json`, true).then((body) => (body ? (JSON.parse(body.toString()) as MirrorIndex) : undefined));
+    const url = `${base}/${MIRROR_INDEX}`;
+    index ??= get(url, true).then((body) => (body ? parseIndex(url, body.toString()) : undefined));
+    index.catch(() => (index = undefined));
     const expected = await index;
     return cached(pin, base, async (dir) => {
       const body = await get(`${base}/charts/${archiveOf(pin)}`, false);

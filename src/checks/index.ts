@@ -1,5 +1,7 @@
 import type { Check } from '../doctor/types.ts';
 import { preflightChecks } from './preflight.ts';
+import { cloudChecks } from './preflight/cloud.ts';
+import { k3sChecks } from './k3s.ts';
 import { collectorChecks } from './collectors.ts';
 import { prometheusChecks } from './prometheus.ts';
 import { lokiChecks } from './loki.ts';
@@ -13,6 +15,8 @@ import { endToEndChecks } from './end-to-end.ts';
 /** Every check of the doctor: add an area here. */
 export const CHECKS: Check[] = [
   ...preflightChecks,
+  ...cloudChecks,
+  ...k3sChecks,
   ...collectorChecks,
   ...prometheusChecks,
   ...lokiChecks,

@@ -6,7 +6,7 @@ export function completion(shell: string, program: Command): number {
   const verbs = program.commands.map((command) => ({
     name: command.name(),
     about: command.description(),
-    words: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
+    words: [...command.registeredArguments.flatMap((argument) => argument.argChoices ?? []), ...command.commands.map((inner) => inner.name())],
     flags: command.options.flatMap((option) => (option.long ? [{ flag: option.long, about: option.description }] : [])),
   }));
   const make = { bash, zsh: bash, fish }[shell as 'bash' | 'zsh' | 'fish'];
@@ -18,7 +18,7 @@ export function completion(shell: string, program: Command): number {
 interface Verb {
   name: string;
   about: string;
-  /** Values of its arguments. */
+  /** Values of its arguments, and commands of its own such as `verify` of `backup`. */
   words: string[];
   flags: { flag: string; about: string }[];
 }

@@ -36,7 +36,7 @@ export async function configure(
   const { ask, askProfile } = await import('../ui/prompts.ts');
   const profile = flags.profile ?? (await askProfile());
   try {
-    const answers = await ask(wires.kube, config, flags);
+    const answers = await ask(wires.kube, resolve(layersOf({ ...flags, profile }, journal)), flags);
     return { config: resolve(layersOf({ ...flags, ...answers, profile }, journal)), asked: true };
   } catch (error) {
     throw error instanceof Error && error.name.endsWith('PromptError') ? error : explainKube(error, wires.kube, 'reading the storage classes');

@@ -9,12 +9,15 @@ import { version } from '../core/root.ts';
 import { refOf } from '../core/types.ts';
 import { type Journal, newJournal, readJournal, writeJournal } from '../engine/journal.ts';
 import { type Lock, takeLock } from '../engine/lock.ts';
+import { CLOUD_TOKEN } from '../components/addons/cloud.ts';
 import { planEvent } from '../engine/events.ts';
 import { buildPlan } from '../engine/plan.ts';
 import { run } from '../engine/run.ts';
+import { answerFrom } from '../engine/secretValues.ts';
 import { type PhaseFlags, excludedSteps } from '../engine/select.ts';
 import type { Step } from '../engine/types.ts';
 import { type ConfigFlags, secondsOf } from '../profile/flags.ts';
+import { checkComplete } from '../profile/complete.ts';
 import { resolve } from '../profile/load.ts';
 import type { Config } from '../profile/schema.ts';
 import { type Drawer, drawer } from '../ui/events.ts';
@@ -29,6 +32,7 @@ export interface InstallOptions extends ConfigFlags, PhaseFlags {
   json?: boolean | undefined;
   saveConfig?: string | undefined;
   printConfig?: boolean | undefined;
+  tokenFile?: string | undefined;
   /** Seconds per workload. */
   timeout: string;
 }
@@ -46,9 +50,11 @@ export async function install(options: InstallOptions): Promise<number> {
   const line = await wire({ context, namespace: options.namespace ?? namespaceOf(options) });
   const journal = await journalOf(line);
   const { config, asked } = await configure({ ...options, namespace: line.namespace }, journal, interactive, line);
-  const wires = withCharts(line, config);
+  const wires = withCharts(line, checkComplete(config));
   const steps = buildPlan(config);
   const excluded = excludedSteps(steps, options);
+  if (options.tokenFile) answerFrom(CLOUD_TOKEN, options.tokenFile);
+  if (interactive) await (await import('../ui/secrets.ts')).askMissing(steps, line.kube);
   if (!options.yes) {
     await showPlan(wires, steps, excluded);
     if (!(await confirmOr('--yes', `Install into namespace ${config.namespace} of context ${wires.context}?`)))
@@ -153,8 +159,8 @@ async function foundBefore(wires: Wires, steps: Step[]): Promise<string[]> {
 /** Where applications send to; a profile without a gateway has no such place. */
 function entry(config: Config): string[] {
   if (!config['opentelemetry-collector'].enabled) return [];
-  const { 'http/protobuf': http } = gatewayEndpoint(config);
-  return [`  send OTLP    ${http} (gRPC: port 4317)`];
+  const { grpc, 'http/protobuf': http } = gatewayEndpoint(config);
+  return [`  send OTLP    ${http} (gRPC: port ${new URL(grpc).port})${http.startsWith('https:') ? ', with a client certificate' : ''}`];
 }
 
 function finish(work: Work, result: { applied: string[]; unchanged: string[] }, ms: number): void {

@@ -9,6 +9,7 @@ import { namespacesIn } from '../engine/run.ts';
 import { type PhaseFlags, excludedSteps } from '../engine/select.ts';
 import type { Step } from '../engine/types.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
+import { checkComplete } from '../profile/complete.ts';
 import { resolve } from '../profile/load.ts';
 import { paintStdout } from '../ui/paint.ts';
 import { imagesOf } from '../mirror/mirror.ts';
@@ -41,7 +42,7 @@ export async function plan(options: PlanOptions): Promise<number> {
   const named = options.profile || options.file ? first.namespace : undefined;
   const wires = await wire({ context: options.context, namespace: options.namespace ?? named });
   const journal = await journalOf(wires);
-  const config = resolve(layersOf({ ...options, namespace: wires.namespace }, journal));
+  const config = checkComplete(resolve(layersOf({ ...options, namespace: wires.namespace }, journal)));
   const steps = buildPlan(config);
   const excluded = excludedSteps(steps, options);
   const { charts, ...rest } = withCharts(wires, config);

@@ -163,10 +163,10 @@ export function placeOf(config: Config, id: ComponentId): Place {
   return { ...CATALOG[id], ...(chart === 'genai-obs' ? {} : UPSTREAM[id]?.[chart]), id, chart, namespace: namespaceOf(config, id) };
 }
 
-/** Names of every claim that a component can have. */
+/** Names of every claim that a component, or SeaweedFS, can have. */
 export function claimNames(): Set<string> {
   const all = Object.values(UPSTREAM).flatMap((charts) => Object.values(charts));
-  return new Set([...Object.values(CATALOG), ...all].flatMap(({ claim }) => (claim ? [claim.name] : [])));
+  return new Set(['seaweedfs-data', ...[...Object.values(CATALOG), ...all].flatMap(({ claim }) => (claim ? [claim.name] : []))]);
 }
 
 /** Service account of a component. Every chart and operator calls it like the Service, Prometheus' of kube-prometheus-stack too. */

@@ -19,7 +19,7 @@ interface Dashboard {
   templating?: { list: Variable[] };
 }
 
-/** Dashboards by file name; that of the Macs only where there are some. Panels whose datasource is switched off are left out, and dashboards that lose all of them. */
+/** Dashboards by file name, those that the profile wants. Panels whose datasource is switched off are left out, and dashboards that lose all of them. */
 export function dashboards(config: Config): Record<string, string> {
   const backends = backendsOf(config);
   const all = ['prometheus', 'loki', 'tempo'];

@@ -26,7 +26,8 @@ export function datasources(config: Config): JsonMap {
   const target = (uid: string): string => (uid === 'tempo' ? (traceStore(config) ?? uid) : uid);
   const kept = listAt(file, 'datasources').flatMap((entry): Json[] => {
     const uid = (entry as { uid: string }).uid;
-    if (!backends.has(uid)) return [];
+    // No panel asks it: it is no backend of dashboards.
+    if (!(uid === 'alertmanager' ? config.alertmanager.enabled : backends.has(uid))) return [];
     let source = entry as JsonMap;
     for (const [key, wanted] of Object.entries(LINKS[uid] ?? {})) {
       const link = at(source, 'jsonData', key);

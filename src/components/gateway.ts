@@ -1,6 +1,7 @@
 import { ObsError } from '../core/errors.ts';
 import type { Config } from '../profile/schema.ts';
 import { placeOf } from './catalog.ts';
+import { openReceivers } from './mtls.ts';
 
 /** Values of OTEL_EXPORTER_OTLP_PROTOCOL that the gateway takes. */
 export const OTLP_PROTOCOLS = ['grpc', 'http/protobuf'] as const;
@@ -21,5 +22,8 @@ export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
   }
   const { service, namespace } = placeOf(config, 'opentelemetry-collector');
   const host = `${service.name}.${namespace}.svc`;
-  return { grpc: `http://${host}:4317`, 'http/protobuf': `http://${host}:4318` };
+  // Plain OTLP, but where only senders with a certificate are let in.
+  const [open] = openReceivers(config);
+  const scheme = open?.receiver === 'otlp' ? 'http' : 'https';
+  return { grpc: `${scheme}://${host}:${open?.grpc}`, 'http/protobuf': `${scheme}://${host}:${open?.http}` };
 }

@@ -1,4 +1,10 @@
+import { stringify } from 'yaml';
+import type { JsonMap } from '../core/types.ts';
+import type { Config } from '../profile/schema.ts';
 import { placeOf } from './catalog.ts';
+import { set } from './edit.ts';
+import { PROXY_PORT, proxyContainer, proxyVolumes } from './gatewayProxy.ts';
+import { ownIngress, upstreamIngress } from './ingress.ts';
 import type { Component } from './types.ts';
 import { OWN_LABEL, checksumAnnotations, imageParts, resourcesOf } from './upstream.ts';
 
@@ -6,10 +12,14 @@ import { OWN_LABEL, checksumAnnotations, imageParts, resourcesOf } from './upstr
 export const grafana: Component = {
   id: 'grafana',
   phase: 'grafana',
-  needs: ['secret/grafana-admin', 'datasources', 'dashboards'],
+  needs: ['secret/grafana-admin', 'datasources', 'dashboards', 'gateway-proxy'],
   rereads: ['datasources'],
-  configure: (base) => base,
-  values: (config) => ({ service: { type: config.grafana.service.type } }),
+  configure: rooted,
+  values: (config) => ({
+    service: { type: config.grafana.service.type },
+    ...ownIngress(config.grafana.ingress),
+    ...(config.grafana.gatewayProxy.enabled ? { extraContainers: [proxyContainer(config)], extraVolumes: proxyVolumes(), targetPort: 'gateway-proxy' } : {}),
+  }),
   upstream: {
     // Datasources and dashboards are mounted: no sidecar that asks the API server for every ConfigMap of the cluster (upstream.md A.8).
     grafana: (input) => ({
@@ -24,7 +34,9 @@ export const grafana: Component = {
       deploymentStrategy: { type: 'Recreate' },
       persistence: { enabled: input.claim !== '', ...(input.claim ? { existingClaim: input.claim } : {}) },
       initChownData: { enabled: false },
-      service: { type: input.config.grafana.service.type, port: placeOf(input.config, 'grafana').service.port },
+      service: { type: input.config.grafana.service.type, port: placeOf(input.config, 'grafana').service.port, ...proxied(input.config).service },
+      ...upstreamIngress(input.config.grafana.ingress),
+      ...proxied(input.config).pod,
       extraConfigmapMounts: [
         { name: 'datasources', configMap: 'grafana-datasources', mountPath: '/etc/grafana/provisioning/datasources', readOnly: true },
         { name: 'dashboards-provider', configMap: 'grafana-dashboards-provider', mountPath: '/etc/grafana/provisioning/dashboards', readOnly: true },
@@ -36,3 +48,17 @@ export const grafana: Component = {
     }),
   },
 };
+
+/** Links in mails and redirects must name the address that people use. */
+function rooted(base: JsonMap, config: Config): JsonMap {
+  const { host, tlsSecret } = config.grafana.ingress;
+  return host ? set(base, ['server', 'root_url'], `${tlsSecret ? 'https' : 'http'}://${host}/`) : base;
+}
+
+/** The chart's Service and probes follow one port: that of nginx, which leads to Grafana's. */
+function proxied(config: Config): { service: JsonMap; pod: JsonMap } {
+  if (!config.grafana.gatewayProxy.enabled) return { service: {}, pod: {} };
+  // nginx's own port would have the Service's name for it a second time.
+  const { ports: _, ...container } = proxyContainer(config);
+  return { service: { targetPort: PROXY_PORT }, pod: { extraContainers: stringify([container]), extraContainerVolumes: proxyVolumes() } };
+}

@@ -1,14 +1,22 @@
 import { stringify } from 'yaml';
-import { set } from './edit.ts';
+import type { Json, JsonMap } from '../core/types.ts';
+import type { Config } from '../profile/schema.ts';
+import { listAt, mapAt, set } from './edit.ts';
+import { objectStore, storeEnv } from './s3.ts';
+import { LOKI_RULES, LOKI_RULES_PATH } from './teams.ts';
 import type { Component } from './types.ts';
 import { OWN_LABEL, checksumAnnotations, dataVolume, imageParts, resourcesOf } from './upstream.ts';
 
-/** Logs, monolithic on a claim (000-COMP-05). */
+/** Logs, monolithic on a claim or on object storage (000-COMP-05). */
 export const loki: Component = {
   id: 'loki',
   phase: 'backends',
-  needs: [],
-  configure: (base, config) => set(base, ['limits_config', 'retention_period'], config.loki.retention),
+  needs: ['loki-rules', 'secret/s3-credentials', 'release/seaweedfs'],
+  configure: (base, config) => withRules(onObjectStore(set(base, ['limits_config', 'retention_period'], config.loki.retention), config), config),
+  values: (config) => ({
+    ...(objectStore(config) ? { extraEnv: storeEnv(config) } : {}),
+    ...(config.teams.length ? { rulesConfigMap: LOKI_RULES } : {}),
+  }),
   upstream: {
     // One process with our own configuration, no gateway, no caches of gigabytes (upstream.md A.9).
     loki: (input) => ({
@@ -28,8 +36,12 @@ export const loki: Component = {
         podLabels: OWN_LABEL,
         podAnnotations: checksumAnnotations(input),
         persistence: { enabled: false },
-        extraVolumes: [dataVolume(input)],
-        extraVolumeMounts: [{ name: 'data', mountPath: input.place.claim?.mountPath ?? '/loki' }],
+        extraEnv: storeEnv(input.config),
+        extraVolumes: [dataVolume(input), ...rulesOf(input.config, { name: 'rules', configMap: { name: LOKI_RULES } })],
+        extraVolumeMounts: [
+          { name: 'data', mountPath: input.place.claim?.mountPath ?? '/loki' },
+          ...rulesOf(input.config, { name: 'rules', mountPath: LOKI_RULES_PATH, readOnly: true }),
+        ],
         resources: resourcesOf(input),
       },
       read: { replicas: 0 },
@@ -44,3 +56,33 @@ export const loki: Component = {
     }),
   },
 };
+
+const rulesOf = (config: Config, part: JsonMap): JsonMap[] => (config.teams.length ? [part] : []);
+
+/** Chunks, index and delete requests in one bucket; the claim keeps the write-ahead log and caches (upstream.md A.9, B.1 7). */
+function onObjectStore(base: JsonMap, config: Config): JsonMap {
+  const store = objectStore(config);
+  if (!store) return base;
+  const { endpoint, region, buckets, forcePathStyle, insecure } = store;
+  const s3 = {
+    endpoint,
+    region,
+    bucketnames: buckets.loki,
+    access_key_id: '${S3_ACCESS_KEY}',
+    secret_access_key: '${S3_SECRET_KEY}',
+    s3forcepathstyle: forcePathStyle,
+    insecure,
+  };
+  const periods = listAt(base, 'schema_config', 'configs').map((period): Json => ({ ...(period as JsonMap), object_store: 's3' }));
+  const stored = set(set(base, ['common', 'storage'], { s3 }), ['schema_config', 'configs'], periods);
+  return set(stored, ['compactor', 'delete_request_store'], 's3');
+}
+
+/** Alert rules on logs, from a ConfigMap (row 001-CF-02). */
+function withRules(base: JsonMap, config: Config): JsonMap {
+  if (config.teams.length === 0) return base;
+  const alerts = config.alertmanager.enabled ? mapAt(base, 'ruler') : {};
+  // One tenant, called `fake` where nobody has to say who he is: its folder is the mount.
+  const storage = { type: 'local', local: { directory: LOKI_RULES_PATH.replace(/\/fake$/, '') } };
+  return set(base, ['ruler'], { ...alerts, storage, rule_path: '/loki/rules-scratch', enable_api: true, ring: { kvstore: { store: 'inmemory' } } });
+}

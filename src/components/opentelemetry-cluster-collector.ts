@@ -1,4 +1,5 @@
 import { collectorEnv, onlyStored } from './collector.ts';
+import { protectedExit, protectedValues, secretVolumes } from './mtls.ts';
 import { collectorResources } from './operator.ts';
 import type { Component } from './types.ts';
 
@@ -6,13 +7,14 @@ import type { Component } from './types.ts';
 export const clusterCollector: Component = {
   id: 'opentelemetry-cluster-collector',
   phase: 'collectors',
-  needs: [],
-  configure: onlyStored,
-  values: (config) => collectorEnv(config),
+  needs: ['certificates'],
+  configure: (base, config) => protectedExit(onlyStored(base, config), config),
+  values: (config) => ({ ...protectedValues(config, 'opentelemetry-cluster-collector'), ...collectorEnv(config) }),
   resources: (input) =>
     collectorResources(input, {
       mode: 'deployment',
       replicas: 1,
       securityContext: { runAsNonRoot: true, runAsUser: 10001, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      ...secretVolumes(input.config, 'opentelemetry-cluster-collector'),
     }),
 };

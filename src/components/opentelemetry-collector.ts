@@ -1,10 +1,14 @@
-import { namespaceOf } from '../profile/schema.ts';
+import type { JsonMap } from '../core/types.ts';
+import { type Config, namespaceOf } from '../profile/schema.ts';
 import { jaegerHost, traceStore } from './addons/jaeger.ts';
+import { podLabelsOf } from './catalog.ts';
 import { collectorEnv, renamedExporter, withoutExporter } from './collector.ts';
 import { mapAt } from './edit.ts';
 import { platformEnv, withPlatforms } from './gateway/exporters.ts';
 import { withGenops } from './gateway/genops.ts';
 import { PEER_PORT, sampled } from './gateway/sampling.ts';
+import { ownIngress } from './ingress.ts';
+import { ingestService, protectedEntry, protectedValues, secretVolumes } from './mtls.ts';
 import { collectorResources } from './operator.ts';
 import type { Component } from './types.ts';
 
@@ -12,35 +16,30 @@ import type { Component } from './types.ts';
 export const gatewayCollector: Component = {
   id: 'opentelemetry-collector',
   phase: 'collectors',
-  needs: [],
-  configure(base, config) {
-    let out = withGenops(sampled(withPlatforms(base, config), config), config);
-    if (!config.prometheus.enabled) out = withoutExporter(out, 'otlp_http/prometheus');
-    if (!config.loki.enabled) out = withoutExporter(out, 'otlp_http/loki');
-    const store = traceStore(config);
-    const endpoint = `${jaegerHost(config, namespaceOf(config, 'opentelemetry-collector'))}:4317`;
-    if (store === 'jaeger') return renamedExporter(out, 'otlp_grpc/tempo', 'otlp_grpc/jaeger', { endpoint });
-    if (store) return out;
-    out = withoutExporter(out, 'otlp_grpc/tempo');
-    // Nobody wants traces: then nobody needs to meet to decide on them.
-    return 'traces' in mapAt(out, 'service', 'pipelines') ? out : withoutExporter(out, 'loadbalancing');
-  },
+  needs: ['certificates'],
+  configure: (base, config) => protectedEntry(stored(base, config), config),
   values(config) {
+    const { replicaCount, autoscaling, spread, ingress } = config['opentelemetry-collector'];
     const env = platformEnv(config);
     return {
-      replicas: config['opentelemetry-collector'].replicaCount,
+      replicas: replicaCount,
+      ...protectedValues(config, 'opentelemetry-collector'),
       ...collectorEnv(config),
       ...(env.length ? { extraEnv: env } : {}),
-      // Whole traces wait in memory for their decision.
-      ...(config.genai.sampling.mode === 'tail' ? { peerPort: PEER_PORT, resources: TAIL_RESOURCES } : {}),
+      ...(config.genai.sampling.mode === 'tail' ? { peerPort: PEER_PORT } : {}),
+      ...tailResources(config),
+      ...(autoscaling.enabled ? { autoscaling } : {}),
+      ...(spread === 'DoNotSchedule' ? { spread } : {}),
+      ...ownIngress(ingress),
     };
   },
-  resources: (input) =>
-    collectorResources(
+  resources: (input) => [
+    ...collectorResources(
       input,
       {
         mode: 'deployment',
         replicas: input.config['opentelemetry-collector'].replicaCount,
+        ...autoscaler(input.config),
         securityContext: {
           runAsNonRoot: true,
           runAsUser: 10001,
@@ -50,10 +49,36 @@ export const gatewayCollector: Component = {
         },
         // Longer than the flush interval of the span metrics.
         terminationGracePeriodSeconds: 20,
-        ...(input.config.genai.sampling.mode === 'tail' ? { resources: TAIL_RESOURCES } : {}),
+        ...tailResources(input.config),
+        ...secretVolumes(input.config, 'opentelemetry-collector'),
       },
       platformEnv(input.config),
     ),
+    ...ingestService(input.config, podLabelsOf(input.place)),
+  ],
 };
 
-const TAIL_RESOURCES = { requests: { cpu: '50m', memory: '192Mi' }, limits: { cpu: '1', memory: '512Mi' } };
+/** With the exporters of the stores that there are, and nothing that leads nowhere. */
+function stored(base: JsonMap, config: Config): JsonMap {
+  let out = withGenops(sampled(withPlatforms(base, config), config), config);
+  if (!config.prometheus.enabled) out = withoutExporter(out, 'otlp_http/prometheus');
+  if (!config.loki.enabled) out = withoutExporter(out, 'otlp_http/loki');
+  const store = traceStore(config);
+  const endpoint = `${jaegerHost(config, namespaceOf(config, 'opentelemetry-collector'))}:4317`;
+  if (store === 'jaeger') return renamedExporter(out, 'otlp_grpc/tempo', 'otlp_grpc/jaeger', { endpoint });
+  if (store) return out;
+  out = withoutExporter(out, 'otlp_grpc/tempo');
+  // Nobody wants traces: then nobody needs to meet to decide on them.
+  return 'traces' in mapAt(out, 'service', 'pipelines') ? out : withoutExporter(out, 'loadbalancing');
+}
+
+/** Whole traces wait in memory for their decision; every size of templates/sizes.yaml has room for them. */
+function tailResources({ genai, size }: Config): JsonMap {
+  if (genai.sampling.mode !== 'tail' || size) return {};
+  return { resources: { requests: { cpu: '50m', memory: '192Mi' }, limits: { cpu: '1', memory: '512Mi' } } };
+}
+
+function autoscaler(config: Config): JsonMap {
+  const { enabled, minReplicas, maxReplicas, cpuPercent, memoryPercent } = config['opentelemetry-collector'].autoscaling;
+  return enabled ? { autoscaler: { minReplicas, maxReplicas, targetCPUUtilization: cpuPercent, targetMemoryUtilization: memoryPercent } } : {};
+}

@@ -1,4 +1,5 @@
 import { collectorEnv, onlyStored } from './collector.ts';
+import { protectedExit, protectedValues, secretVolumes } from './mtls.ts';
 import { collectorResources, excludingOwnLogs } from './operator.ts';
 import type { Component } from './types.ts';
 
@@ -6,11 +7,12 @@ import type { Component } from './types.ts';
 export const nodeCollector: Component = {
   id: 'opentelemetry-node-collector',
   phase: 'collectors',
-  needs: [],
-  configure: onlyStored,
-  values: (config) => collectorEnv(config),
-  resources: (input) =>
-    collectorResources(
+  needs: ['certificates'],
+  configure: (base, config) => protectedExit(onlyStored(base, config), config),
+  values: (config) => ({ ...protectedValues(config, 'opentelemetry-node-collector'), ...collectorEnv(config) }),
+  resources: (input) => {
+    const secrets = secretVolumes(input.config, 'opentelemetry-node-collector');
+    return collectorResources(
       { ...input, configuration: excludingOwnLogs(input.configuration) },
       {
         mode: 'daemonset',
@@ -22,12 +24,15 @@ export const nodeCollector: Component = {
           { name: 'checkpoints', emptyDir: {} },
           { name: 'logs', hostPath: { path: '/var/log/pods' } },
           { name: 'host', hostPath: { path: '/' } },
+          ...(secrets.volumes ?? []),
         ],
         volumeMounts: [
           { name: 'checkpoints', mountPath: '/var/lib/otelcol' },
           { name: 'logs', mountPath: '/var/log/pods', readOnly: true },
           { name: 'host', mountPath: '/hostfs', mountPropagation: 'HostToContainer', readOnly: true },
+          ...(secrets.volumeMounts ?? []),
         ],
       },
-    ),
+    );
+  },
 };

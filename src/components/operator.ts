@@ -1,10 +1,10 @@
 import { parse } from 'yaml';
-import { readAsset, yamlAsset } from '../core/assets.ts';
+import { readAsset } from '../core/assets.ts';
 import { ownLabels } from '../core/labels.ts';
 import type { Json, JsonMap, KubeObject } from '../core/types.ts';
-import { mapAt, set } from './edit.ts';
-import { PEER_PORT } from './gateway/sampling.ts';
+import { at, mapAt, set } from './edit.ts';
 import type { Input } from './types.ts';
+import { resourcesOf } from './upstream.ts';
 
 /**
  * A collector as a resource of the OpenTelemetry operator, with the rights and the network policy that it needs.
@@ -13,7 +13,8 @@ import type { Input } from './types.ts';
 export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[] = []): KubeObject[] {
   const { place, config } = input;
   const resource = place.workload.name.replace(/-collector$/, '');
-  const meta = (name: string): KubeObject['metadata'] => ({ name, namespace: place.namespace, labels: ownLabels(place.id) });
+  // The operator copies these to everything that it makes: seed 004 knows the pods by this name.
+  const meta = (name: string): KubeObject['metadata'] => ({ name, namespace: place.namespace, labels: ownLabels(place.workload.name) });
   const role = `${config.namespace}-${place.id}`;
   const clusterMeta = { name: role, labels: ownLabels(place.id) };
   const rules = parse(readAsset('templates', place.id, 'rbac.yaml')) as Json;
@@ -30,7 +31,7 @@ export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[]
       // The operator asks for a scrape of its own: the job otel-collector has them all, and a second one counts double.
       podAnnotations: { 'prometheus.io/scrape': 'false' },
       env: [...environment(config.global), ...extraEnv],
-      resources: yamlAsset<{ resources: JsonMap }>('templates', place.id, 'values.yaml').resources,
+      resources: resourcesOf(input),
       // Beside the ports that the operator finds in the configuration: what the doctor and Prometheus ask.
       ports: [
         { name: 'metrics', port: 8888, targetPort: 8888, protocol: 'TCP' },
@@ -58,8 +59,7 @@ export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[]
 
 /** In: OTLP where it is received, metrics and health. Out: everything, its targets are many. */
 function networkPolicy({ place, configuration }: Input, metadata: KubeObject['metadata']): KubeObject {
-  const received = mapAt(configuration, 'receivers');
-  const otlp = [...('otlp' in received ? [4317, 4318] : []), ...('otlp/sampling' in received ? [PEER_PORT] : [])];
+  const otlp = Object.entries(mapAt(configuration, 'receivers')).flatMap(([name, receiver]) => (/^otlp(\/|$)/.test(name) ? portsOf(receiver) : []));
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
@@ -70,6 +70,12 @@ function networkPolicy({ place, configuration }: Input, metadata: KubeObject['me
       ingress: [{ ports: [...otlp, 8888, 13133].map((port) => ({ port, protocol: 'TCP' })) }],
     },
   };
+}
+
+/** On which an OTLP receiver listens for others. */
+function portsOf(receiver: Json): number[] {
+  const endpoints = Object.values(mapAt(receiver, 'protocols')).map((protocol) => at(protocol, 'endpoint') as string);
+  return endpoints.filter((endpoint) => !endpoint.startsWith('127.')).map((endpoint) => Number(endpoint.split(':').at(-1)));
 }
 
 function environment({ clusterName, environment: name }: Input['config']['global']): Json[] {

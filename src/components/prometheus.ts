@@ -2,6 +2,7 @@ import type { Json, JsonMap } from '../core/types.ts';
 import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
 import { imageOf, placeOf } from './catalog.ts';
 import { camel, listAt, mapAt, set } from './edit.ts';
+import { ownIngress, upstreamIngress } from './ingress.ts';
 import type { Component } from './types.ts';
 import { OWN_LABEL, checksumAnnotations, imageOneHost, imageParts, operatorStorage, resourcesOf } from './upstream.ts';
 
@@ -14,6 +15,9 @@ const JOBS: Record<string, ComponentId> = {
   'kube-state-metrics': 'kube-state-metrics',
 };
 
+/** Needs rights on nodes, and brings many series: only where memory is held against quotas. */
+const CADVISOR = 'kubernetes-cadvisor';
+
 /** Metric storage and rule evaluation (000-COMP-02). */
 export const prometheus: Component = {
   id: 'prometheus',
@@ -22,7 +26,9 @@ export const prometheus: Component = {
   rereads: ['rules'],
   configure(base, config) {
     const jobs = listAt(base, 'scrape_configs').filter((job) => {
-      const owner = JOBS[(job as { job_name: string }).job_name];
+      const name = (job as { job_name: string }).job_name;
+      if (name === CADVISOR) return config.prometheus.cadvisor;
+      const owner = JOBS[name];
       return !owner || isEnabled(config, owner);
     });
     const labels = { cluster: config.global.clusterName, environment: config.global.environment };
@@ -37,7 +43,11 @@ export const prometheus: Component = {
     );
     return config.alertmanager.enabled ? out : set(out, ['alerting'], undefined);
   },
-  values: (config) => ({ retention: config.prometheus.server.retention }),
+  values: (config) => ({
+    retention: config.prometheus.server.retention,
+    ...(config.prometheus.cadvisor ? { cadvisor: true } : {}),
+    ...ownIngress(config.prometheus.ingress),
+  }),
   // The operator writes the configuration; jobs and rules are objects of their own (monitoring.ts).
   stack: (input) => {
     const { global, otlp } = input.configuration as { global: Record<string, string>; otlp: JsonMap };
@@ -95,6 +105,7 @@ export const prometheus: Component = {
         otlp: mapAt(input.configuration, 'otlp'),
         alertmanagers: listAt(input.configuration, 'alerting', 'alertmanagers'),
         service: { servicePort: input.place.service.port },
+        ...upstreamIngress(input.config.prometheus.ingress),
         // The database's lock: two pods must never hold it at once.
         strategy: { type: 'Recreate' },
         persistentVolume: { enabled: input.claim !== '', ...(input.claim ? { existingClaim: input.claim } : {}) },

@@ -4,6 +4,7 @@ import { type Config, namespacesOf } from '../profile/schema.ts';
 import { placeOf } from './catalog.ts';
 import { type ListPrice, type Rule, type RuleGroup, budgetRules, priceRules, teamBudgets } from './rules.ts';
 import { shipped } from './shipped.ts';
+import { teamRules } from './teams.ts';
 
 /** `absent(up{job="otel-collector"})` would fire for ever where no collector is wanted. */
 function missesCollectors(rule: Rule, config: Config): boolean {
@@ -34,6 +35,7 @@ export function ruleFiles(config: Config): Record<string, string> {
     priceRules(list.prices, config.genai.cost.prices),
     ...budgetRules(config.genai.cost.budgetLimit),
     ...(enabled ? teamBudgets(config.genai.cost.budgetLimit, budgets) : []),
+    ...teamRules(config),
   ];
   return Object.fromEntries([...fixed, ['prices-and-budget.yaml', stringify({ groups: made })]]);
 }

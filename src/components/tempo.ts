@@ -1,17 +1,21 @@
 import { stringify } from 'yaml';
-import { set } from './edit.ts';
+import type { JsonMap } from '../core/types.ts';
+import type { Config } from '../profile/schema.ts';
+import { at, set } from './edit.ts';
+import { objectStore, storeEnv } from './s3.ts';
 import type { Component } from './types.ts';
 import { OWN_LABEL, checksumAnnotations, dataVolume, imageParts, resourcesOf } from './upstream.ts';
 
-/** Traces, monolithic on a claim (000-COMP-04); its generator draws the service map. */
+/** Traces, monolithic on a claim or on object storage (000-COMP-04, 000-INST-10); its generator draws the service map. */
 export const tempo: Component = {
   id: 'tempo',
   phase: 'backends',
-  needs: [],
+  needs: ['secret/s3-credentials', 'release/seaweedfs'],
   configure(base, config) {
-    const kept = set(base, ['compactor', 'compaction', 'block_retention'], goHours(config.tempo.retention));
+    const kept = set(onObjectStore(base, config), ['compactor', 'compaction', 'block_retention'], goHours(config.tempo.retention));
     return config.prometheus.enabled ? kept : set(set(kept, ['metrics_generator'], undefined), ['overrides'], undefined);
   },
+  values: (config) => (objectStore(config) ? { extraEnv: storeEnv(config) } : {}),
   upstream: {
     // Values nest under `tempo:`; without persistence the chart mounts nothing at /var/tempo (upstream.md A.10).
     tempo: (input) => ({
@@ -25,12 +29,31 @@ export const tempo: Component = {
       tempo: {
         ...imageParts(input.image),
         metricsGenerator: { enabled: input.config.prometheus.enabled },
+        extraArgs: { 'config.expand-env': 'true' },
+        extraEnv: storeEnv(input.config),
         extraVolumeMounts: [{ name: 'data', mountPath: input.place.claim?.mountPath ?? '/var/tempo' }],
         resources: resourcesOf(input),
       },
     }),
   },
 };
+
+/** Blocks in a bucket; the claim keeps the write-ahead log (upstream.md A.10, B.1 6). */
+function onObjectStore(base: JsonMap, config: Config): JsonMap {
+  const store = objectStore(config);
+  if (!store) return base;
+  const { endpoint, region, buckets, forcePathStyle, insecure } = store;
+  const s3 = {
+    bucket: buckets.tempo,
+    endpoint,
+    region,
+    access_key: '${S3_ACCESS_KEY}',
+    secret_key: '${S3_SECRET_KEY}',
+    forcepathstyle: forcePathStyle,
+    insecure,
+  };
+  return set(base, ['storage', 'trace'], { backend: 's3', wal: at(base, 'storage', 'trace', 'wal') ?? {}, s3 });
+}
 
 /** Tempo parses Go durations, which know no days: 15d becomes 360h. */
 export function goHours(duration: string): string {

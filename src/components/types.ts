@@ -69,6 +69,19 @@ export interface Component {
   resources?: (input: Input) => KubeObject[];
 }
 
+/** Taken from this machine when the step is applied, never before: the plan and the journal hold its name only. */
+export type FromMachine = { fromEnv: string } | { fromFile: string };
+
+/** A fixed text, random (null), or given by somebody. */
+export type SecretValue = string | null | FromMachine;
+
+/** One value of a Secret. */
+export interface SecretNeed {
+  name: string;
+  key: string;
+  value: SecretValue;
+}
+
 /** What tells that somebody else provides the same for the whole cluster. */
 export interface Provided {
   ref: ObjectRef;
@@ -93,12 +106,16 @@ export interface Addon {
   workloads: (config: Config) => { kind: 'StatefulSet' | 'Deployment' | 'DaemonSet'; name: string }[];
   /** Steps that must be done before. */
   needs?: (config: Config) => string[];
+  /** Secrets in its namespace that it reads. */
+  secrets?: (config: Config) => SecretNeed[];
   /** Values with which the chart renders its CustomResourceDefinitions; they are applied by a step of their own. */
   crds?: JsonMap;
   /** Objects of which a server dry-run passes once its webhook serves. */
   webhook?: (config: Config) => KubeObject[];
   /** Definitions that this webhook converts between versions. */
   conversion?: Conversion;
+  /** Objects besides the chart's: they are made also where somebody else provides the rest. */
+  objects?: (config: Config) => KubeObject[];
   /** What tells that the cluster has it already. */
   provided?: Provided;
 }

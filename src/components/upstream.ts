@@ -1,6 +1,7 @@
 import { yamlAsset } from '../core/assets.ts';
 import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import type { JsonMap } from '../core/types.ts';
+import { sizedResources } from './sizes.ts';
 import type { Input } from './types.ts';
 
 /** On the objects of upstream charts: by this in its values a release is known as ours. */
@@ -19,9 +20,9 @@ export function imageOneHost(image: string): { repository: string; tag: string }
   return { repository: `${registry}/${repository}`, tag };
 }
 
-/** The same requests and limits as our own chart asks for. */
-export function resourcesOf({ place }: Input): JsonMap {
-  return yamlAsset<{ resources: JsonMap }>('templates', place.id, 'values.yaml').resources;
+/** Requests and limits of the profile's size, else those that our own chart asks for. */
+export function resourcesOf({ config, place }: Input): JsonMap {
+  return sizedResources(config.size, place.id) ?? yamlAsset<{ resources: JsonMap }>('templates', place.id, 'values.yaml').resources;
 }
 
 /** A changed ConfigMap rolls the pods. */

@@ -1,4 +1,5 @@
 import { placeOf, podLabelsOf } from '../components/catalog.ts';
+import { collectorPort, openReceivers } from '../components/mtls.ts';
 import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
 import type { Flow, Peer } from './netpol.ts';
 
@@ -28,6 +29,15 @@ const WAYS: [from: From, to: ComponentId, number: number, name: string][] = [
   ['prometheus', 'opentelemetry-node-collector', 8888, 'metrics'],
   ['prometheus', 'opentelemetry-cluster-collector', 8888, 'metrics'],
 ];
+
+const GATEWAY = 'opentelemetry-collector';
+
+/** OTLP's port as the profile protects it. */
+function entryOf(config: Config, from: From, number: number): number {
+  if (from !== 'applications') return number === 4317 ? collectorPort(config) : number;
+  const [first] = openReceivers(config);
+  return (number === 4317 ? first?.grpc : first?.http) ?? number;
+}
 
 const nameLabel = (namespace: string): Labels => ({ 'kubernetes.io/metadata.name': namespace });
 
@@ -61,7 +71,7 @@ export function flowsOf(
   const ways = WAYS.filter(([from, to]) => on(from) && on(to)).map(([from, to, number, name]): Flow => ({
     from: peer(from),
     to: peer(to),
-    port: { number, name },
+    port: { number: to === GATEWAY ? entryOf(config, from, number) : number, name },
   }));
   // Everything is found by name: without DNS nothing else helps.
   const asking = [...new Set(WAYS.map(([from]) => from))].filter((id) => id !== 'applications' && on(id));

@@ -35,13 +35,14 @@ export type Facts = Record<string, Fact>;
  * | `time:clock` | `{skewMs: {[node or "api-server"]: number}, withinMs: {[same]: number}, how: {[same]: string}}` against this machine; `withinMs`: how exact |
  * | `time:now` | `{iso: string}` when the facts were taken: what ages are counted from |
  * | `baseline:KEY` | the value of the fact KEY in the file given with --baseline; null without one |
+ * | `cloud:metrics`, `cloud:logs`, `cloud:traces` | `{url, status, text}` of an empty write to Grafana Cloud from this machine; `{url, missing}`: the variable that nobody has given |
  * | `probe:result` | result of the end-to-end probe (src/doctor/probe.ts); only with --probe |
  */
 export type FactKey = string;
 
 /** `unknown` means "could not look" and is never ok; `skip` means "does not apply", with the reason; `blocked` is the consequence of another finding. */
 export type Status = 'ok' | 'warn' | 'fail' | 'unknown' | 'skip' | 'blocked';
-export type Area = 'PRE' | 'COL' | 'PROM' | 'LOKI' | 'TEMPO' | 'GRAF' | 'ALRT' | 'SEC' | 'MNT' | 'E2E';
+export type Area = 'PRE' | 'CLD' | 'K3S' | 'COL' | 'PROM' | 'LOKI' | 'TEMPO' | 'GRAF' | 'ALRT' | 'SEC' | 'MNT' | 'E2E';
 
 export interface Finding {
   id: string;

@@ -11,6 +11,8 @@ import { sleep } from '../core/sleep.ts';
 import { refOf } from '../core/types.ts';
 import { isOurs } from './foreign.ts';
 import { recordOf } from './observe.ts';
+import { isGiven, notGiven, valueOf } from './secretValues.ts';
+import type { FromMachine } from '../components/types.ts';
 import type { ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, Workload } from './types.ts';
 import { readiness, retryPods } from './workload.ts';
 
@@ -33,8 +35,24 @@ export async function applyObjects(step: ObjectsStep, hands: Hands, report: Repo
   const namespace = step.objects.find((object) => object.kind === 'Namespace');
   // A namespace that was there before stays as its owner made it.
   if (namespace && (await hands.kube.read(refOf(namespace)))) return;
+  const workloads = step.workloads ?? [];
+  const generations = await Promise.all(workloads.map((workload) => generationOf(workload, hands)));
   await hands.kubectl.apply(step.objects);
-  for (const workload of step.workloads ?? []) await waitReady(workload, hands, report);
+  for (const [i, workload] of workloads.entries()) {
+    // The operator makes of it what it makes of it a moment later: the old pods' being ready says nothing.
+    for (let waited = 0; waited < RECONCILED && generations[i] !== undefined && generations[i] === (await generationOf(workload, hands)); waited += 200)
+      await sleep(200);
+    await waitReady(workload, hands, report);
+  }
+}
+
+/** Milliseconds in which an operator sees a change; one that changes nothing for the pods leaves the workload as it is. */
+const RECONCILED = 3_000;
+
+/** Undefined: there is no such workload yet. */
+async function generationOf(workload: Workload, hands: Hands): Promise<number | undefined> {
+  const live = await hands.kube.read({ apiVersion: 'apps/v1', ...workload });
+  return (live?.metadata as { generation?: number } | undefined)?.generation;
 }
 
 /** Creates the Secret, or adds missing keys; a value that is there is never replaced. */
@@ -43,7 +61,8 @@ export async function applySecret(step: SecretStep, hands: Hands): Promise<void>
   const data = { ...((live?.['data'] ?? {}) as Record<string, string>) };
   for (const [key, fixed] of Object.entries(step.keys)) {
     if (data[key]) continue;
-    const value = fixed ?? randomBytes(18).toString('base64url');
+    const value = isGiven(fixed) ? valueOf(fixed) : (fixed ?? randomBytes(18).toString('base64url'));
+    if (value === undefined) throw notGiven({ step, key, source: fixed as FromMachine });
     if (fixed === null) registerSecret(value);
     data[key] = Buffer.from(value).toString('base64');
   }

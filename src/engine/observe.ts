@@ -9,7 +9,9 @@ import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
 import { refOf, refText } from '../core/types.ts';
 import { compareCrds } from './crds.ts';
+import { observeStale } from './stale.ts';
 import { differingAuthorities } from './conversion.ts';
+import { providedBy } from './foreign.ts';
 import type { ObjectChange, Observation, ObjectsStep, ReleaseStep, RemovalStep, SecretStep, Step, WebhookStep, Workload } from './types.ts';
 import { readiness } from './workload.ts';
 
@@ -38,6 +40,8 @@ export function inputsOf(step: Step): string {
       return hashOf(step.objects);
     case 'removal':
       return hashOf([step.release, step.objects]);
+    case 'stale':
+      return hashOf(step.wanted);
     case 'gate':
       return step.gate;
   }
@@ -60,6 +64,8 @@ export async function observe(step: Step, eyes: Eyes, options: { diff?: boolean 
       return observeRelease(step, eyes, options.diff ?? false);
     case 'removal':
       return observeRemoval(step, eyes);
+    case 'stale':
+      return observeStale(step, eyes);
   }
 }
 
@@ -106,17 +112,9 @@ export async function recordOf(step: { release: string; namespace: string }, eye
   return releases.get(`${step.namespace}/${step.release}`);
 }
 
-/** Somebody else's object that does the same for the whole cluster. */
-async function providedBy(step: ReleaseStep, eyes: Eyes): Promise<KubeObject | undefined> {
-  const live = step.provided && (await eyes.kube.read(step.provided.ref));
-  const annotations = live?.metadata.annotations ?? {};
-  const ours = annotations['meta.helm.sh/release-name'] === step.release && annotations['meta.helm.sh/release-namespace'] === step.namespace;
-  return live && !ours && live.metadata.labels?.[PART_OF_LABEL] !== PART_OF ? live : undefined;
-}
-
 async function observeRelease(step: ReleaseStep, eyes: Eyes, diff: boolean): Promise<Observation> {
   const stored = await recordOf(step, eyes);
-  const other = stored ? undefined : await providedBy(step, eyes);
+  const other = stored ? undefined : await providedBy(step, eyes.kube);
   if (other) return { state: 'done', changes: [], detail: `already in the cluster: ${refText(refOf(other))}` };
   if (!stored || stored.status === 'uninstalled') return { state: 'absent', changes: diff ? await renderedChanges(step, eyes) : [] };
   if (stored.status.startsWith('pending-') || stored.status === 'uninstalling') {

@@ -3,18 +3,25 @@ import { readAsset } from '../core/assets.ts';
 import { hashOf } from '../core/compare.ts';
 import { HOME_ANNOTATION, MANAGED_BY_LABEL, PART_OF, PART_OF_LABEL, ownLabels } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
+import { SEAWEEDFS_CLAIM, SEAWEEDFS_IDENTITIES, identities } from '../components/addons/seaweedfs.ts';
 import { placeOf } from '../components/catalog.ts';
 import { dashboards } from '../components/dashboards.ts';
 import { datasources } from '../components/datasources.ts';
+import { PROXY_CONFIG, proxyConfig } from '../components/gatewayProxy.ts';
 import { COMPONENTS } from '../components/index.ts';
 import { monitoringObjects } from '../components/monitoring.ts';
 import { ruleFiles } from '../components/rulefiles.ts';
+import { ACCESS_KEY, SECRET_KEY, objectStore } from '../components/s3.ts';
+import { LOKI_RULES, lokiRules } from '../components/teams.ts';
 import type { Component } from '../components/types.ts';
-import { type ComponentId, type Config, isEnabled, namespaceOf, namespacesOf } from '../profile/schema.ts';
+import { type AddonId, type ComponentId, type Config, isEnabled, namespaceOf, namespacesOf } from '../profile/schema.ts';
 import { addonSteps } from './planAddons.ts';
+import { monitorSteps } from './planMonitors.ts';
+import { protectionSteps } from './planProtection.ts';
+import { givenSecretSteps } from './planSecrets.ts';
 import { MOUNTED_BY, componentStep, removalStep } from './planComponents.ts';
 import { namespaceStepId } from './stepIds.ts';
-import type { ObjectsStep, Step } from './types.ts';
+import type { ObjectsStep, StaleStep, Step } from './types.ts';
 
 /** Steps of an installation, pure: configuration and templates in, data out. */
 export function buildPlan(config: Config): Step[] {
@@ -24,12 +31,16 @@ export function buildPlan(config: Config): Step[] {
     { kind: 'gate', gate: 'preflight', id: 'preflight', phase: 'preflight', title: 'Preflight checks', needs: [] },
     ...objects,
     ...secretSteps(config),
+    ...givenSecretSteps(config),
     ...addonSteps(config),
+    ...protectionSteps(config),
   ];
   const checksums = checksumsOf(objects);
   const present = new Set(steps.map((step) => step.id));
   for (const component of enabled) steps.push(...componentStep(config, component, checksums, present));
+  steps.push(...monitorSteps(config));
   for (const component of COMPONENTS) if (!enabled.includes(component)) steps.push(removalStep(config, component));
+  steps.push(staleStep(steps));
   steps.push({
     kind: 'gate',
     gate: 'verify',
@@ -43,9 +54,16 @@ export function buildPlan(config: Config): Step[] {
 
 /** Node collectors read the nodes' log files and /proc: the restricted and baseline levels forbid that. */
 function isPrivileged(config: Config, namespace: string): boolean {
-  return (['opentelemetry-node-collector', 'kube-prometheus-stack', 'k8s-monitoring', 'csi-driver-nfs'] as const).some(
+  return (['opentelemetry-node-collector', 'kube-prometheus-stack', 'k8s-monitoring', 'csi-driver-nfs', 'dcgm-exporter'] as const).some(
     (id) => isEnabled(config, id) && namespaceOf(config, id) === namespace,
   );
+}
+
+/** Last of all: what takes the place of a release is there before that one goes. */
+function staleStep(steps: Step[]): StaleStep {
+  const wanted = steps.flatMap((step) => (step.kind === 'release' || step.kind === 'removal' ? [`${step.namespace}/${step.release}`] : []));
+  const needs = steps.filter((step) => step.kind === 'release' || step.kind === 'objects').map((step) => step.id);
+  return { kind: 'stale', id: 'removal/releases', phase: 'verify', title: 'Releases that are no longer wanted', needs, wanted };
 }
 
 function namespaceSteps(config: Config): ObjectsStep[] {
@@ -68,26 +86,21 @@ function namespaceSteps(config: Config): ObjectsStep[] {
   });
 }
 
+/** Secrets with random content, made once: Grafana's administrator, and the keys of an object store of our own. */
 function secretSteps(config: Config): Step[] {
-  if (!config.grafana.enabled) return [];
-  const object: KubeObject = {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    type: 'Opaque',
-    metadata: { name: 'grafana-admin', namespace: namespaceOf(config, 'grafana'), labels: ownLabels('grafana') },
+  const steps: Step[] = [];
+  const add = (owner: ComponentId | AddonId, id: string, name: string, keys: Record<string, string | null>): void => {
+    const namespace = namespaceOf(config, owner);
+    const object: KubeObject = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name, namespace, labels: ownLabels(owner) } };
+    steps.push({ kind: 'secret', id, phase: 'secrets', title: `Secret ${name}`, needs: [namespaceStepId(config, namespace)], object, keys, data: true });
   };
-  return [
-    {
-      kind: 'secret',
-      id: 'secret/grafana-admin',
-      phase: 'secrets',
-      title: 'Secret grafana-admin',
-      needs: [namespaceStepId(config, namespaceOf(config, 'grafana'))],
-      object,
-      keys: { 'admin-user': 'admin', 'admin-password': null },
-      data: true,
-    },
-  ];
+  if (config.grafana.enabled) add('grafana', 'secret/grafana-admin', 'grafana-admin', { 'admin-user': 'admin', 'admin-password': null });
+  const store = objectStore(config);
+  if (store && isEnabled(config, 'seaweedfs')) {
+    add('seaweedfs', 'secret/s3-credentials', store.secret, { [ACCESS_KEY]: 'genai-obs', [SECRET_KEY]: null });
+    add('seaweedfs', 'secret/seaweedfs-s3', SEAWEEDFS_IDENTITIES, identities());
+  }
+  return steps;
 }
 
 /** Size of a component's claim; undefined for those without data. */
@@ -99,29 +112,32 @@ function claimSize(config: Config, component: Component): string | undefined {
 
 function claimSteps(config: Config, enabled: Component[]): ObjectsStep[] {
   if (!config.storage.enabled) return [];
-  const className = config.storage.storageClass;
-  return enabled.flatMap((component) => {
-    const { claim, namespace } = placeOf(config, component.id);
+  const steps = enabled.flatMap((component) => {
+    const { claim } = placeOf(config, component.id);
     const size = claimSize(config, component);
-    if (!claim || !size) return [];
-    const object: KubeObject = {
-      apiVersion: 'v1',
-      kind: 'PersistentVolumeClaim',
-      metadata: { name: claim.name, namespace, labels: ownLabels(component.id) },
-      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: size } }, ...(className ? { storageClassName: className } : {}) },
-    };
-    return [
-      {
-        kind: 'objects' as const,
-        id: `claim/${claim.name}`,
-        phase: 'storage' as const,
-        title: `Claim ${claim.name} (${size})`,
-        needs: [namespaceStepId(config, namespace)],
-        objects: [object],
-        data: true,
-      },
-    ];
+    return claim && size ? [claimStep(config, component.id, claim.name, size)] : [];
   });
+  return isEnabled(config, 'seaweedfs') ? [...steps, claimStep(config, 'seaweedfs', SEAWEEDFS_CLAIM, config.seaweedfs.size)] : steps;
+}
+
+function claimStep(config: Config, id: ComponentId | AddonId, name: string, size: string): ObjectsStep {
+  const namespace = namespaceOf(config, id);
+  const className = (id === 'grafana' && config.grafana.storageClass) || config.storage.storageClass;
+  const object: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name, namespace, labels: ownLabels(id) },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: size } }, ...(className ? { storageClassName: className } : {}) },
+  };
+  return {
+    kind: 'objects',
+    id: `claim/${name}`,
+    phase: 'storage',
+    title: `Claim ${name} (${size})`,
+    needs: [namespaceStepId(config, namespace)],
+    objects: [object],
+    data: true,
+  };
 }
 
 function configMap(config: Config, name: string, data: Record<string, string>): KubeObject {
@@ -143,7 +159,11 @@ function configSteps(config: Config): ObjectsStep[] {
       configMap(config, 'genai-dashboards', boards),
       configMap(config, 'grafana-dashboards-provider', { 'provider.yaml': readAsset('templates', 'datasources', 'provider.yaml') }),
     ]);
+    const proxy = proxyConfig(config);
+    if (proxy) add('grafana', 'gateway-proxy', 'grafana', 'Proxy to the platform’s gateway', [configMap(config, PROXY_CONFIG, proxy)]);
   }
+  const logRules = lokiRules(config);
+  if (config.loki.enabled && logRules) add('loki', 'loki-rules', 'alerting', 'Alert rules on logs', [configMap(config, LOKI_RULES, logRules)]);
   if (config.prometheus.enabled) {
     const operated = config.prometheus.chart === 'kube-prometheus-stack';
     const objects = operated ? monitoringObjects(config) : [configMap(config, 'prometheus-rules', ruleFiles(config))];

@@ -1,7 +1,7 @@
 import { ADDONS } from '../components/addons/index.ts';
 import type { Addon } from '../components/types.ts';
 import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
-import { namespaceStepId } from './stepIds.ts';
+import { namespaceStepId, secretStepId } from './stepIds.ts';
 import type { Step } from './types.ts';
 
 /** Definitions, then the release, then its webhook: each waits for the one before. */
@@ -10,9 +10,10 @@ export function addonSteps(config: Config): Step[] {
 }
 
 function stepsOf(config: Config, addon: Addon): Step[] {
-  const { id, title, phase, chart, crds, webhook, conversion, provided } = addon;
+  const { id, title, phase, chart, crds, webhook, conversion, objects, provided } = addon;
   const namespace = namespaceOf(config, id);
-  const before = [namespaceStepId(config, namespace), ...(addon.needs?.(config) ?? [])];
+  const secrets = (addon.secrets?.(config) ?? []).map(({ name }) => secretStepId(config, namespace, name));
+  const before = [namespaceStepId(config, namespace), ...new Set(secrets), ...(addon.needs?.(config) ?? [])];
   const steps: Step[] = [];
   if (crds) steps.push({ kind: 'crds', id: `crds/${id}`, phase, title: `Definitions of ${title}`, needs: ['namespace'], chart, values: crds });
   steps.push({
@@ -28,16 +29,17 @@ function stepsOf(config: Config, addon: Addon): Step[] {
     workloads: addon.workloads(config).map((workload) => ({ ...workload, namespace })),
     ...(provided ? { provided } : {}),
   });
+  if (objects) steps.push({ kind: 'objects', id: `objects/${id}`, phase, title: `Objects of ${title}`, needs: [`release/${id}`], objects: objects(config) });
   if (webhook) {
-    const objects = webhook(config);
-    const places = objects.flatMap(({ metadata }) => (metadata.namespace ? [namespaceStepId(config, metadata.namespace)] : []));
+    const tried = webhook(config);
+    const places = tried.flatMap(({ metadata }) => (metadata.namespace ? [namespaceStepId(config, metadata.namespace)] : []));
     steps.push({
       kind: 'webhook',
       id: `webhook/${id}`,
       phase,
       title: `Webhook of ${title}`,
       needs: [`release/${id}`, ...places],
-      objects,
+      objects: tried,
       ...(conversion ? { conversion } : {}),
     });
   }

@@ -2,6 +2,7 @@ import { chartDigest } from '../core/assets.ts';
 import type { JsonMap } from '../core/types.ts';
 import { placeOf, releaseOf } from '../components/catalog.ts';
 import { inputOf } from '../components/input.ts';
+import { sizedResources } from '../components/sizes.ts';
 import type { Component, Input } from '../components/types.ts';
 import type { ChartName } from '../charts/pins.ts';
 import type { Config } from '../profile/schema.ts';
@@ -14,6 +15,8 @@ export const MOUNTED_BY: Record<string, string> = {
   'grafana-dashboards-provider': 'grafana',
   'genai-dashboards': 'grafana',
   'prometheus-rules': 'prometheus',
+  'loki-rules': 'loki',
+  'grafana-gateway-proxy': 'grafana',
 };
 
 /** A release of our own chart or of an upstream one, or a resource of the operator; nothing where a whole stack's chart brings it. */
@@ -54,7 +57,16 @@ export function componentStep(config: Config, component: Component, checksums: R
 }
 
 function ownValues(component: Component, { config, configuration, image, claim, checksums }: Input): JsonMap {
-  return { image, config: configuration, checksums, storage: { claim }, chartDigest: chartDigest(component.id), ...component.values?.(config) };
+  const resources = sizedResources(config.size, component.id);
+  return {
+    image,
+    config: configuration,
+    checksums,
+    storage: { claim },
+    chartDigest: chartDigest(component.id),
+    ...(resources ? { resources } : {}),
+    ...component.values?.(config),
+  };
 }
 
 /** A component that is switched off after it was installed goes, with the ConfigMaps that only it mounts. */

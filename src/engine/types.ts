@@ -1,6 +1,6 @@
 import type { Change } from '../core/compare.ts';
 import type { ChartName, ChartRef } from '../charts/pins.ts';
-import type { Conversion, Phase, Provided } from '../components/types.ts';
+import type { Conversion, Phase, Provided, SecretValue } from '../components/types.ts';
 import type { JsonMap, KubeObject, ObjectRef } from '../core/types.ts';
 
 export interface Workload {
@@ -27,12 +27,11 @@ export interface ObjectsStep extends StepBase {
   data?: boolean;
 }
 
-/** A Secret with random content: made once, never overwritten (peers.md: new secrets on old data break a reinstall). */
+/** A Secret: made once, what it holds is never overwritten (peers.md: new secrets on old data break a reinstall). */
 export interface SecretStep extends StepBase {
   kind: 'secret';
   object: KubeObject;
-  /** Keys to fill: a fixed text, or random when null. */
-  keys: Record<string, string | null>;
+  keys: Record<string, SecretValue>;
   data: true;
 }
 
@@ -73,6 +72,13 @@ export interface RemovalStep extends StepBase {
   objects: ObjectRef[];
 }
 
+/** Releases of ours that the plan has no more: an add-on that was switched off, a component that another chart brings now. */
+export interface StaleStep extends StepBase {
+  kind: 'stale';
+  /** `namespace/name` of every release of the plan. */
+  wanted: string[];
+}
+
 /** Something that is looked at, not made: preflight and verify. */
 export interface GateStep extends StepBase {
   kind: 'gate';
@@ -80,7 +86,7 @@ export interface GateStep extends StepBase {
 }
 
 /** The plan is pure data: equal configuration gives an equal plan. */
-export type Step = ObjectsStep | SecretStep | CrdsStep | ReleaseStep | WebhookStep | RemovalStep | GateStep;
+export type Step = ObjectsStep | SecretStep | CrdsStep | ReleaseStep | WebhookStep | RemovalStep | StaleStep | GateStep;
 
 export type State = 'absent' | 'drifted' | 'stuck' | 'unready' | 'done';
 

@@ -119,6 +119,8 @@ function isOursOrSystems(object: KubeObject, releases: Set<string>): boolean {
   const release = annotations['meta.helm.sh/release-name'];
   if (release && releases.has(`${annotations['meta.helm.sh/release-namespace'] ?? ''}/${release}`)) return true;
   if (object.kind === 'Secret' && labels['owner'] === 'helm' && releases.has(`${namespace}/${labels['name'] ?? ''}`)) return true;
+  // cert-manager's webhook signs for itself.
+  if (object.kind === 'Secret' && annotations['cert-manager.io/allow-direct-injection'] === 'true' && releases.has(`${namespace}/cert-manager`)) return true;
   // Leader election of an operator that a release of ours runs.
   if (object.kind === 'Lease' && releases.size > 0) return true;
   return (

@@ -25,6 +25,8 @@ export interface ConfigFlags {
   clusterName?: string | undefined;
   disable?: string[] | undefined;
   charts?: string | undefined;
+  cloudUrl?: string | undefined;
+  cloudUser?: string | undefined;
 }
 
 function numberOf(flag: string, text: string): number {
@@ -62,6 +64,8 @@ export function flagLayer(flags: ConfigFlags): Layer {
   put(['grafana', 'service', 'type'], flags.expose);
   put(['global', 'imageRegistry'], flags.registry);
   if (flags.charts !== undefined) put(['global', 'charts'], sourceOf(flags.charts));
+  put(['k8s-monitoring', 'destination', 'otlp', 'url'], flags.cloudUrl);
+  put(['k8s-monitoring', 'destination', 'otlp', 'user'], flags.cloudUser);
   put(['global', 'environment'], flags.environment);
   put(['global', 'clusterName'], flags.clusterName);
   if (flags.replicas !== undefined) put(['opentelemetry-collector', 'replicaCount'], numberOf('--gateway-replicas', flags.replicas));

@@ -4,6 +4,8 @@ import { LineCounter, type Node, isMap, isScalar, parseDocument } from 'yaml';
 import { assetPath } from '../core/assets.ts';
 import { messageOf, usageError } from '../core/errors.ts';
 import type { Json, JsonMap } from '../core/types.ts';
+import { sizedClaims } from '../components/sizes.ts';
+import { brokenRule } from './rules.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, ConfigSchema, completed } from './schema.ts';
 
 /** One layer of configuration and where it came from, for error messages. */
@@ -51,7 +53,7 @@ function parseLayer(source: string, text: string): Layer {
   const broken = (error: unknown): never => {
     throw usageError(
       `${source} is not valid YAML`,
-      'mend that place; a whole configuration shows: genai-obs install --print-config',
+      'mend that place; a whole configuration shows: genai-obs profile show --resolved',
       messageOf(error).split('\n')[0]?.replace(/:$/, ''),
     );
   };
@@ -64,7 +66,7 @@ function parseLayer(source: string, text: string): Layer {
     broken(error);
   }
   if (data === null || data === undefined) return { source, text, data: {} };
-  if (typeof data !== 'object' || Array.isArray(data)) throw usageError(`${source} must be a map of settings`, 'start from: genai-obs install --print-config');
+  if (typeof data !== 'object' || Array.isArray(data)) throw usageError(`${source} must be a map of settings`, 'start from: genai-obs profile show');
   return { source, text, data: data as JsonMap };
 }
 
@@ -87,20 +89,39 @@ function isPlain(value: Json | undefined): value is JsonMap {
  * @throws ObsError (usage) naming source, line and key of the first wrong setting
  */
 export function resolve(layers: Layer[]): Config {
-  const merged = layers.reduce<JsonMap>((sum, layer) => merge(sum, layer.data), {});
+  const merged = layers.reduce<JsonMap>((sum, layer) => merge(merge(sum, claimsOf(layer)), layer.data), {});
   const result = v.safeParse(ConfigSchema, merged);
-  if (result.success) return settled(result.output);
+  if (result.success) {
+    const config = settled(result.output);
+    const broken = brokenRule(config);
+    if (broken) throw usageError(`${whereIs(layers, broken.key.split('.'))}: ${broken.key} ${broken.message}`, broken.next);
+    return config;
+  }
   const issue = result.issues[0];
   const path = (issue.path ?? []).map((item) => String(item.key));
-  const layer = layers.findLast((candidate) => has(candidate.data, path)) ?? layers.at(-1);
-  const line = layer?.text ? lineOf(layer.text, path) : undefined;
-  const where = `${layer?.source ?? 'configuration'}${line ? ` line ${line}` : ''}`;
+  const where = whereIs(layers, path);
   const key = path.join('.');
   const unknown = issue.expected === 'never';
   throw usageError(
     unknown ? `${where}: unknown setting "${key}"` : `${where}: ${key} is not valid: ${issue.message}`,
     nearest(merged, path, unknown) ?? 'all settings: genai-obs profile show --resolved',
   );
+}
+
+/** A size stands for the claims of its row, in the layer that names it. */
+function claimsOf({ data }: Layer): JsonMap {
+  return typeof data['size'] === 'string' ? sizedClaims(data['size']) : {};
+}
+
+/** The layer that speaks last of a setting, or of what it belongs to, and the line. */
+function whereIs(layers: Layer[], path: string[]): string {
+  for (let known = path; known.length > 0; known = known.slice(0, -1)) {
+    const layer = layers.findLast((candidate) => has(candidate.data, known));
+    if (!layer) continue;
+    const line = layer.text ? lineOf(layer.text, path) : undefined;
+    return `${layer.source}${line ? ` line ${line}` : ''}`;
+  }
+  return layers.at(-1)?.source ?? 'configuration';
 }
 
 /** A collector that has nowhere to send to does not start, or complains for ever: it is left out with its target. */
@@ -119,6 +140,8 @@ function settled(config: Config): Config {
     alertmanager: inStack(config.alertmanager),
     'kube-state-metrics': inStack(config['kube-state-metrics']),
     'kube-prometheus-stack': { ...config['kube-prometheus-stack'], enabled: needs('kube-prometheus-stack', COMPONENT_IDS) },
+    // Beside those that read its Secret.
+    seaweedfs: { ...config.seaweedfs, namespace: config.seaweedfs.namespace || (config.loki.enabled ? config.loki : config.tempo).namespace },
     'opentelemetry-operator': {
       ...config['opentelemetry-operator'],
       enabled: config['opentelemetry-operator'].enabled || (gateway && needs('opentelemetry-operator', COMPONENT_IDS)),

@@ -1,4 +1,7 @@
 import * as v from 'valibot';
+import * as options from './options.ts';
+import * as outside from './outside.ts';
+import { duration, name, objectName, off, ownNamespace, quantity } from './values.ts';
 
 /** Names of the components, in the order in which they are shown; also chart folders and release names. */
 export const COMPONENT_IDS = [
@@ -29,56 +32,17 @@ export const ADDON_IDS = [
 ] as const;
 export type AddonId = (typeof ADDON_IDS)[number];
 
-const name = v.pipe(v.string(), v.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a DNS label: lower-case letters, digits and dashes'));
-/** No `m`: the stores read it as minutes, people as months. */
-const duration = v.pipe(v.string(), v.regex(/^[1-9]\d*[hdwy]$/, 'must be a duration such as 48h, 15d or 2w'));
-const quantity = v.pipe(v.string(), v.regex(/^\d+(Mi|Gi|Ti)$/, 'must be a size such as 512Mi or 8Gi'));
 const enabled = v.boolean();
-/** Empty: the namespace of the installation. */
-const ownNamespace = v.optional(v.union([v.literal(''), name]), '');
-const secretKey = v.pipe(v.string(), v.regex(/^[-._a-zA-Z0-9]+$/, 'must be a key of a Secret'));
 /** Where a component's objects come from: `genai-obs` is our own chart in templates/, anything else the chart of that name in src/charts/pins.ts. */
 const chart = <const T extends string>(upstream: T[]) => v.optional(v.picklist(['genai-obs', ...upstream]), 'genai-obs');
 /** What only an upstream chart brings. */
 const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace };
 
-const platform = <const T extends v.ObjectEntries>(secret: string, key: string, more: T) =>
-  v.optional(
-    v.strictObject({ enabled: v.optional(v.boolean(), false), secret: v.optional(name, secret), key: v.optional(secretKey, key), ...more }),
-    {} as never,
-  );
-
-/** Who is told of alerts. Keys and addresses that are secret stand in Secrets of Alertmanager's namespace, never here. */
-const NotifySchema = v.strictObject({
-  slack: v.optional(
-    v.strictObject({
-      secret: name,
-      key: v.optional(secretKey, 'webhook-url'),
-      channel: v.pipe(v.string(), v.minLength(1)),
-      /** By receiver, where one has its own: `cost-critical: "#genops-cost-critical"`. */
-      channels: v.optional(v.record(v.string(), v.string()), {}),
-    }),
-  ),
-  pagerduty: v.optional(v.strictObject({ secret: name, key: v.optional(secretKey, 'routing-key') })),
-  webhook: v.optional(v.strictObject({ secret: name, key: v.optional(secretKey, 'url') })),
-  email: v.optional(
-    v.strictObject({
-      to: v.pipe(v.string(), v.minLength(1)),
-      from: v.pipe(v.string(), v.minLength(1)),
-      smarthost: v.pipe(v.string(), v.regex(/^\S+:\d+$/, 'must be host:port')),
-      requireTls: v.optional(v.boolean(), true),
-      username: v.optional(v.string(), ''),
-      /** Of the password; empty: no login. */
-      secret: ownNamespace,
-      key: v.optional(secretKey, 'password'),
-    }),
-  ),
-});
-
 /** A profile after all layers are merged; every key has a value. Row 000-VAL-01 to 000-VAL-08 name the defaults. */
 export const ConfigSchema = v.strictObject({
   profile: v.string(),
   namespace: name,
+  size: options.size,
   global: v.strictObject({
     environment: name,
     clusterName: v.pipe(v.string(), v.minLength(1)),
@@ -91,12 +55,19 @@ export const ConfigSchema = v.strictObject({
     enabled,
     /** Empty: the cluster's default class. */
     storageClass: v.string(),
+    s3: options.s3,
   }),
   'opentelemetry-collector': v.strictObject({
     enabled,
     chart: chart(['opentelemetry-operator']),
     namespace: ownNamespace,
     replicaCount: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)),
+    autoscaling: options.autoscaling,
+    spread: options.spread,
+    /** OTLP over HTTP from outside of the cluster. */
+    ingress: options.ingress,
+    /** Entry for senders outside of the cluster; anything but ClusterIP needs mutual TLS, or a token over TLS. */
+    expose: options.expose,
   }),
   'opentelemetry-node-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
   'opentelemetry-cluster-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
@@ -104,14 +75,17 @@ export const ConfigSchema = v.strictObject({
     enabled,
     chart: chart(['prometheus', 'kube-prometheus-stack']),
     namespace: ownNamespace,
-    server: v.strictObject({ retention: duration, size: quantity }),
+    server: v.strictObject({ retention: duration, size: quantity, replicaCount: options.oneReplica }),
+    /** Scrape the kubelets' cAdvisor: `container_*` by pod and container. */
+    cadvisor: off,
+    ingress: options.ingress,
   }),
   alertmanager: v.strictObject({
     enabled,
     chart: chart(['alertmanager', 'kube-prometheus-stack']),
     namespace: ownNamespace,
     size: quantity,
-    notify: v.optional(NotifySchema, {}),
+    notify: outside.notify,
   }),
   loki: v.strictObject({ enabled, chart: chart(['loki']), namespace: ownNamespace, retention: duration, size: quantity }),
   tempo: v.strictObject({ enabled, chart: chart(['tempo']), namespace: ownNamespace, retention: duration, size: quantity }),
@@ -120,6 +94,11 @@ export const ConfigSchema = v.strictObject({
     chart: chart(['grafana']),
     namespace: ownNamespace,
     size: quantity,
+    replicas: options.oneReplica,
+    /** Of its claim only; empty: storage.storageClass. */
+    storageClass: objectName,
+    ingress: options.ingress,
+    gatewayProxy: options.gatewayProxy,
     service: v.strictObject({ type: v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']) }),
   }),
   'kube-state-metrics': v.strictObject({ enabled, chart: chart(['kube-state-metrics', 'kube-prometheus-stack']), namespace: ownNamespace }),
@@ -128,7 +107,8 @@ export const ConfigSchema = v.strictObject({
     v.strictObject({ ...addon, defaultRules: v.optional(v.boolean(), true), controlPlane: v.optional(v.boolean(), false) }),
     {},
   ),
-  'cert-manager': v.optional(v.strictObject(addon), {}),
+  /** `existing`: somebody else's is in the cluster and serves. */
+  'cert-manager': v.optional(v.strictObject({ ...addon, existing: v.optional(v.boolean(), false) }), {}),
   jaeger: v.optional(
     v.pipe(
       v.strictObject({
@@ -147,27 +127,15 @@ export const ConfigSchema = v.strictObject({
     {},
   ),
   'metrics-server': v.optional(v.strictObject(addon), {}),
-  'csi-driver-nfs': v.optional(v.strictObject(addon), {}),
-  seaweedfs: v.optional(v.strictObject(addon), {}),
-  'dcgm-exporter': v.optional(v.strictObject(addon), {}),
-  'cloudwatch-exporter': v.optional(v.strictObject(addon), {}),
-  'k8s-monitoring': v.optional(v.strictObject(addon), {}),
-  /** Platforms outside the cluster that get a copy; their keys stand in Secrets of the gateway's namespace. */
-  exporters: v.optional(
-    v.pipe(
-      v.strictObject({
-        datadog: platform('datadog', 'api-key', { site: v.optional(v.string(), 'datadoghq.com') }),
-        honeycomb: platform('honeycomb', 'api-key', { endpoint: v.optional(v.string(), 'api.honeycomb.io:443') }),
-        splunk: platform('splunk', 'hec-token', {
-          /** URL of the HTTP event collector. */
-          endpoint: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/\S+)?$/, 'must be a URL')), ''),
-          index: v.optional(v.string(), ''),
-        }),
-      }),
-      v.check(({ splunk }) => !splunk.enabled || splunk.endpoint !== '', 'splunk needs the endpoint of its event collector'),
-    ),
-    {},
-  ),
+  'csi-driver-nfs': v.optional(options.nfs, {}),
+  seaweedfs: v.optional(options.seaweedfs, {}),
+  'dcgm-exporter': v.optional(options.dcgmExporter, {}),
+  'cloudwatch-exporter': v.optional(options.cloudwatchExporter, {}),
+  'k8s-monitoring': v.optional(outside.cloud, {}),
+  exporters: outside.exporters,
+  secrets: outside.secrets,
+  serviceMonitors: options.serviceMonitors,
+  teams: options.teams,
   genai: v.strictObject({
     cost: v.strictObject({
       /** USD per day. */
@@ -195,6 +163,7 @@ export const ConfigSchema = v.strictObject({
   }),
   /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
   macos: v.optional(v.strictObject({ enabled }), { enabled: false }),
+  security: options.security,
 });
 
 export type Config = v.InferOutput<typeof ConfigSchema>;
@@ -217,5 +186,5 @@ export function namespaceOf(config: Config, id: ComponentId | AddonId): string {
 /** Every namespace of an installation, its home first: the journal and the lock live there. */
 export function namespacesOf(config: Config): string[] {
   const ids = [...COMPONENT_IDS, ...ADDON_IDS].filter((id) => isEnabled(config, id));
-  return [...new Set([config.namespace, ...ids.map((id) => namespaceOf(config, id))])];
+  return [...new Set([config.namespace, ...ids.map((id) => namespaceOf(config, id)), ...config.secrets.map(({ namespace }) => namespace || config.namespace)])];
 }

@@ -63,6 +63,7 @@ export async function askProfile(): Promise<string> {
 /** Only what matters and no flag or file has answered; every answer is returned as the flag that gives it. */
 export async function ask(kube: Kube, config: Config, given: ConfigFlags): Promise<ConfigFlags> {
   const { input, select } = await import('./inquirer.ts');
+  if (config['k8s-monitoring'].enabled) return askCloud(config, given);
   const answers: ConfigFlags = {};
   if (given.storageClass === undefined && given.persistence !== false) {
     const classes = await storageClasses(kube);
@@ -107,4 +108,23 @@ export async function ask(kube: Kube, config: Config, given: ConfigFlags): Promi
     answers.expose = await select({ message: 'Where is Grafana reachable?', choices: kinds, default: config.grafana.service.type }, onStderr);
   }
   return answers;
+}
+
+/** Nothing is stored in the cluster: what matters is where it goes. The token is asked for later, and only if nobody has it. */
+async function askCloud(config: Config, given: ConfigFlags): Promise<ConfigFlags> {
+  const { mode, otlp } = config['k8s-monitoring'].destination;
+  if (mode !== 'otlp') return {};
+  const { input } = await import('./inquirer.ts');
+  const cloudUrl =
+    given.cloudUrl ??
+    (await input(
+      {
+        message: 'OTLP gateway of your Grafana Cloud stack',
+        ...(otlp.url ? { default: otlp.url } : {}),
+        validate: (text) => /^https?:\/\/\S+$/.test(text) || 'such as https://otlp-gateway-prod-eu-west-0.grafana.net/otlp',
+      },
+      onStderr,
+    ));
+  const cloudUser = given.cloudUser ?? (await input({ message: 'Its instance id', ...(otlp.user ? { default: otlp.user } : {}) }, onStderr));
+  return { cloudUrl, cloudUser };
 }

@@ -12,9 +12,9 @@ import { hashOf } from '../../src/core/compare.ts';
 import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ReleaseStep, Step } from '../../src/engine/types.ts';
-import { extended, profileLayer, resolve } from '../../src/profile/load.ts';
+import { profileNames } from '../../src/profile/load.ts';
 import { COMPONENT_IDS, type ComponentId } from '../../src/profile/schema.ts';
-import { quickstart, without } from '../unit/support/config.ts';
+import { profile, quickstart, without } from '../unit/support/config.ts';
 import { golden } from '../unit/support/golden.ts';
 
 const run = promisify(execFile);
@@ -40,7 +40,8 @@ function searchPath(): string {
   return [process.env['PATH'] ?? '', join(process.env['HOME'] ?? '', '.cache', 'genai-obs-bed', 'bin')].join(delimiter);
 }
 
-const releases = (steps: Step[]): ReleaseStep[] => steps.filter((step) => step.kind === 'release');
+/** Of our own charts: upstream's are fetched, and none of them is in this repository. */
+const releases = (steps: Step[]): ReleaseStep[] => steps.filter((step) => step.kind === 'release').filter((step) => step.chart.source === 'genai-obs');
 
 const rendered = new Map<string, Promise<string>>();
 
@@ -77,6 +78,7 @@ function outline(step: Step): JsonMap {
     crds: (s) => (s.kind === 'crds' ? { chart: s.chart } : {}),
     webhook: (s) => (s.kind === 'webhook' ? { objects: names(s.objects) } : {}),
     release: (s) => (s.kind === 'release' ? { release: s.release, namespace: s.namespace, chart: `${s.chart.source}/${s.chart.name}`, workloads: s.workloads.map((w) => `${w.kind} ${w.namespace}/${w.name}`), values: Object.keys(s.values).toSorted() } : {}),
+    stale: (s) => (s.kind === 'stale' ? { wanted: s.wanted } : {}),
     removal: (s) => (s.kind === 'removal' ? { release: s.release, objects: s.objects.map((ref) => `${ref.kind}/${ref.name}`) } : {}),
     gate: () => ({}),
   };
@@ -92,9 +94,20 @@ const VARIANTS = {
   'no-persistence': quickstart({ storage: { enabled: false } }),
   registry: quickstart({ global: { imageRegistry: REGISTRY } }),
   minimal: without(OPTIONAL, { namespace: 'obs' }),
+  production: profile('production'),
+  'llm-platform': profile('llm-platform'),
+  mtls: without(['prometheus', 'alertmanager', 'tempo', 'grafana', 'kube-state-metrics'], {
+    'cert-manager': { existing: true },
+    'opentelemetry-collector': { expose: { type: 'NodePort', nodePorts: { grpc: 30417 } } },
+    security: { mtls: { enabled: true, clients: ['edge'] } },
+  }),
 };
-/** Of profiles with upstream charts only the plan is kept: what those charts render is theirs. */
-const PLANS = { genops: resolve(extended(profileLayer('genops'))) };
+/** What a profile cannot do without. */
+const ASKS: Record<string, JsonMap> = {
+  'grafana-cloud': { 'k8s-monitoring': { destination: { otlp: { url: 'https://otlp-gateway.example/otlp', user: '123456' } } } },
+};
+/** Of every other profile only the plan is kept: what upstream charts render is theirs. */
+const PLANS = profileNames().filter((name) => !(name in VARIANTS));
 
 describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
   const steps = buildPlan(config);
@@ -104,13 +117,13 @@ describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
   });
 
   // In .ci/run helm is always there; elsewhere the reason is shown.
-  it.skipIf(helm === undefined).each(releases(steps).map((step) => [step.release, step] as const))(`renders %s${helm ? '' : ' (skipped: no helm on the PATH)'}`, async (release, step) => {
+  it.skipIf(helm === undefined).each(releases(steps).filter((step) => step.chart.source === 'genai-obs').map((step) => [step.release, step] as const))(`renders %s${helm ? '' : ' (skipped: no helm on the PATH)'}`, async (release, step) => {
     golden(`${name}/${release}.yaml`, settled(await render(helm ?? '', step, config.namespace)));
   });
 });
 
-it.each(Object.entries(PLANS))('%s: plan', (name, config) => {
-  golden(`${name}/plan.json`, `${JSON.stringify(buildPlan(config).map(outline), null, 2)}\n`);
+it.each(PLANS)('%s: plan', (name) => {
+  golden(`${name}/plan.json`, `${JSON.stringify(buildPlan(profile(name, ASKS[name])).map(outline), null, 2)}\n`);
 });
 
 describe.skipIf(helms.size < 2)(`helm 3 and helm 4${helms.size < 2 ? ' (skipped: only one of them is here)' : ''}`, () => {

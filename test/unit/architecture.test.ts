@@ -43,12 +43,13 @@ const MAY: Record<string, string[]> = {
   checks: ['doctor', 'components', 'profile', 'engine'],
   doctor: ['adapters', 'app', 'charts', 'checks', 'components', 'engine', 'profile'],
   backup: ['adapters', 'components', 'doctor', 'engine', 'profile'],
+  export: ['adapters', 'charts', 'engine'],
   macos: ['components'],
   connect: ['adapters', 'components', 'profile'],
   mirror: ['adapters', 'charts', 'engine'],
   ui: ['adapters', 'app', 'components', 'doctor', 'engine', 'profile'],
   app: ['adapters', 'charts', 'components', 'engine', 'profile', 'ui'],
-  commands: ['adapters', 'app', 'backup', 'charts', 'checks', 'components', 'connect', 'doctor', 'engine', 'macos', 'mirror', 'profile', 'ui'],
+  commands: ['adapters', 'app', 'backup', 'charts', 'checks', 'components', 'connect', 'doctor', 'engine', 'export', 'macos', 'mirror', 'profile', 'ui'],
   'cli.ts': ['app', 'commands'],
 };
 

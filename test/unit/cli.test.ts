@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { profileNames } from '../../src/profile/load.ts';
 import { golden } from './support/golden.ts';
 
 interface Bundle {
@@ -10,7 +12,22 @@ interface Bundle {
   startupPath: (metafile: object) => { bytes: number; inputs: string[] };
 }
 
-const VERBS = ['install', 'plan', 'status', 'doctor', 'backup', 'restore', 'mirror', 'uninstall', 'open', 'macos', 'connect', 'completion'];
+const VERBS = [
+  'install',
+  'plan',
+  'status',
+  'doctor',
+  'backup',
+  'restore',
+  'mirror',
+  'uninstall',
+  'open',
+  'profile',
+  'macos',
+  'harden',
+  'connect',
+  'completion',
+];
 const NODE = process.execPath;
 /** Inside the package, so that the bundle finds templates/ and profiles/ as dist/ does. */
 const dist = resolve(`node_modules/.cache/genai-obs-cli-${process.pid}`);
@@ -63,9 +80,14 @@ describe('--help', () => {
   });
 
   it('is as it was (test/golden/help.txt)', () => {
-    const text = [[], ...VERBS.map((verb) => [verb]), ['backup', 'verify'], ['macos', 'bundle']].map(
-      (words) => `$ genai-obs ${[...words, '--help'].join(' ')}\n${help(...words).stdout}`,
-    );
+    const text = [
+      [],
+      ...VERBS.map((verb) => [verb]),
+      ['backup', 'verify'],
+      ['macos', 'bundle'],
+      ['harden', 'audit'],
+      ...['show', 'list', 'validate'].map((verb) => ['profile', verb]),
+    ].map((words) => `$ genai-obs ${[...words, '--help'].join(' ')}\n${help(...words).stdout}`);
     golden('help.txt', text.join('\n'));
   });
 
@@ -102,6 +124,7 @@ describe('bad input', () => {
     [['uninstall', '--timeout', 'x'], /--timeout takes seconds/],
     [['open', '--port', '99999'], /--port takes a port number/],
     [['macos'], /Usage: genai-obs macos/],
+    [['harden', 'audit'], /needs a place to write to/],
     [['macos', 'bundle', '--host', 'studio-1', '--endpoint', 'gw:4317'], /needs a place to write to/],
     [['macos', 'bundle', '--host', 'Studio 1', '--endpoint', 'gw:4317', '--out', 'macs'], /--host takes a DNS label, not "Studio 1"/],
     [['connect', 'cobol'], /Allowed choices are python, node, java, vllm, litellm, env/],
@@ -129,6 +152,49 @@ describe('bad input', () => {
     writeFileSync(path, stdout);
     expect(run(['install', '--print-config', '-f', path]).stdout).toBe(stdout);
     expect(stdout).toContain('budgetLimit: 5');
+  });
+});
+
+describe('profile', () => {
+  const file = (name: string, text: string): string => {
+    const path = join(home, name);
+    writeFileSync(path, text);
+    return path;
+  };
+
+  it('list names every profile with a line about it', () => {
+    const lines = run(['profile', 'list']).stdout.trim().split('\n');
+    expect(lines.map((line) => line.split(/\s+/)[0])).toEqual(profileNames());
+    for (const line of lines) expect(line).toMatch(/^\S+ {2,}\S.{10,}/);
+  });
+
+  it('show prints a profile as it was written, or refuses one that is not there', () => {
+    expect(run(['profile', 'show', 'k3s']).stdout).toBe(readFileSync('profiles/k3s.yaml', 'utf8'));
+    expect(run(['profile', 'show']).stdout).toBe(readFileSync('profiles/quickstart.yaml', 'utf8'));
+    const { code, stderr, stdout } = run(['profile', 'show', 'nope']);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain('there is no profile "nope"');
+  });
+
+  it('show --resolved has every setting, and can be installed', () => {
+    const { stdout } = run(['profile', 'show', 'k3s', '--resolved']);
+    expect(parse(stdout)).toMatchObject({ profile: 'k3s', loki: { chart: 'loki' }, genai: { sampling: { rate: 0.1 } }, jaeger: { enabled: false } });
+    expect(stdout).not.toContain('extends');
+    expect(run(['install', '--print-config', '-f', file('resolved.yaml', stdout)]).stdout).toBe(stdout);
+    const over = file('over.yaml', 'extends: k3s\nloki: { size: 7Gi }\n');
+    expect(parse(run(['profile', 'show', '-f', over]).stdout)).toMatchObject({ loki: { size: '7Gi', chart: 'loki' } });
+  });
+
+  it('validate judges every file, and names file, line and key of what is wrong', () => {
+    const good = file('good.yaml', 'extends: k3s\nprofile: mine\nalertmanager: { enabled: false }\n');
+    const bad = file('bad.yaml', 'loki:\n  sise: 1Gi\n');
+    expect(run(['profile', 'validate', good])).toEqual({ code: 0, stdout: `${good} is valid: profile mine, 8 components\n`, stderr: '' });
+    const { code, stdout, stderr } = run(['profile', 'validate', bad, good]);
+    expect(code).toBe(2);
+    expect(stdout).toBe(`${good} is valid: profile mine, 8 components\n`);
+    expect(stderr).toContain(`${bad} line 2: unknown setting "loki.sise"`);
+    expect(stderr).toContain('did you mean "loki.size"?');
+    expect(stderr).not.toMatch(STACK);
   });
 });
 
@@ -212,6 +278,7 @@ describe('completion', () => {
     expect(complete('genai-obs install --ret')).toEqual(['--retention']);
     expect(complete('genai-obs connect li')).toEqual(['litellm']);
     expect(complete('genai-obs uninstall --ret')).toEqual(['']);
+    expect(complete('genai-obs profile va')).toEqual(['validate']);
     expect(complete('genai-obs doctor --')).toEqual(expect.arrayContaining(['--probe', '--output', '--help']));
   });
 

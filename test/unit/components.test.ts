@@ -80,8 +80,12 @@ describe.each(subsets(BACKENDS).map((off) => ({ off, name: off.join(' and ') || 
   it('Grafana has only datasources that are there, linked with each other alone', () => {
     const text = JSON.stringify(datasources(config));
     const kept = listAt(datasources(config), 'datasources').map((entry) => (entry as { uid: string }).uid);
-    expect(kept.toSorted()).toEqual(BACKENDS.filter((id) => !off.includes(id)).toSorted());
+    expect(kept.toSorted()).toEqual(['alertmanager', ...BACKENDS.filter((id) => !off.includes(id))].toSorted());
     for (const uid of off) expect(text).not.toContain(`"datasourceUid":"${uid}"`);
+  });
+
+  it('and the Alertmanager only where there is one', () => {
+    expect(JSON.stringify(datasources(without(['alertmanager'])))).not.toContain('alertmanager');
   });
 
   it('no dashboard asks a datasource that is gone, or has an empty row', () => {

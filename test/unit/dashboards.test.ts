@@ -46,9 +46,12 @@ it('ships the dashboards of the profiles', () => {
     'genops-performance',
     'genops-policy',
     'k8s-overview',
+    'llm-platform-teams',
     'log-explorer',
     'macos-monitoring',
+    'node-performance',
     'obs-stack-health',
+    'pod-resources',
     'trace-analytics',
   ]);
 });
@@ -234,6 +237,7 @@ describe('datasources', () => {
       ['prometheus', 'prometheus', 'http://prometheus-server', false],
       ['loki', 'loki', 'http://loki:3100', false],
       ['tempo', 'tempo', 'http://tempo:3200', false],
+      ['alertmanager', 'alertmanager', 'http://alertmanager:9093', false],
       ['jaeger', 'jaeger', 'http://jaeger:16686', false],
     ]);
     expect(text.replaceAll('$$', '').match(/^[^#\n]*\$/m)).toBeNull();

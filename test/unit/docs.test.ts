@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { ruleFiles } from '../../src/components/rulefiles.ts';
+import { lokiRules } from '../../src/components/teams.ts';
 import { ROOT, assetPath, readAsset } from '../../src/core/assets.ts';
 import type { JsonMap } from '../../src/core/types.ts';
 import { profileLayer, resolve } from '../../src/profile/load.ts';
@@ -39,9 +40,10 @@ describe('documentation', () => {
   });
 
   it('has a runbook for every alert, where the alert says', () => {
-    const config = resolve([profileLayer('quickstart'), { source: 'test', data: { macos: { enabled: true }, genai: { genops: { enabled: true } } } }]);
+    const data = { macos: { enabled: true }, genai: { genops: { enabled: true } }, teams: [{ name: 'quant', namespace: 'quant' }] };
+    const config = resolve([profileLayer('quickstart'), { source: 'test', data }]);
     const anchors = new Set([...readAsset('docs', 'runbooks.md').matchAll(/^## (\S+)$/gm)].map(([, name = '']) => name.toLowerCase()));
-    const alerts = Object.values(ruleFiles(config)).flatMap((text) =>
+    const alerts = Object.values({ ...ruleFiles(config), ...lokiRules(config) }).flatMap((text) =>
       (parse(text) as { groups: { rules: { alert?: string; annotations?: Record<string, string> }[] }[] }).groups.flatMap((group) =>
         group.rules.filter((rule) => rule.alert),
       ),

@@ -87,6 +87,15 @@ describe('what would be removed', () => {
     expect(removal.foreign).toEqual([`ConfigMap ${NS}/their-config`, `Secret ${NS}/sh.helm.release.v1.their-app.v1`, `Secret ${NS}/their-secret`]);
   });
 
+  it('is not kept from by what our cert-manager makes for its webhook; what another one makes is foreign', async () => {
+    const cluster = await installed();
+    const annotations = { 'cert-manager.io/allow-direct-injection': 'true' };
+    cluster.put(object('Secret', 'cert-manager-webhook-ca', { annotations }));
+    expect((await look(cluster)).foreign).toEqual([`Secret ${NS}/cert-manager-webhook-ca`]);
+    cluster.record('cert-manager', 'deployed', 1, { global: { commonLabels: { 'app.kubernetes.io/part-of': 'genai-obs' } } });
+    expect((await look(cluster)).foreign).toEqual([]);
+  });
+
   it('leaves a namespace that was there before us', async () => {
     const cluster = await installed();
     cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS, labels: { owner: 'somebody' } } });

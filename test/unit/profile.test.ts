@@ -117,7 +117,7 @@ describe('bad files', () => {
   it('list what is known where nothing is near', () => {
     const { what, next } = refusal(() => withFile('storage:\n  enabled: true\n  completelyDifferent: 1\n'));
     expect(what).toContain('line 3: unknown setting "storage.completelyDifferent"');
-    expect(next).toBe('known here: enabled, storageClass');
+    expect(next).toBe('known here: enabled, storageClass, s3');
   });
 
   it.each([

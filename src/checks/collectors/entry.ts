@@ -1,3 +1,4 @@
+import { openReceivers } from '../../components/mtls.ts';
 import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
 import { configReads, eachCollector, enabledCollectors, GATEWAY, pipelinesOf, typeOf } from '../helpers/collector-config.ts';
 import { checksOf, httpOf, oneLine, plural, some } from '../helpers/define.ts';
@@ -11,11 +12,16 @@ const col = checksOf('COL');
 const UP = 'up{job="otel-collector"}';
 
 function grpcEntry(look: Look): Verdict {
-  const service = serviceVerdict(look, GATEWAY, [4317, 4318]);
+  const open = openReceivers(look.config);
+  const ports = open.flatMap(({ grpc, http }) => [grpc, http]);
+  const service = serviceVerdict(look, GATEWAY, ports);
   if (service.status !== 'ok') return service;
   const config = look.fact(`config:${GATEWAY}`);
-  for (const protocol of ['grpc', 'http']) {
-    const endpoint = str(config, 'receivers', 'otlp', 'protocols', protocol, 'endpoint') ?? '';
+  for (const [receiver, protocol] of open.flatMap((one) => [
+    [one.receiver, 'grpc'],
+    [one.receiver, 'http'],
+  ])) {
+    const endpoint = str(config, 'receivers', receiver ?? '', 'protocols', protocol ?? '', 'endpoint') ?? '';
     if (!/^(0\.0\.0\.0|\[::\]|\$\{env:\w+\}):\d+$/.test(endpoint)) {
       return fail(`the OTLP receiver listens for ${protocol} on ${endpoint || 'localhost (its default)'}`, {
         cause: 'a receiver on localhost takes nothing from other pods',
@@ -24,7 +30,7 @@ function grpcEntry(look: Look): Verdict {
       });
     }
   }
-  const reach = reachVerdict(look, GATEWAY, [4317, 4318]);
+  const reach = reachVerdict(look, GATEWAY, ports);
   return reach.status === 'ok' ? ok(`receiver on 0.0.0.0, ${service.evidence}; ${reach.evidence}`) : reach;
 }
 

@@ -1,3 +1,4 @@
+import { collectorPort } from '../../components/mtls.ts';
 import { hostOf } from '../../components/catalog.ts';
 import type { FactKey, Look } from '../../doctor/types.ts';
 import type { ComponentId, Config } from '../../profile/schema.ts';
@@ -79,7 +80,7 @@ export function expectedTarget(look: Look, signal: string): { id: ComponentId; e
 
 /** The gateway, as another collector sends to it. */
 export function gatewayTarget(look: Look, sender: CollectorId): { id: ComponentId; endpoint: string } {
-  return { id: GATEWAY, endpoint: `${hostOf(look.place(GATEWAY), look.place(sender).namespace)}:4317` };
+  return { id: GATEWAY, endpoint: `${hostOf(look.place(GATEWAY), look.place(sender).namespace)}:${collectorPort(look.config)}` };
 }
 
 /** Names of the pipelines that use a processor, receiver … of a type. */

@@ -124,6 +124,6 @@ export const networkChecks: Check[] = [
     title: 'Outside services are reached',
     about: 'Only for profiles that export to Grafana Cloud, Datadog, Honeycomb or Splunk.',
     sources: '002-DEP-01',
-    ...never('this profile sends nothing out of the cluster'),
+    ...never('what leaves the cluster is looked at by CLD-01 to CLD-03'),
   },
 ];

@@ -3,6 +3,7 @@ import { count, names } from '../../doctor/quantity.ts';
 import { specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { ok, warn } from '../../doctor/types.ts';
+import { INGEST } from '../../components/mtls.ts';
 import { configObject, namespaceIn, serviceObject } from '../helpers/place.ts';
 import { type ComponentId, type Config, isEnabled } from '../../profile/schema.ts';
 
@@ -25,11 +26,16 @@ function otlp(look: Look): Verdict {
       cause: 'anyone who reaches the nodes can send telemetry, unencrypted',
       fix: `${look.kubectlIn(namespace)} patch service ${name} -p '{"spec":{"type":"ClusterIP"}}', and send through a TLS ingress`,
     });
-  return ok('OTLP is plain and can be reached inside of the cluster only (ClusterIP); mTLS belongs to hardened profiles');
+  const { mtls } = look.config.security;
+  if (mtls.enabled && mtls.mode === 'strict') return ok('OTLP is taken with a client certificate only');
+  if (mtls.enabled) return ok('collectors and senders outside show a client certificate; plain OTLP can be reached inside of the cluster only');
+  return ok('OTLP is plain and can be reached inside of the cluster only (ClusterIP); security.mtls protects it');
 }
 
 function exposed(look: Look): Verdict {
-  const open = look.list('Service').filter((one) => serviceType(one) === 'LoadBalancer' || serviceType(one) === 'NodePort');
+  // The entry for senders outside leads to receivers with TLS alone: the configuration is refused otherwise.
+  const candidates = look.list('Service').filter((one) => one.metadata.name !== INGEST);
+  const open = candidates.filter((one) => serviceType(one) === 'LoadBalancer' || serviceType(one) === 'NodePort');
   const plain = look.list('Ingress').filter((one) => !(specOf<{ tls: unknown[] }>(one).tls ?? []).length);
   const first = open[0] ?? plain[0];
   if (!first) return ok('no Service of the stack can be reached from outside, and no Ingress is without TLS');
@@ -81,7 +87,7 @@ export const exposureChecks: Check[] = [
     id: 'SEC-01',
     title: 'OTLP is not open to the outside',
     about:
-      'The gateway takes OTLP without TLS, which is fine inside of the cluster. As a NodePort or LoadBalancer anyone could send, unencrypted: a warning. mTLS belongs to hardened profiles.',
+      'The gateway takes OTLP without TLS, which is fine inside of the cluster. As a NodePort or LoadBalancer anyone could send, unencrypted: a warning. With `security.mtls` collectors and senders outside show a certificate.',
     sources: '004-SEC-01',
     reads: () => ['k8s:Service'],
     skipIf: (config) => (config['opentelemetry-collector'].enabled ? undefined : 'the gateway is not part of this profile'),

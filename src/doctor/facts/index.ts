@@ -9,6 +9,7 @@ import { runProbe, type ProbeResult } from '../probe.ts';
 import type { FactKey, Facts } from '../types.ts';
 import { access, accountAccess } from './access.ts';
 import { baseline } from './baseline.ts';
+import { cloud } from './cloud.ts';
 import { cluster } from './cluster.ts';
 import { configOf } from './config.ts';
 import type { Collector, Deps, FactContext } from './context.ts';
@@ -21,6 +22,7 @@ import { port, tool } from './machine.ts';
 import { promql } from './promql.ts';
 import { drift, releases } from './releases.ts';
 import { time } from './time.ts';
+import { throughTunnel } from './tunnel.ts';
 
 /** Scheme → collector, and how long it may take in milliseconds. A new scheme is a file here and a line in this map. */
 const COLLECTORS: Record<string, { collect: Collector; deadline?: number }> = {
@@ -42,6 +44,7 @@ const COLLECTORS: Record<string, { collect: Collector; deadline?: number }> = {
   drift: { collect: drift, deadline: 60_000 },
   time: { collect: time },
   baseline: { collect: baseline },
+  cloud: { collect: cloud },
   probe: { collect: (_rest, context) => context.probe(), deadline: 300_000 },
 };
 
@@ -109,8 +112,10 @@ function contextFor(deps: Deps): { context: FactContext; close: () => Promise<vo
   const signal = deps.signal ?? new AbortController().signal;
   // Every look listens while it runs, and there are many at once.
   setMaxListeners(0, signal);
+  const { kube, close: closeTunnel } = throughTunnel(deps);
   const context: FactContext = {
     ...deps,
+    kube,
     signal,
     objects(kind, all = false) {
       const key = `${kind}${all ? '@all' : ''}`;
@@ -119,11 +124,12 @@ function contextFor(deps: Deps): { context: FactContext; close: () => Promise<vo
       return list;
     },
     grafana: () => (grafana ??= openGrafana(deps.kube, deps.kubectl, placeOf(deps.config, 'grafana'))),
-    probe: () => (probe ??= runProbe({ kube: deps.kube, config: deps.config, grafana: () => context.grafana(), signal, onStep: deps.onProbe ?? (() => {}) })),
+    probe: () => (probe ??= runProbe({ kube, config: deps.config, grafana: () => context.grafana(), signal, onStep: deps.onProbe ?? (() => {}) })),
   };
   const close = async (): Promise<void> => {
     // The probe cleans up after itself, also when its deadline has passed.
     await probe?.catch(() => {});
+    await closeTunnel();
     await grafana?.then(
       (open) => open.close(),
       () => {},

@@ -5,6 +5,7 @@ import type { Report } from './report.ts';
 
 const AREAS: Record<Area, string> = {
   PRE: 'Cluster and machine',
+  K3S: 'K3s',
   COL: 'Collectors',
   PROM: 'Prometheus',
   LOKI: 'Loki',
@@ -12,6 +13,7 @@ const AREAS: Record<Area, string> = {
   GRAF: 'Grafana',
   ALRT: 'Alerting',
   SEC: 'Security',
+  CLD: 'Grafana Cloud',
   MNT: 'Maintenance',
   E2E: 'End to end',
 };

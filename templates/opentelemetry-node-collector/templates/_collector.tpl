@@ -43,3 +43,19 @@ livenessProbe:
 resources:
   {{- toYaml .Values.resources | nindent 2 }}
 {{- end }}
+
+{{- define "secretMounts" -}}
+{{- range .Values.secrets }}
+- name: {{ .name }}
+  mountPath: {{ .mountPath }}
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "secretVolumes" -}}
+{{- range .Values.secrets }}
+- name: {{ .name }}
+  secret:
+    secretName: {{ .secret }}
+{{- end }}
+{{- end }}

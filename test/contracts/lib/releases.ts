@@ -4,6 +4,7 @@ import { canonical } from '../../../src/core/compare.ts';
 import type { JsonMap } from '../../../src/core/types.ts';
 import { buildPlan } from '../../../src/engine/plan.ts';
 import type { Step } from '../../../src/engine/types.ts';
+import type { AddonId } from '../../../src/profile/schema.ts';
 import { type Layer, extended, profileLayer, profileNames, resolve } from '../../../src/profile/load.ts';
 
 /** One upstream chart as a profile installs it. */
@@ -41,9 +42,18 @@ export function upstreamValues(): Pick<UpstreamRelease, 'case' | 'chart' | 'valu
   return [...upstreamReleases(), ...definitions];
 }
 
+/** What an add-on cannot do without. */
+const ASKS: Partial<Record<AddonId, JsonMap>> = {
+  'csi-driver-nfs': { server: 'nfs.example.com' },
+  'cloudwatch-exporter': { regions: ['us-west-2'], roleArn: 'arn:aws:iam::000000000000:role/cloudwatch' },
+};
+
 /** Plans of the profiles as delivered, then those with every add-on. */
 function plans(): { name: string; steps: Step[] }[] {
-  const addons: Layer = { source: 'every add-on', data: Object.fromEntries(ADDONS.map(({ id }) => [id, { enabled: true }])) };
+  const addons: Layer = {
+    source: 'every add-on',
+    data: { ...Object.fromEntries(ADDONS.map(({ id }) => [id, { enabled: true, ...ASKS[id] }])), storage: { s3: { enabled: true } } },
+  };
   const plan = (name: string, profile: string, more: Layer[]): { name: string; steps: Step[] } => ({
     name,
     steps: buildPlan(resolve([...extended(profileLayer(profile)), ...more])),

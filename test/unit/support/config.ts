@@ -1,10 +1,15 @@
 import type { JsonMap } from '../../../src/core/types.ts';
-import { merge, profileLayer, resolve } from '../../../src/profile/load.ts';
+import { extended, merge, profileLayer, resolve } from '../../../src/profile/load.ts';
 import { COMPONENT_IDS, type ComponentId, type Config } from '../../../src/profile/schema.ts';
 
 /** The quickstart profile with changes on top, resolved as for a user. */
 export function quickstart(over: JsonMap = {}): Config {
   return resolve([profileLayer('quickstart'), { source: 'test', data: over }]);
+}
+
+/** A profile with all that it extends, and changes on top. */
+export function profile(name: string, over: JsonMap = {}): Config {
+  return resolve([...extended(profileLayer(name)), { source: 'test', data: over }]);
 }
 
 export function without(ids: readonly ComponentId[], over: JsonMap = {}): Config {

@@ -1,0 +1,53 @@
+import { messageOf } from '../core/errors.ts';
+import { redact } from '../core/redact.ts';
+
+export interface EmptyWrite {
+  protocol: 'otlp' | 'prometheus' | 'loki';
+  signal: 'metrics' | 'logs' | 'traces';
+  /** As the collector gets it: base URL for OTLP, the whole path for the others. */
+  url: string;
+  user: string;
+  token: string;
+}
+
+export interface CloudAnswer {
+  /** 0: no answer. */
+  status: number;
+  /** What it said, or why there was no answer; one line, without secrets. */
+  text: string;
+}
+
+/** Empty requests as each protocol spells them: they are authenticated and authorised like any write, and store nothing. */
+const OTLP_FIELD = { metrics: 'resourceMetrics', logs: 'resourceLogs', traces: 'resourceSpans' };
+
+function requestOf({ protocol, signal, url }: EmptyWrite): { url: string; body: string | Uint8Array<ArrayBuffer>; headers: Record<string, string> } {
+  const json = { 'content-type': 'application/json' };
+  if (protocol === 'otlp') return { url: `${url.replace(/\/$/, '')}/v1/${signal}`, body: JSON.stringify({ [OTLP_FIELD[signal]]: [] }), headers: json };
+  if (protocol === 'loki') return { url, body: JSON.stringify({ streams: [] }), headers: json };
+  // An empty protobuf message in snappy's block format: its length, 0.
+  const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy', 'x-prometheus-remote-write-version': '0.1.0' };
+  return { url, body: new Uint8Array([0]), headers };
+}
+
+/** Sends one empty write with basic auth from this machine. Never throws; redirects are answers, credentials do not follow them. */
+export async function emptyWrite(write: EmptyWrite, signal?: AbortSignal): Promise<CloudAnswer> {
+  const { url, body, headers } = requestOf(write);
+  const authorization = `Basic ${Buffer.from(`${write.user}:${write.token}`).toString('base64')}`;
+  const limit = AbortSignal.timeout(8_000);
+  try {
+    const answer = await fetch(url, {
+      method: 'POST',
+      body,
+      headers: { ...headers, authorization },
+      redirect: 'manual',
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    });
+    return { status: answer.status, text: oneLine(await answer.text()) };
+  } catch (error) {
+    return { status: 0, text: oneLine(error instanceof Error && error.cause ? messageOf(error.cause) || String(error.cause) : messageOf(error)) };
+  }
+}
+
+function oneLine(text: string): string {
+  return redact(text).replace(/\s+/g, ' ').trim().slice(0, 200);
+}

@@ -1,0 +1,65 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { helmFor } from '../adapters/helm.ts';
+import { chartsFrom } from '../charts/source.ts';
+import { assetPath } from '../core/assets.ts';
+import { EXIT, messageOf, usageError } from '../core/errors.ts';
+import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
+import type { KubeObject } from '../core/types.ts';
+import { buildPlan } from '../engine/plan.ts';
+import { readme } from '../export/readme.ts';
+import { type Sources, terraform } from '../export/terraform.ts';
+import { checkComplete } from '../profile/complete.ts';
+import type { ConfigFlags } from '../profile/flags.ts';
+import { resolve } from '../profile/load.ts';
+import type { Config } from '../profile/schema.ts';
+import { layersOf } from './configure.ts';
+
+export interface ExportOptions extends ConfigFlags {
+  out: string;
+}
+
+/** For charts that render by the server's version: one that all of them take. */
+const KUBE_VERSION = 'v1.34.0';
+
+/** Writes the configuration as a Terraform module; asks no cluster. @throws ObsError (usage) when the folder holds something else */
+export async function exportTerraform(options: ExportOptions): Promise<number> {
+  const config = checkComplete(resolve(layersOf(options, undefined)));
+  const steps = buildPlan(config);
+  const before = existsSync(options.out) ? readdirSync(options.out) : [];
+  if (before.length && !before.includes('main.tf'))
+    throw usageError(`--out ${options.out} holds other files`, 'name a folder that does not exist, is empty, or was written by this command');
+  const { files, copies } = await terraform(steps, config.namespace, sourcesOf(config));
+  const variables = [...(files['variables.tf'] ?? '').matchAll(/^variable "(\w+)"/gm)].map(([, name = '']) => name);
+  files['README.md'] = readme(config, steps, variables);
+  try {
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(options.out, path)), { recursive: true });
+      writeFileSync(join(options.out, path), text);
+    }
+    for (const { from, to } of copies) cpSync(from, join(options.out, to), { recursive: true });
+  } catch (error) {
+    throw usageError(`--out ${options.out} cannot be written`, 'check the path and its rights', messageOf(error));
+  }
+  process.stdout.write(`${Object.keys(files).toSorted().join('\n')}\n`);
+  process.stderr.write(`Terraform module written to ${options.out}; how to use it: ${join(options.out, 'README.md')}\n`);
+  return EXIT.ok;
+}
+
+function sourcesOf(config: Config): Sources {
+  const charts = chartsFrom(config.global.charts);
+  const helm = helmFor('');
+  return {
+    ownChart: (name) => assetPath('templates', name),
+    archive: (step) => (config.global.charts ? charts.path(step.chart) : Promise.resolve(undefined)),
+    async definitions(step) {
+      const target = { release: step.chart, namespace: config.namespace };
+      const objects = await helm.template(target, await charts.path({ source: 'upstream', name: step.chart }), step.values, KUBE_VERSION, { crds: true });
+      return objects.filter((object) => object.kind === 'CustomResourceDefinition').map(labelled);
+    },
+  };
+}
+
+function labelled(object: KubeObject): KubeObject {
+  return { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, [PART_OF_LABEL]: PART_OF } } };
+}

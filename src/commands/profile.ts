@@ -1,0 +1,47 @@
+import { stringify } from 'yaml';
+import { describe } from '../app/exit.ts';
+import { EXIT } from '../core/errors.ts';
+import type { ConfigFlags } from '../profile/flags.ts';
+import { profileLayer, profileNames, resolve } from '../profile/load.ts';
+import { COMPONENT_IDS, type Config, isEnabled } from '../profile/schema.ts';
+import { layersOf } from './configure.ts';
+
+const print = (text: string): void => void process.stdout.write(text);
+
+/** A profile as it was written; `resolved`, or with files over it: every setting, as an installation would have it. @throws ObsError (usage) */
+export function show(name: string | undefined, { resolved = false, file = [] }: { resolved?: boolean; file?: string[] }): number {
+  print(resolved || file.length ? stringify(configOf({ profile: name, file })) : (profileLayer(name ?? 'quickstart').text ?? ''));
+  return EXIT.ok;
+}
+
+/** Names, each with the first line of what its author says of it. */
+export function list(): number {
+  const names = profileNames();
+  const width = Math.max(...names.map((name) => name.length));
+  for (const name of names) {
+    const about = /^# *(.*)/.exec(profileLayer(name).text ?? '')?.[1] ?? '';
+    print(`${`${name.padEnd(width)}  ${about}`.trimEnd()}\n`);
+  }
+  return EXIT.ok;
+}
+
+/** Every file is judged, also after a wrong one. */
+export function validate(files: string[]): number {
+  let code: number = EXIT.ok;
+  for (const file of files) {
+    try {
+      const config = configOf({ file: [file] });
+      const components = COMPONENT_IDS.filter((id) => isEnabled(config, id)).length;
+      print(`${file} is valid: profile ${config.profile}, ${components} components\n`);
+    } catch (error) {
+      const { text, exit } = describe(error);
+      process.stderr.write(`${text}\n`);
+      code = exit;
+    }
+  }
+  return code;
+}
+
+function configOf(flags: ConfigFlags): Config {
+  return resolve(layersOf(flags, undefined));
+}

@@ -1,0 +1,35 @@
+import type { Config } from '../../profile/schema.ts';
+
+export type Signal = 'metrics' | 'logs' | 'traces';
+
+/** One place that telemetry is sent to. */
+export interface Destination {
+  /** Also its name in the chart's values. */
+  name: string;
+  protocol: 'otlp' | 'prometheus' | 'loki';
+  url: string;
+  signals: Signal[];
+  /** Instance id; empty: it is in the Secret already. */
+  user: string;
+  /** Key of the Secret that holds the user. */
+  userKey: string;
+}
+
+/** One gateway for all signals, or one destination for each (upstream.md B.3 1). */
+export function destinationsOf(config: Config): Destination[] {
+  const { mode, otlp, prometheus, loki } = config['k8s-monitoring'].destination;
+  if (mode === 'otlp') return [{ name: 'grafana-cloud', protocol: 'otlp', signals: ['metrics', 'logs', 'traces'], userKey: 'username', ...otlp }];
+  return [
+    { name: 'metrics', protocol: 'prometheus', signals: ['metrics'], userKey: 'metrics-username', ...prometheus },
+    { name: 'logs', protocol: 'loki', signals: ['logs'], userKey: 'logs-username', ...loki },
+    { name: 'traces', protocol: 'otlp', signals: ['traces'], userKey: 'traces-username', ...otlp },
+  ];
+}
+
+/** `metrics-username` → `GRAFANA_CLOUD_METRICS_USERNAME`: asked for when neither configuration nor Secret has the user. */
+export function userVariable(key: string): string {
+  return `GRAFANA_CLOUD_${key.replaceAll('-', '_').toUpperCase()}`;
+}
+
+/** Name of the value that no flag may carry: the token of an access policy. */
+export const CLOUD_TOKEN = 'GRAFANA_CLOUD_TOKEN';

@@ -1,0 +1,55 @@
+import { stringify } from 'yaml';
+import { imageOf } from '../catalog.ts';
+import { OWN_LABEL, imageParts } from '../upstream.ts';
+import type { Addon } from '../types.ts';
+import type { Config } from '../../profile/schema.ts';
+
+/** What the application cannot count itself: the endpoint's own latency, errors and instances (upstream.md B.2 27). */
+function discovery(config: Config): string {
+  const metric = (name: string, ...statistics: string[]) => ({ name, statistics, period: 60, length: 300 });
+  return stringify({
+    apiVersion: 'v1alpha1',
+    discovery: {
+      jobs: [
+        {
+          type: 'AWS/SageMaker',
+          regions: config['cloudwatch-exporter'].regions,
+          metrics: [
+            metric('Invocations', 'Sum'),
+            metric('Invocation4XXErrors', 'Sum'),
+            metric('Invocation5XXErrors', 'Sum'),
+            metric('ModelLatency', 'Average', 'p95'),
+            metric('OverheadLatency', 'Average'),
+          ],
+        },
+      ],
+    },
+  });
+}
+
+/** SageMaker as CloudWatch sees it (`aws_sagemaker_*`), found by the scrape annotations. */
+export const cloudwatchExporter: Addon = {
+  id: 'cloudwatch-exporter',
+  title: 'CloudWatch exporter',
+  phase: 'collectors',
+  chart: 'prometheus-yet-another-cloudwatch-exporter',
+  release: 'cloudwatch-exporter',
+  workloads: () => [{ kind: 'Deployment', name: 'cloudwatch-exporter' }],
+  values(config) {
+    const { roleArn, secret } = config['cloudwatch-exporter'];
+    return {
+      fullnameOverride: 'cloudwatch-exporter',
+      image: imageParts(imageOf('quay.io/prometheuscommunity/yet-another-cloudwatch-exporter:v0.67.0', config.global.imageRegistry)),
+      deployment: { labels: OWN_LABEL },
+      podLabels: OWN_LABEL,
+      podAnnotations: { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '5000' },
+      serviceAccount: { labels: OWN_LABEL, annotations: roleArn ? { 'eks.amazonaws.com/role-arn': roleArn } : {} },
+      aws: { secret: { name: secret } },
+      testConnection: false,
+      podSecurityContext: { runAsNonRoot: true, runAsUser: 65534, seccompProfile: { type: 'RuntimeDefault' } },
+      securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+      resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '200m', memory: '256Mi' } },
+      config: discovery(config),
+    };
+  },
+};

@@ -1,0 +1,51 @@
+import { readAsset } from '../core/assets.ts';
+import type { JsonMap } from '../core/types.ts';
+import type { Config } from '../profile/schema.ts';
+import { imageOf } from './catalog.ts';
+
+/** ConfigMap with the template that nginx makes its configuration of. */
+export const PROXY_CONFIG = 'grafana-gateway-proxy';
+/** Where nginx listens; Grafana's Service leads here. */
+export const PROXY_PORT = 8080;
+const IMAGE = 'docker.io/nginxinc/nginx-unprivileged:1.31-alpine';
+
+/** Content of that ConfigMap; undefined without the proxy. */
+export function proxyConfig(config: Config): Record<string, string> | undefined {
+  const { enabled, upstream } = config.grafana.gatewayProxy;
+  if (!enabled) return undefined;
+  return { 'default.conf.template': readAsset('templates', 'grafana', 'gateway-proxy.conf').replaceAll('UPSTREAM', upstream) };
+}
+
+/** nginx beside Grafana (rows 001-GRAF-01 to 001-GRAF-03). */
+export function proxyContainer(config: Config): JsonMap {
+  return {
+    name: 'gateway-proxy',
+    image: imageOf(IMAGE, config.global.imageRegistry),
+    imagePullPolicy: 'IfNotPresent',
+    // Its start script puts the pod's DNS servers into the configuration: the gateway may come and go.
+    env: [{ name: 'NGINX_ENTRYPOINT_LOCAL_RESOLVERS', value: '1' }],
+    ports: [{ name: 'gateway-proxy', containerPort: PROXY_PORT, protocol: 'TCP' }],
+    resources: { requests: { cpu: '50m', memory: '32Mi' }, limits: { cpu: '200m', memory: '64Mi' } },
+    securityContext: {
+      runAsUser: 101,
+      runAsGroup: 101,
+      runAsNonRoot: true,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    },
+    volumeMounts: [
+      { name: 'gateway-proxy', mountPath: '/etc/nginx/templates', readOnly: true },
+      { name: 'gateway-proxy-conf', mountPath: '/etc/nginx/conf.d' },
+      { name: 'gateway-proxy-tmp', mountPath: '/tmp' },
+    ],
+  };
+}
+
+export function proxyVolumes(): JsonMap[] {
+  return [
+    { name: 'gateway-proxy', configMap: { name: PROXY_CONFIG } },
+    { name: 'gateway-proxy-conf', emptyDir: {} },
+    { name: 'gateway-proxy-tmp', emptyDir: {} },
+  ];
+}

@@ -1,0 +1,33 @@
+import { type CloudAnswer, emptyWrite } from '../../adapters/cloud.ts';
+import { CLOUD_TOKEN, type Signal, destinationsOf, userVariable } from '../../components/addons/cloud.ts';
+import { registerSecret } from '../../core/redact.ts';
+import { valueOf } from '../../engine/secretValues.ts';
+import { namespaceOf } from '../../profile/schema.ts';
+import type { Collector, FactContext } from './context.ts';
+import { scrub } from './scrub.ts';
+
+/** `url`: where to; empty: none is set. `missing`: the variable that nobody has given, then nothing was sent. */
+export type CloudFact = { url: string } & (CloudAnswer | { missing: string });
+
+/** What the destination of a signal says to an empty write. User and token come from the cluster's Secret, else from this machine; neither is in the fact. */
+export const cloud: Collector = async (signal, context): Promise<CloudFact> => {
+  const destination = destinationsOf(context.config).find(({ signals }) => signals.includes(signal as Signal));
+  if (!destination) throw new Error(`nothing is sent for ${signal}`);
+  const { protocol, url, user, userKey } = destination;
+  const { tokenKey } = context.config['k8s-monitoring'].secret;
+  const data = await secretData(context);
+  const name = data[userKey] ?? (user || valueOf({ fromEnv: userVariable(userKey) }));
+  const token = data[tokenKey] ?? valueOf({ fromEnv: CLOUD_TOKEN });
+  if (!name || !token) return { url, missing: token ? userVariable(userKey) : CLOUD_TOKEN };
+  if (!url) return { url, status: 0, text: 'no URL is set' };
+  return scrub({ url, ...(await emptyWrite({ protocol, signal: signal as Signal, url, user: name, token }, context.signal)) });
+};
+
+async function secretData({ kube, config }: FactContext): Promise<Record<string, string>> {
+  const { name } = config['k8s-monitoring'].secret;
+  const secret = await kube.read({ apiVersion: 'v1', kind: 'Secret', namespace: namespaceOf(config, 'k8s-monitoring'), name });
+  const encoded = Object.entries((secret?.['data'] ?? {}) as Record<string, string>);
+  const data = Object.fromEntries(encoded.map(([key, value]) => [key, Buffer.from(value, 'base64').toString().trim()]));
+  for (const value of Object.values(data)) registerSecret(value);
+  return data;
+}

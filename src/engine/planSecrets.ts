@@ -1,0 +1,41 @@
+import { ADDONS } from '../components/addons/index.ts';
+import type { SecretNeed, SecretValue } from '../components/types.ts';
+import { PART_OF, ownLabels } from '../core/labels.ts';
+import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
+import { namespaceStepId, secretStepId } from './stepIds.ts';
+import type { SecretStep } from './types.ts';
+
+/** Secrets whose values somebody gives: what add-ons need, and the section `secrets`, which says where to take a value instead. */
+export function givenSecretSteps(config: Config): SecretStep[] {
+  const steps = new Map<string, SecretStep>();
+  for (const { name, namespace, key, value } of [...needed(config), ...listed(config)]) {
+    const id = secretStepId(config, namespace, name);
+    const step: SecretStep = steps.get(id) ?? {
+      kind: 'secret',
+      id,
+      phase: 'secrets',
+      title: `Secret ${name}`,
+      needs: [namespaceStepId(config, namespace)],
+      object: { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name, namespace, labels: ownLabels(PART_OF) } },
+      keys: {},
+      data: true,
+    };
+    steps.set(id, { ...step, keys: { ...step.keys, [key]: value } });
+  }
+  return [...steps.values()];
+}
+
+type Given = SecretNeed & { namespace: string };
+
+function needed(config: Config): Given[] {
+  return ADDONS.filter((addon) => isEnabled(config, addon.id)).flatMap((addon) =>
+    (addon.secrets?.(config) ?? []).map((need) => ({ ...need, namespace: namespaceOf(config, addon.id) })),
+  );
+}
+
+function listed(config: Config): Given[] {
+  return config.secrets.map(({ name, namespace, key, env, file }): Given => {
+    const value: SecretValue = env === undefined ? { fromFile: file ?? '' } : { fromEnv: env };
+    return { name, namespace: namespace || config.namespace, key, value };
+  });
+}

@@ -1,0 +1,108 @@
+import * as v from 'valibot';
+import { name, off, ownNamespace } from './values.ts';
+
+/** Settings of what leaves the cluster (alerts, copies of telemetry, Grafana Cloud), and of the Secrets that it needs. */
+
+const secretKey = v.pipe(v.string(), v.regex(/^[-._a-zA-Z0-9]+$/, 'must be a key of a Secret'));
+
+/** Who is told of alerts. Keys and addresses that are secret stand in Secrets of Alertmanager's namespace, never here. */
+export const notify = v.optional(
+  v.strictObject({
+    slack: v.optional(
+      v.strictObject({
+        secret: name,
+        key: v.optional(secretKey, 'webhook-url'),
+        channel: v.pipe(v.string(), v.minLength(1)),
+        /** By receiver, where one has its own: `cost-critical: "#genops-cost-critical"`. */
+        channels: v.optional(v.record(v.string(), v.string()), {}),
+      }),
+    ),
+    pagerduty: v.optional(v.strictObject({ secret: name, key: v.optional(secretKey, 'routing-key') })),
+    webhook: v.optional(v.strictObject({ secret: name, key: v.optional(secretKey, 'url') })),
+    email: v.optional(
+      v.strictObject({
+        to: v.pipe(v.string(), v.minLength(1)),
+        from: v.pipe(v.string(), v.minLength(1)),
+        smarthost: v.pipe(v.string(), v.regex(/^\S+:\d+$/, 'must be host:port')),
+        requireTls: v.optional(v.boolean(), true),
+        username: v.optional(v.string(), ''),
+        /** Of the password; empty: no login. */
+        secret: ownNamespace,
+        key: v.optional(secretKey, 'password'),
+      }),
+    ),
+  }),
+  {},
+);
+
+const platform = <const T extends v.ObjectEntries>(secret: string, key: string, more: T) =>
+  v.optional(
+    v.strictObject({ enabled: v.optional(v.boolean(), false), secret: v.optional(name, secret), key: v.optional(secretKey, key), ...more }),
+    {} as never,
+  );
+
+/** Platforms outside the cluster that get a copy; their keys stand in Secrets of the gateway's namespace. */
+export const exporters = v.optional(
+  v.pipe(
+    v.strictObject({
+      datadog: platform('datadog', 'api-key', { site: v.optional(v.string(), 'datadoghq.com') }),
+      honeycomb: platform('honeycomb', 'api-key', { endpoint: v.optional(v.string(), 'api.honeycomb.io:443') }),
+      splunk: platform('splunk', 'hec-token', {
+        /** URL of the HTTP event collector. */
+        endpoint: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/\S+)?$/, 'must be a URL')), ''),
+        index: v.optional(v.string(), ''),
+      }),
+    }),
+    v.check(({ splunk }) => !splunk.enabled || splunk.endpoint !== '', 'splunk needs the endpoint of its event collector'),
+  ),
+  {},
+);
+
+const endpoint = v.optional(
+  v.strictObject({
+    url: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/[^\s/@]+(\/\S*)?)?$/, 'must be a URL without credentials')), ''),
+    /** Instance id: no secret. Empty: the Secret holds it. */
+    user: v.optional(v.string(), ''),
+  }),
+  {},
+);
+/** What goes to Grafana Cloud, and how (seed 002). */
+export const cloud = v.strictObject({
+  enabled: off,
+  namespace: ownNamespace,
+  destination: v.optional(
+    v.strictObject({
+      /** `otlp`: one gateway for all signals; `separate`: remote write, Loki push, and OTLP for traces. */
+      mode: v.optional(v.picklist(['otlp', 'separate']), 'otlp'),
+      otlp: endpoint,
+      prometheus: endpoint,
+      loki: endpoint,
+    }),
+    {},
+  ),
+  /** Holds user and token; what it has already is used, what it lacks is filled when installing. */
+  secret: v.optional(v.strictObject({ name: v.optional(name, 'grafana-cloud'), tokenKey: v.optional(v.string(), 'token') }), {}),
+  scrapeInterval: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d*(s|m)$/, 'must be an interval such as 15s or 1m')), '60s'),
+  podLogs: v.optional(v.picklist(['loki', 'opentelemetry']), 'loki'),
+  /** Also listen for Zipkin spans, on 9411. */
+  zipkin: v.optional(v.boolean(), false),
+  /** What becomes of span attributes with the text that people asked. */
+  promptText: v.optional(v.picklist(['hash', 'drop', 'keep']), 'hash'),
+});
+
+/** Values of Secrets that genai-obs makes from this machine's environment or files, at install time only; the configuration never holds one. */
+export const secrets = v.optional(
+  v.array(
+    v.pipe(
+      v.strictObject({
+        name,
+        namespace: ownNamespace,
+        key: secretKey,
+        env: v.exactOptional(v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'))),
+        file: v.exactOptional(v.pipe(v.string(), v.minLength(1))),
+      }),
+      v.check(({ env, file }) => (env === undefined) !== (file === undefined), 'needs env or file, one of them'),
+    ),
+  ),
+  [],
+);

@@ -1,0 +1,4 @@
+import { k3sChecks } from '../../src/checks/k3s.ts';
+import { describeArea } from './support.ts';
+
+describeArea('k3s', k3sChecks);

@@ -1,0 +1,322 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ObsError } from '../../src/core/errors.ts';
+import type { JsonMap, KubeObject } from '../../src/core/types.ts';
+import { PINS } from '../../src/charts/pins.ts';
+import { placed } from '../../src/components/addresses.ts';
+import type { Hands } from '../../src/engine/apply.ts';
+import { applyWebhook } from '../../src/engine/conversion.ts';
+import { applyCrds } from '../../src/engine/crds.ts';
+import { observe } from '../../src/engine/observe.ts';
+import { buildPlan } from '../../src/engine/plan.ts';
+import type { CrdsStep, Observation, Step, WebhookStep } from '../../src/engine/types.ts';
+import { planRemoval, uninstall } from '../../src/engine/uninstall.ts';
+import { extended, profileLayer, resolve } from '../../src/profile/load.ts';
+import { type FakeCluster, NS, fakeCluster, releaseObjects } from './support/cluster.ts';
+import { quickstart } from './support/config.ts';
+import { session } from './support/engine.ts';
+
+afterEach(() => void vi.useRealTimers());
+
+const config = quickstart({ 'cert-manager': { enabled: true, namespace: 'certs' } });
+const plan = buildPlan(config);
+const step = <T extends Step>(id: string): T => plan.find((candidate) => candidate.id === id) as T;
+/** As in a run of its own: within one, definitions are rendered once. */
+const crds = (): CrdsStep => structuredClone(step<CrdsStep>('crds/cert-manager'));
+const webhook = step<WebhookStep>('webhook/cert-manager');
+const NAME = 'certificates.cert-manager.io';
+const VERSION_LABEL = 'app.kubernetes.io/version';
+
+const hands = (cluster: FakeCluster, over: Partial<Hands> = {}): Hands => ({
+  kube: cluster.kube,
+  helm: cluster.helm,
+  kubectl: cluster.kubectl,
+  charts: cluster.charts,
+  namespace: NS,
+  timeout: 5_000,
+  signal: new AbortController().signal,
+  ...over,
+});
+const look = (cluster: FakeCluster, one: Step): Promise<Observation> => observe(one, hands(cluster));
+
+function definition(name: string, versions: string[], labels: Record<string, string> = {}): KubeObject {
+  const spec = { versions: versions.map((version) => ({ name: version, served: true })) };
+  return { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name, labels }, spec };
+}
+
+/** A cluster in which cert-manager's chart has one definition. */
+function fresh(): FakeCluster {
+  const cluster = fakeCluster();
+  cluster.definitions = (release) => (release === 'cert-manager' ? [definition(NAME, ['v1'], { [VERSION_LABEL]: PINS['cert-manager'].version })] : []);
+  cluster.rendered = ({ release, namespace }) => {
+    const workloads = plan.flatMap((one) => (one.kind === 'release' && one.release === release && one.chart.source === 'upstream' ? one.workloads : []));
+    const labels = { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'Helm' };
+    return workloads.length
+      ? workloads.map(({ kind, name }) => ({
+          apiVersion: 'apps/v1',
+          kind,
+          metadata: { name, namespace, labels },
+          spec: { replicas: 1, selector: { matchLabels: { app: name } } },
+        }))
+      : releaseObjects(release, namespace);
+  };
+  return cluster;
+}
+
+describe('the definitions of a chart', () => {
+  it('are made, labelled as ours, and done once the API serves them', async () => {
+    const cluster = fresh();
+    expect(await look(cluster, crds())).toMatchObject({ state: 'absent', changes: [{ ref: { name: NAME }, action: 'create' }] });
+    await applyCrds(crds(), hands(cluster), () => {});
+    expect(cluster.get('CustomResourceDefinition', NAME)?.metadata).toMatchObject({
+      labels: { 'app.kubernetes.io/part-of': 'genai-obs', [VERSION_LABEL]: PINS['cert-manager'].version },
+      annotations: { 'genai-obs.io/chart': `cert-manager-${PINS['cert-manager'].version}` },
+    });
+    expect(await look(cluster, crds())).toEqual({ state: 'done', changes: [] });
+  });
+
+  it('that are ours and of an older chart are changed', async () => {
+    const cluster = fresh();
+    await applyCrds(crds(), hands(cluster), () => {});
+    cluster.definitions = () => [definition(NAME, ['v1', 'v2'])];
+    expect(await look(cluster, crds())).toMatchObject({ state: 'drifted', changes: [{ ref: { name: NAME }, action: 'change' }] });
+    await applyCrds(crds(), hands(cluster), () => {});
+    expect((cluster.get('CustomResourceDefinition', NAME)!['spec'] as { versions: { name: string }[] }).versions.map(({ name }) => name)).toEqual(['v1', 'v2']);
+  });
+
+  it('never hold the authority that a chart signs anew with each rendering', async () => {
+    const cluster = fresh();
+    const conversion = (caBundle: string): JsonMap => ({
+      conversion: { strategy: 'Webhook', webhook: { clientConfig: { caBundle, service: { name: 's' } } } },
+    });
+    let bundle = 'one';
+    cluster.definitions = () => [{ ...definition(NAME, []), spec: { versions: [], ...conversion(bundle) } }];
+    await applyCrds(crds(), hands(cluster), () => {});
+    expect(JSON.stringify(cluster.get('CustomResourceDefinition', NAME))).not.toContain('caBundle');
+    bundle = 'two';
+    expect((await look(cluster, crds())).state).toBe('done');
+  });
+
+  it('of somebody else that serve what is needed are used as they are', async () => {
+    const cluster = fresh();
+    const theirs = cluster.put(definition(NAME, ['v1alpha2', 'v1']));
+    expect(await look(cluster, crds())).toEqual({ state: 'done', changes: [], detail: "1 of 1 are somebody else's and serve what is needed" });
+    await applyCrds(crds(), hands(cluster), () => {});
+    expect(cluster.calls).toEqual([]);
+    expect(cluster.get('CustomResourceDefinition', NAME)).toEqual(theirs);
+  });
+
+  it('of somebody else that are too old are refused before anything is changed, naming their owner', async () => {
+    const cluster = fresh();
+    const theirs = definition(NAME, ['v1alpha2']);
+    theirs.metadata.annotations = { 'meta.helm.sh/release-name': 'certs', 'meta.helm.sh/release-namespace': 'infra' };
+    cluster.put(theirs);
+    await expect((await session(cluster, config, buildPlan(config))).result).rejects.toMatchObject({
+      parts: {
+        what: 'a CustomResourceDefinition belongs to somebody else and is too old',
+        object: `CustomResourceDefinition ${NAME}`,
+        cause: expect.stringMatching(/helm release infra\/certs made it; it does not serve v1,/) as string,
+      },
+    });
+    expect(cluster.calls).toEqual([]);
+  });
+
+  it('that the API does not serve in time are an error', async () => {
+    const cluster = fresh();
+    const { kubectl } = cluster;
+    const apply: Hands['kubectl']['apply'] = async (objects, options) => {
+      await kubectl.apply(objects, options);
+      for (const object of objects) cluster.put({ ...object, status: { conditions: [] } });
+    };
+    cluster.kubectl = { ...kubectl, apply };
+    await expect(applyCrds(crds(), hands(cluster, { timeout: 1 }), () => {})).rejects.toMatchObject({
+      parts: { what: 'the API server does not serve a new definition', object: `CustomResourceDefinition ${NAME}` },
+    });
+  });
+});
+
+describe('a webhook', () => {
+  /** Says this so often before it serves. */
+  const saying = (cluster: FakeCluster, cause: string, times: number): void => {
+    const { kubectl } = cluster;
+    const apply: Hands['kubectl']['apply'] = (objects, options) =>
+      times-- > 0 ? Promise.reject(new ObsError({ what: 'the cluster refused an object', cause })) : kubectl.apply(objects, options);
+    cluster.kubectl = { ...kubectl, apply };
+  };
+  const wait = async (cluster: FakeCluster, over: Partial<Hands> = {}): Promise<{ told: string[]; error: unknown }> => {
+    vi.useFakeTimers();
+    const told: string[] = [];
+    const work = applyWebhook(webhook, hands(cluster, over), (detail) => told.push(detail)).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    await vi.advanceTimersByTimeAsync(20_000);
+    return { told, error: await work };
+  };
+  const REFUSED = 'failed calling webhook "webhook.cert-manager.io": connection refused';
+
+  it('is waited for until a dry-run passes, which leaves nothing behind', async () => {
+    const cluster = fakeCluster();
+    saying(cluster, REFUSED, 3);
+    const { told, error } = await wait(cluster);
+    expect(error).toBeUndefined();
+    expect(told).toHaveLength(3);
+    expect(cluster.calls).toEqual(['dry-run Issuer/genai-obs-dry-run']);
+    expect(cluster.get('Issuer', 'genai-obs-dry-run', 'certs')).toBeUndefined();
+  });
+
+  it('that never serves is given up with what was said last', async () => {
+    const cluster = fakeCluster();
+    saying(cluster, REFUSED, Infinity);
+    expect((await wait(cluster)).error).toMatchObject({
+      parts: { what: 'a webhook does not serve after 5 s', object: 'Issuer certs/genai-obs-dry-run', cause: REFUSED },
+    });
+  });
+
+  it.each(['admission webhook "webhook.cert-manager.io" denied the request: no', 'Issuer "x" is invalid: spec: Required value'])(
+    'that says no is not waited for: %s',
+    async (cause) => {
+      const cluster = fakeCluster();
+      saying(cluster, cause, Infinity);
+      const { told, error } = await wait(cluster);
+      expect(error).toMatchObject({ parts: { what: 'the cluster refused an object', cause } });
+      expect(told).toEqual([]);
+    },
+  );
+
+  it('stops waiting when it is told to', async () => {
+    const cluster = fakeCluster();
+    saying(cluster, REFUSED, Infinity);
+    expect((await wait(cluster, { signal: AbortSignal.abort() })).error).toMatchObject({ exit: 130, parts: { cause: REFUSED } });
+  });
+});
+
+describe('what the cluster has already', () => {
+  const release = step('release/cert-manager');
+  const theirs = (version?: string): KubeObject => definition(NAME, ['v1'], version ? { [VERSION_LABEL]: version } : {});
+
+  it.each(['v1.12.0', 'v1.21.1', '2.0', undefined])('is used when it is new enough or tells no version (%s)', async (version) => {
+    const cluster = fresh();
+    cluster.put(theirs(version));
+    expect(await look(cluster, release)).toEqual({ state: 'done', changes: [], detail: `already in the cluster: CustomResourceDefinition ${NAME}` });
+    const { result, events } = await session(cluster, config, buildPlan(config));
+    await result;
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: 'done', id: 'release/cert-manager', result: 'unchanged', detail: expect.stringContaining(NAME) as string }),
+    );
+    expect(cluster.calls).not.toContain('helm upgrade cert-manager');
+    expect(cluster.get('CustomResourceDefinition', NAME)?.metadata.labels).toEqual(theirs(version).metadata.labels);
+  });
+
+  it.each(['v1.11.5', 'v0.16.1', '1.9'])('and is too old (%s) is refused before anything is changed', async (version) => {
+    const cluster = fresh();
+    cluster.put(theirs(version));
+    await expect((await session(cluster, config, buildPlan(config))).result).rejects.toMatchObject({
+      parts: {
+        what: 'an existing cert-manager is too old',
+        object: `CustomResourceDefinition ${NAME}`,
+        cause: expect.stringContaining(`says ${version}; at least v1.12.0 is needed`) as string,
+      },
+    });
+    expect(cluster.calls).toEqual([]);
+  });
+
+  it('by us is no reason to leave it alone', async () => {
+    const cluster = fresh();
+    await (
+      await session(cluster, config, buildPlan(config))
+    ).result;
+    expect(cluster.calls).toContain('helm upgrade cert-manager');
+    expect(await look(cluster, release)).toEqual({ state: 'done', changes: [] });
+  });
+});
+
+describe('addresses', () => {
+  const spread = resolve(extended(profileLayer('k3s')));
+  it.each([
+    ['at home keep their bare name', 'http://loki:3100/ready', 'monitoring', 'http://loki:3100/ready'],
+    ['from elsewhere get the namespace', 'http://loki:3100/otlp', 'observability', 'http://loki.monitoring.svc:3100/otlp'],
+    [
+      'get the port of the chart that serves them',
+      'http://prometheus-server/api/v1/write',
+      'observability',
+      'http://prometheus.monitoring.svc:9090/api/v1/write',
+    ],
+    ['without a scheme, with a port', 'tempo:4317', 'observability', 'tempo.monitoring.svc:4317'],
+    ['made by the operator', 'http://opentelemetry-collector:4318', 'grafana', 'http://otel-gateway-collector.observability.svc:4318'],
+    ['are not bare words', 'job="loki"', 'observability', 'job="loki"'],
+    ['are not parts of other names', 'http://my-loki:3100 loki.example:3100', 'observability', 'http://my-loki:3100 loki.example:3100'],
+  ])('%s: %s', (_name, text, from, expected) => {
+    expect(placed({ list: [text, 1, null] }, spread, from)).toEqual({ list: [expected, 1, null] });
+  });
+
+  it('of quickstart stay as they are', () => {
+    const text = 'http://prometheus-server http://loki:3100 tempo:4317 http://grafana opentelemetry-collector:4317';
+    expect(placed(text, quickstart(), NS)).toBe(text);
+  });
+});
+
+describe('uninstall of several namespaces', () => {
+  const installed = async (): Promise<FakeCluster> => {
+    const cluster = fresh();
+    await (
+      await session(cluster, config, buildPlan(config))
+    ).result;
+    cluster.put({
+      apiVersion: 'opentelemetry.io/v1beta1',
+      kind: 'OpenTelemetryCollector',
+      metadata: { name: 'otel-gateway', namespace: NS, labels: { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'genai-obs' } },
+    });
+    cluster.calls.length = 0;
+    return cluster;
+  };
+
+  it('removes resources before the releases whose operators finish them, definitions with the data, and the home last', async () => {
+    const cluster = await installed();
+    const removal = await planRemoval({ kube: cluster.kube, namespace: NS });
+    expect(removal.releases).toContainEqual({ name: 'cert-manager', namespace: 'certs' });
+    expect(removal.resources.map((ref) => ref.name)).toEqual(['otel-gateway']);
+    expect(removal.namespaces.map((ref) => ref.name)).toEqual(['certs', NS]);
+    expect(removal.data).toContainEqual(expect.objectContaining({ kind: 'CustomResourceDefinition', name: NAME }));
+    await uninstall(removal, hands(cluster, { timeout: 50 }), { deleteData: true }, () => {});
+    const at = (call: string): number => cluster.calls.indexOf(call);
+    expect(at('remove OpenTelemetryCollector/otel-gateway')).toBe(0);
+    expect(at('helm uninstall cert-manager')).toBeGreaterThan(0);
+    expect(at(`remove CustomResourceDefinition/${NAME}`)).toBeGreaterThan(at('helm uninstall cert-manager'));
+    expect(cluster.calls.slice(-3)).toEqual(['remove ConfigMap/genai-obs-journal', 'remove Namespace/certs', `remove Namespace/${NS}`]);
+  });
+
+  it('without --delete-data keeps the definitions and the namespaces, and says so', async () => {
+    const cluster = await installed();
+    const { kept } = await uninstall(
+      await planRemoval({ kube: cluster.kube, namespace: NS }),
+      hands(cluster, { timeout: 50 }),
+      { deleteData: false },
+      () => {},
+    );
+    expect(kept).toEqual(expect.arrayContaining([`CustomResourceDefinition ${NAME}`, 'Namespace certs', `Namespace ${NS}`]));
+    expect(cluster.get('CustomResourceDefinition', NAME)).toBeDefined();
+  });
+
+  it('holds a namespace in which somebody else has something, and removes the others', async () => {
+    const cluster = await installed();
+    cluster.put({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'theirs', namespace: 'certs' } });
+    const removal = await planRemoval({ kube: cluster.kube, namespace: NS });
+    expect(removal).toMatchObject({ namespaces: [{ name: NS }], held: [{ name: 'certs' }], foreign: ['Secret certs/theirs'] });
+    const { kept } = await uninstall(removal, hands(cluster, { timeout: 50 }), { deleteData: true }, () => {});
+    expect(kept).toEqual(['Namespace certs']);
+    expect(cluster.get('Namespace', 'certs')).toBeDefined();
+    expect(cluster.get('Namespace', NS)).toBeUndefined();
+  });
+
+  it('stops before the releases while a resource does not go, and names its finalizer', async () => {
+    const cluster = await installed();
+    const { kube } = cluster;
+    cluster.kube = { ...kube, remove: (ref) => (ref.kind === 'OpenTelemetryCollector' ? Promise.resolve(true) : kube.remove(ref)) };
+    const live = cluster.get('OpenTelemetryCollector', 'otel-gateway')!;
+    cluster.put({ ...live, metadata: { ...live.metadata, finalizers: ['opentelemetryoperator.io/finalizer'] } });
+    await expect(
+      uninstall(await planRemoval({ kube: cluster.kube, namespace: NS }), hands(cluster, { timeout: 50 }), { deleteData: false }, () => {}),
+    ).rejects.toMatchObject({ parts: { object: `OpenTelemetryCollector ${NS}/otel-gateway`, cause: 'finalizers: opentelemetryoperator.io/finalizer' } });
+    expect(cluster.calls.filter((call) => call.startsWith('helm uninstall'))).toEqual([]);
+  });
+});

@@ -1,0 +1,239 @@
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { readAsset } from '../../src/core/assets.ts';
+import type { JsonMap } from '../../src/core/types.ts';
+import { buildPlan } from '../../src/engine/plan.ts';
+import type { ReleaseStep, SecretStep } from '../../src/engine/types.ts';
+import { checkComplete } from '../../src/profile/complete.ts';
+import { flagLayer } from '../../src/profile/flags.ts';
+import { extended, profileLayer, resolve } from '../../src/profile/load.ts';
+import { COMPONENT_IDS, type Config } from '../../src/profile/schema.ts';
+
+const OTLP = { url: 'https://gateway.example/otlp', user: '123456' };
+
+/** The profile with settings of k8s-monitoring on top. */
+function cloud(over: JsonMap = {}, more: JsonMap = {}): Config {
+  const data = { 'k8s-monitoring': { destination: { otlp: OTLP }, ...over }, ...more };
+  return resolve([...extended(profileLayer('grafana-cloud')), { source: 'test', data }]);
+}
+
+const stepOf = <T>(config: Config, id: string): T => buildPlan(config).find((step) => step.id === id) as T;
+const release = (config: Config): ReleaseStep => stepOf(config, 'release/k8s-monitoring');
+
+interface Values {
+  cluster: { name: string };
+  global: JsonMap & { scrapeInterval: string };
+  destinations: Record<string, JsonMap & { type: string; url: string; auth: JsonMap; secret: JsonMap }>;
+  collectors: Record<string, { presets: string[]; alloy?: JsonMap }>;
+  clusterMetrics: { controlPlane: JsonMap; cadvisor: Tuned; 'kube-state-metrics': Tuned };
+  applicationObservability: { receivers: JsonMap; traces: { transforms: { span: string[] } } };
+}
+interface Tuned {
+  metricsTuning: { includeMetrics: string[] };
+}
+const values = (config: Config): Values => release(config).values as unknown as Values;
+
+const SEPARATE = {
+  destination: {
+    mode: 'separate',
+    otlp: { url: 'https://traces.example/otlp', user: '3' },
+    prometheus: { url: 'https://metrics.example/api/prom/push', user: '1' },
+    loki: { url: 'https://logs.example/loki/api/v1/push', user: '' },
+  },
+};
+
+describe('profile grafana-cloud', () => {
+  it('stores nothing in the cluster: of the stack nothing is installed', () => {
+    const config = cloud();
+    expect(COMPONENT_IDS.filter((id) => config[id].enabled)).toEqual([]);
+    const steps = buildPlan(config);
+    expect(steps.filter((step) => step.kind === 'release').map((step) => step.id)).toEqual(['release/k8s-monitoring']);
+    expect(JSON.stringify(steps)).not.toContain('PersistentVolumeClaim');
+  });
+
+  it('needs the address of a stack, by file or flag', () => {
+    const bare = extended(profileLayer('grafana-cloud'));
+    expect(() => checkComplete(resolve(bare))).toThrow(/k8s-monitoring\.destination\.otlp\.url is empty/);
+    const flags = flagLayer({ cloudUrl: OTLP.url, cloudUser: OTLP.user });
+    expect(checkComplete(resolve([...bare, flags]))['k8s-monitoring'].destination.otlp).toEqual(OTLP);
+    expect(() => checkComplete(cloud({ destination: { mode: 'separate', otlp: OTLP } }))).toThrow(/prometheus\.url is empty/);
+    expect(checkComplete(resolve([profileLayer('quickstart')])).profile).toBe('quickstart');
+  });
+
+  it('refuses a URL that carries credentials', () => {
+    expect(() => cloud({ destination: { otlp: { url: 'https://123456:glc_token@gateway.example/otlp' } } })).toThrow(/without credentials/);
+  });
+
+  it('has the names and the namespace of the seed, and waits for what the Alloy operator makes (B.3 3)', () => {
+    const step = release(cloud());
+    expect(step).toMatchObject({
+      release: 'grafana-k8s-monitoring',
+      namespace: 'grafana-k8s-monitoring',
+      needs: ['namespace', 'secret/grafana-cloud', 'crds/k8s-monitoring'],
+    });
+    const alloys = step.workloads.filter(({ name }) => name in values(cloud()).collectors || /alloy-(logs|metrics|receiver|singleton)$/.test(name));
+    expect(alloys.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'DaemonSet grafana-k8s-monitoring-alloy-logs',
+      'StatefulSet grafana-k8s-monitoring-alloy-metrics',
+      'Deployment grafana-k8s-monitoring-alloy-receiver',
+      'Deployment grafana-k8s-monitoring-alloy-singleton',
+    ]);
+  });
+
+  it('waits for the kind that each preset makes', () => {
+    const kinds: Record<string, string> = { daemonset: 'DaemonSet', statefulset: 'StatefulSet', deployment: 'Deployment', singleton: 'Deployment' };
+    for (const [name, { presets }] of Object.entries(values(cloud()).collectors)) {
+      const made = presets.flatMap((preset) => kinds[preset] ?? []);
+      expect(release(cloud()).workloads.find((workload) => workload.name.endsWith(name))?.kind, name).toBe(made[0]);
+      expect(made).toHaveLength(1);
+    }
+  });
+});
+
+describe('destinations (B.3 1, 2)', () => {
+  it('otlp: one gateway for all signals, as a map, by basic auth from the Secret', () => {
+    expect(values(cloud()).destinations).toEqual({
+      'grafana-cloud': {
+        type: 'otlp',
+        url: OTLP.url,
+        protocol: 'http',
+        auth: { type: 'basic', usernameKey: 'username', passwordKey: 'token' },
+        secret: { create: false, name: 'grafana-cloud', namespace: 'grafana-k8s-monitoring' },
+        metrics: { enabled: true },
+        logs: { enabled: true },
+        traces: { enabled: true },
+      },
+    });
+  });
+
+  it('separate: remote write, Loki push, and OTLP for traces alone', () => {
+    const { destinations } = values(cloud(SEPARATE));
+    expect(Object.entries(destinations).map(([name, { type, url, auth }]) => [name, type, url, auth['usernameKey']])).toEqual([
+      ['metrics', 'prometheus', 'https://metrics.example/api/prom/push', 'metrics-username'],
+      ['logs', 'loki', 'https://logs.example/loki/api/v1/push', 'logs-username'],
+      ['traces', 'otlp', 'https://traces.example/otlp', 'traces-username'],
+    ]);
+    expect(destinations['traces']).toMatchObject({ metrics: { enabled: false }, logs: { enabled: false }, traces: { enabled: true } });
+  });
+
+  it('the Secret gets the users that are known, and asks for the rest; keys that the chart reads as TLS or tenant stay free', () => {
+    const secret = stepOf<SecretStep>(cloud(SEPARATE), 'secret/grafana-cloud');
+    expect(secret.keys).toEqual({
+      'metrics-username': '1',
+      'logs-username': { fromEnv: 'GRAFANA_CLOUD_LOGS_USERNAME' },
+      'traces-username': '3',
+      token: { fromEnv: 'GRAFANA_CLOUD_TOKEN' },
+    });
+    for (const taken of ['ca', 'cert', 'key', 'tenantId']) expect(Object.keys(secret.keys)).not.toContain(taken);
+  });
+
+  it('another source for the token is one line in secrets', () => {
+    const config = cloud({}, { secrets: [{ name: 'grafana-cloud', key: 'token', file: 'token.txt' }] });
+    expect(stepOf<SecretStep>(config, 'secret/grafana-cloud').keys).toMatchObject({ username: '123456', token: { fromFile: 'token.txt' } });
+  });
+});
+
+describe('what is collected', () => {
+  it('scrapes every minute; the 15 seconds of the seed on request (B.3 4)', () => {
+    expect(values(cloud()).global.scrapeInterval).toBe('60s');
+    expect(values(cloud({ scrapeInterval: '15s' })).global.scrapeInterval).toBe('15s');
+    expect(() => cloud({ scrapeInterval: '15' })).toThrow(/interval/);
+  });
+
+  it('opens 4317 and 4318; 9411 only with Zipkin on (B.3 5)', () => {
+    expect(values(cloud()).applicationObservability.receivers).toMatchObject({
+      otlp: { grpc: { enabled: true, port: 4317 }, http: { enabled: true, port: 4318 } },
+      zipkin: { enabled: false },
+    });
+    expect(values(cloud({ zipkin: true })).applicationObservability.receivers).toMatchObject({ zipkin: { enabled: true, port: 9411 } });
+  });
+
+  it('leaves the control plane out (B.3 6)', () => {
+    expect(values(cloud()).clusterMetrics.controlPlane).toEqual({ enabled: false });
+  });
+
+  it('keeps the series of the seed that the allow lists drop (B.3 8)', () => {
+    const { clusterMetrics } = values(cloud());
+    expect(clusterMetrics.cadvisor.metricsTuning.includeMetrics).toContain('container_memory_usage_bytes');
+    expect(clusterMetrics['kube-state-metrics'].metricsTuning.includeMetrics).toContain('kube_pod_status_ready');
+  });
+
+  it('gives spans the names that GenAI tooling knows, and never overwrites those that have them (B.3 10)', () => {
+    const { span } = values(cloud()).applicationObservability.traces.transforms;
+    for (const [from, to] of [
+      ['llm.model', 'gen_ai.request.model'],
+      ['llm.tokens_prompt', 'gen_ai.usage.input_tokens'],
+      ['llm.tokens_completion', 'gen_ai.usage.output_tokens'],
+    ])
+      expect(span).toContain(
+        `set(span.attributes["${to}"], span.attributes["${from}"]) where span.attributes["${from}"] != nil and span.attributes["${to}"] == nil`,
+      );
+  });
+
+  it('does not let out what people asked, unless told to (B.3 13)', () => {
+    const span = (promptText: string): string => values(cloud({ promptText })).applicationObservability.traces.transforms.span.join('\n');
+    expect(cloud()['k8s-monitoring'].promptText).toBe('hash');
+    for (const key of ['rag.query', 'faiss.query']) {
+      expect(span('hash')).toContain(`set(span.attributes["${key}"], SHA256(span.attributes["${key}"]))`);
+      expect(span('drop')).toContain(`delete_key(span.attributes, "${key}")`);
+      expect(span('keep')).not.toContain(key);
+    }
+  });
+
+  it('reads logs by Loki’s way, or by OpenTelemetry’s, which the chart lets through as a preview only', () => {
+    expect(values(cloud())).toMatchObject({ podLogsViaLoki: { enabled: true, collector: 'alloy-logs' } });
+    const otel = values(cloud({ podLogs: 'opentelemetry' }));
+    expect(otel).toMatchObject({ podLogsViaOpenTelemetry: { enabled: true }, collectors: { 'alloy-logs': { alloy: { stabilityLevel: 'public-preview' } } } });
+    expect(otel).not.toHaveProperty('podLogsViaLoki');
+    expect(otel.collectors['alloy-metrics']).not.toHaveProperty('alloy');
+  });
+
+  it('every feature names a collector that there is (B.3 2)', () => {
+    const { collectors, ...rest } = values(cloud({ zipkin: true }));
+    const named = Object.values(rest).flatMap((feature) => (feature as { collector?: string }).collector ?? []);
+    expect(new Set(named)).toEqual(new Set(Object.keys(collectors)));
+  });
+
+  it('takes its images from a mirror, those of its hooks too', () => {
+    const mirrored = release(cloud({}, { global: { imageRegistry: 'registry.example:5000/mirror' } })).values;
+    expect(mirrored).toMatchObject({
+      global: { image: { registry: 'registry.example:5000/mirror' }, imageRegistry: 'registry.example:5000/mirror' },
+      'alloy-operator': { waitForAlloyRemoval: { image: { registry: 'registry.example:5000/mirror', repository: 'grafana/helm-chart-toolbox-kubectl' } } },
+    });
+  });
+});
+
+describe('queries of the seed, as they are today', () => {
+  const doc = readAsset('docs', 'grafana-cloud.md');
+  const blocks = (language: string): string[] =>
+    [...doc.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].flatMap(([, text = '']) => text.trim().split('\n'));
+
+  it('PromQL names the series that vLLM really has (B.3 7), and counters are rates', () => {
+    const queries = blocks('promql').filter((line) => line && !line.startsWith('#'));
+    expect(queries.length).toBeGreaterThan(5);
+    const all = queries.join('\n');
+    for (const name of ['vllm:e2e_request_latency_seconds_bucket', 'vllm:generation_tokens_total', 'vllm:num_requests_running', 'vllm:num_requests_waiting'])
+      expect(all).toContain(name);
+    expect(all).not.toMatch(/vllm_(request_duration|tokens_generated|active_requests|queue_size)/);
+    for (const query of queries) for (const [, before = ''] of query.matchAll(/(.{0,5})\b[\w:]+_total\b/g)) expect(before, query).toMatch(/rate\($/);
+    // A histogram has no series of its own name (B.3 14).
+    expect(all).not.toMatch(/chatbot_rag_chunks_sent(?!_(sum|count|bucket))/);
+  });
+
+  it('TraceQL scopes every attribute (B.3 9)', () => {
+    const queries = blocks('traceql').filter((line) => line && !line.startsWith('#'));
+    expect(queries.length).toBeGreaterThan(3);
+    for (const query of queries)
+      for (const [, name = ''] of query.replace(/"[^"]*"/g, '""').matchAll(/([\w.]+)\s*(?:=~|!=|>=|<=|=|>|<)/g))
+        expect(name, query).toMatch(/^(resource|span)\.|^(duration|name|status|kind)$/);
+  });
+
+  it('the profile’s comments agree with the schema: its file parses to a complete set of settings', () => {
+    const file = parse(readAsset('profiles', 'grafana-cloud.yaml')) as { 'k8s-monitoring': JsonMap };
+    expect(Object.keys(file['k8s-monitoring']).toSorted()).toEqual(
+      Object.keys(cloud()['k8s-monitoring'])
+        .filter((key) => key !== 'namespace')
+        .toSorted(),
+    );
+  });
+});
