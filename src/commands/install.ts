@@ -158,7 +158,7 @@ async function foundBefore(wires: Wires, steps: Step[]): Promise<string[]> {
 
 /** Where applications send to; a profile without a gateway has no such place. */
 function entry(config: Config): string[] {
-  if (!config['opentelemetry-collector'].enabled) return [];
+  if (!config['opentelemetry-collector'].enabled && !config['k8s-monitoring'].enabled) return [];
   const { grpc, 'http/protobuf': http } = gatewayEndpoint(config);
   return [`  send OTLP    ${http} (gRPC: port ${new URL(grpc).port})${http.startsWith('https:') ? ', with a client certificate' : ''}`];
 }
@@ -180,7 +180,7 @@ function finish(work: Work, result: { applied: string[]; unchanged: string[] }, 
       '',
       `${paint.ok('Done')} in ${seconds} s: ${result.applied.length} steps applied, ${result.unchanged.length} were right already.`,
       '',
-      `  Grafana      genai-obs open${flag}`,
+      ...(work.config.grafana.enabled ? [`  Grafana      genai-obs open${flag}`] : []),
       ...entry(work.config),
       `  check        genai-obs doctor --probe${flag}`,
       `  back up      genai-obs backup --output DIR${flag}`,

@@ -1,5 +1,6 @@
 import { ObsError } from '../core/errors.ts';
-import type { Config } from '../profile/schema.ts';
+import { type Config, namespaceOf } from '../profile/schema.ts';
+import { CLOUD_RECEIVER } from './addons/cloud.ts';
 import { placeOf } from './catalog.ts';
 import { openReceivers } from './mtls.ts';
 
@@ -12,6 +13,7 @@ export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
  * @throws ObsError when this configuration has no gateway
  */
 export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
+  if (!config['opentelemetry-collector'].enabled && config['k8s-monitoring'].enabled) return endpoints(CLOUD_RECEIVER, namespaceOf(config, 'k8s-monitoring'));
   if (!config['opentelemetry-collector'].enabled) {
     throw new ObsError({
       what: 'this stack has no gateway that applications could send to',
@@ -21,9 +23,12 @@ export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
     });
   }
   const { service, namespace } = placeOf(config, 'opentelemetry-collector');
-  const host = `${service.name}.${namespace}.svc`;
   // Plain OTLP, but where only senders with a certificate are let in.
   const [open] = openReceivers(config);
-  const scheme = open?.receiver === 'otlp' ? 'http' : 'https';
-  return { grpc: `${scheme}://${host}:${open?.grpc}`, 'http/protobuf': `${scheme}://${host}:${open?.http}` };
+  return endpoints(service.name, namespace, open?.receiver === 'otlp' ? 'http' : 'https', open?.grpc, open?.http);
+}
+
+function endpoints(service: string, namespace: string, scheme = 'http', grpc = 4317, http = 4318): Record<OtlpProtocol, string> {
+  const host = `${service}.${namespace}.svc`;
+  return { grpc: `${scheme}://${host}:${grpc}`, 'http/protobuf': `${scheme}://${host}:${http}` };
 }

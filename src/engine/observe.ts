@@ -9,6 +9,7 @@ import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
 import { refOf, refText } from '../core/types.ts';
 import { compareCrds } from './crds.ts';
+import { observeStale } from './stale.ts';
 import { differingAuthorities } from './conversion.ts';
 import { providedBy } from './foreign.ts';
 import type { ObjectChange, Observation, ObjectsStep, ReleaseStep, RemovalStep, SecretStep, Step, WebhookStep, Workload } from './types.ts';
@@ -39,6 +40,8 @@ export function inputsOf(step: Step): string {
       return hashOf(step.objects);
     case 'removal':
       return hashOf([step.release, step.objects]);
+    case 'stale':
+      return hashOf(step.wanted);
     case 'gate':
       return step.gate;
   }
@@ -61,6 +64,8 @@ export async function observe(step: Step, eyes: Eyes, options: { diff?: boolean 
       return observeRelease(step, eyes, options.diff ?? false);
     case 'removal':
       return observeRemoval(step, eyes);
+    case 'stale':
+      return observeStale(step, eyes);
   }
 }
 

@@ -21,7 +21,7 @@ import { protectionSteps } from './planProtection.ts';
 import { givenSecretSteps } from './planSecrets.ts';
 import { MOUNTED_BY, componentStep, removalStep } from './planComponents.ts';
 import { namespaceStepId } from './stepIds.ts';
-import type { ObjectsStep, Step } from './types.ts';
+import type { ObjectsStep, StaleStep, Step } from './types.ts';
 
 /** Steps of an installation, pure: configuration and templates in, data out. */
 export function buildPlan(config: Config): Step[] {
@@ -40,6 +40,7 @@ export function buildPlan(config: Config): Step[] {
   for (const component of enabled) steps.push(...componentStep(config, component, checksums, present));
   steps.push(...monitorSteps(config));
   for (const component of COMPONENTS) if (!enabled.includes(component)) steps.push(removalStep(config, component));
+  steps.push(staleStep(steps));
   steps.push({
     kind: 'gate',
     gate: 'verify',
@@ -56,6 +57,13 @@ function isPrivileged(config: Config, namespace: string): boolean {
   return (['opentelemetry-node-collector', 'kube-prometheus-stack', 'k8s-monitoring', 'csi-driver-nfs', 'dcgm-exporter'] as const).some(
     (id) => isEnabled(config, id) && namespaceOf(config, id) === namespace,
   );
+}
+
+/** Last of all: what takes the place of a release is there before that one goes. */
+function staleStep(steps: Step[]): StaleStep {
+  const wanted = steps.flatMap((step) => (step.kind === 'release' || step.kind === 'removal' ? [`${step.namespace}/${step.release}`] : []));
+  const needs = steps.filter((step) => step.kind === 'release' || step.kind === 'objects').map((step) => step.id);
+  return { kind: 'stale', id: 'removal/releases', phase: 'verify', title: 'Releases that are no longer wanted', needs, wanted };
 }
 
 function namespaceSteps(config: Config): ObjectsStep[] {

@@ -5,6 +5,7 @@ import { type Hands, applyObjects, applyRelease, applyRemoval, applySecret, wasE
 import { applyWebhook } from './conversion.ts';
 import { applyCrds, refuseForeignCrds } from './crds.ts';
 import type { Emit } from './events.ts';
+import { removeStale } from './stale.ts';
 import { refuseForeign, refuseOldProvided } from './foreign.ts';
 import type { Journal, StepRecord } from './journal.ts';
 import { whoami } from './journal.ts';
@@ -48,6 +49,8 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
   const namespaces = namespacesIn(steps, context.namespace);
   let releases = await releasesIn(context.kube, namespaces);
   const included = steps.filter((step) => !context.excluded.has(step.id));
+  // A chart that cannot be had is told before anything is changed.
+  await Promise.all(included.map((step) => (step.kind === 'release' ? context.charts.path(step.chart) : undefined)));
   await refuseForeign(included, context.kube, context.namespace, releases);
   await refuseOldProvided(included, context.kube, releases);
   await refuseForeignCrds(included, context);
@@ -136,6 +139,7 @@ async function act(step: Exclude<Step, GateStep>, seen: Observation, context: In
   if (step.kind === 'crds') return applyCrds(step, context, report);
   if (step.kind === 'webhook') return applyWebhook(step, context, report);
   if (step.kind === 'secret') return applySecret(step, context);
+  if (step.kind === 'stale') return removeStale(step, context, report);
   if (step.kind === 'removal') return applyRemoval(step, seen, context, report);
   return applyRelease(step, seen, context, report, reread);
 }

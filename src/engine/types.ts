@@ -72,6 +72,13 @@ export interface RemovalStep extends StepBase {
   objects: ObjectRef[];
 }
 
+/** Releases of ours that the plan has no more: an add-on that was switched off, a component that another chart brings now. */
+export interface StaleStep extends StepBase {
+  kind: 'stale';
+  /** `namespace/name` of every release of the plan. */
+  wanted: string[];
+}
+
 /** Something that is looked at, not made: preflight and verify. */
 export interface GateStep extends StepBase {
   kind: 'gate';
@@ -79,7 +86,7 @@ export interface GateStep extends StepBase {
 }
 
 /** The plan is pure data: equal configuration gives an equal plan. */
-export type Step = ObjectsStep | SecretStep | CrdsStep | ReleaseStep | WebhookStep | RemovalStep | GateStep;
+export type Step = ObjectsStep | SecretStep | CrdsStep | ReleaseStep | WebhookStep | RemovalStep | StaleStep | GateStep;
 
 export type State = 'absent' | 'drifted' | 'stuck' | 'unready' | 'done';
 

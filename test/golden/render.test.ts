@@ -78,6 +78,7 @@ function outline(step: Step): JsonMap {
     crds: (s) => (s.kind === 'crds' ? { chart: s.chart } : {}),
     webhook: (s) => (s.kind === 'webhook' ? { objects: names(s.objects) } : {}),
     release: (s) => (s.kind === 'release' ? { release: s.release, namespace: s.namespace, chart: `${s.chart.source}/${s.chart.name}`, workloads: s.workloads.map((w) => `${w.kind} ${w.namespace}/${w.name}`), values: Object.keys(s.values).toSorted() } : {}),
+    stale: (s) => (s.kind === 'stale' ? { wanted: s.wanted } : {}),
     removal: (s) => (s.kind === 'removal' ? { release: s.release, objects: s.objects.map((ref) => `${ref.kind}/${ref.name}`) } : {}),
     gate: () => ({}),
   };

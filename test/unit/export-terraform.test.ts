@@ -98,8 +98,8 @@ describe.each(profileNames())('profile %s as a Terraform module', (profile) => {
     const needed = [...main.matchAll(/^ {4}((?:helm|kubernetes)_\w+\.\w+),$/gm)].map(([, address = '']) => address);
     expect(needed.length).toBeGreaterThan(2);
     expect(needed.filter((address) => !known.has(address))).toEqual([]);
-    const declared = [...(out.files['variables.tf'] ?? '').matchAll(/^variable "(\w+)"/gm)].map(([, name]) => name);
-    const used = [...new Set([...main.matchAll(/\bvar\.(\w+)/g)].map(([, name]) => name))];
+    const declared = [...(out.files['variables.tf'] ?? '').matchAll(/^variable "(\w+)"/gm)].map(([, name = '']) => name);
+    const used = [...new Set([...main.matchAll(/\bvar\.(\w+)/g)].map(([, name = '']) => name))];
     expect(used.toSorted()).toEqual(declared.toSorted());
   });
 

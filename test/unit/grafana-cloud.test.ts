@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { gatewayEndpoint } from '../../src/components/gateway.ts';
 import { readAsset } from '../../src/core/assets.ts';
 import type { JsonMap } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
@@ -78,6 +79,11 @@ describe('profile grafana-cloud', () => {
       'Deployment grafana-k8s-monitoring-alloy-receiver',
       'Deployment grafana-k8s-monitoring-alloy-singleton',
     ]);
+  });
+
+  it('applications send to the receiver of Alloy, where there is no gateway', () => {
+    const host = 'http://grafana-k8s-monitoring-alloy-receiver.grafana-k8s-monitoring.svc';
+    expect(gatewayEndpoint(cloud())).toEqual({ grpc: `${host}:4317`, 'http/protobuf': `${host}:4318` });
   });
 
   it('waits for the kind that each preset makes', () => {

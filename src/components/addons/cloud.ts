@@ -31,5 +31,10 @@ export function userVariable(key: string): string {
   return `GRAFANA_CLOUD_${key.replaceAll('-', '_').toUpperCase()}`;
 }
 
+/** The names of seed 002 follow from it. */
+export const CLOUD_RELEASE = 'grafana-k8s-monitoring';
+/** Service to which applications send OTLP: gRPC on 4317, HTTP on 4318. */
+export const CLOUD_RECEIVER = `${CLOUD_RELEASE}-alloy-receiver`;
+
 /** Name of the value that no flag may carry: the token of an access policy. */
 export const CLOUD_TOKEN = 'GRAFANA_CLOUD_TOKEN';

@@ -2,9 +2,7 @@ import { imageParts, OWN_LABEL } from '../upstream.ts';
 import type { JsonMap } from '../../core/types.ts';
 import { type Config, namespaceOf } from '../../profile/schema.ts';
 import type { Addon, SecretNeed } from '../types.ts';
-import { CLOUD_TOKEN, destinationsOf, userVariable } from './cloud.ts';
-
-const RELEASE = 'grafana-k8s-monitoring';
+import { CLOUD_TOKEN, CLOUD_RELEASE as RELEASE, destinationsOf, userVariable } from './cloud.ts';
 
 /** Which Alloys there are. What the operator makes of a preset is fixed by the chart (upstream.md B.3 3): alloy-metrics is no DaemonSet any more. */
 const ALLOYS = {
@@ -13,9 +11,6 @@ const ALLOYS = {
   'alloy-receiver': { presets: ['deployment'], kind: 'Deployment' },
   'alloy-singleton': { presets: ['singleton'], kind: 'Deployment' },
 } as const;
-
-/** Names of the seed, for applications: `http://grafana-k8s-monitoring-alloy-receiver.<namespace>.svc:4318`. */
-export const CLOUD_RECEIVER = `${RELEASE}-alloy-receiver`;
 
 /** Enough of a configuration for the chart to render its definitions: it validates before it renders. */
 const FOR_CRDS: JsonMap = {
@@ -42,10 +37,8 @@ export const k8sMonitoring: Addon = {
     collectors: Object.fromEntries(
       Object.entries(ALLOYS).map(([name, { presets }]) => [name, { presets: [...presets], labels: OWN_LABEL, ...stability(name, config) }]),
     ),
-    telemetryServices: {
-      'kube-state-metrics': { deploy: true, customLabels: OWN_LABEL },
-      'node-exporter': { deploy: true, commonLabels: OWN_LABEL },
-    },
+    // Without a label of ours: both charts write the same key themselves, and a key that stands twice is no valid YAML.
+    telemetryServices: { 'kube-state-metrics': { deploy: true }, 'node-exporter': { deploy: true } },
     // Two operators over one namespace would fight: ours sees its own only.
     'alloy-operator': { deploy: true, ownNamespaceOnly: true, podLabels: OWN_LABEL, waitForAlloyRemoval: hookImage(config) },
   }),
