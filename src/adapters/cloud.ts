@@ -44,7 +44,7 @@ export async function emptyWrite(write: EmptyWrite, signal?: AbortSignal): Promi
     });
     return { status: answer.status, text: oneLine(await answer.text()) };
   } catch (error) {
-    return { status: 0, text: oneLine(error instanceof Error && error.cause ? messageOf(error.cause) || String(error.cause) : messageOf(error)) };
+    return { status: 0, text: oneLine(messageOf(error instanceof Error && error.cause ? error.cause : error)) };
   }
 }
 

@@ -1,9 +1,9 @@
 import { releasesIn, type StoredRelease } from '../adapters/helm.ts';
 import type { Hands } from './apply.ts';
 import { isOurRelease } from './foreign.ts';
+import { namespacesOfInstallation } from './namespaces.ts';
 import type { Eyes } from './observe.ts';
 import type { Observation, StaleStep } from './types.ts';
-import { namespacesOfInstallation } from './uninstall.ts';
 
 async function staleReleases(step: StaleStep, eyes: Pick<Eyes, 'kube' | 'namespace'>): Promise<StoredRelease[]> {
   const releases = await releasesIn(eyes.kube, await namespacesOfInstallation(eyes));

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { kindInfo } from '../adapters/kinds.ts';
 import { PINS, type Pin } from '../charts/pins.ts';
-import type { JsonMap, KubeObject } from '../core/types.ts';
+import type { KubeObject } from '../core/types.ts';
 import type { CrdsStep, ObjectsStep, ReleaseStep, SecretStep, Step } from '../engine/types.ts';
 import { type Block, type HclValue, hcl, raw } from './hcl.ts';
 
@@ -178,7 +178,7 @@ const TIMEOUT = 900;
 async function releasePart(step: ReleaseStep, out: Work): Promise<Part> {
   const name = step.id.replace(/^release\//, '');
   const values = `values/${name}.yaml`;
-  out.files[values] = stringify(step.values as JsonMap, { lineWidth: 0, aliasDuplicateObjects: false });
+  out.files[values] = stringify(step.values, { lineWidth: 0, aliasDuplicateObjects: false });
   return resource('helm_release', label(step.id), {
     about: step.title,
     attributes: {

@@ -290,8 +290,18 @@ describe('alerts and dashboards of GenOps', () => {
 
   it('are the twelve of the guide; without GenOps none of them is there', () => {
     const names = [
-      ...['BudgetThreshold80Percent', 'BudgetThreshold95Percent', 'BudgetExhausted', 'CostAnomaly', 'PolicyViolationsDetected', 'HighPolicyViolationRate'],
-      ...['HighLatency', 'HighErrorRate', 'LowQualityScore', 'GenOpsPodDown', 'HighMemoryUsage', 'OTelCollectorDown'],
+      'BudgetThreshold80Percent',
+      'BudgetThreshold95Percent',
+      'BudgetExhausted',
+      'CostAnomaly',
+      'PolicyViolationsDetected',
+      'HighPolicyViolationRate',
+      'HighLatency',
+      'HighErrorRate',
+      'LowQualityScore',
+      'GenOpsPodDown',
+      'HighMemoryUsage',
+      'OTelCollectorDown',
     ];
     expect(names.filter((name) => !all.has(name))).toEqual([]);
     expect([...alerts(quickstart()).keys()].filter((name) => names.includes(name))).toEqual(['OTelCollectorDown']);

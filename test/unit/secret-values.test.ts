@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { redact } from '../../src/core/redact.ts';
-import type { JsonMap } from '../../src/core/types.ts';
 import { type Hands, applySecret } from '../../src/engine/apply.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import { answer, answerFrom, missingValues, refuseMissing, valueOf } from '../../src/engine/secretValues.ts';
@@ -83,7 +82,7 @@ describe('a Secret with given values', () => {
   it('keeps what it holds, and then nobody need give it again', async () => {
     vi.stubEnv('S3_ID', undefined);
     const cluster = fakeCluster();
-    cluster.put({ ...step({}).object, data: { id: Buffer.from('before').toString('base64') } as JsonMap });
+    cluster.put({ ...step({}).object, data: { id: Buffer.from('before').toString('base64') } });
     const only = step({ id: { fromEnv: 'S3_ID' }, user: 'fixed' });
     expect(await missingValues([only], cluster.kube)).toEqual([]);
     await applySecret(only, hands(cluster));
@@ -122,6 +121,6 @@ describe('the section secrets', () => {
   });
 
   it.each([[{}], [{ env: 'A', file: 'b' }], [{ env: 'no-name' }], [{ value: 'secret' }]])('refuses %j', (source) => {
-    expect(() => quickstart({ secrets: [{ name: 's3', key: 'id', ...source }] } as JsonMap)).toThrow();
+    expect(() => quickstart({ secrets: [{ name: 's3', key: 'id', ...source }] })).toThrow();
   });
 });
