@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { PINS } from '../../src/charts/pins.ts';
+import { type ChartName, PINS } from '../../src/charts/pins.ts';
+import { placeOf, releaseOf } from '../../src/components/catalog.ts';
 import { dashboards } from '../../src/components/dashboards.ts';
 import { datasources } from '../../src/components/datasources.ts';
 import { at, listAt, mapAt } from '../../src/components/edit.ts';
@@ -14,7 +15,7 @@ import type { Json, JsonMap } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { Step } from '../../src/engine/types.ts';
 import { profileNames } from '../../src/profile/load.ts';
-import type { ComponentId, Config } from '../../src/profile/schema.ts';
+import { COMPONENT_IDS, type ComponentId, type Config } from '../../src/profile/schema.ts';
 import { FACTS_DIR, knownCharts, readFacts } from '../contracts/lib/facts.ts';
 import { profile } from './support/config.ts';
 
@@ -92,6 +93,18 @@ describe.each(stored)('collectors of %s', (_name, config) => {
       expect(at(one, 'extensions', 'health_check', 'endpoint'), id).toBe('0.0.0.0:13133');
       expect(listAt(one, 'service', 'extensions'), id).toContain('health_check');
       expect(at(listAt(one, 'service', 'telemetry', 'metrics', 'readers')[0], 'pull', 'exporter', 'prometheus', 'host'), id).toBe('0.0.0.0');
+    }
+  });
+
+  it('send what they hold within seconds, through a bounded queue that retries (B.5-19, X-11, X-35)', () => {
+    for (const [id, one] of collectorsOf(config)) {
+      expect(at(one, 'processors', 'batch', 'timeout'), id).toBe('1s');
+      const stores = Object.entries(mapAt(one, 'exporters')).filter(([name]) => name.startsWith('otlp'));
+      for (const [name, exporter] of stores) {
+        expect(at(exporter, 'sending_queue', 'queue_size'), `${id} ${name}`).toBeGreaterThan(0);
+        expect(at(exporter, 'retry_on_failure', 'max_interval'), `${id} ${name}`).toBe('15s');
+      }
+      expect(stores.length, id).toBeGreaterThan(0);
     }
   });
 
@@ -266,11 +279,30 @@ describe('upstream charts', () => {
 
   it('render no image of a frozen registry in any profile (B.4-40)', () => {
     const images = knownCharts().flatMap((chart) =>
-      Object.values(readFacts(chart as keyof typeof PINS).renders).flatMap((rendered) => rendered.flatMap(({ containers }) => Object.values(containers ?? {}))),
+      Object.values(readFacts(chart as ChartName).renders).flatMap((rendered) => rendered.flatMap(({ containers }) => Object.values(containers ?? {}))),
     );
     expect(images.length, FACTS_DIR).toBeGreaterThan(20);
     expect(images.filter((image) => /k8s\.gcr\.io|bitnami|minio|promtail|:latest$/.test(image))).toEqual([]);
   });
+});
+
+it('objects are called as the charts call them (B.4-7, B.4-16, B.5-6, B.5-7, X-04, X-06, X-32)', () => {
+  const compared = profileNames().flatMap((name) => {
+    const config = profile(name);
+    return COMPONENT_IDS.filter((id) => config[id].enabled).flatMap((id) => {
+      const { chart, service, workload } = placeOf(config, id);
+      // That every release of every profile has a rendering is the matter of contracts.test.ts.
+      const rendered = chart in PINS ? readFacts(chart as ChartName).renders[`${name}/${releaseOf(config, id)?.name}`] : undefined;
+      if (!rendered) return [];
+      const found = rendered.find((object) => object.kind === 'Service' && object.name === service.name);
+      expect(found?.ports?.map(({ port }) => port) ?? [], `${name}: Service of ${id}`).toContain(service.port);
+      // Prometheus and Alertmanager of kube-prometheus-stack are made by its operator.
+      const made = rendered.filter((object) => object.kind === workload.kind).map((object) => object.name);
+      if (chart !== 'kube-prometheus-stack' || id === 'kube-state-metrics') expect(made, `${name}: workload of ${id}`).toContain(workload.name);
+      return [id];
+    });
+  });
+  expect(compared.length).toBeGreaterThan(15);
 });
 
 it('requests are counted by the names of both HTTP conventions (B.2-21)', () => {
