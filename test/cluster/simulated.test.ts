@@ -1,0 +1,125 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PINS } from '../../src/charts/pins.ts';
+import { archiveOf } from '../../src/charts/source.ts';
+import { type StandIn, standIn } from '../support/cloud.ts';
+import { changedSince, cli, cliOk, get, inventory, kubectl, run } from './support/cluster.ts';
+import { endSimulation, hasKwok, simulate, SIMULATED_CLASS } from './support/simulated.ts';
+
+const CHARTS = process.env['GENAI_OBS_CHARTS'];
+const WHY = !CHARTS ? ' (skipped: GENAI_OBS_CHARTS names no folder with the upstream charts)' : hasKwok ? '' : ' (skipped: KWOK is not built)';
+const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-simulated-'));
+const TOKEN = 'glc_standin';
+
+const remove = (home: string): Promise<unknown> => cli(['uninstall', '--namespace', home, '--delete-data', '--yes', '--timeout', '180']);
+afterAll(() => rmSync(DIR, { recursive: true, force: true }));
+
+/** What has no image on the bed: real charts and every phase and wait, on nodes that run nothing. */
+describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequential: true } as object, () => {
+  describe('grafana-cloud', () => {
+    const HOME = 'grafana-k8s-monitoring';
+    const file = join(DIR, 'cloud.json');
+    const INSTALL = ['install', '-f', file, '--charts', CHARTS ?? '', '--yes', '--timeout', '120', '--skip', 'verify'];
+    let cloud: StandIn;
+    let before: string[];
+    let stop = false;
+    let operator: Promise<void> = Promise.resolve();
+
+    beforeAll(async () => {
+      await remove(HOME);
+      before = await inventory();
+      await simulate([HOME]);
+      cloud = await standIn({ token: TOKEN });
+      writeFileSync(
+        file,
+        JSON.stringify({ extends: 'grafana-cloud', 'k8s-monitoring': { destination: { otlp: { url: cloud.endpoints.otlp, user: '123456' } } } }),
+      );
+      operator = reconcile(() => stop);
+    }, 120_000);
+    afterAll(async () => {
+      stop = true;
+      await operator;
+      await remove(HOME);
+      await endSimulation();
+      await cloud.close();
+    }, 240_000);
+
+    /** Does what the Alloy operator does with its resources: an Alloy release of each, with its spec as values. Its own image is nowhere here. */
+    async function reconcile(ended: () => boolean): Promise<void> {
+      const made = new Set<string>();
+      while (!ended()) {
+        const { items } = await get('alloys.collectors.grafana.com', '-n', HOME).catch(() => ({ items: [] }));
+        for (const { metadata, ...alloy } of items.filter((item) => !made.has(item.metadata.name))) {
+          const values = join(DIR, `${metadata.name}.json`);
+          writeFileSync(values, JSON.stringify(alloy['spec'] ?? {}));
+          const args = ['template', metadata.name, join(CHARTS ?? '', archiveOf(PINS.alloy)), '--namespace', HOME, '--values', values, '--skip-crds'];
+          const owner = { apiVersion: alloy.apiVersion, kind: alloy.kind, name: metadata.name, uid: (metadata as unknown as { uid: string }).uid };
+          const { stdout, code } = await run('helm', args);
+          if (code !== 0) continue;
+          const { parseManifest } = await import('../../src/adapters/helm.ts');
+          const owned = parseManifest(stdout).filter(({ kind }) => !kind.startsWith('Cluster'));
+          const applied = owned.map((object) => ({ ...object, metadata: { ...object.metadata, namespace: HOME, ownerReferences: [owner] } }));
+          await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: applied }));
+          made.add(metadata.name);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    }
+
+    it('is refused with a wrong token, before anything is changed', { timeout: 60_000 }, async () => {
+      const refused = await cli(INSTALL, { GRAFANA_CLOUD_TOKEN: 'glc_wrong' });
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toMatch(/token/);
+      expect(refused.stderr).not.toContain('glc_wrong');
+      expect((await kubectl(['get', 'namespace', HOME, '--ignore-not-found'])).trim()).toBe('');
+    });
+
+    it('installs: definitions, release, what the Alloy operator makes, all waits', { timeout: 300_000 }, async () => {
+      const done = await cliOk(INSTALL, { GRAFANA_CLOUD_TOKEN: TOKEN });
+      expect(done.stderr).toContain('Done in');
+      expect(`${done.stdout}${done.stderr}`).not.toContain(TOKEN);
+      // The credentials were tried at the stand-in, one empty write a signal.
+      expect(cloud.answers.length).toBeGreaterThan(0);
+      expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
+    });
+
+    it('uninstalls, and leaves the cluster as it was', { timeout: 300_000 }, async () => {
+      await cliOk(['uninstall', '--namespace', HOME, '--delete-data', '--yes', '--timeout', '180']);
+      stop = true;
+      await operator;
+      await endSimulation();
+      expect(await changedSince(before)).toEqual({ left: [], gone: [] });
+    });
+  });
+
+  describe('production with object storage', () => {
+    const HOME = 'genai-observability';
+    const file = join(DIR, 'production.json');
+    const INSTALL = ['install', '-f', file, '--charts', CHARTS ?? '', '--yes', '--timeout', '120', '--skip', 'preflight,verify'];
+    let before: string[];
+
+    beforeAll(async () => {
+      writeFileSync(file, JSON.stringify({ extends: 'production', storage: { storageClass: SIMULATED_CLASS } }));
+      await remove(HOME);
+      before = await inventory();
+      await simulate([HOME], 8);
+    }, 120_000);
+    afterAll(async () => {
+      await remove(HOME);
+      await endSimulation();
+    }, 240_000);
+
+    it('installs: SeaweedFS, metrics-server, S3 for logs and traces, all waits', { timeout: 300_000 }, async () => {
+      expect((await cliOk(INSTALL)).stderr).toContain('Done in');
+      expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
+    });
+
+    it('uninstalls, and leaves the cluster as it was', { timeout: 300_000 }, async () => {
+      await cliOk(['uninstall', '--namespace', HOME, '--delete-data', '--yes', '--timeout', '180']);
+      await endSimulation();
+      expect(await changedSince(before)).toEqual({ left: [], gone: [] });
+    });
+  });
+});
