@@ -21,7 +21,7 @@ async function ours(flags) {
 }
 
 async function theirs() {
-  const steps = await planOf(THEIRS);
+  const steps = await planOf({ namespace: THEIRS });
   const objects = steps.flatMap((step) => (step.kind === 'objects' ? step.objects : []));
   const secrets = steps
     .filter((step) => step.kind === 'secret')
@@ -39,7 +39,7 @@ async function theirs() {
       'upgrade',
       '--install',
       release,
-      join(ROOT, 'templates', chart),
+      join(ROOT, 'templates', chart.name),
       '--namespace',
       THEIRS,
       '--values',

@@ -117,13 +117,13 @@ export function verdict(name, value, limit, unit = '') {
   if (!ok) process.exitCode = 1;
 }
 
-/** The plan as the CLI would make it, from the sources. */
-export async function planOf(namespace) {
+/** The plan as the CLI would make it, from the sources: of a profile, with settings on top. */
+export async function planOf(settings, profile = 'quickstart') {
   const dir = join(ROOT, 'node_modules', '.cache', `genai-obs-bench-${process.pid}`);
   const entry = join(dir, 'entry.ts');
   const from = (path) => JSON.stringify(join(ROOT, 'src', path));
   await mkdir(dir, { recursive: true });
-  await writeFile(entry, `export { buildPlan } from ${from('engine/plan.ts')}; export { profileLayer, resolve } from ${from('profile/load.ts')};`);
+  await writeFile(entry, `export { buildPlan } from ${from('engine/plan.ts')}; export { extended, profileLayer, resolve } from ${from('profile/load.ts')};`);
   await build({
     entryPoints: [entry],
     outfile: join(dir, 'plan.mjs'),
@@ -134,9 +134,9 @@ export async function planOf(namespace) {
     logLevel: 'error',
     absWorkingDir: ROOT,
   });
-  const { buildPlan, profileLayer, resolve } = await import(pathToFileURL(join(dir, 'plan.mjs')).href);
+  const { buildPlan, extended, profileLayer, resolve } = await import(pathToFileURL(join(dir, 'plan.mjs')).href);
   await rm(dir, { recursive: true, force: true });
-  return buildPlan(resolve([profileLayer('quickstart'), { source: 'bench', data: { namespace } }]));
+  return buildPlan(resolve([...extended(profileLayer(profile)), { source: 'bench', data: settings }]));
 }
 
 /** Waits for the namespace to be gone, with all that was in it. */

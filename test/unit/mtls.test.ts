@@ -89,6 +89,8 @@ describe('certificates', () => {
   it('are made before the collectors that mount them, and after cert-manager', () => {
     const step = (id: string) => buildPlan(config).find((one) => one.id === id)?.needs;
     expect(step('certificates')).toContain('webhook/cert-manager');
+    // Its chart has certificates, too.
+    expect(step('release/opentelemetry-operator')).toContain('webhook/cert-manager');
     for (const id of ['resource/otel-gateway', 'resource/otel-node', 'resource/otel-cluster']) expect(step(id)).toContain('certificates');
     for (const [name, secret] of [
       ['otel-gateway', 'otel-gateway-tls'],

@@ -15,7 +15,7 @@ export const opentelemetryOperator: Addon = {
   release: 'opentelemetry-operator',
   crds: { crds: { create: true }, manager: { collectorImage: { repository: 'unused' } }, admissionWebhooks: { certManager: { enabled: false } } },
   workloads: () => [{ kind: 'Deployment', name: 'opentelemetry-operator' }],
-  needs: (config) => (isEnabled(config, 'cert-manager') ? ['release/cert-manager'] : []),
+  needs: (config) => (isEnabled(config, 'cert-manager') ? ['webhook/cert-manager'] : []),
   values: (config) => ({
     fullnameOverride: 'opentelemetry-operator',
     additionalLabels: OWN_LABEL,

@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { datasources } from '../../src/components/datasources.ts';
+import { listAt, mapAt } from '../../src/components/edit.ts';
+import { ObsError } from '../../src/core/errors.ts';
+import type { JsonMap } from '../../src/core/types.ts';
+import { buildPlan } from '../../src/engine/plan.ts';
+import { quickstart } from './support/config.ts';
+import { configured, gateway, genops, pipeline, releaseOf } from './support/genops.ts';
+
+describe('the gateway', () => {
+  it('has one path for metrics and renames nothing (7, 12, 13)', () => {
+    expect(Object.keys(mapAt(gateway(), 'exporters')).toSorted()).toEqual(['otlp_grpc/jaeger', 'otlp_http/loki', 'otlp_http/prometheus']);
+    expect(JSON.stringify(gateway())).toContain('http://monitoring-kube-prometheus-prometheus.monitoring.svc:9090/api/v1/otlp');
+  });
+
+  it('answers its probes (9), stores logs (10), and sends traces to Service jaeger by OTLP (6)', () => {
+    expect(mapAt(gateway(), 'extensions', 'health_check')).toEqual({ endpoint: '0.0.0.0:13133' });
+    expect(pipeline(gateway(), 'logs', 'exporters')).toEqual(['otlp_http/loki']);
+    expect(mapAt(gateway(), 'exporters', 'otlp_grpc/jaeger')).toMatchObject({ endpoint: 'jaeger.monitoring.svc:4317', tls: { insecure: true } });
+    expect(pipeline(gateway({ tempo: { enabled: true } }), 'traces', 'exporters')).toEqual(['otlp_grpc/tempo']);
+    expect(JSON.stringify(gateway({ jaeger: { enabled: false } }))).not.toMatch(/jaeger|tempo/);
+  });
+
+  it('brings both spellings of GenOps into one before spans are counted', () => {
+    const statements = listAt(gateway(), 'processors', 'transform/genops', 'trace_statements').join('\n');
+    for (const [to, from] of [
+      ['genops.cost.total', 'genops.cost_usd'],
+      ['genops.tokens.input', 'genops.tokens_input'],
+      ['genops.tokens.output', 'genops.tokens_output'],
+    ])
+      expect(statements).toContain(`set(span.attributes["${to}"], span.attributes["${from}"])`);
+    expect(pipeline(gateway(), 'traces/in', 'processors').at(-1)).toBe('transform/genops');
+    expect(JSON.stringify(configured('opentelemetry-collector', quickstart()))).not.toContain('genops.cost');
+  });
+
+  it('gives platforms a copy, with keys that only the environment holds (47, 48)', () => {
+    const over = {
+      exporters: {
+        honeycomb: { enabled: true },
+        datadog: { enabled: true },
+        splunk: { enabled: true, endpoint: 'https://hec.example:8088/services/collector' },
+      },
+    };
+    const config = gateway(over);
+    expect(mapAt(config, 'exporters', 'otlp_grpc/honeycomb', 'headers')).toEqual({ 'x-honeycomb-team': '${env:HONEYCOMB_API_KEY}' });
+    expect(pipeline(config, 'traces', 'exporters')).toEqual(['otlp_grpc/jaeger', 'datadog', 'otlp_grpc/honeycomb']);
+    expect(pipeline(config, 'metrics', 'exporters')).toContain('datadog');
+    expect(pipeline(config, 'logs', 'exporters')).toContain('splunk_hec');
+    const { values } = releaseOf(buildPlan(genops(over)), 'opentelemetry-collector');
+    expect(values['extraEnv']).toContainEqual({ name: 'HONEYCOMB_API_KEY', valueFrom: { secretKeyRef: { name: 'honeycomb', key: 'api-key' } } });
+    expect(() => genops({ exporters: { splunk: { enabled: true } } })).toThrow(ObsError);
+    // Traces have a way out even without a store of ours.
+    expect(pipeline(gateway({ ...over, jaeger: { enabled: false } }), 'traces', 'exporters')).toEqual(['datadog', 'otlp_grpc/honeycomb']);
+  });
+});
+
+describe('tail sampling', () => {
+  const tail = (over: JsonMap = {}): JsonMap => gateway({ genai: { sampling: { mode: 'tail', rate: 0.01 } }, ...over });
+
+  it('lets the spans of a trace meet in one replica, and has no head sampler before it (27)', () => {
+    expect(pipeline(tail(), 'traces/in', 'exporters')).toEqual(['spanmetrics', 'loadbalancing']);
+    expect(mapAt(tail(), 'exporters', 'loadbalancing')).toMatchObject({
+      routing_key: 'traceID',
+      resolver: { dns: { hostname: 'opentelemetry-collector-headless', port: '14317' } },
+    });
+    expect(pipeline(tail(), 'traces', 'receivers')).toEqual(['otlp/sampling']);
+    expect(pipeline(tail(), 'traces', 'processors')).toEqual(['memory_limiter', 'tail_sampling', 'batch']);
+    expect(JSON.stringify(tail())).not.toContain('probabilistic_sampler');
+    expect(releaseOf(buildPlan(genops({ genai: { sampling: { mode: 'tail' } } })), 'opentelemetry-collector').values['peerPort']).toBe(14317);
+  });
+
+  it('counts before it decides (28)', () => {
+    expect(pipeline(tail(), 'traces/in', 'exporters')).toContain('spanmetrics');
+    expect(pipeline(tail(), 'traces', 'exporters')).toEqual(['otlp_grpc/jaeger']);
+  });
+
+  it('keeps what 003-SAMP-03 to 003-SAMP-08 want; costs are compared as numbers with a fraction, in both spellings (26)', () => {
+    const policies = listAt(tail(), 'processors', 'tail_sampling', 'policies') as { name: string; type: string; [key: string]: unknown }[];
+    expect(policies.map(({ type }) => type)).toEqual([
+      'status_code',
+      'latency',
+      'ottl_condition',
+      'ottl_condition',
+      'string_attribute',
+      'ottl_condition',
+      'probabilistic',
+    ]);
+    expect(policies.find(({ name }) => name === 'expensive')).toMatchObject({
+      ottl_condition: { span: ['attributes["genops.cost.total"] >= 1.0', 'attributes["genops.cost_usd"] >= 1.0'] },
+    });
+    expect(policies.at(-1)).toMatchObject({ probabilistic: { sampling_percentage: 1 } });
+  });
+
+  it('meets nobody where nobody stores traces', () => {
+    const alone = tail({ jaeger: { enabled: false } });
+    expect(JSON.stringify(mapAt(alone, 'service', 'pipelines'))).not.toMatch(/loadbalancing|tail_sampling|otlp\/sampling/);
+    expect(mapAt(alone, 'exporters')).not.toHaveProperty('loadbalancing');
+  });
+});
+
+describe('Jaeger', () => {
+  const values = (over: JsonMap = {}): JsonMap => releaseOf(buildPlan(genops({ jaeger: over })), 'jaeger').values;
+
+  it('has its storage in the only place where the chart reads it (4), and answers probes from outside', () => {
+    expect(mapAt(values(), 'userconfig', 'extensions')).toMatchObject({
+      healthcheckv2: { http: { endpoint: '0.0.0.0:13133' } },
+      jaeger_storage: { backends: { store: { memory: { max_traces: 50_000 } } } },
+    });
+    const search = values({ storage: 'opensearch', endpoint: 'http://opensearch-cluster-master:9200', secret: 'opensearch' });
+    expect(mapAt(search, 'userconfig', 'extensions', 'jaeger_storage', 'backends', 'store')).toMatchObject({
+      opensearch: { server_urls: ['http://opensearch-cluster-master:9200'], auth: { basic: { password: '${env:OPENSEARCH_PASSWORD}' } } },
+    });
+    expect(JSON.stringify(search)).toContain('{"secretKeyRef":{"name":"opensearch","key":"password"}}');
+    expect(() => values({ storage: 'opensearch' })).toThrow(ObsError);
+  });
+
+  it('rolls its pod when its configuration changes', () => {
+    const hash = (over: JsonMap): unknown => listAt(values(over), 'jaeger', 'extraEnv').find((one) => (one as JsonMap)['name'] === 'CONFIG_HASH');
+    expect(hash({ maxTraces: 10 })).not.toEqual(hash({}));
+  });
+
+  it('is a datasource, and where links to traces lead; with Tempo they lead there', () => {
+    const of = (over: JsonMap): JsonMap[] => listAt(datasources(genops(over)), 'datasources') as JsonMap[];
+    expect(of({}).map(({ uid, url }) => [uid, url])).toContainEqual(['jaeger', 'http://jaeger:16686']);
+    expect(JSON.stringify(of({}))).not.toContain('tempo');
+    expect(JSON.stringify(of({}).find(({ uid }) => uid === 'loki'))).toContain('"datasourceUid":"jaeger"');
+    expect(JSON.stringify(of({ tempo: { enabled: true } }).find(({ uid }) => uid === 'loki'))).toContain('"datasourceUid":"tempo"');
+  });
+});

@@ -1,0 +1,32 @@
+import { listAt, mapAt } from '../../../src/components/edit.ts';
+import { COMPONENTS } from '../../../src/components/index.ts';
+import { inputOf } from '../../../src/components/input.ts';
+import type { JsonMap } from '../../../src/core/types.ts';
+import { buildPlan } from '../../../src/engine/plan.ts';
+import type { ReleaseStep, Step } from '../../../src/engine/types.ts';
+import { extended, profileLayer, resolve } from '../../../src/profile/load.ts';
+import type { ComponentId, Config } from '../../../src/profile/schema.ts';
+
+/** The profile genops with changes on top. Numbers in brackets in its tests are rows of upstream.md B.4: what broke when the guide was followed as it stands. */
+export const genops = (over: JsonMap = {}): Config => resolve([...extended(profileLayer('genops')), { source: 'test', data: over }]);
+
+export const steps = buildPlan(genops());
+
+export function stepOf(all: Step[], id: string): Step {
+  const step = all.find((one) => one.id === id);
+  if (!step) throw new Error(`no step ${id}`);
+  return step;
+}
+
+export const releaseOf = (all: Step[], id: string): ReleaseStep => stepOf(all, `release/${id}`) as ReleaseStep;
+export const stack = (config: Config): ReleaseStep => releaseOf(buildPlan(config), 'kube-prometheus-stack');
+export const specOf = (config: Config): JsonMap => mapAt(stack(config).values, 'prometheus', 'prometheusSpec');
+
+export function configured(id: ComponentId, config: Config): JsonMap {
+  const component = COMPONENTS.find((one) => one.id === id);
+  if (!component) throw new Error(`no component ${id}`);
+  return inputOf(config, component).configuration;
+}
+
+export const gateway = (over: JsonMap = {}): JsonMap => configured('opentelemetry-collector', genops(over));
+export const pipeline = (config: JsonMap, id: string, side: string): unknown[] => listAt(config, 'service', 'pipelines', id, side);
