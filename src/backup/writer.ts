@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { createWriteStream, mkdirSync } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -44,7 +44,8 @@ export function writerIn(dir: string): Writer {
   const files: FileEntry[] = [];
   const write = async (path: string, component: string, streams: [Readable | string[], ...Transform[]]): Promise<void> => {
     const file = join(dir, path);
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    // At once: the output of a process that ends before anybody reads it is lost.
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const out = meter();
     // With `wx` nothing is ever written over.
     await pipeline([...streams, out.stream, createWriteStream(file, { mode: 0o600, flags: 'wx' })] as unknown as [Readable, Transform]);

@@ -50,7 +50,7 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
   let releases = await releasesIn(context.kube, namespaces);
   const included = steps.filter((step) => !context.excluded.has(step.id));
   // A chart that cannot be had is told before anything is changed.
-  await Promise.all(included.map((step) => (step.kind === 'release' ? context.charts.path(step.chart) : undefined)));
+  await Promise.all(included.flatMap((step) => (step.kind === 'release' ? [context.charts.path(step.chart)] : [])));
   await refuseForeign(included, context.kube, context.namespace, releases);
   await refuseOldProvided(included, context.kube, releases);
   await refuseForeignCrds(included, context);

@@ -12,6 +12,7 @@ import type { Emit } from './events.ts';
 import { isOurRelease } from './foreign.ts';
 import { JOURNAL } from './journal.ts';
 import { LEASE } from './lock.ts';
+import { namespacesOfInstallation } from './namespaces.ts';
 import { placed } from './observe.ts';
 
 /** What `uninstall` will touch; shown before it acts. */
@@ -37,13 +38,6 @@ const CLAIMS = claimNames();
 const DATA_KINDS = new Set(['PersistentVolumeClaim', 'Secret', 'CustomResourceDefinition']);
 
 type Look = Pick<Hands, 'kube' | 'namespace'>;
-
-/** The home, and every namespace that was made for this installation. @throws KubeError */
-export async function namespacesOfInstallation({ kube, namespace }: Look): Promise<string[]> {
-  const ours = await kube.list('Namespace', undefined, OWN_SELECTOR);
-  const more = ours.filter(({ metadata }) => metadata.annotations?.[HOME_ANNOTATION] === namespace).map(({ metadata }) => metadata.name);
-  return [namespace, ...more.filter((name) => name !== namespace)];
-}
 
 /** Everything that carries our label, cluster-wide for cluster-scoped kinds. @throws KubeError when a kind cannot be listed: "could not look" is not "nothing there" */
 export async function ownObjects(look: Look, namespaces: string[]): Promise<KubeObject[]> {

@@ -43,7 +43,7 @@ describe('documentation', () => {
     const data = { macos: { enabled: true }, genai: { genops: { enabled: true } }, teams: [{ name: 'quant', namespace: 'quant' }] };
     const config = resolve([profileLayer('quickstart'), { source: 'test', data }]);
     const anchors = new Set([...readAsset('docs', 'runbooks.md').matchAll(/^## (\S+)$/gm)].map(([, name = '']) => name.toLowerCase()));
-    const alerts = Object.values({ ...ruleFiles(config), ...lokiRules(config) }).flatMap((text) =>
+    const alerts = [...Object.values(ruleFiles(config)), ...Object.values(lokiRules(config) ?? {})].flatMap((text) =>
       (parse(text) as { groups: { rules: { alert?: string; annotations?: Record<string, string> }[] }[] }).groups.flatMap((group) =>
         group.rules.filter((rule) => rule.alert),
       ),
