@@ -34,6 +34,15 @@ describe('what contradicts itself is refused', () => {
   it.each<[string, JsonMap, RegExp]>([
     ['mutual TLS without cert-manager', { security: { mtls: { enabled: true } } }, /needs cert-manager/],
     ['collectors in several namespaces', { ...MTLS, 'opentelemetry-node-collector': { namespace: 'other' } }, /one namespace/],
+    [
+      'an Ingress to the port that mode strict closes',
+      {
+        'cert-manager': { existing: true },
+        'opentelemetry-collector': { ingress: { host: 'otlp.example.com' } },
+        security: { mtls: { enabled: true, mode: 'strict' } },
+      },
+      /plain OTLP/,
+    ],
     ['a token in the clear', { security: { ingest: { tokenSecret: 'token' } } }, /without TLS/],
     ['an entry that is open to all', { 'opentelemetry-collector': { expose: { type: 'LoadBalancer' } } }, /anybody send/],
     ['ports of nodes that nobody opens', { 'opentelemetry-collector': { expose: { nodePorts: { grpc: 30417 } } } }, /no effect/],
