@@ -43,7 +43,7 @@ const MAY: Record<string, string[]> = {
   checks: ['doctor', 'components', 'profile', 'engine'],
   doctor: ['adapters', 'app', 'charts', 'checks', 'components', 'engine', 'profile'],
   backup: ['adapters', 'components', 'doctor', 'engine', 'profile'],
-  export: ['adapters', 'charts', 'engine'],
+  export: ['adapters', 'charts', 'engine', 'profile'],
   macos: ['components'],
   connect: ['adapters', 'components', 'profile'],
   mirror: ['adapters', 'charts', 'engine'],

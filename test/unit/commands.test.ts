@@ -128,7 +128,7 @@ describe('install, plan, status, uninstall', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as { type: string; applied?: string[] });
     expect(lines[0]?.type).toBe('plan');
-    expect(lines.at(-1)).toMatchObject({ type: 'result', unchanged: ['preflight'] });
+    expect(lines.at(-1)).toMatchObject({ type: 'result', unchanged: ['preflight', 'removal/releases'] });
     expect(lines.at(-1)?.applied).toContain('release/loki');
   });
 

@@ -37,7 +37,7 @@ describe('a first run', () => {
     const run = await session(cluster, config, plan, { gate: (step) => Promise.resolve(void gates.push(step.id)) });
     const { applied, unchanged } = await run.result;
     expect([...applied, ...unchanged].toSorted()).toEqual(plan.map((step) => step.id).toSorted());
-    expect(unchanged).toEqual(['preflight']);
+    expect(unchanged).toEqual(['preflight', 'removal/releases']);
     expect(gates).toEqual(['preflight', 'verify']);
     const order = run.events.flatMap((event) => (event.type === 'start' || event.type === 'done' ? [`${event.type} ${event.id}`] : []));
     for (const step of plan)
