@@ -64,8 +64,9 @@ it('releases are looked for in every namespace of the installation, and nowhere 
 
 it('a chart that cannot be had is told before anything is changed', async () => {
   const cluster = fakeCluster();
-  const { path } = cluster.charts;
-  cluster.charts.path = (chart) => (chart.name === 'metrics-server' ? Promise.reject(new ObsError({ what: 'the chart cannot be fetched' })) : path(chart));
+  const charts = { ...cluster.charts };
+  cluster.charts.path = (chart) =>
+    chart.name === 'metrics-server' ? Promise.reject(new ObsError({ what: 'the chart cannot be fetched' })) : charts.path(chart);
   const config = withMetricsServer();
   const plan = buildPlan(config);
   await expect((await session(cluster, config, plan)).result).rejects.toThrow('the chart cannot be fetched');
