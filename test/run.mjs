@@ -51,6 +51,8 @@ async function fast() {
   await step('types', 'node_modules/.bin/tsc', ['--noEmit']);
   await step('build', process.execPath, ['scripts/build.mjs']);
   await suite('unit', 'unit, golden and doctor suites', isBedBuilt() ? { ...process.env, PATH: bedEnvironment().PATH } : process.env);
+  // After them: package managers and a JVM would take the time that the others wait for.
+  await suite('connect', 'printed snippets, run with packages of their registries (each is skipped where its registry is not reachable)');
 }
 
 async function cluster() {

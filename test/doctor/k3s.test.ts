@@ -31,18 +31,19 @@ const OTHERWISE: Record<string, { cases: RegExp; status: Verdict['status']; why:
 const PLACEMENTS = { k3s: K3S, 'kube-prometheus-stack': STACK, spread: SPREAD };
 
 const base = healthy();
+const before = quickstart();
 const textOf = ({ evidence, cause = '', fix = '', object = '' }: Omit<Verdict, 'status'>) => [evidence, cause, fix, object].join('\n');
 
 describe.each(Object.entries(PLACEMENTS))('the doctor in placement %s', (name, placement) => {
   const config = quickstart(placement);
-  const facts = relocate(base, quickstart(), config);
+  const facts = relocate(base, before, config);
   const namespaces = namespacesOf(config);
 
   const judged = (one: Pick<Case, 'check' | 'set' | 'config'>) => {
     const check = CHECKS.find(({ id }) => id === one.check);
     if (!check) throw new Error(`no check ${one.check}`);
-    const changed = quickstart({ ...placement, ...one.config });
-    return judge(check, relocate(applySet(base, one.set ?? {}), quickstart(one.config), changed), changed, 'ctx');
+    const changed = one.config ? quickstart({ ...placement, ...one.config }) : config;
+    return judge(check, relocate(applySet(base, one.set ?? {}), one.config ? quickstart(one.config) : before, changed), changed, 'ctx');
   };
 
   it('reads only what exists there', () => {
@@ -61,10 +62,10 @@ describe.each(Object.entries(PLACEMENTS))('the doctor in placement %s', (name, p
   });
 
   it('finds nothing wrong with a healthy stack, and skips nothing without a reason of the placement', () => {
-    const before = new Map(diagnose(healthy(), quickstart(), CHECKS, { probe: true }).map((one) => [one.id, one.status]));
+    const statuses = new Map(diagnose(healthy(), before, CHECKS, { probe: true }).map((one) => [one.id, one.status]));
     const findings = diagnose(facts, config, CHECKS, { probe: true });
     expect(findings.filter((one) => one.status !== 'ok' && one.status !== 'skip').map((one) => `${one.status} ${one.id}: ${one.evidence}`)).toEqual([]);
-    const skipped = findings.filter((one) => one.status === 'skip' && before.get(one.id) === 'ok');
+    const skipped = findings.filter((one) => one.status === 'skip' && statuses.get(one.id) === 'ok');
     expect(skipped.filter(({ evidence }) => !evidence.includes('kube-prometheus-stack')).map(({ id, evidence }) => `${id}: ${evidence}`)).toEqual([]);
   });
 
@@ -81,7 +82,7 @@ describe.each(Object.entries(PLACEMENTS))('the doctor in placement %s', (name, p
   function foreignNames(text: string): string[] {
     const shown = text.replace(/opentelemetry-collector\.replicaCount/g, '');
     const names = COMPONENT_IDS.flatMap((id) => {
-      const [old, now] = [placeOf(quickstart(), id), placeOf(config, id)];
+      const [old, now] = [placeOf(before, id), placeOf(config, id)];
       const asObject = (kind: string, name: string) => [`${kind}/${name}(?![\\w-])`, `${kind} (\\S+/)?${name}(?![\\w-])`];
       if (old.workload.name !== now.workload.name)
         // Some are also words; those that are only names must not stand anywhere.

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ObsError } from '../../src/core/errors.ts';
 import { extended, profileLayer, profileNames, resolve } from '../../src/profile/load.ts';
 import { RULES } from '../../src/profile/rules.ts';
-import { SETTINGS, lineFor } from '../../src/profile/settings.ts';
+import { lineFor } from '../../src/profile/settings.ts';
 import { parse } from 'yaml';
 import type { JsonMap } from '../../src/core/types.ts';
 import { profile, quickstart } from './support/config.ts';
@@ -43,11 +43,11 @@ const BROKEN: Record<string, { text: string; base?: string }> = {
   'grafana.gatewayProxy.upstream': { text: 'grafana: { gatewayProxy: { enabled: true } }' },
   teams: { text: 'teams: [{ name: quant, namespace: quant }, { name: ft, namespace: quant }]' },
   'cloudwatch-exporter.regions': { text: 'cloudwatch-exporter: { enabled: true, secret: aws }' },
-  'cloudwatch-exporter.roleArn': { text: 'cloudwatch-exporter: { enabled: true, regions: [us-west-2] }' },
   'security.mtls.enabled': { text: 'security: { mtls: { enabled: true } }' },
-  'security.ingest.tokenSecret': { text: 'security: { ingest: { tokenSecret: token } }' },
+  'security.ingest.tokenSecret': { text: 'security: { ingest: { tokenSecret: senders } }' },
   'opentelemetry-collector.expose.type': { text: 'opentelemetry-collector: { expose: { type: NodePort } }' },
-  'opentelemetry-collector.expose.nodePorts': { text: 'opentelemetry-collector: { expose: { nodePorts: { grpc: 30417 } } }' },
+  'opentelemetry-collector.expose.nodePorts': { text: 'opentelemetry-collector: { expose: { nodePorts: { grpc: 30317 } } }' },
+  'cloudwatch-exporter.roleArn': { text: 'cloudwatch-exporter: { enabled: true, regions: [us-west-2] }' },
 };
 
 describe('rules across settings', () => {
@@ -64,8 +64,9 @@ describe('rules across settings', () => {
   });
 
   it('speak of settings that exist', () => {
-    const isSection = (key: string): boolean => Object.keys(SETTINGS).some((setting) => setting.startsWith(`${key}.`));
-    expect(RULES.map((rule) => rule.key).filter((key) => lineFor(key) === undefined && !isSection(key))).toEqual([]);
+    const sections = ['storage.s3.buckets', 'opentelemetry-collector.expose.nodePorts'];
+    const settings = RULES.map((rule) => rule.key).filter((key) => !sections.includes(key));
+    expect(settings.filter((key) => lineFor(key) === undefined)).toEqual([]);
   });
 
   it('name the line where the setting is, or what it belongs to', () => {

@@ -22,14 +22,14 @@ const under = (key: string, branch: Branch): Branch => ({ ...section(), keys: ne
  * Values of a chart from its values.yaml, from values.schema.json, and from what its templates read (many charts read keys that values.yaml only shows
  * in a comment). A map that a template takes as a whole (`toYaml`, `range`, `tpl`) is open, and so, for size, are charts inside of a chart's chart
  * and guests.
- * @param isKnown whether a dependency has facts of its own and is left out
+ * @param isKnown whether a dependency has facts of its own and is left out; asked of direct ones, which the facts name
  */
 export function valueTree(chart: Chart, isKnown: (name: string, version: string) => boolean, nested = false): Branch {
   const tree = fromValues(chart.values, 0);
   for (const dependency of chart.dependencies) {
     const { alias, condition, name, version } = dependency;
     if (condition) place(tree, condition.split('.'), leaf);
-    if (isKnown(name, version)) continue;
+    if (!nested && isKnown(name, version)) continue;
     const theirs = nested || isGuest(chart, dependency) ? open() : valueTree(dependency.chart, isKnown, true);
     const global = theirs.keys?.get('global');
     theirs.keys?.delete('global');

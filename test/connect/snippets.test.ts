@@ -8,7 +8,7 @@ import { type TestContext, afterAll, beforeAll, describe, expect, it } from 'vit
 import { OTLP_PROTOCOLS, type OtlpProtocol } from '../../src/components/gateway.ts';
 import type { EnvVar, Language, Sender } from '../../src/connect/env.ts';
 import { type Snippet, snippetOf } from '../../src/connect/snippets.ts';
-import { type Delivery, type Receiver, attributeBytes, otlpReceiver } from './support/otlp.ts';
+import { type Delivery, type Receiver, attributeBytes, otlpReceiver } from '../unit/support/otlp.ts';
 
 const PATIENCE = 240_000;
 const APP = 'checkout-of-connect';
@@ -37,7 +37,7 @@ function run(file: string, args: string[], cwd: string, env: Record<string, stri
   return new Promise((resolve) => {
     let output = '';
     const child = spawn(file, args, { cwd, env: { ...process.env, NODE_OPTIONS: '', MAVEN_OPTS: QUICK_JVM, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-    // Other suites run beside this one, and have less patience.
+    // Work of the machine that cannot wait comes first.
     if (child.pid !== undefined) setPriority(child.pid, 10);
     const hear = (chunk: Buffer): void => void (output += chunk.toString());
     child.stdout.on('data', hear);

@@ -1,0 +1,20 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, expect, it } from 'vitest';
+import { writerIn } from '../../src/backup/writer.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'genai-obs-writer-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+it('has a source whole whose process ends at once: Node throws away what nobody reads by then', async () => {
+  const source = new PassThrough();
+  source.end('data of a short copy');
+  const written = writerIn(dir).gzip('loki/data-1.tar.gz', 'loki', source);
+  // What child_process does with the output of a process that has ended.
+  source.resume();
+  expect((await written).bytes).toBe(20);
+  expect(gunzipSync(readFileSync(join(dir, 'loki', 'data-1.tar.gz'))).toString()).toBe('data of a short copy');
+});
