@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CHECKS } from '../../src/checks/index.ts';
 import { ROOT, readAsset } from '../../src/core/assets.ts';
+import { profileNames } from '../../src/profile/load.ts';
 import { SETTINGS, lineFor } from '../../src/profile/settings.ts';
+import { profile } from './support/config.ts';
 
 interface Row {
   id: string;
@@ -27,6 +29,7 @@ function titlesOf(file: string): string[] {
   titles.set(file, found);
   return found;
 }
+const configs = profileNames().map((name) => profile(name));
 const TEST = /^`((?:unit|doctor|golden|cluster)\/[\w-]+\.test\.ts)` "([^"]{4,})"$/;
 const CHECK = /^doctor ([A-Z0-9]+-\d\d)$/;
 const REASON = /^not (?:built|testable here): \S.{3,}$/;
@@ -62,6 +65,9 @@ describe('docs/fixes.md', () => {
     expect(named.filter(([, check]) => !known.has(check ?? ''))).toEqual([]);
     const proven = rows.flatMap(({ proofs }) => proofs.flatMap((proof) => CHECK.exec(proof)?.[1] ?? []));
     expect(proven.filter((check) => !known.has(check))).toEqual([]);
+    // A check that is skipped in every profile proves nothing.
+    const looks = new Set(CHECKS.filter(({ skipIf }) => configs.some((config) => !skipIf?.(config))).map(({ id }) => id));
+    expect(proven.filter((check) => !looks.has(check))).toEqual([]);
   });
 
   it('names files and settings that there are', () => {
