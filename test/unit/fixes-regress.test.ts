@@ -62,8 +62,9 @@ describe.each(stored)('collectors of %s', (_name, config) => {
     }
   });
 
-  it('keep their processors in order: limiter, attributes of the pod, sampling, batch (B.2-4, B.4-27)', () => {
-    for (const [id, one] of collectorsOf(config))
+  it('keep their processors in order: limiter, attributes of the pod, sampling, batch (B.2-4, X-12)', () => {
+    for (const [id, one] of collectorsOf(config)) {
+      expect(at(one, 'processors', 'memory_limiter', 'limit_percentage'), id).toBe(75);
       for (const [name, pipeline] of Object.entries(mapAt(one, 'service', 'pipelines'))) {
         const processors = processorsOf(pipeline);
         const external = (listAt(pipeline, 'receivers') as string[]).some((receiver) => !(receiver in mapAt(one, 'connectors')));
@@ -72,6 +73,7 @@ describe.each(stored)('collectors of %s', (_name, config) => {
         const attributes = processors.indexOf('k8s_attributes');
         if (attributes >= 0) expect(attributes, `${id} ${name}`).toBe(1);
       }
+    }
   });
 
   it('count spans before they sample them, by the share or whole, never both (B.4-27, B.4-28)', () => {
@@ -203,7 +205,7 @@ describe.each(stored)('stores of %s', (_name, config) => {
     expect(JSON.stringify(sources)).toContain('| trace_id=');
   });
 
-  it('rules ask only for what is there, and notice what never came (B.1-20, B.2-24, B.4-30, B.4-31, B.4-32)', () => {
+  it('rules ask only for what is there, and notice what never came (B.1-20, B.3-7, B.4-30, B.4-31, B.4-32)', () => {
     const rules = rulesOf(config);
     for (const { expr, alert, record } of rules) {
       const name = alert ?? record;
@@ -216,8 +218,10 @@ describe.each(stored)('stores of %s', (_name, config) => {
     expect(jobs).toContain('otel-collector');
   });
 
-  it('dashboards are bare objects with an uid, and read the collectors with and without _total (B.1-19, B.1-20, B.4-20, B.4-21)', () => {
+  it('dashboards are bare objects with an uid, and read the collectors with and without _total (B.1-11, B.1-19, B.1-20, B.4-20, B.4-21)', () => {
     const files = Object.entries(dashboards(config));
+    // What a ConfigMap may hold.
+    expect(files.reduce((sum, [, text]) => sum + text.length, 0)).toBeLessThan(1024 * 1024);
     for (const [file, text] of files) {
       expect(at(JSON.parse(text) as JsonMap, 'uid'), file).toBe(file.replace('.json', ''));
       expect(text, file).not.toMatch(/tempo_ingester_bytes|"(currencyUSD|tokens)\/s"|grafana-piechart-panel/);
