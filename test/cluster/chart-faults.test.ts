@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { COMPONENT_IDS } from '../../src/profile/schema.ts';
 import { standIn } from '../support/cloud.ts';
 import { IMAGE, NO_IMAGE, type Server, deafWebhook, definition, idle, list, serve, standInMirror } from './support/charts.ts';
-import { cli, cliOk, footprint, get, kubectl, leaveNothing, removeAll, run } from './support/cluster.ts';
+import { cli, cliOk, footprint, get, kubectl, leaveNothing, onInterrupt, removeAll, run } from './support/cluster.ts';
 import { appliedBy, pending } from './support/install.ts';
 import { errorOf, expectNoCrash, refuses } from './support/refusal.ts';
 import { FOREIGN, alone, definitions, forget, foreign } from './support/definitions.ts';
@@ -19,7 +19,7 @@ const LOKI = 'loki-18.11.0.tgz';
 const COLLECTORS = 'opentelemetrycollectors.opentelemetry.io';
 const collectorsCrd = (versions: string[], metadata = {}) => definition(COLLECTORS, 'OpenTelemetryCollector', versions, metadata);
 
-const env = (): NodeJS.ProcessEnv => ({ GENAI_OBS_CACHE: join(DIR, 'cache'), GRAFANA_CLOUD_TOKEN: 'glc_of-another-stack' });
+const ENV = { GENAI_OBS_CACHE: join(DIR, 'cache') };
 
 /** Nothing but what a case needs. */
 function config(name: string, parts: object): string {
@@ -37,10 +37,8 @@ const WITH_GATEWAY = config('gateway', {
 });
 const WITH_CERTIFICATES = config('certificates', { 'cert-manager': { enabled: true } });
 
-const install = (file: string, charts: string, ...more: string[]): string[] => [
-  ...['install', '-f', file, '--charts', charts, '--yes', '--timeout', '15', '--skip', 'verify'],
-  ...more,
-];
+const INSTALL = ['install', '--yes', '--skip', 'verify'];
+const install = (file: string, charts: string, timeout = 15): string[] => [...INSTALL, '-f', file, '--charts', charts, '--timeout', String(timeout)];
 
 const mirror = standInMirror(join(DIR, 'mirror'));
 const servers: Server[] = [];
@@ -53,7 +51,7 @@ async function http(...args: Parameters<typeof serve>): Promise<Server> {
 async function clean(): Promise<void> {
   await run('kubectl', ['delete', 'namespace', GUEST, '--ignore-not-found', '--wait', '--timeout=60s']);
   await removeAll(NS);
-  forget();
+  forget(NS);
 }
 
 /** The usual uninstall, and the proof that nothing is left of it. */
@@ -64,6 +62,7 @@ async function uninstalled(): Promise<string> {
 }
 
 beforeAll(async () => {
+  onInterrupt(() => forget(NS));
   leaveNothing(NS);
   await clean();
   await mirror.put('loki', [idle('StatefulSet', 'loki')]);
@@ -80,7 +79,7 @@ describe('a chart that cannot be had is told before anything is changed', () => 
     ['a mirror that lacks the archive', (path: string) => (path.endsWith('.tgz') ? 404 : 200), `charts/${LOKI}`, 'HTTP 404'],
   ])('%s', async (_name, status, path, why) => {
     const { url } = await http(mirror.folder, status);
-    const { what, on, cause, next } = await refuses(NS, install(WITH_LOKI, url), 1, env());
+    const { what, on, cause, next } = await refuses(NS, install(WITH_LOKI, url), 1, ENV);
     expect(what).toBe('the chart mirror does not answer as it should');
     expect(on).toBe(`${url}/${path}`);
     expect(cause).toBe(why);
@@ -90,7 +89,7 @@ describe('a chart that cannot be had is told before anything is changed', () => 
   it('a mirror that nobody serves', async () => {
     const { url, close } = await serve(mirror.folder);
     await close();
-    const { on, cause, next } = await refuses(NS, install(WITH_LOKI, url), 1, env());
+    const { on, cause, next } = await refuses(NS, install(WITH_LOKI, url), 1, ENV);
     expect(on).toBe(`${url}/mirror.json`);
     expect(cause).toContain('ECONNREFUSED');
     expect(next).toContain(`curl -fsSI ${url}/mirror.json`);
@@ -100,7 +99,7 @@ describe('a chart that cannot be had is told before anything is changed', () => 
     list(mirror.folder, { [LOKI]: '0'.repeat(64) });
     try {
       const source = way === 'http' ? (await http(mirror.folder)).url : mirror.folder;
-      const { what, on, cause, next } = await refuses(NS, install(WITH_LOKI, source), 1, env());
+      const { what, on, cause, next } = await refuses(NS, install(WITH_LOKI, source), 1, ENV);
       expect(what).toBe('a chart is not the one that was pinned');
       expect(on).toContain(LOKI);
       expect(cause).toMatch(/^its sha256 is [0-9a-f]{64}, expected 0{64}/);
@@ -112,7 +111,7 @@ describe('a chart that cannot be had is told before anything is changed', () => 
 
   it('a folder without the archive', async () => {
     const empty = standInMirror(join(DIR, 'empty')).folder;
-    const { what, on, next } = await refuses(NS, install(WITH_LOKI, empty), 1, env());
+    const { what, on, next } = await refuses(NS, install(WITH_LOKI, empty), 1, ENV);
     expect(what).toBe('a chart is missing');
     expect(on).toBe(`${LOKI} in ${empty}`);
     expect(next).toContain('genai-obs mirror --out DIR');
@@ -124,9 +123,9 @@ describe('a missing image', () => {
 
   it('is named with its pod; with a mended chart the same install carries on', async () => {
     const { url } = await http(mirror.folder);
-    const args = install(WITH_LOKI, url, '--timeout', '10');
+    const args = install(WITH_LOKI, url, 10);
     await mirror.put('loki', [idle('StatefulSet', 'loki', NO_IMAGE)]);
-    const failed = await cli(args, env());
+    const failed = await cli(args, ENV);
     expect(failed.code, failed.stdout + failed.stderr).toBe(1);
     expectNoCrash(failed);
     const { what, on, cause, next } = errorOf(failed);
@@ -137,8 +136,8 @@ describe('a missing image', () => {
     expect(await pending(NS)).toEqual([]);
 
     await mirror.put('loki', [idle('StatefulSet', 'loki', IMAGE)]);
-    expect(appliedBy(await cliOk([...args, '--json'], env()))).toEqual(['release/loki']);
-    expect(appliedBy(await cliOk([...args, '--json'], env()))).toEqual([]);
+    expect(appliedBy(await cliOk([...args, '--json'], ENV))).toEqual(['release/loki']);
+    expect(appliedBy(await cliOk([...args, '--json'], ENV))).toEqual([]);
     await uninstalled();
   });
 });
@@ -153,7 +152,7 @@ describe('an operator, its webhook and its definitions', () => {
     const args = install(WITH_GATEWAY, mirror.folder);
     await mirror.put('loki', [idle('StatefulSet', 'loki')]);
     await mirror.put('opentelemetry-operator', [operator, ...deafWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors')], [crd]);
-    const failed = await cli(args, env());
+    const failed = await cli(args, ENV);
     expect(failed.code, failed.stdout + failed.stderr).toBe(1);
     expectNoCrash(failed);
     const { what, on, cause, next } = errorOf(failed);
@@ -167,7 +166,7 @@ describe('an operator, its webhook and its definitions', () => {
     // The stand-in makes no collectors: the Deployment that the operator would make comes with its chart.
     await mirror.put('opentelemetry-operator', [operator, idle('Deployment', 'otel-gateway-collector')], [crd]);
     await kubectl(['delete', 'validatingwebhookconfiguration', NS]);
-    expect(appliedBy(await cliOk([...args, '--json'], env()))).toEqual(['release/opentelemetry-operator', 'resource/otel-gateway']);
+    expect(appliedBy(await cliOk([...args, '--json'], ENV))).toEqual(['release/opentelemetry-operator', 'resource/otel-gateway']);
     await uninstalled();
     expect(await definitions()).toEqual([]);
   });
@@ -179,7 +178,7 @@ describe('an operator, its webhook and its definitions', () => {
     await mirror.put('opentelemetry-operator', [operator], [crd]);
     await foreign(collectorsCrd(['v1alpha1'], metadata));
     const before = await get(`crd/${COLLECTORS}`);
-    const { what, on, cause, next } = await refuses(NS, install(WITH_OPERATOR, mirror.folder), 1, env());
+    const { what, on, cause, next } = await refuses(NS, install(WITH_OPERATOR, mirror.folder), 1, ENV);
     expect(what).toBe('a CustomResourceDefinition belongs to somebody else and is too old');
     expect(on).toBe(`CustomResourceDefinition ${COLLECTORS}`);
     expect(cause).toBe(`${owner} made it; it does not serve v1beta1, which opentelemetry-operator 0.122.0 needs`);
@@ -191,7 +190,7 @@ describe('an operator, its webhook and its definitions', () => {
     await mirror.put('opentelemetry-operator', [operator], [crd]);
     await foreign(collectorsCrd(['v1beta1', 'v1alpha1']));
     const before = await get(`crd/${COLLECTORS}`);
-    const { stdout } = await cliOk(install(WITH_OPERATOR, mirror.folder, '--json'), env());
+    const { stdout } = await cliOk([...install(WITH_OPERATOR, mirror.folder), '--json'], ENV);
     expect(appliedBy({ stdout })).toEqual(['namespace', 'release/opentelemetry-operator']);
     expect(stdout).toContain("1 of 1 are somebody else's and serve what is needed");
     await uninstalled();
@@ -200,7 +199,7 @@ describe('an operator, its webhook and its definitions', () => {
 
   it('a definition of ours stays as long as somebody has objects of it', async () => {
     await mirror.put('opentelemetry-operator', [operator], [crd]);
-    await cliOk(install(WITH_OPERATOR, mirror.folder), env());
+    await cliOk(install(WITH_OPERATOR, mirror.folder), ENV);
     await kubectl(['create', 'namespace', GUEST]);
     const theirs = { apiVersion: 'opentelemetry.io/v1beta1', kind: 'OpenTelemetryCollector', metadata: { name: 'theirs', namespace: GUEST }, spec: {} };
     await kubectl(['create', '-f', '-'], JSON.stringify(theirs));
@@ -230,14 +229,14 @@ describe('a cert-manager that is there already', () => {
 
   it('and too old is refused; upgraded by its owner, it is used, told, and left alone', async () => {
     await foreign(...theirs('v1.5.0'));
-    const { what, on, cause, next } = await refuses(NS, install(WITH_CERTIFICATES, mirror.folder), 1, env());
+    const { what, on, cause, next } = await refuses(NS, install(WITH_CERTIFICATES, mirror.folder), 1, ENV);
     expect(what).toBe('an existing cert-manager is too old');
     expect(on).toBe('CustomResourceDefinition certificates.cert-manager.io');
     expect(cause).toContain('app.kubernetes.io/version says v1.5.0; at least v1.12.0 is needed');
     expect(next).toContain('upgrade cert-manager to v1.12.0');
 
     await foreign(...theirs('v1.20.0'));
-    const { stdout } = await cliOk(install(WITH_CERTIFICATES, mirror.folder, '--json'), env());
+    const { stdout } = await cliOk([...install(WITH_CERTIFICATES, mirror.folder), '--json'], ENV);
     expect(stdout).toContain('already in the cluster: CustomResourceDefinition certificates.cert-manager.io');
     expect((await get('deployments', '-n', NS)).items).toEqual([]);
     await uninstalled();
@@ -246,27 +245,44 @@ describe('a cert-manager that is there already', () => {
 });
 
 describe('a wrong token of Grafana Cloud', () => {
+  const RELEASE = 'grafana-k8s-monitoring';
+  const RIGHT = 'glc_of-this-stack';
+  const WRONG = 'glc_of-another-stack';
+  const PROFILE = ['--profile', 'grafana-cloud', '--namespace', NS, '--charts', mirror.folder, '--cloud-user', '123456'];
+  const withToken = (token: string): NodeJS.ProcessEnv => ({ ...ENV, GRAFANA_CLOUD_TOKEN: token });
+  beforeAll(() =>
+    mirror.put('k8s-monitoring', [
+      ...['alloy-operator', 'kube-state-metrics', 'alloy-receiver', 'alloy-singleton'].map((name) => idle('Deployment', `${RELEASE}-${name}`)),
+      ...['node-exporter', 'alloy-logs'].map((name) => idle('DaemonSet', `${RELEASE}-${name}`)),
+      idle('StatefulSet', `${RELEASE}-alloy-metrics`),
+    ]),
+  );
   afterEach(clean);
 
-  it.each([
-    ['that it does not know', { token: 'glc_right' }, /CLD-01.* answers 401: user or token is refused/, 'the token is wrong, expired or of another stack'],
-    [
-      'that may not write traces',
-      { token: 'glc_of-another-stack', scopes: ['metrics:write', 'logs:write'] },
-      /CLD-03.* answers 403: the token lacks the scope traces:write/,
-      'does not allow to write',
-    ],
-  ])('%s is refused before anything is changed', async (_name, options, says, why) => {
-    await mirror.put('k8s-monitoring', [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'unused' } }]);
-    const cloud = await standIn(options);
+  it('is refused before anything is changed; with the right one the same install carries on', async () => {
+    const cloud = await standIn({ token: RIGHT });
     try {
-      const args = ['install', '--profile', 'grafana-cloud', '--namespace', NS, '--charts', mirror.folder, '--yes'];
-      const { what, on, cause, next, run: done } = await refuses(NS, [...args, '--cloud-url', cloud.endpoints.otlp, '--cloud-user', '123456'], 1, env());
-      expect(what).toMatch(says);
+      const args = [...INSTALL, ...PROFILE, '--cloud-url', cloud.endpoints.otlp];
+      const { what, on, cause, next, run: done } = await refuses(NS, args, 1, withToken(WRONG));
+      expect(what).toMatch(/CLD-01.* answers 401: user or token is refused/);
       expect(on).toBe('Secret grafana-cloud');
-      expect(cause).toContain(why);
-      expect(next).toMatch(/GRAFANA_CLOUD_TOKEN|add traces:write to its policy/);
-      expect(done.stdout + done.stderr).not.toContain('glc_of-another-stack');
+      expect(cause).toContain('the token is wrong, expired or of another stack');
+      expect(next).toContain('export GRAFANA_CLOUD_TOKEN');
+      expect(done.stdout + done.stderr).not.toContain(WRONG);
+      expect(appliedBy(await cliOk([...args, '--json'], withToken(RIGHT)))).toContain('release/k8s-monitoring');
+      await uninstalled();
+    } finally {
+      await cloud.close();
+    }
+  });
+
+  it('that may not write traces is refused, and the scope named', async () => {
+    const cloud = await standIn({ token: RIGHT, scopes: ['metrics:write', 'logs:write'] });
+    try {
+      const { what, cause, next } = await refuses(NS, [...INSTALL, ...PROFILE, '--cloud-url', cloud.endpoints.otlp], 1, withToken(RIGHT));
+      expect(what).toMatch(/CLD-03.* answers 403: the token lacks the scope traces:write/);
+      expect(cause).toContain('does not allow to write');
+      expect(next).toContain('add traces:write to its policy');
     } finally {
       await cloud.close();
     }

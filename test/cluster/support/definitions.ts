@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import type { TestContext } from 'vitest';
+import { HOME_ANNOTATION } from '../../../src/core/labels.ts';
 import { type KubeItem, eventually, get, kubectl } from './cluster.ts';
 
 /** Field manager and label of what the tests make in somebody else's name. */
@@ -25,7 +26,10 @@ export async function foreign(...crds: Pick<KubeItem, 'kind' | 'apiVersion' | 'm
   await kubectl(['wait', '--for=condition=Established', 'crd', '-l', `${LABEL}=${FOREIGN}`, '--timeout=30s']);
 }
 
-/** Removes them; synchronous, so that it also serves an interrupted run. */
-export function forget(): void {
-  spawnSync('kubectl', ['delete', 'crd', '-l', `${LABEL}=${FOREIGN}`, '--ignore-not-found', '--timeout=60s'], { stdio: 'ignore' });
+/** Removes them, and what a failed uninstall left of an installation's; synchronous, so that it also serves an interrupted run. */
+export function forget(home: string): void {
+  const all = spawnSync('kubectl', ['get', 'crd', '-o', 'json'], { encoding: 'utf8', maxBuffer: 1 << 28 }).stdout;
+  const { items } = JSON.parse(all || '{"items": []}') as { items: KubeItem[] };
+  const made = items.filter(({ metadata }) => metadata.labels?.[LABEL] === FOREIGN || metadata.annotations?.[HOME_ANNOTATION] === home);
+  if (made.length > 0) spawnSync('kubectl', ['delete', 'crd', ...made.map(({ metadata }) => metadata.name), '--timeout=60s'], { stdio: 'ignore' });
 }
