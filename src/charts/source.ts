@@ -66,13 +66,18 @@ function fromUrl(base: string): Origin {
     const url = `${base}/${MIRROR_INDEX}`;
     index ??= get(url, true).then((body) => (body ? parseIndex(url, body.toString()) : undefined));
     index.catch(() => (index = undefined));
-    const expected = await index;
-    return cached(pin, base, async (dir) => {
-      const body = await get(`${base}/charts/${archiveOf(pin)}`, false);
-      const file = join(dir, archiveOf(pin));
-      await writeFile(file, body ?? '');
-      return verified(file, pin, expected);
-    });
+    const listed = await index;
+    return cached(
+      pin,
+      base,
+      async (dir) => {
+        const body = await get(`${base}/charts/${archiveOf(pin)}`, false);
+        const file = join(dir, archiveOf(pin));
+        await writeFile(file, body ?? '');
+        return file;
+      },
+      listed,
+    );
   };
 }
 
@@ -115,20 +120,23 @@ function cacheFolder(): string {
   return process.env['GENAI_OBS_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'genai-obs', 'charts');
 }
 
-/** Fetched once. The file's name holds the digest, so that an archive that was damaged or exchanged is seen, and made anew. */
-async function cached(pin: Pin, source: string, fetchInto: (dir: string) => Promise<string>): Promise<string> {
+/**
+ * Fetched once. The file's name holds the digest, so that an archive that was damaged or exchanged is seen, and made anew; so is one
+ * that the mirror has replaced since.
+ */
+async function cached(pin: Pin, source: string, fetchInto: (dir: string) => Promise<string>, index?: MirrorIndex): Promise<string> {
   const folder = join(cacheFolder(), source === '' ? 'upstream' : digestText(source).slice(0, 16));
   await mkdir(folder, { recursive: true });
   const prefix = `${pin.chart}-${pin.version}.`;
   for (const name of (await readdir(folder)).filter((one) => one.startsWith(prefix) && one.endsWith('.tgz'))) {
     const file = join(folder, name);
     const digest = digestText(await readFile(file));
-    if (name === `${prefix}${digest}.tgz`) return file;
+    if (name === `${prefix}${digest}.tgz` && digest === (digestFor(pin, index) ?? digest)) return file;
     await rm(file, { force: true });
   }
   const dir = await mkdtemp(join(folder, '.fetch-'));
   try {
-    const fresh = await verified(await fetchInto(dir), pin, undefined);
+    const fresh = await verified(await fetchInto(dir), pin, index);
     const file = join(folder, `${prefix}${digestText(await readFile(fresh))}.tgz`);
     await rename(fresh, file);
     return file;
@@ -137,9 +145,12 @@ async function cached(pin: Pin, source: string, fetchInto: (dir: string) => Prom
   }
 }
 
-/** Against the list of the mirror that was chosen, else against the pin. @throws ObsError when the archive is another one */
+/** The list of the mirror that was chosen counts before the pin. */
+const digestFor = (pin: Pin, index: MirrorIndex | undefined): string | undefined => index?.charts[archiveOf(pin)] ?? pin.digest;
+
+/** @throws ObsError when the archive is another one */
 async function verified(file: string, pin: Pin, index: MirrorIndex | undefined): Promise<string> {
-  const expected = index?.charts[archiveOf(pin)] ?? pin.digest;
+  const expected = digestFor(pin, index);
   const digest = digestText(await readFile(file));
   if (expected && expected !== digest)
     throw new ObsError({

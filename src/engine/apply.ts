@@ -83,7 +83,9 @@ export async function applyRelease(step: ReleaseStep, seen: Observation, hands: 
   if (seen.state === 'stuck') await recover(step, hands, report);
   const templates = (): Promise<(string | undefined)[]> => Promise.all(step.workloads.map((workload) => podTemplate(workload, hands)));
   const before = await templates();
-  if (seen.state !== 'unready' && seen.state !== 'done') await upgrade(step, hands, report);
+  // An upstream archive that was mended in its mirror keeps its version; ours count by a digest.
+  const mayDiffer = seen.state === 'unready' ? step.chart.source === 'upstream' : seen.state !== 'done';
+  if (mayDiffer) await upgrade(step, hands, report);
   const after = await templates();
   for (const [i, workload] of step.workloads.entries()) {
     // An upgrade that changes the pods restarts them by itself.

@@ -73,6 +73,9 @@ function podsOf(kube: Kube, namespace: string, live: KubeObject): Promise<KubeOb
   return kube.list('Pod', namespace, selector);
 }
 
+/** What the kubelet says of a container whose image it cannot get, in turns. */
+const NO_IMAGE = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName']);
+
 /**
  * Deletes pods that stand in the way of an attempt: those whose image could not be pulled in an earlier one (the kubelet waits up to
  * five minutes between two pulls, a new pod tries at once; such a pod has never run), and those of a StatefulSet's old template that
@@ -84,7 +87,7 @@ export async function retryPods(kube: Kube, workload: Workload): Promise<void> {
   for (const pod of live ? await podsOf(kube, namespace, live) : []) {
     const { containerStatuses = [] } = (pod['status'] ?? {}) as { containerStatuses?: ContainerStatus[] };
     const neverRan = containerStatuses.every((c) => c.restartCount === 0 && !c.state?.running && !c.state?.terminated);
-    if ((neverRan && containerStatuses.some((c) => c.state?.waiting?.reason === 'ImagePullBackOff')) || isOutdated(live, pod))
+    if ((neverRan && containerStatuses.some((c) => NO_IMAGE.has(c.state?.waiting?.reason ?? ''))) || isOutdated(live, pod))
       await kube.remove({ apiVersion: 'v1', kind: 'Pod', namespace, name: pod.metadata.name }).catch((error: unknown) => {
         // Who may not delete pods waits for the kubelet.
         if (!(error instanceof KubeError && error.status === 403)) throw error;
@@ -125,7 +128,7 @@ function explainPod(pod: KubeObject): { detail: string; stuck?: string } | undef
   const containers = status.containerStatuses ?? [];
   for (const c of containers) {
     const wait = c.state?.waiting;
-    if (wait?.reason === 'ErrImagePull' || wait?.reason === 'ImagePullBackOff' || wait?.reason === 'InvalidImageName')
+    if (wait && NO_IMAGE.has(wait.reason ?? ''))
       return { detail: `${name} cannot pull ${c.image}`, stuck: `the image ${c.image} of ${name} cannot be pulled: ${oneLine(wait.message)}` };
     if (wait?.reason === 'CrashLoopBackOff' || (c.restartCount > 1 && !c.ready && c.lastState?.terminated)) {
       const last = c.lastState?.terminated;

@@ -158,6 +158,19 @@ describe('a mirror by HTTP', () => {
     expect(cachedFiles()).toEqual([]);
   });
 
+  it('that lists another digest than the pin counts before it', async () => {
+    files['/mirror/charts/tempo-2.0.0.tgz'] = 'built by the mirror';
+    files['/mirror/mirror.json'] = index({ 'tempo-2.0.0.tgz': digestText('built by the mirror') });
+    expect(readFileSync(await chartsFrom(base).path(TEMPO), 'utf8')).toBe('built by the mirror');
+  });
+
+  it('that has replaced an archive is fetched from again, whatever the cache holds', async () => {
+    await chartsFrom(base).path(LOKI);
+    files = { [`/mirror/charts/${LOKI_FILE}`]: 'mended', '/mirror/mirror.json': index({ [LOKI_FILE]: digestText('mended') }) };
+    expect(readFileSync(await chartsFrom(base).path(LOKI), 'utf8')).toBe('mended');
+    expect(cachedFiles()).toHaveLength(1);
+  });
+
   it('whose index is broken is refused, and asked again once it is mended', async () => {
     files['/mirror/mirror.json'] = '<html>';
     const charts = chartsFrom(base);

@@ -325,6 +325,7 @@ describe('waiting for a workload', () => {
 
   it.each([
     ['is made anew', { waiting: { reason: 'ImagePullBackOff' } }, 0, ['remove Pod/loki-0']],
+    ['is made anew between two pulls, too', { waiting: { reason: 'ErrImagePull' } }, 0, ['remove Pod/loki-0']],
     ['is left alone when it has run before', { waiting: { reason: 'ImagePullBackOff' } }, 1, []],
     ['is left alone while it pulls', { waiting: { reason: 'ContainerCreating' } }, 0, []],
   ])('a pod whose image could not be pulled in an earlier attempt %s', async (_name, state, restartCount, calls) => {

@@ -3,12 +3,12 @@ import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
 import { PINS } from '../../src/charts/pins.ts';
 import { placed } from '../../src/components/addresses.ts';
-import type { Hands } from '../../src/engine/apply.ts';
+import { type Hands, applyRelease } from '../../src/engine/apply.ts';
 import { applyWebhook } from '../../src/engine/conversion.ts';
 import { applyCrds } from '../../src/engine/crds.ts';
 import { observe } from '../../src/engine/observe.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
-import type { CrdsStep, Observation, Step, WebhookStep } from '../../src/engine/types.ts';
+import type { CrdsStep, Observation, ReleaseStep, Step, WebhookStep } from '../../src/engine/types.ts';
 import { planRemoval, uninstall } from '../../src/engine/uninstall.ts';
 import { extended, profileLayer, resolve } from '../../src/profile/load.ts';
 import { type FakeCluster, NS, fakeCluster, releaseObjects } from './support/cluster.ts';
@@ -131,6 +131,19 @@ describe('the definitions of a chart', () => {
     await expect(applyCrds(crds(), hands(cluster, { timeout: 1 }), () => {})).rejects.toMatchObject({
       parts: { what: 'the API server does not serve a new definition', object: `CustomResourceDefinition ${NAME}` },
     });
+  });
+});
+
+describe('a release whose pods wait', () => {
+  it.each([
+    ['of an upstream chart is upgraded again: a mended archive has the same version', 'release/cert-manager', 1],
+    ['of our own chart is not: its digest is among its values', 'release/loki', 0],
+  ])('%s', async (_name, id, upgrades) => {
+    const cluster = fresh();
+    await applyRelease(step<ReleaseStep>(id), { state: 'absent', changes: [] }, hands(cluster), () => {});
+    const before = cluster.calls.length;
+    await applyRelease(step<ReleaseStep>(id), { state: 'unready', changes: [] }, hands(cluster), () => {});
+    expect(cluster.calls.slice(before).filter((call) => call.includes('upgrade'))).toHaveLength(upgrades);
   });
 });
 

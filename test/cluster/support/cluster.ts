@@ -84,16 +84,12 @@ export async function eventually<T>(what: string, look: () => Promise<T | undefi
 const VOLATILE =
   /^(events|events\.events\.k8s\.io|leases\.coordination\.k8s\.io|endpointslices\.discovery\.k8s\.io|endpoints|componentstatuses|.*metrics\.k8s\.io|ipaddresses\.networking\.k8s\.io)$/;
 
-let known: Promise<string> | undefined;
-
-/** Every listable kind, comma-separated. No custom resources come and go here: asked once. */
-const kinds = (): Promise<string> =>
-  (known ??= kubectl(['api-resources', '--verbs=list', '-o', 'name']).then((out) =>
-    out
-      .split('\n')
-      .filter((kind) => kind && !VOLATILE.test(kind))
-      .join(','),
-  ));
+/** Every listable kind, comma-separated; asked each time, because charts bring kinds of their own. */
+const kinds = async (): Promise<string> =>
+  (await kubectl(['api-resources', '--verbs=list', '-o', 'name']))
+    .split('\n')
+    .filter((kind) => kind && !VOLATILE.test(kind))
+    .join(',');
 
 async function list(scope: string[]): Promise<string[]> {
   const out = await kubectl([
