@@ -28,6 +28,8 @@ export const loki: Component = {
         auth_enabled: false,
         configStorageType: 'ConfigMap',
         config: stringify(input.configuration),
+        // It is asked as soon as it can answer: the chart waits a quarter of a minute first.
+        readinessProbe: { initialDelaySeconds: 2, periodSeconds: 2 },
         schemaConfig: input.configuration['schema_config'] ?? {},
         storage: { type: 'filesystem' },
       },

@@ -106,6 +106,9 @@ export const prometheus: Component = {
         alertmanagers: listAt(input.configuration, 'alerting', 'alertmanagers'),
         service: { servicePort: input.place.service.port },
         ...upstreamIngress(input.config.prometheus.ingress),
+        // Asked as soon as it can answer: the chart waits half a minute first.
+        readinessProbeInitialDelay: 2,
+        readinessProbePeriodSeconds: 2,
         // The database's lock: two pods must never hold it at once.
         strategy: { type: 'Recreate' },
         persistentVolume: { enabled: input.claim !== '', ...(input.claim ? { existingClaim: input.claim } : {}) },

@@ -28,6 +28,7 @@ export const tempo: Component = {
       extraVolumes: [dataVolume(input)],
       tempo: {
         ...imageParts(input.image),
+        readinessProbe: { initialDelaySeconds: 2, periodSeconds: 2 },
         metricsGenerator: { enabled: input.config.prometheus.enabled },
         extraArgs: { 'config.expand-env': 'true' },
         extraEnv: storeEnv(input.config),
