@@ -1,5 +1,5 @@
 // Installing a profile of upstream charts, and installing it again with nothing to do: genai-obs against `helmfile sync` (its default
-// concurrency, wait: true) with the same archives and values, alternating, in one run. helmfile gets namespaces, claims, ConfigMaps and
+// concurrency, wait: true, and `kubectl rollout status` of what operators make) with the same archives and values, alternating, in one run. helmfile gets namespaces, claims, ConfigMaps and
 // Secrets made before its clock starts; the operators' definitions come with its releases, as their charts have them.
 //   node bench/helmfile.mjs --profile k3s --charts DIR [--settings FILE.json] [--helmfile PATH] [--rounds 2]
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -100,11 +100,26 @@ async function ours() {
   return { first, again };
 }
 
+/** helm waits for what a chart names. What operators make of it is waited for here, as somebody who needs the stack would. */
+async function ready() {
+  const start = Date.now();
+  const made = steps.flatMap((step) => (step.kind === 'objects' ? (step.workloads ?? []) : []));
+  await Promise.all(
+    made.map(async ({ kind, name, namespace }) => {
+      const workload = `${kind.toLowerCase()}/${name}`;
+      while ((await run('kubectl', ['-n', namespace, 'get', workload], { check: false })).code !== 0) await new Promise((resolve) => setTimeout(resolve, 200));
+      await run('kubectl', ['-n', namespace, 'rollout', 'status', workload, '--timeout=300s']);
+    }),
+  );
+  return (Date.now() - start) / 1000;
+}
+
 async function theirs() {
   await prepare();
   const sync = ['--file', file, '--quiet', 'sync'];
-  const first = (await run(helmfile, sync)).seconds;
-  const again = (await run(helmfile, sync)).seconds;
+  const timed = async () => (await run(helmfile, sync)).seconds + (await ready());
+  const first = await timed();
+  const again = await timed();
   await drop();
   return { first, again };
 }

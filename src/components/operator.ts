@@ -37,6 +37,7 @@ export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[]
         { name: 'metrics', port: 8888, targetPort: 8888, protocol: 'TCP' },
         { name: 'health', port: 13133, targetPort: 13133, protocol: 'TCP' },
       ],
+      readinessProbe: { initialDelaySeconds: 1, periodSeconds: 2, timeoutSeconds: 3 },
       livenessProbe: { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
       // Ours below: the operator's own lets in only what it derives from the configuration.
       networkPolicy: { enabled: false },
