@@ -37,7 +37,9 @@ export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[]
         { name: 'metrics', port: 8888, targetPort: 8888, protocol: 'TCP' },
         { name: 'health', port: 13133, targetPort: 13133, protocol: 'TCP' },
       ],
-      readinessProbe: { initialDelaySeconds: 1, periodSeconds: 2, timeoutSeconds: 3 },
+      // Asked every second until it runs: with the defaults a collector counts as started after ten.
+      startupProbe: { periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 120 },
+      readinessProbe: { periodSeconds: 2, timeoutSeconds: 3 },
       livenessProbe: { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
       // Ours below: the operator's own lets in only what it derives from the configuration.
       networkPolicy: { enabled: false },

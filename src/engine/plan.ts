@@ -63,7 +63,7 @@ function isPrivileged(config: Config, namespace: string): boolean {
 function staleStep(steps: Step[]): StaleStep {
   const wanted = steps.flatMap((step) => (step.kind === 'release' || step.kind === 'removal' ? [`${step.namespace}/${step.release}`] : []));
   const needs = steps.filter((step) => step.kind === 'release' || step.kind === 'objects').map((step) => step.id);
-  return { kind: 'stale', id: 'removal/releases', phase: 'verify', title: 'Releases that are no longer wanted', needs, wanted };
+  return { kind: 'stale', id: 'removal/releases', phase: 'alerting', title: 'Releases that are no longer wanted', needs, wanted };
 }
 
 function namespaceSteps(config: Config): ObjectsStep[] {
