@@ -1,4 +1,5 @@
-import { mapAt } from './edit.ts';
+import type { JsonMap } from '../core/types.ts';
+import { listAt, mapAt, set } from './edit.ts';
 import { SECRETS_PATH, notifySecrets, withReceivers } from './receivers.ts';
 import type { Component, Input } from './types.ts';
 import { OWN_LABEL, checksumAnnotations, imageOneHost, imageParts, operatorStorage, resourcesOf } from './upstream.ts';
@@ -8,7 +9,7 @@ export const alertmanager: Component = {
   id: 'alertmanager',
   phase: 'alerting',
   needs: [],
-  configure: (base, config) => withReceivers(base, config),
+  configure: (base, config) => withReceivers(config.genai.genops.enabled ? base : withoutThresholds(base), config),
   values(config) {
     const files = notifySecrets(config).map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` }));
     return files.length ? { secretFiles: files } : {};
@@ -51,5 +52,14 @@ export const alertmanager: Component = {
     }),
   },
 };
+
+/** The alerts on shares of a budget are GenOps': without them their inhibition can never match. */
+function withoutThresholds(base: JsonMap): JsonMap {
+  return set(
+    base,
+    ['inhibit_rules'],
+    listAt(base, 'inhibit_rules').filter((rule) => !JSON.stringify(rule).includes('BudgetThreshold')),
+  );
+}
 
 const secretNames = ({ config }: Input): string[] => [...new Set(notifySecrets(config).map(({ secret }) => secret))];
