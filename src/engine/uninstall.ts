@@ -107,6 +107,9 @@ async function foreignObjects(look: Look, namespace: string, releases: Set<strin
   return lists.flat().filter((o) => !isOursOrSystems(o, releases));
 }
 
+/** Leader election of the operators that profiles install; any other lease is somebody's. */
+const LEADERS = /\.opentelemetry\.io$|^cert-manager-|alloy-operator/;
+
 function isOursOrSystems(object: KubeObject, releases: Set<string>): boolean {
   const { labels = {}, name, namespace = '', ownerReferences = [], annotations = {} } = object.metadata;
   if (labels[PART_OF_LABEL] === PART_OF || ownerReferences.length > 0) return true;
@@ -115,8 +118,7 @@ function isOursOrSystems(object: KubeObject, releases: Set<string>): boolean {
   if (object.kind === 'Secret' && labels['owner'] === 'helm' && releases.has(`${namespace}/${labels['name'] ?? ''}`)) return true;
   // cert-manager's webhook signs for itself.
   if (object.kind === 'Secret' && annotations['cert-manager.io/allow-direct-injection'] === 'true' && releases.has(`${namespace}/cert-manager`)) return true;
-  // Leader election of an operator that a release of ours runs.
-  if (object.kind === 'Lease' && releases.size > 0) return true;
+  if (object.kind === 'Lease' && LEADERS.test(name)) return true;
   return (
     (object.kind === 'ConfigMap' && name === 'kube-root-ca.crt') ||
     (object.kind === 'ServiceAccount' && name === 'default') ||

@@ -6,7 +6,7 @@ import { observe } from '../../src/engine/observe.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ObjectsStep, Observation, ReleaseStep, SecretStep, Step } from '../../src/engine/types.ts';
 import { retryPods } from '../../src/engine/workload.ts';
-import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
+import { type FakeCluster, NS, fakeCluster, handsOn } from './support/cluster.ts';
 import { quickstart, without } from './support/config.ts';
 
 afterEach(() => void vi.useRealTimers());
@@ -15,16 +15,7 @@ const plan = buildPlan(quickstart());
 const step = <T extends Step>(id: string): T => plan.find((candidate) => candidate.id === id) as T;
 const look = (cluster: FakeCluster, id: string, options = {}): Promise<Observation> =>
   observe(step(id), { kube: cluster.kube, helm: cluster.helm, charts: cluster.charts, namespace: NS }, options);
-const hands = (cluster: FakeCluster, over: Partial<Hands> = {}): Hands => ({
-  kube: cluster.kube,
-  helm: cluster.helm,
-  kubectl: cluster.kubectl,
-  charts: cluster.charts,
-  namespace: NS,
-  timeout: 5_000,
-  signal: new AbortController().signal,
-  ...over,
-});
+const hands = handsOn;
 const loki = step<ReleaseStep>('release/loki');
 const workload = loki.workloads[0]!;
 const secret = step<SecretStep>('secret/grafana-admin');

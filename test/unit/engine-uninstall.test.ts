@@ -6,23 +6,14 @@ import type { Hands } from '../../src/engine/apply.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import { type RemovalPlan, ownObjects, planRemoval, uninstall } from '../../src/engine/uninstall.ts';
 import { COMPONENT_IDS } from '../../src/profile/schema.ts';
-import { type FakeCluster, NS, fakeCluster, releaseObjects } from './support/cluster.ts';
+import { type FakeCluster, NS, fakeCluster, handsOn, releaseObjects } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 import { session } from './support/engine.ts';
 
 const config = quickstart();
 const plan = buildPlan(config);
 const DATA = ['alertmanager-data', 'grafana-data', 'loki-data', 'prometheus-data', 'tempo-data'];
-const hands = (cluster: FakeCluster, over: Partial<Hands> = {}): Hands => ({
-  kube: cluster.kube,
-  helm: cluster.helm,
-  kubectl: cluster.kubectl,
-  charts: cluster.charts,
-  namespace: NS,
-  timeout: 50,
-  signal: new AbortController().signal,
-  ...over,
-});
+const hands = (cluster: FakeCluster, over: Partial<Hands> = {}): Hands => handsOn(cluster, { timeout: 50, ...over });
 const look = (cluster: FakeCluster, namespace = NS): Promise<RemovalPlan> => planRemoval({ kube: cluster.kube, namespace });
 const names = (removal: RemovalPlan): string[] => removal.releases.map((release) => release.name);
 const object = (kind: string, name: string, more: Partial<KubeObject['metadata']> = {}): KubeObject => ({

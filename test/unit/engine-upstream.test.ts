@@ -11,7 +11,7 @@ import { buildPlan } from '../../src/engine/plan.ts';
 import type { CrdsStep, Observation, ReleaseStep, Step, WebhookStep } from '../../src/engine/types.ts';
 import { planRemoval, uninstall } from '../../src/engine/uninstall.ts';
 import { extended, profileLayer, resolve } from '../../src/profile/load.ts';
-import { type FakeCluster, NS, fakeCluster, releaseObjects } from './support/cluster.ts';
+import { type FakeCluster, NS, fakeCluster, handsOn, releaseObjects } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 import { session } from './support/engine.ts';
 
@@ -26,16 +26,7 @@ const webhook = step<WebhookStep>('webhook/cert-manager');
 const NAME = 'certificates.cert-manager.io';
 const VERSION_LABEL = 'app.kubernetes.io/version';
 
-const hands = (cluster: FakeCluster, over: Partial<Hands> = {}): Hands => ({
-  kube: cluster.kube,
-  helm: cluster.helm,
-  kubectl: cluster.kubectl,
-  charts: cluster.charts,
-  namespace: NS,
-  timeout: 5_000,
-  signal: new AbortController().signal,
-  ...over,
-});
+const hands = handsOn;
 const look = (cluster: FakeCluster, one: Step): Promise<Observation> => observe(one, hands(cluster));
 
 function definition(name: string, versions: string[], labels: Record<string, string> = {}): KubeObject {

@@ -1,3 +1,4 @@
+import type { Hands } from '../../../src/engine/apply.ts';
 import { gzipSync } from 'node:zlib';
 import type { Helm, Target } from '../../../src/adapters/helm.ts';
 import { type Kube, KubeError } from '../../../src/adapters/kube.ts';
@@ -210,4 +211,10 @@ export function releaseObjects(release: string, namespace: string): KubeObject[]
     { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: release, namespace, labels, annotations }, data: { 'config.yaml': 'a: 1' } },
     { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: `${namespace}-${release}`, labels, annotations }, rules: [] },
   ];
+}
+
+/** The hands of an engine on a fake cluster. */
+export function handsOn(cluster: FakeCluster, over: Partial<Hands> = {}): Hands {
+  const { kube, helm, kubectl, charts } = cluster;
+  return { kube, helm, kubectl, charts, namespace: NS, timeout: 5_000, signal: new AbortController().signal, ...over };
 }
