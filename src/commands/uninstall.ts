@@ -53,10 +53,10 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
     if (options.json) process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), type: 'result', ...result })}\n`);
     else {
       process.stderr.write(`\n${paint.ok('Removed.')} Nothing else of genai-obs is left in the cluster (${result.kinds} kinds looked at).\n`);
-      if (removal.foreign.length && deleteData)
-        process.stderr.write(`${paint.warn('kept:')} namespaces that hold objects of others: ${removal.foreign.slice(0, 5).join(', ')}\n`);
-      if (result.kept.length)
-        process.stderr.write(`kept: ${result.kept.join(', ')}\n  a new install uses them again; remove them with: genai-obs uninstall --delete-data\n`);
+      if (deleteData) for (const line of heldBy(removal)) process.stderr.write(`${paint.warn('kept:')} ${line}\n`);
+      const kept = deleteData ? result.kept.filter((text) => !removal.held.some((ref) => refText(ref) === text)) : result.kept;
+      if (kept.length)
+        process.stderr.write(`kept: ${kept.join(', ')}\n  a new install uses them again; remove them with: genai-obs uninstall --delete-data\n`);
     }
     return EXIT.ok;
   } catch (error) {
@@ -66,6 +66,15 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
     await lock?.release();
     stop.dispose();
   }
+}
+
+/** Which namespace stays for whose objects: whoever asked for all of it to go wants to know why it did not. */
+function heldBy({ held, foreign }: RemovalPlan): string[] {
+  return held.map(({ name }) => {
+    const theirs = foreign.filter((text) => text.split(' ')[1]?.startsWith(`${name}/`));
+    const more = theirs.length > 5 ? ` and ${theirs.length - 5} more` : '';
+    return `namespace ${name}, because it holds objects of others: ${theirs.slice(0, 5).join(', ')}${more}`;
+  });
 }
 
 function stepsOf(removal: RemovalPlan, deleteData: boolean): { id: string; phase: string; title: string }[] {
