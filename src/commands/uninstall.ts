@@ -55,8 +55,7 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
       process.stderr.write(`\n${paint.ok('Removed.')} Nothing else of genai-obs is left in the cluster (${result.kinds} kinds looked at).\n`);
       if (deleteData) for (const line of heldBy(removal)) process.stderr.write(`${paint.warn('kept:')} ${line}\n`);
       const kept = deleteData ? result.kept.filter((text) => !removal.held.some((ref) => refText(ref) === text)) : result.kept;
-      if (kept.length)
-        process.stderr.write(`kept: ${kept.join(', ')}\n  a new install uses them again; remove them with: genai-obs uninstall --delete-data\n`);
+      if (kept.length) process.stderr.write(`kept: ${kept.join(', ')}\n  a new install uses them again; remove them with: genai-obs uninstall --delete-data\n`);
     }
     return EXIT.ok;
   } catch (error) {
