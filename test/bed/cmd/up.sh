@@ -138,6 +138,7 @@ resolvConf: $RUN/resolv.conf
 imageGCHighThresholdPercent: 100    # a collected image could never be pulled again
 evictionHard: {memory.available: 100Mi, nodefs.available: "1%", imagefs.available: "1%"}
 maxPods: 250
+nodeStatusMaxImages: -1      # tests ask the node which images there are
 C
 start kubelet "$BIN/kubelet" --kubeconfig=kubelet.kubeconfig --config=kubelet.yaml --hostname-override=$NODE --node-ip=$NODE_IP
 start proxy "$BIN/kube-proxy" --kubeconfig=proxy.kubeconfig --cluster-cidr=10.244.0.0/16 --hostname-override=$NODE --conntrack-max-per-core=0 --proxy-mode=iptables
