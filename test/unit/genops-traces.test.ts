@@ -119,11 +119,21 @@ describe('Jaeger', () => {
     expect(hash({ maxTraces: 10 })).not.toEqual(hash({}));
   });
 
+  it('does not fill its store with traces of its own queries', () => {
+    expect(listAt(values(), 'jaeger', 'extraEnv')).toContainEqual({ name: 'OTEL_TRACES_SAMPLER', value: 'always_off' });
+  });
+
+  it('finds the log lines of a span without the tags, among which Jaeger tells no service.name', () => {
+    const jaeger = (listAt(datasources(genops()), 'datasources') as JsonMap[]).find(({ uid }) => uid === 'jaeger');
+    const { query, tags } = mapAt(jaeger, 'jsonData', 'tracesToLogsV2');
+    expect([query, tags]).toEqual(['{service_name=~".+"} | trace_id="$${__trace.traceId}"', undefined]);
+  });
+
   it('is a datasource, and where links to traces lead; with Tempo they lead there', () => {
     const of = (over: JsonMap): JsonMap[] => listAt(datasources(genops(over)), 'datasources') as JsonMap[];
     expect(of({}).map(({ uid, url }) => [uid, url])).toContainEqual(['jaeger', 'http://jaeger:16686']);
     expect(JSON.stringify(of({}))).not.toContain('tempo');
-    expect(JSON.stringify(of({}).find(({ uid }) => uid === 'loki'))).toContain('"datasourceUid":"jaeger"');
+    for (const from of ['loki', 'prometheus']) expect(JSON.stringify(of({}).find(({ uid }) => uid === from))).toContain('"datasourceUid":"jaeger"');
     expect(JSON.stringify(of({ tempo: { enabled: true } }).find(({ uid }) => uid === 'loki'))).toContain('"datasourceUid":"tempo"');
   });
 });

@@ -117,7 +117,7 @@ export const workloadChecks: Check[] = [
     about:
       'Reads the last 200 lines of each collector and groups error lines and failed exports by component. Lines of the first five minutes after a start are left out, because backends may come up later than their senders, and so are lines older than 15 minutes. More than 20 lines, or one permanent error (data that was dropped), fail.',
     sources: '000-TRB-01, 001-QS-05, 003-COL-17, 003-TRB-02, 004-TRB-01, 004-TRB-03',
-    dependsOn: ['COL-05', 'COL-18', 'COL-06', 'TEMPO-03', 'LOKI-05', 'PROM-08', 'COL-02', 'COL-01', 'TEMPO-01', 'LOKI-01', 'PROM-01', 'PROM-07'],
+    dependsOn: ['COL-05', 'COL-18', 'COL-06', 'TEMPO-03', 'LOKI-05', 'PROM-08', 'COL-02', 'COL-01', 'TEMPO-01', 'JAEG-01', 'JAEG-03', 'LOKI-01', 'PROM-01', 'PROM-07'],
     reads: (config) => [...CLOCK_READS, ...eachOf(config, (id) => `logs:${id}`)],
     run: errorLines,
   }),
