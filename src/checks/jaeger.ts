@@ -178,12 +178,7 @@ export const jaegerChecks: Check[] = [
     sources: '003-INST-02',
     needs: ['jaeger'],
     dependsOn: ['JAEG-01', 'JAEG-03', 'COL-18'],
-    reads: (config) => [
-      ...CLOCK_READS,
-      httpOf('jaeger', SERVICES),
-      METRICS,
-      ...(config.prometheus.enabled && !unused(config) ? [`promql:${SENT}`] : []),
-    ],
+    reads: (config) => [...CLOCK_READS, httpOf('jaeger', SERVICES), METRICS, ...(config.prometheus.enabled && !unused(config) ? [`promql:${SENT}`] : [])],
     run: services,
   }),
   jaeger('06', 'Traces are stored durably', {

@@ -133,7 +133,9 @@ async function logChain(options: ProbeOptions, token: Token, found: { log?: LogR
 
 /** The two directions of correlation stand on their own: one may work without the other. */
 async function linkChain(options: ProbeOptions, token: Token, { trace, log }: { trace?: SpanRead[]; log?: LogRead }): Promise<Hop[]> {
-  const absent = off(options.config, traceStore(options.config) ?? 'tempo', 'loki', 'grafana') ?? (trace && log ? undefined : 'not tried: the trace or the log did not arrive');
+  const absent =
+    off(options.config, traceStore(options.config) ?? 'tempo', 'loki', 'grafana') ??
+    (trace && log ? undefined : 'not tried: the trace or the log did not arrive');
   const one = async (id: string, follow: () => Promise<string>): Promise<Hop[]> => {
     const { hops, step } = chain(options, 'link');
     await step(id, () => timed(follow), absent);

@@ -8,7 +8,15 @@ import { prometheusChecks } from '../../src/checks/prometheus.ts';
 import { tempoChecks } from '../../src/checks/tempo.ts';
 import { casesOf, describeArea, quickstart } from './support.ts';
 
-const AREAS = { col: collectorChecks, prom: prometheusChecks, loki: lokiChecks, tempo: tempoChecks, jaeg: jaegerChecks, graf: grafanaChecks, alrt: alertingChecks };
+const AREAS = {
+  col: collectorChecks,
+  prom: prometheusChecks,
+  loki: lokiChecks,
+  tempo: tempoChecks,
+  jaeg: jaegerChecks,
+  graf: grafanaChecks,
+  alrt: alertingChecks,
+};
 /** Rows of appendix 1 of the requirements. */
 const CATALOGUE = { col: 25, prom: 22, loki: 11, tempo: 9, jaeg: 6, graf: 18, alrt: 11 };
 

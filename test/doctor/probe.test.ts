@@ -242,7 +242,10 @@ describe('probe, with traces in Jaeger', () => {
   it('names Jaeger when the trace does not arrive there', async () => {
     const result = await run((call) => linked(call) ?? (call.service === 'jaeger' ? { status: 404, body: NO_TRACE } : undefined), { config });
     expect(result.firstBroken).toBe('jaeger');
-    expect(result.hops.find(({ id }) => id === 'jaeger')).toMatchObject({ path: 'gateway → Jaeger', fix: expect.stringContaining('grep -i jaeger') as unknown });
+    expect(result.hops.find(({ id }) => id === 'jaeger')).toMatchObject({
+      path: 'gateway → Jaeger',
+      fix: expect.stringContaining('grep -i jaeger') as unknown,
+    });
     expect(states(result)['grafana-jaeger']).toBe('skipped');
   });
 
@@ -253,7 +256,10 @@ describe('probe, with traces in Jaeger', () => {
       return decodeURIComponent(call.path).includes('query={}') ? { status: 400, body: 'queries require at least one matcher' } : linked(call);
     };
     const result = await run(refused, { config });
-    expect(result.hops.find(({ id }) => id === 'trace-to-log')).toMatchObject({ status: 'broken', detail: expect.stringContaining('at least one matcher') as unknown });
+    expect(result.hops.find(({ id }) => id === 'trace-to-log')).toMatchObject({
+      status: 'broken',
+      detail: expect.stringContaining('at least one matcher') as unknown,
+    });
   });
 });
 
