@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { datasources } from '../../src/components/datasources.ts';
-import { listAt, mapAt } from '../../src/components/edit.ts';
+import { at, listAt, mapAt } from '../../src/components/edit.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
@@ -117,6 +117,12 @@ describe('Jaeger', () => {
   it('rolls its pod when its configuration changes', () => {
     const hash = (over: JsonMap): unknown => listAt(values(over), 'jaeger', 'extraEnv').find((one) => (one as JsonMap)['name'] === 'CONFIG_HASH');
     expect(hash({ maxTraces: 10 })).not.toEqual(hash({}));
+  });
+
+  it('may use as much memory as the traces that it is to keep, and 512Mi beside OpenSearch', () => {
+    const limit = (over: JsonMap): unknown => at(values(over), 'jaeger', 'resources', 'limits', 'memory');
+    expect([limit({}), limit({ maxTraces: 4_000 }), limit({ storage: 'opensearch', endpoint: 'http://opensearch:9200' })]).toEqual(['960Mi', '192Mi', '512Mi']);
+    expect(listAt(values(), 'jaeger', 'extraEnv')).toContainEqual({ name: 'GOMEMLIMIT', value: '816MiB' });
   });
 
   it('does not fill its store with traces of its own queries', () => {
