@@ -22,6 +22,7 @@ const AREAS = {
   PROM: ['Prometheus', 'Metrics and rules.'],
   LOKI: ['Loki', 'Logs.'],
   TEMPO: ['Tempo', 'Traces.'],
+  JAEG: ['Jaeger', 'Traces, where a profile stores them in Jaeger instead of Tempo (`genops`).'],
   GRAF: ['Grafana', 'Datasources, correlations and dashboards.'],
   ALRT: ['Alerting', 'Rules, routes and notifications.'],
   SEC: ['Security', ''],

@@ -1,6 +1,7 @@
 import { alertmanagerStore } from './alertmanager.ts';
 import { configurationStore } from './configuration.ts';
 import { grafanaStore } from './grafana.ts';
+import { jaegerStore } from './jaeger.ts';
 import { lokiStore } from './loki.ts';
 import { prometheusStore } from './prometheus.ts';
 import { secretsStore } from './secrets.ts';
@@ -8,4 +9,4 @@ import { tempoStore } from './tempo.ts';
 import type { Store } from './types.ts';
 
 /** Every store, in the order of a restore (004-BAK-04): what others read comes first. */
-export const STORES: Store[] = [configurationStore, prometheusStore, lokiStore, tempoStore, alertmanagerStore, grafanaStore, secretsStore];
+export const STORES: Store[] = [configurationStore, prometheusStore, lokiStore, tempoStore, jaegerStore, alertmanagerStore, grafanaStore, secretsStore];

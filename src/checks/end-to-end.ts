@@ -2,6 +2,8 @@ import type { ProbeResult } from '../doctor/probe/types.ts';
 import type { Check, Look, Verdict } from '../doctor/types.ts';
 import { configResource } from './helpers/place.ts';
 import { CouldNotLook, fail, ok, skip, warn } from '../doctor/types.ts';
+import { noTraces } from './helpers/define.ts';
+import { traceStore } from '../components/addons/jaeger.ts';
 import type { Config } from '../profile/schema.ts';
 
 const base = { area: 'E2E', stage: 'probe', reads: () => ['probe:result'] } as const;
@@ -38,7 +40,7 @@ function links(look: Look): Verdict {
 
 function complete(look: Look): Verdict {
   const { trace, hops: all } = probe(look);
-  if (all.some((hop) => hop.id === 'tempo' && hop.detail === 'cancelled')) throw new CouldNotLook('the probe was cancelled');
+  if (!trace && all.some((hop) => hop.signal === 'trace' && hop.detail === 'cancelled')) throw new CouldNotLook('the probe was cancelled');
   if (!trace) return skip('the trace did not arrive (E2E-03)');
   if (!trace.connected)
     return fail(`${trace.spans} spans arrived, but the gen_ai span is not a child of its parent`, {
@@ -55,7 +57,7 @@ function complete(look: Look): Verdict {
 
 function cleaned(look: Look): Verdict {
   const { cleanup } = probe(look);
-  const text = `Prometheus: ${cleanup.prometheus}; Loki: ${cleanup.loki}; ${cleanup.tempo}`;
+  const text = `Prometheus: ${cleanup.prometheus}; Loki: ${cleanup.loki}; ${cleanup.jaeger ?? cleanup.tempo}`;
   return cleanup.ok
     ? ok(text)
     : warn(text, {
@@ -65,10 +67,11 @@ function cleaned(look: Look): Verdict {
 }
 
 const without =
-  (...ids: ('prometheus' | 'loki' | 'tempo' | 'grafana' | 'opentelemetry-collector')[]) =>
+  (...ids: ('prometheus' | 'loki' | 'traces' | 'grafana' | 'opentelemetry-collector')[]) =>
   (config: Config) => {
-    const missing = ids.find((id) => !config[id].enabled);
-    return missing ? `${missing} is not part of this profile` : undefined;
+    const missing = ids.find((id) => id !== 'traces' && !config[id].enabled);
+    if (missing) return `${missing} is not part of this profile`;
+    return ids.includes('traces') ? noTraces(config) : undefined;
   };
 const never = (reason: string) => ({ reads: () => [], skipIf: () => reason, run: () => skip(reason) });
 
@@ -100,11 +103,14 @@ export const endToEndChecks: Check[] = [
     id: 'E2E-03',
     title: 'A trace arrives',
     about:
-      'One gen_ai trace of two spans that asks the sampler to be kept goes through the gateway, is found in Tempo and again through Grafana’s datasource. Tempo cannot delete: the trace ends with the retention.',
+      'One gen_ai trace of two spans that asks the sampler to be kept goes through the gateway, is found in Tempo, or in Jaeger where that stores the traces, and again through Grafana’s datasource. Neither can delete: the trace ends with the retention, or with Jaeger’s memory.',
     sources: '001-CFG-13, 002-TDEP-04, 004-BAK-04, 004-T-03',
-    dependsOn: [...GATEWAY, 'TEMPO-01', 'TEMPO-02', 'TEMPO-03', 'COL-21', 'COL-16', ...GRAFANA],
-    skipIf: without('opentelemetry-collector', 'tempo'),
-    run: (look) => hops(look, ['send-trace', 'tempo', 'grafana-tempo']),
+    dependsOn: [...GATEWAY, 'TEMPO-01', 'TEMPO-02', 'TEMPO-03', 'JAEG-01', 'JAEG-03', 'COL-21', 'COL-16', ...GRAFANA],
+    skipIf: without('opentelemetry-collector', 'traces'),
+    run: (look) => {
+      const store = traceStore(look.config) ?? 'tempo';
+      return hops(look, ['send-trace', store, `grafana-${store}`]);
+    },
   },
   {
     ...base,
@@ -122,17 +128,17 @@ export const endToEndChecks: Check[] = [
       'Takes the derived fields of the datasource loki from Grafana’s API, applies them to the probe’s log line as Grafana does, and follows the link to the trace; then runs the query that Grafana offers on a span and finds the log line again. A warning when one of them fails.',
     sources: '001-CHK-11',
     dependsOn: ['E2E-02', 'E2E-03', 'GRAF-09', 'GRAF-10'],
-    skipIf: without('opentelemetry-collector', 'tempo', 'loki', 'grafana'),
+    skipIf: without('opentelemetry-collector', 'traces', 'loki', 'grafana'),
     run: links,
   },
   {
     ...base,
     id: 'E2E-06',
     title: 'The trace is complete',
-    about: 'The trace read back from Tempo has both spans, connected, and all gen_ai attributes that dashboards and costs need.',
+    about: 'The trace read back from Tempo or Jaeger has both spans, connected, and all gen_ai attributes that dashboards and costs need.',
     sources: '001-CHK-07, 001-PRIN-03, 001-SDK-06, 001-TRACE-01, 001-TRACE-02, 001-TRACE-03, 002-ATTR-01',
     dependsOn: ['E2E-03'],
-    skipIf: without('opentelemetry-collector', 'tempo'),
+    skipIf: without('opentelemetry-collector', 'traces'),
     run: complete,
   },
   {
@@ -148,7 +154,7 @@ export const endToEndChecks: Check[] = [
     id: 'E2E-08',
     title: 'The probe cleaned up',
     about:
-      'A check of our own, beyond appendix 1: what the probe wrote was removed from Prometheus and its deletion requested from Loki. The trace expires with Tempo’s retention, because Tempo cannot delete.',
+      'A check of our own, beyond appendix 1: what the probe wrote was removed from Prometheus and its deletion requested from Loki. The trace expires with Tempo’s retention, or is pushed out of Jaeger’s memory, because neither can delete.',
     sources: 'genai-obs; peers.md 10',
     dependsOn: ['E2E-01', 'E2E-02', 'E2E-03'],
     skipIf: without('opentelemetry-collector'),

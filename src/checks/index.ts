@@ -6,6 +6,7 @@ import { collectorChecks } from './collectors.ts';
 import { prometheusChecks } from './prometheus.ts';
 import { lokiChecks } from './loki.ts';
 import { tempoChecks } from './tempo.ts';
+import { jaegerChecks } from './jaeger.ts';
 import { grafanaChecks } from './grafana.ts';
 import { alertingChecks } from './alerting.ts';
 import { securityChecks } from './security.ts';
@@ -21,6 +22,7 @@ export const CHECKS: Check[] = [
   ...prometheusChecks,
   ...lokiChecks,
   ...tempoChecks,
+  ...jaegerChecks,
   ...grafanaChecks,
   ...alertingChecks,
   ...securityChecks,

@@ -1,6 +1,10 @@
 import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, namespaceOf } from '../profile/schema.ts';
 
+/** What has a place in a configuration: the components, and the add-on that may store traces in Tempo's stead. */
+export const PLACED_IDS = [...COMPONENT_IDS, 'jaeger'] as const;
+export type PlacedId = (typeof PLACED_IDS)[number];
+
 /** What everybody may know of a component without building it: installer, doctor, backup and docs read it. */
 export interface ComponentFacts {
   title: string;
@@ -18,7 +22,7 @@ export interface ComponentFacts {
 
 /** A component as one configuration places it. */
 export interface Place extends ComponentFacts {
-  id: ComponentId;
+  id: PlacedId;
   namespace: string;
   /** `genai-obs`, or the upstream chart that brings it. */
   chart: string;
@@ -26,7 +30,7 @@ export interface Place extends ComponentFacts {
 
 const COLLECTOR = 'ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib:0.158.0';
 
-export const CATALOG: Record<ComponentId, ComponentFacts> = {
+export const CATALOG: Record<PlacedId, ComponentFacts> = {
   prometheus: {
     title: 'Prometheus',
     image: 'quay.io/prometheus/prometheus:v3.14.0',
@@ -95,12 +99,21 @@ export const CATALOG: Record<ComponentId, ComponentFacts> = {
     service: { name: 'opentelemetry-cluster-collector', port: 8888, portName: 'metrics' },
     readyPath: '/',
   },
+  // Its chart has one Deployment for everything, and one ConfigMap per namespace (upstream.md A.11).
+  jaeger: {
+    title: 'Jaeger',
+    image: 'docker.io/jaegertracing/jaeger:2.19.0',
+    workload: { kind: 'Deployment', name: 'jaeger' },
+    service: { name: 'jaeger', port: 16686, portName: 'http-query' },
+    readyPath: '/api/services',
+    configMap: { name: 'user-config', key: 'user-config.yaml' },
+  },
 };
 
 type Differences = Partial<Omit<ComponentFacts, 'title'>>;
 
 /** How the objects are called when an upstream chart makes them (upstream.md A.2, A.5, A.6, A.8 to A.10); contract tests hold this against the charts. */
-const UPSTREAM: Partial<Record<ComponentId, Record<string, Differences>>> = {
+const UPSTREAM: Partial<Record<PlacedId, Record<string, Differences>>> = {
   prometheus: {
     prometheus: {
       workload: { kind: 'Deployment', name: 'prometheus' },
@@ -158,8 +171,8 @@ function fromResource(kind: 'Deployment' | 'DaemonSet', name: string, port: { po
 }
 
 /** Where a component is and how its objects are called in this configuration. */
-export function placeOf(config: Config, id: ComponentId): Place {
-  const { chart } = config[id];
+export function placeOf(config: Config, id: PlacedId): Place {
+  const chart = id === 'jaeger' ? 'jaeger' : config[id].chart;
   return { ...CATALOG[id], ...(chart === 'genai-obs' ? {} : UPSTREAM[id]?.[chart]), id, chart, namespace: namespaceOf(config, id) };
 }
 

@@ -13,7 +13,7 @@ const NETWORK = ['PRE-16'];
  * Causes across areas, which do not know each other: no room, no volume and no Secret keep pods from starting.
  * Where the cause names its object, it explains only what uses that.
  */
-const PODS = ['COL-01', 'COL-02', 'PROM-01', 'PROM-19', 'LOKI-01', 'TEMPO-01', 'GRAF-01', 'ALRT-01'];
+const PODS = ['COL-01', 'COL-02', 'PROM-01', 'PROM-19', 'LOKI-01', 'TEMPO-01', 'JAEG-01', 'GRAF-01', 'ALRT-01'];
 const CLAIMS: Record<string, ComponentId> = {
   'PROM-01': 'prometheus',
   'LOKI-01': 'loki',

@@ -1,14 +1,15 @@
-import { placeOf, podLabelsOf } from '../components/catalog.ts';
+import { traceStore } from '../components/addons/jaeger.ts';
+import { type PlacedId, placeOf, podLabelsOf } from '../components/catalog.ts';
 import { collectorPort, openReceivers } from '../components/mtls.ts';
-import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
+import { type Config, isEnabled } from '../profile/schema.ts';
 import type { Flow, Peer } from './netpol.ts';
 
 type Labels = Record<string, string>;
 
-type From = ComponentId | 'applications';
+type From = PlacedId | 'applications';
 
 /** Who must reach whom, on the port of the pod (not of its Service). */
-const WAYS: [from: From, to: ComponentId, number: number, name: string][] = [
+const WAYS: [from: From, to: PlacedId, number: number, name: string][] = [
   ['applications', 'opentelemetry-collector', 4317, 'otlp-grpc'],
   ['applications', 'opentelemetry-collector', 4318, 'otlp-http'],
   ['opentelemetry-node-collector', 'opentelemetry-collector', 4317, 'otlp-grpc'],
@@ -16,10 +17,12 @@ const WAYS: [from: From, to: ComponentId, number: number, name: string][] = [
   ['opentelemetry-collector', 'prometheus', 9090, 'http'],
   ['opentelemetry-collector', 'loki', 3100, 'http'],
   ['opentelemetry-collector', 'tempo', 4317, 'otlp-grpc'],
+  ['opentelemetry-collector', 'jaeger', 4317, 'otlp-grpc'],
   ['tempo', 'prometheus', 9090, 'http'],
   ['grafana', 'prometheus', 9090, 'http'],
   ['grafana', 'loki', 3100, 'http'],
   ['grafana', 'tempo', 3200, 'http'],
+  ['grafana', 'jaeger', 16686, 'http'],
   ['prometheus', 'alertmanager', 9093, 'http'],
   ['prometheus', 'loki', 3100, 'http'],
   ['prometheus', 'tempo', 3200, 'http'],
@@ -52,9 +55,9 @@ const DNS: Peer = { name: 'DNS', labels: { 'k8s-app': 'kube-dns' }, namespace: '
 export function flowsOf(
   config: Config,
   namespaceLabels: (namespace: string) => Labels | undefined = () => undefined,
-  live: (id: ComponentId) => Labels | undefined = () => undefined,
+  live: (id: PlacedId) => Labels | undefined = () => undefined,
 ): Flow[] {
-  const component = (id: ComponentId): Peer => {
+  const component = (id: PlacedId): Peer => {
     const place = placeOf(config, id);
     const { title, namespace } = place;
     return {
@@ -68,7 +71,9 @@ export function flowsOf(
   };
   const peer = (id: From): Peer => (id === 'applications' ? APPLICATIONS : component(id));
   const on = (id: From) => id === 'applications' || isEnabled(config, id);
-  const ways = WAYS.filter(([from, to]) => on(from) && on(to)).map(([from, to, number, name]): Flow => ({
+  // Beside Tempo, Jaeger is looked into and sent nothing.
+  const idle = (from: From, to: PlacedId) => from === GATEWAY && to === 'jaeger' && traceStore(config) !== 'jaeger';
+  const ways = WAYS.filter(([from, to]) => on(from) && on(to) && !idle(from, to)).map(([from, to, number, name]): Flow => ({
     from: peer(from),
     to: peer(to),
     port: { number: to === GATEWAY ? entryOf(config, from, number) : number, name },

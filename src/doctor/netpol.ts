@@ -1,11 +1,11 @@
 import type { KubeObject } from '../core/types.ts';
-import type { ComponentId } from '../profile/schema.ts';
+import type { PlacedId } from '../components/catalog.ts';
 
 /** A reader's version of the NetworkPolicy rules: which policies stand between two pods of the stack. */
 
 export interface Peer {
   /** Of a component. */
-  id?: ComponentId;
+  id?: PlacedId;
   /** For people: `Grafana`, `applications`. */
   name: string;
   labels: Record<string, string>;

@@ -1,5 +1,6 @@
 import { messageOf } from '../core/errors.ts';
-import type { Config } from '../profile/schema.ts';
+import { type Config, isEnabled } from '../profile/schema.ts';
+import { traceStore } from '../components/addons/jaeger.ts';
 import { placeOf } from '../components/catalog.ts';
 import { hopCauses } from './probe/causes.ts';
 import { cleanUp } from './probe/cleanup.ts';
@@ -24,19 +25,10 @@ import type { Hop, ProbeOptions, ProbeResult, Signal } from './probe/types.ts';
 export type { Hop, ProbeOptions, ProbeResult } from './probe/types.ts';
 
 /** Hops in the order in which data flows: the first broken one names the culprit. */
-export const HOPS = [
-  'send-trace',
-  'send-metric',
-  'send-log',
-  'tempo',
-  'prometheus',
-  'loki',
-  'grafana-tempo',
-  'grafana-prometheus',
-  'grafana-loki',
-  'log-to-trace',
-  'trace-to-log',
-];
+export function hopsOf(config: Config): string[] {
+  const stores = [traceStore(config) ?? 'tempo', 'prometheus', 'loki'];
+  return ['send-trace', 'send-metric', 'send-log', ...stores, ...stores.map((id) => `grafana-${id}`), 'log-to-trace', 'trace-to-log'];
+}
 
 /**
  * Sends one gen_ai trace, metric and log with a nonce through the gateway and reads them back, from the backends and
@@ -55,7 +47,8 @@ export async function runProbe(options: ProbeOptions): Promise<ProbeResult> {
     options.onStep?.('cleaning up');
     cleanup = await cleanUp(options, token);
   }
-  const order = (hop: Hop) => HOPS.indexOf(hop.id);
+  const ids = hopsOf(options.config);
+  const order = (hop: Hop) => ids.indexOf(hop.id);
   hops.sort((a, b) => order(a) - order(b));
   const broken = hops.find((hop) => hop.status === 'broken');
   return {
@@ -106,17 +99,18 @@ function chain(options: ProbeOptions, signal: Signal) {
   return { hops, step, seek };
 }
 
-const off = (config: Config, ...components: ('tempo' | 'loki' | 'prometheus' | 'grafana')[]): string | undefined => {
-  const missing = components.find((id) => !config[id].enabled);
+const off = (config: Config, ...components: ('tempo' | 'jaeger' | 'loki' | 'prometheus' | 'grafana')[]): string | undefined => {
+  const missing = components.find((id) => !isEnabled(config, id));
   return missing ? `${missing} is not part of this profile` : undefined;
 };
 
 async function traceChain(options: ProbeOptions, token: Token, found: { trace?: SpanRead[] }): Promise<Hop[]> {
   const { hops, step, seek } = chain(options, 'trace');
   await step('send-trace', () => send(options, 'traces', tracePayload(token)));
-  const spans = await seek('tempo', seekTrace(direct(options, 'tempo'), token), off(options.config, 'tempo'));
+  const store = traceStore(options.config) ?? 'tempo';
+  const spans = await seek(store, seekTrace(direct(options, store), token), off(options.config, store));
   if (spans) found.trace = spans;
-  await seek('grafana-tempo', seekTrace(throughGrafana(options, 'tempo'), token), off(options.config, 'tempo', 'grafana'));
+  await seek(`grafana-${store}`, seekTrace(throughGrafana(options, store), token), off(options.config, store, 'grafana'));
   return hops;
 }
 
@@ -139,7 +133,9 @@ async function logChain(options: ProbeOptions, token: Token, found: { log?: LogR
 
 /** The two directions of correlation stand on their own: one may work without the other. */
 async function linkChain(options: ProbeOptions, token: Token, { trace, log }: { trace?: SpanRead[]; log?: LogRead }): Promise<Hop[]> {
-  const absent = off(options.config, 'tempo', 'loki', 'grafana') ?? (trace && log ? undefined : 'not tried: the trace or the log did not arrive');
+  const absent =
+    off(options.config, traceStore(options.config) ?? 'tempo', 'loki', 'grafana') ??
+    (trace && log ? undefined : 'not tried: the trace or the log did not arrive');
   const one = async (id: string, follow: () => Promise<string>): Promise<Hop[]> => {
     const { hops, step } = chain(options, 'link');
     await step(id, () => timed(follow), absent);

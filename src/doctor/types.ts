@@ -1,5 +1,5 @@
-import type { Place } from '../components/catalog.ts';
-import type { ComponentId, Config } from '../profile/schema.ts';
+import type { Place, PlacedId } from '../components/catalog.ts';
+import type { Config } from '../profile/schema.ts';
 import type { KubeObject } from '../core/types.ts';
 
 /**
@@ -23,7 +23,7 @@ export type Facts = Record<string, Fact>;
  * | `as:serviceaccount:verb:group/resource` | `{allowed: boolean}` for a service account of the stack, in all namespaces; `…/resource@ns`: in that account's own |
  * | `kubelet:stats` | `{[node]: stats/summary}`: node, containers of our pods, volumes with a claim; a kubelet that does not answer: `{error}` |
  * | `http:service:/path` | `{status, body}`; body is parsed when it is JSON; through the API server's proxy; the service is called as placeOf() says (quickstart: `prometheus-server` …) and looked for in its component's namespace; another port than the catalog's: `http:service:8888:/metrics`; collectors: `/metrics` goes to 8888, all else to 13133 |
- * | `otlp:gateway` | `{status}` of an empty OTLP POST to the gateway's 4318 |
+ * | `otlp:gateway`, `otlp:jaeger` | `{status}` of an empty OTLP POST to 4318 of the gateway or of Jaeger |
  * | `promql:expr` | `[{metric: {...labels}, value: number}]`; samples that are NaN are left out |
  * | `grafana:/path` | `{status, body}` with the admin's credentials |
  * | `grafana-post:/path#{json}` | the same for a POST of that JSON that changes nothing, such as a datasource query |
@@ -42,7 +42,7 @@ export type FactKey = string;
 
 /** `unknown` means "could not look" and is never ok; `skip` means "does not apply", with the reason; `blocked` is the consequence of another finding. */
 export type Status = 'ok' | 'warn' | 'fail' | 'unknown' | 'skip' | 'blocked';
-export type Area = 'PRE' | 'CLD' | 'K3S' | 'COL' | 'PROM' | 'LOKI' | 'TEMPO' | 'GRAF' | 'ALRT' | 'SEC' | 'MNT' | 'E2E';
+export type Area = 'PRE' | 'CLD' | 'K3S' | 'COL' | 'PROM' | 'LOKI' | 'TEMPO' | 'JAEG' | 'GRAF' | 'ALRT' | 'SEC' | 'MNT' | 'E2E';
 
 export interface Finding {
   id: string;
@@ -79,20 +79,20 @@ export interface Look {
   kubectl: string;
   /** The same for another namespace, and for that of a component. */
   kubectlIn(namespace: string): string;
-  kubectlFor(id: ComponentId): string;
+  kubectlFor(id: PlacedId): string;
   /** Home of the installation: journal, lock and what belongs to no component. */
   namespace: string;
   /** Every namespace of the installation, home first. */
   namespaces: string[];
   /** Where a component is and how its objects are called. */
-  place(id: ComponentId): Place;
+  place(id: PlacedId): Place;
   fact<T>(key: FactKey): T;
   list(kind: string): KubeObject[];
   listAll(kind: string): KubeObject[];
   /** `namespace`: of the object, by default home; cluster-scoped objects have none. */
   find(kind: string, name: string, namespace?: string): KubeObject | undefined;
   /** What a component's Service answers. */
-  http(id: ComponentId, path: string): { status: number; body: unknown };
+  http(id: PlacedId, path: string): { status: number; body: unknown };
   promql(expr: string): { metric: Record<string, string>; value: number }[];
   grafana(path: string): { status: number; body: unknown };
 }

@@ -86,7 +86,7 @@ export const SETTINGS: Record<string, string> = {
   'cert-manager.existing': 'The cluster has one that is not ours, and it serves.',
   'jaeger.enabled': 'Trace storage and search in Jaeger; the gateway sends there when Tempo is off.',
   'jaeger.storage': '`memory` (for development: it forgets with the pod) or `opensearch`, which must be there.',
-  'jaeger.maxTraces': 'Traces kept in memory.',
+  'jaeger.maxTraces': 'Traces kept in memory, the newest; the limit of its pod is 128 MiB and 16 KiB for each.',
   'jaeger.endpoint': 'URL of OpenSearch.',
   'jaeger.secret': 'Secret with `username` and `password` for OpenSearch; empty: no login.',
   'metrics-server.enabled': 'What autoscaling and `kubectl top` read; one that the cluster has is used.',

@@ -2,14 +2,23 @@ import { describe, expect, it } from 'vitest';
 import { alertingChecks } from '../../src/checks/alerting.ts';
 import { collectorChecks } from '../../src/checks/collectors.ts';
 import { grafanaChecks } from '../../src/checks/grafana.ts';
+import { jaegerChecks } from '../../src/checks/jaeger.ts';
 import { lokiChecks } from '../../src/checks/loki.ts';
 import { prometheusChecks } from '../../src/checks/prometheus.ts';
 import { tempoChecks } from '../../src/checks/tempo.ts';
 import { casesOf, describeArea, quickstart } from './support.ts';
 
-const AREAS = { col: collectorChecks, prom: prometheusChecks, loki: lokiChecks, tempo: tempoChecks, graf: grafanaChecks, alrt: alertingChecks };
+const AREAS = {
+  col: collectorChecks,
+  prom: prometheusChecks,
+  loki: lokiChecks,
+  tempo: tempoChecks,
+  jaeg: jaegerChecks,
+  graf: grafanaChecks,
+  alrt: alertingChecks,
+};
 /** Rows of appendix 1 of the requirements. */
-const CATALOGUE = { col: 25, prom: 22, loki: 11, tempo: 9, graf: 18, alrt: 11 };
+const CATALOGUE = { col: 25, prom: 22, loki: 11, tempo: 9, jaeg: 6, graf: 18, alrt: 11 };
 
 for (const [file, checks] of Object.entries(AREAS)) describeArea(file, checks);
 
@@ -21,12 +30,13 @@ describe('the catalogue of the backends', () => {
   });
 
   it.each(Object.entries(AREAS))('%s has a case that is not ok for every check that applies', (file, checks) => {
+    const where = file === 'jaeg' ? quickstart({ jaeger: { enabled: true }, 'tempo.enabled': false }) : quickstart();
     const red = new Set(
       casesOf(file)
         .filter(({ status }) => status !== 'ok' && status !== 'skip')
         .map(({ check }) => check),
     );
-    const applies = checks.filter(({ skipIf }) => skipIf?.(quickstart()) === undefined);
+    const applies = checks.filter(({ skipIf }) => skipIf?.(where) === undefined);
     expect(applies.filter(({ id }) => !red.has(id)).map(({ id }) => id)).toEqual([]);
   });
 
@@ -60,5 +70,12 @@ describe('the catalogue of the backends', () => {
   it('skips what belongs to a disabled component, and says so', () => {
     const config = quickstart({ 'loki.enabled': false });
     for (const check of lokiChecks) expect(check.skipIf?.(config), check.id).toBe('loki.enabled is false');
+    for (const check of jaegerChecks) expect(check.skipIf?.(config), check.id).toBe('jaeger.enabled is false');
+  });
+
+  it('says by name who stores the traces in place of Tempo', () => {
+    const config = quickstart({ 'tempo.enabled': false, jaeger: { enabled: true } });
+    for (const check of tempoChecks) expect(check.skipIf?.(config), check.id).toBe('tempo.enabled is false: Jaeger stores the traces, see JAEG-01 to JAEG-06');
+    for (const check of jaegerChecks) expect(check.skipIf?.(config), check.id).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer, Kube, RequestOptions } from '../../src/adapters/kube.ts';
 import type { Grafana } from '../../src/adapters/grafana.ts';
-import { HOPS, runProbe, type ProbeResult } from '../../src/doctor/probe.ts';
+import { hopsOf, runProbe, type ProbeResult } from '../../src/doctor/probe.ts';
 import { derive } from '../../src/doctor/probe/link.ts';
 import { quickstart } from './support.ts';
 
@@ -42,6 +42,9 @@ function stack(change: Change = () => undefined) {
 
 const DATASOURCES: Record<string, unknown> = {
   '/api/datasources/uid/loki': { jsonData: { derivedFields: [{ name: 'Trace', matcherType: 'label', matcherRegex: 'trace_id', datasourceUid: 'tempo' }] } },
+  '/api/datasources/uid/jaeger': {
+    jsonData: { tracesToLogsV2: { datasourceUid: 'loki', customQuery: true, query: '{service_name=~".+"} | trace_id="${__trace.traceId}"' } },
+  },
   '/api/datasources/uid/tempo': {
     jsonData: {
       tracesToLogsV2: {
@@ -61,6 +64,7 @@ function backend({ service, path }: Call, sent: Record<string, string>): Answer 
     const traces = JSON.parse(sent['/v1/traces'] ?? '{}') as { resourceSpans?: unknown[] };
     return traces.resourceSpans ? reply({ batches: traces.resourceSpans }) : { status: 404, body: '' };
   }
+  if (service.endsWith('jaeger')) return sent['/v1/traces'] ? reply(ofJaeger(sent['/v1/traces'])) : { status: 404, body: NO_TRACE };
   if (service.includes('prometheus'))
     return reply({ status: 'success', data: { resultType: 'vector', result: sent['/v1/metrics'] ? [{ metric: {}, value: [1, '1'] }] : [] } });
   const logs = JSON.parse(sent['/v1/logs'] ?? '{}') as {
@@ -70,6 +74,30 @@ function backend({ service, path }: Call, sent: Record<string, string>): Answer 
   return reply({
     data: { result: record ? [{ stream: { service_name: 'genai-obs-probe', trace_id: record.traceId }, values: [['1', record.body.stringValue]] }] : [] },
   });
+}
+
+const NO_TRACE = '{"data":null,"total":0,"limit":0,"offset":0,"errors":[{"code":404,"msg":"trace not found"}]}';
+
+interface Sent {
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  name: string;
+  attributes: { key: string; value: Record<string, string> }[];
+}
+
+/** A trace as Jaeger 2.13 answers it: its own form, service.name apart from the tags. */
+function ofJaeger(traces: string): unknown {
+  const { resourceSpans } = JSON.parse(traces) as { resourceSpans: { scopeSpans: { spans: Sent[] }[] }[] };
+  const spans = (resourceSpans[0]?.scopeSpans[0]?.spans ?? []).map(({ traceId, spanId, parentSpanId, name, attributes }) => ({
+    traceID: traceId,
+    spanID: spanId,
+    operationName: name,
+    references: parentSpanId ? [{ refType: 'CHILD_OF', traceID: traceId, spanID: parentSpanId }] : [],
+    tags: attributes.map(({ key, value }) => ({ key, type: 'string', value: Object.values(value)[0] })),
+    processID: 'p1',
+  }));
+  return { data: [{ traceID: spans[0]?.traceID, spans, processes: { p1: { serviceName: 'genai-obs-probe', tags: [] } } }], total: 0, errors: null };
 }
 
 async function run(change?: Change, options: { abort?: boolean; config?: Record<string, unknown> } = {}): Promise<ProbeResult & { calls: Call[] }> {
@@ -95,7 +123,7 @@ const is404 =
 describe('probe', () => {
   it('follows all hops of a healthy stack in the order of the data and measures each', async () => {
     const result = await run();
-    expect(result.hops.map((hop) => [hop.id, hop.status])).toEqual(HOPS.map((id) => [id, 'ok']));
+    expect(result.hops.map((hop) => [hop.id, hop.status])).toEqual(hopsOf(quickstart()).map((id) => [id, 'ok']));
     expect(result.hops.every((hop) => hop.ms >= 0)).toBe(true);
     expect(result.trace).toEqual({ spans: 2, missingAttributes: [], connected: true });
     expect(result.firstBroken).toBeUndefined();
@@ -194,6 +222,44 @@ describe('probe', () => {
     const result = await run(undefined, { config: { 'tempo.enabled': false } });
     expect(states(result)).toMatchObject({ tempo: 'skipped', 'grafana-tempo': 'skipped', 'log-to-trace': 'skipped', loki: 'ok' });
     expect(result.firstBroken).toBeUndefined();
+  });
+});
+
+describe('probe, with traces in Jaeger', () => {
+  const config = { 'tempo.enabled': false, jaeger: { enabled: true } };
+  const toJaeger = { jsonData: { derivedFields: [{ name: 'Trace', matcherType: 'label', matcherRegex: 'trace_id', datasourceUid: 'jaeger' }] } };
+  const linked: Change = ({ path }) => (path === '/api/datasources/uid/loki' ? { status: 200, body: JSON.stringify(toJaeger) } : undefined);
+
+  it('reads the trace back from Jaeger and follows both links', async () => {
+    const result = await run(linked, { config });
+    expect(result.hops.map((hop) => [hop.id, hop.status])).toEqual(hopsOf(quickstart(config)).map((id) => [id, 'ok']));
+    expect(Object.keys(states(result))).toEqual(expect.arrayContaining(['jaeger', 'grafana-jaeger']));
+    expect(result.trace).toEqual({ spans: 2, missingAttributes: [], connected: true });
+    expect(result.calls.filter(({ service }) => service.includes('tempo'))).toEqual([]);
+    expect(result.cleanup.jaeger).toBe('Jaeger cannot delete: the trace is pushed out by 50000 newer ones, or goes with its pod');
+  });
+
+  it('names Jaeger when the trace does not arrive there', async () => {
+    const result = await run((call) => linked(call) ?? (call.service === 'jaeger' ? { status: 404, body: NO_TRACE } : undefined), { config });
+    expect(result.firstBroken).toBe('jaeger');
+    expect(result.hops.find(({ id }) => id === 'jaeger')).toMatchObject({
+      path: 'gateway → Jaeger',
+      fix: expect.stringContaining('grep -i jaeger') as unknown,
+    });
+    expect(states(result)['grafana-jaeger']).toBe('skipped');
+  });
+
+  it('sees that a query made of tags alone is empty, because Jaeger tells no service.name', async () => {
+    const byTags = { jsonData: { tracesToLogsV2: { datasourceUid: 'loki', customQuery: true, query: '{${__tags}} | trace_id="${__trace.traceId}"' } } };
+    const refused: Change = (call) => {
+      if (call.path === '/api/datasources/uid/jaeger') return { status: 200, body: JSON.stringify(byTags) };
+      return decodeURIComponent(call.path).includes('query={}') ? { status: 400, body: 'queries require at least one matcher' } : linked(call);
+    };
+    const result = await run(refused, { config });
+    expect(result.hops.find(({ id }) => id === 'trace-to-log')).toMatchObject({
+      status: 'broken',
+      detail: expect.stringContaining('at least one matcher') as unknown,
+    });
   });
 });
 

@@ -55,6 +55,17 @@ describe('a backup of several namespaces', () => {
     expect(self.cluster.all('Pod').filter(({ metadata }) => metadata.name.startsWith('backup-'))).toEqual([]);
   });
 
+  it('says that traces in Jaeger are in no backup, and that a restore brings none', async () => {
+    Object.assign(self.deps.config.tempo, { enabled: false });
+    Object.assign(self.deps.config.jaeger, { enabled: true, namespace: 'monitoring' });
+    const { warnings } = await backupAll(self.deps, { output: out, includeSecrets: true });
+    const why = 'memory, from where nothing can be copied: they are not in the backup';
+    expect(warnings).toContain(`Jaeger keeps its traces in ${why}`);
+    expect(made).not.toContain('Pod monitoring/backup-tempo');
+    const { plan } = await restoreAll(self.deps, { path: out, dryRun: true, only: ['jaeger'] }, () => {});
+    expect(plan).toEqual([{ store: 'jaeger', actions: [{ object: 'Deployment monitoring/jaeger', action: 'skip', detail: `traces are in ${why}` }] }]);
+  });
+
   it('brings data and Secrets back to where they were', async () => {
     await run();
     writeFileSync(self.data('loki', 'chunks', 'fake', 'a'), 'spoilt');

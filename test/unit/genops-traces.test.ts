@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { datasources } from '../../src/components/datasources.ts';
-import { listAt, mapAt } from '../../src/components/edit.ts';
+import { at, listAt, mapAt } from '../../src/components/edit.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
@@ -119,11 +119,27 @@ describe('Jaeger', () => {
     expect(hash({ maxTraces: 10 })).not.toEqual(hash({}));
   });
 
+  it('may use as much memory as the traces that it is to keep, and 512Mi beside OpenSearch', () => {
+    const limit = (over: JsonMap): unknown => at(values(over), 'jaeger', 'resources', 'limits', 'memory');
+    expect([limit({}), limit({ maxTraces: 4_000 }), limit({ storage: 'opensearch', endpoint: 'http://opensearch:9200' })]).toEqual(['960Mi', '192Mi', '512Mi']);
+    expect(listAt(values(), 'jaeger', 'extraEnv')).toContainEqual({ name: 'GOMEMLIMIT', value: '816MiB' });
+  });
+
+  it('does not fill its store with traces of its own queries', () => {
+    expect(listAt(values(), 'jaeger', 'extraEnv')).toContainEqual({ name: 'OTEL_TRACES_SAMPLER', value: 'always_off' });
+  });
+
+  it('finds the log lines of a span without the tags, among which Jaeger tells no service.name', () => {
+    const jaeger = (listAt(datasources(genops()), 'datasources') as JsonMap[]).find(({ uid }) => uid === 'jaeger');
+    const { query, tags } = mapAt(jaeger, 'jsonData', 'tracesToLogsV2');
+    expect([query, tags]).toEqual(['{service_name=~".+"} | trace_id="$${__trace.traceId}"', undefined]);
+  });
+
   it('is a datasource, and where links to traces lead; with Tempo they lead there', () => {
     const of = (over: JsonMap): JsonMap[] => listAt(datasources(genops(over)), 'datasources') as JsonMap[];
     expect(of({}).map(({ uid, url }) => [uid, url])).toContainEqual(['jaeger', 'http://jaeger:16686']);
     expect(JSON.stringify(of({}))).not.toContain('tempo');
-    expect(JSON.stringify(of({}).find(({ uid }) => uid === 'loki'))).toContain('"datasourceUid":"jaeger"');
+    for (const from of ['loki', 'prometheus']) expect(JSON.stringify(of({}).find(({ uid }) => uid === from))).toContain('"datasourceUid":"jaeger"');
     expect(JSON.stringify(of({ tempo: { enabled: true } }).find(({ uid }) => uid === 'loki'))).toContain('"datasourceUid":"tempo"');
   });
 });

@@ -28,7 +28,22 @@ function keys(...exprs: string[]): FactKey[] {
 }
 
 const FLOW = ['PROM-01', 'PROM-03', 'COL-12', 'COL-05', 'COL-01', 'COL-02'];
-const BACKENDS = ['COL-18', 'TEMPO-01', 'LOKI-01', 'PROM-01', 'TEMPO-03', 'LOKI-05', 'PROM-08', 'PROM-07', 'TEMPO-02', 'LOKI-02', 'PROM-03', 'COL-12'];
+const BACKENDS = [
+  'COL-18',
+  'TEMPO-01',
+  'JAEG-01',
+  'LOKI-01',
+  'PROM-01',
+  'TEMPO-03',
+  'JAEG-03',
+  'LOKI-05',
+  'PROM-08',
+  'PROM-07',
+  'TEMPO-02',
+  'LOKI-02',
+  'PROM-03',
+  'COL-12',
+];
 
 /** A rate needs two scrapes; what happened while the stack came up is no fault. */
 const FIRST_RATES_S = 120;

@@ -1,6 +1,6 @@
 import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
 import { eachCollector, GATEWAY, pipelinesOf, typeOf } from '../helpers/collector-config.ts';
-import { checksOf, percent, plural, some } from '../helpers/define.ts';
+import { checksOf, noTraces, percent, plural, some } from '../helpers/define.ts';
 import { arr, num, rec, str } from '../helpers/json.ts';
 import { configObject, resourceOf, workloadObject } from '../helpers/place.ts';
 import { podsOf, workloadKey, workloadOf } from '../helpers/pods.ts';
@@ -61,7 +61,8 @@ export const samplingChecks: Check[] = [
     about:
       "Which share of traces is stored, by the samplers in the gateway's pipelines, against genai.sampling.rate of the profile. 0 stores nothing and fails; less than the profile says warns, and so does less than 10 % without a policy that keeps errors. Metrics are made from all spans before sampling, so figures stay right whatever the share is.",
     sources: '003-SAMP-01, 003-SAMP-09, 003-TRB2-05, 003-TRB2-06, 004-NEXT-04',
-    needs: [GATEWAY, 'tempo'],
+    needs: [GATEWAY],
+    skipIf: noTraces,
     dependsOn: ['COL-05'],
     reads: [`config:${GATEWAY}`],
     run: sampling,

@@ -131,9 +131,9 @@ export const wiringChecks: Check[] = [
   }),
   col('18', 'Pipelines lead to the backends', {
     about:
-      "Compares every exporter's endpoint with the Services and ports that exist, and every signal with the backend of the profile: traces to Tempo, metrics to Prometheus, logs to Loki, and the node and cluster collectors to the gateway. A wrong endpoint makes the exporter retry for ever while its queue fills. The finding names the exporter and the endpoint it should have.",
+      "Compares every exporter's endpoint with the Services and ports that exist, and every signal with the backend of the profile: traces to Tempo (or Jaeger), metrics to Prometheus, logs to Loki, and the node and cluster collectors to the gateway. A wrong endpoint makes the exporter retry for ever while its queue fills. The finding names the exporter and the endpoint it should have.",
     sources: '001-CFG-13, 001-CHK-01, 003-ARCH-02, 003-COL-11',
-    dependsOn: ['COL-05', 'COL-09', 'LOKI-05', 'TEMPO-03', 'PROM-02'],
+    dependsOn: ['COL-05', 'COL-09', 'LOKI-05', 'TEMPO-03', 'JAEG-03', 'PROM-02'],
     reads: (config) => [...configReads(config), 'k8s:Service'],
     run: wired,
   }),

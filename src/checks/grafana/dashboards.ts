@@ -1,5 +1,6 @@
 import { type Check, fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
 import { body, checksOf, grafanaBody, httpOf, oneLine, plural, some } from '../helpers/define.ts';
+import { backends } from './datasources.ts';
 import { arr, isRec, rec, str, strings } from '../helpers/json.ts';
 import { resourceOf, workloadObject } from '../helpers/place.ts';
 import { missingMetrics, syntaxProblem } from '../helpers/promql.ts';
@@ -107,7 +108,7 @@ function panelQueries(look: Look): Verdict {
       )}`,
       { cause: 'the dashboard was edited by hand', fix: AGAIN, object },
     );
-  const enabled = new Set<string>(['prometheus', 'loki', 'tempo'].filter((id) => look.config[id as 'loki'].enabled));
+  const enabled = new Set<string>(backends(look.config));
   const foreign = all.filter(({ uid }) => uid && !uid.startsWith('$') && !uid.startsWith('-') && uid !== 'grafana' && !enabled.has(uid));
   if (foreign[0])
     return fail(`${foreign[0].where} asks the datasource ${foreign[0].uid}, which does not exist`, {
@@ -137,8 +138,9 @@ function plugins(look: Look): Verdict {
       .boards.flatMap(({ panels }) => panels.map((panel) => str(panel, 'type') ?? ''))
       .filter((type) => type && type !== 'row'),
   );
-  const missing = [...types, 'prometheus', 'loki', 'tempo'].filter((type) => !loaded.has(type));
-  if (!missing.length) return ok(`${types.size} kinds of panels and 3 datasource plugins are loaded`);
+  const sources = backends(look.config);
+  const missing = [...types, ...sources].filter((type) => !loaded.has(type));
+  if (!missing.length) return ok(`${types.size} kinds of panels and ${plural(sources.length, 'datasource plugin')} are loaded`);
   return warn(`not loaded: ${some(missing)}`, {
     cause: 'the image lacks the plugin, or it must be installed',
     fix: 'use panels of the image, or an image with the plugin: global.imageRegistry',
@@ -175,7 +177,7 @@ export const dashboardChecks: Check[] = [
   }),
   graf('14', 'Plugins that dashboards need are loaded', {
     about:
-      'A panel whose kind is not loaded shows an error in place of data. All kinds of panels in the dashboards and the three datasource plugins must be loaded; those of this stack are part of the image.',
+      'A panel whose kind is not loaded shows an error in place of data. All kinds of panels in the dashboards and the plugin of every datasource must be loaded; those of this stack are part of the image.',
     sources: '001-GRAF-04, 001-GRAF-06, 001-GRAF-09',
     needs: ['grafana'],
     dependsOn: [...LOGIN, 'GRAF-13'],

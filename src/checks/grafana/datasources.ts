@@ -1,14 +1,15 @@
 import { parse } from 'yaml';
 import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
+import { traceStore } from '../../components/addons/jaeger.ts';
 import type { Config } from '../../profile/schema.ts';
-import { checksOf, grafanaBody, oneLine, plural, some } from '../helpers/define.ts';
+import { checksOf, grafanaBody, noTraces, oneLine, plural, some } from '../helpers/define.ts';
 import { arr, at, leaves, rec, str } from '../helpers/json.ts';
 import { hostAndPort, meansService, resourceOf, urlFor, workloadObject } from '../helpers/place.ts';
 import { workloadKey, workloadOf } from '../helpers/pods.ts';
 
 const graf = checksOf('GRAF');
 const MAP = 'grafana-datasources';
-const BACKENDS = ['prometheus', 'loki', 'tempo'] as const;
+const BACKENDS = ['prometheus', 'loki', 'tempo', 'jaeger'] as const;
 const LIST = '/api/datasources';
 const UP = '/api/datasources/proxy/uid/prometheus/api/v1/query?query=up';
 const LOGIN = ['GRAF-01', 'GRAF-02', 'GRAF-04', 'GRAF-05'];
@@ -16,12 +17,17 @@ const AGAIN = 'genai-obs install   # phase datasources';
 
 type Backend = (typeof BACKENDS)[number];
 
-function backends(config: Config): Backend[] {
+export function backends(config: Config): Backend[] {
   return BACKENDS.filter((id) => config[id].enabled);
 }
 
-function health(uid: string): string {
-  return `/api/datasources/uid/${uid}/health`;
+/** Before Grafana 12 the browser alone spoke to Jaeger, and there was no health to ask for: its API through Grafana tells the same in all versions. */
+function health(id: Backend): string {
+  return id === 'jaeger' ? '/api/datasources/proxy/uid/jaeger/api/services' : `/api/datasources/uid/${id}/health`;
+}
+
+function healthy(id: Backend, { status, body }: { status: number; body: unknown }): boolean {
+  return status === 200 && (id === 'jaeger' ? at(body, 'data') !== undefined : str(body, 'status') === 'OK');
 }
 
 /** As Grafana reaches the backend from its own namespace. */
@@ -90,7 +96,7 @@ function everyDatasource(look: Look): Verdict {
         object,
       });
     const answer = look.grafana(health(id));
-    if (answer.status === 200 && str(answer.body, 'status') === 'OK') {
+    if (healthy(id, answer)) {
       good.push(str(source, 'name') ?? id);
       continue;
     }
@@ -153,17 +159,18 @@ function linksResolve(look: Look): Verdict {
 /** Both ways between logs and traces, as the datasources are configured in the running Grafana. */
 function correlation(look: Look): Verdict {
   const live = arr(grafanaBody(look, LIST));
+  const store = traceStore(look.config) ?? 'tempo';
   const of = (uid: string) =>
     rec(
       live.find((one) => str(one, 'uid') === uid),
       'jsonData',
     );
-  const fields = arr(of('loki'), 'derivedFields').filter((field) => str(field, 'datasourceUid') === 'tempo');
+  const fields = arr(of('loki'), 'derivedFields').filter((field) => str(field, 'datasourceUid') === store);
   const byLabel = fields.some((field) => str(field, 'matcherType') === 'label' && patternFits(str(field, 'matcherRegex'), 'trace_id'));
   const byText = fields.some(
     (field) => str(field, 'matcherType') !== 'label' && patternFits(str(field, 'matcherRegex'), 'trace_id=4bf92f3577b34da6a3ce929d0e0e4736'),
   );
-  const back = rec(of('tempo'), 'tracesToLogsV2');
+  const back = rec(of(store), 'tracesToLogsV2');
   const query = str(back, 'query') ?? '';
   const backWorks =
     back['datasourceUid'] === 'loki' &&
@@ -172,7 +179,7 @@ function correlation(look: Look): Verdict {
   const missing = [
     fields.length && (byLabel || byText) ? '' : 'log → trace (derivedFields of Loki)',
     byLabel || !fields.length ? '' : 'trace ids of OTLP logs (a derived field of type label)',
-    backWorks ? '' : 'trace → logs (tracesToLogsV2 of Tempo)',
+    backWorks ? '' : `trace → logs (tracesToLogsV2 of ${look.place(store).title})`,
   ].filter(Boolean);
   if (missing.length)
     return warn(`not working: ${missing.join(', ')}`, {
@@ -202,10 +209,25 @@ export const datasourceChecks: Check[] = [
   }),
   graf('07', 'Every datasource works', {
     about:
-      'Asks Grafana for the health of the datasources prometheus, loki and tempo, so that the way from Grafana to the backend is tried and not only the backend. The finding names the datasource, its URL and, where it differs, the URL it should have.',
+      'Asks Grafana for the health of the datasources prometheus, loki and tempo (of jaeger for its services, through Grafana), so that the way from Grafana to the backend is tried and not only the backend. The finding names the datasource, its URL and, where it differs, the URL it should have.',
     sources: '001-CHK-05, 001-DS-01, 001-PRIN-02, 003-ARCH-03, 004-P4-02',
     needs: ['grafana'],
-    dependsOn: [...LOGIN, 'GRAF-06', 'PROM-01', 'LOKI-01', 'TEMPO-01', 'PROM-02', 'PROM-03', 'LOKI-02', 'TEMPO-02', 'PROM-08', 'LOKI-05', 'TEMPO-03'],
+    dependsOn: [
+      ...LOGIN,
+      'GRAF-06',
+      'PROM-01',
+      'LOKI-01',
+      'TEMPO-01',
+      'PROM-02',
+      'PROM-03',
+      'LOKI-02',
+      'TEMPO-02',
+      'PROM-08',
+      'LOKI-05',
+      'TEMPO-03',
+      'JAEG-01',
+      'JAEG-03',
+    ],
     reads: (config) => [`grafana:${LIST}`, ...backends(config).map((id): FactKey => `grafana:${health(id)}`)],
     run: everyDatasource,
   }),
@@ -229,9 +251,10 @@ export const datasourceChecks: Check[] = [
   }),
   graf('10', 'Logs lead to traces and traces to logs', {
     about:
-      "Looks whether Loki's derived fields recognise a trace id, as structured metadata of OTLP logs and in text, and whether Tempo's link builds a query by trace id. One missing direction warns. It reads the configuration in the running Grafana; the end-to-end probe follows a real log line to its trace.",
+      "Looks whether Loki's derived fields recognise a trace id, as structured metadata of OTLP logs and in text, and whether the link of Tempo, or Jaeger, builds a query by trace id. One missing direction warns. It reads the configuration in the running Grafana; the end-to-end probe follows a real log line to its trace.",
     sources: '001-CHK-11, 004-P4-03',
-    needs: ['grafana', 'loki', 'tempo'],
+    needs: ['grafana', 'loki'],
+    skipIf: noTraces,
     dependsOn: [...LOGIN, 'GRAF-06', 'GRAF-07', 'GRAF-09'],
     reads: [`grafana:${LIST}`],
     run: (look) => {

@@ -1,7 +1,8 @@
 import { collectorPort } from '../../components/mtls.ts';
-import { hostOf } from '../../components/catalog.ts';
+import { jaegerHost, traceStore } from '../../components/addons/jaeger.ts';
+import { hostOf, type PlacedId } from '../../components/catalog.ts';
 import type { FactKey, Look } from '../../doctor/types.ts';
-import type { ComponentId, Config } from '../../profile/schema.ts';
+import type { Config } from '../../profile/schema.ts';
 import { arr, at, isRec, num, rec, str, strings } from './json.ts';
 import { hostAndPort, urlFor } from './place.ts';
 
@@ -66,11 +67,12 @@ export function targetsOf(config: unknown): Target[] {
 }
 
 /** A backend that a signal of the gateway should reach, and the endpoint with which it is sent there. */
-export function expectedTarget(look: Look, signal: string): { id: ComponentId; endpoint: string } | undefined {
+export function expectedTarget(look: Look, signal: string): { id: PlacedId; endpoint: string } | undefined {
   const from = look.place(GATEWAY).namespace;
   const [tempo, prometheus, loki] = [look.place('tempo'), look.place('prometheus'), look.place('loki')];
-  const backends: Record<string, [ComponentId, string]> = {
-    traces: ['tempo', `${hostOf(tempo, from)}:4317`],
+  const jaeger = traceStore(look.config) === 'jaeger';
+  const backends: Record<string, [PlacedId, string]> = {
+    traces: jaeger ? ['jaeger', `${jaegerHost(look.config, from)}:4317`] : ['tempo', `${hostOf(tempo, from)}:4317`],
     metrics: ['prometheus', `${urlFor(prometheus, from)}/api/v1/otlp`],
     logs: ['loki', `${urlFor(loki, from)}/otlp`],
   };
@@ -79,7 +81,7 @@ export function expectedTarget(look: Look, signal: string): { id: ComponentId; e
 }
 
 /** The gateway, as another collector sends to it. */
-export function gatewayTarget(look: Look, sender: CollectorId): { id: ComponentId; endpoint: string } {
+export function gatewayTarget(look: Look, sender: CollectorId): { id: PlacedId; endpoint: string } {
   return { id: GATEWAY, endpoint: `${hostOf(look.place(GATEWAY), look.place(sender).namespace)}:${collectorPort(look.config)}` };
 }
 

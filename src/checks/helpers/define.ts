@@ -1,5 +1,6 @@
-import { placeOf } from '../../components/catalog.ts';
-import type { ComponentId, Config } from '../../profile/schema.ts';
+import { traceStore } from '../../components/addons/jaeger.ts';
+import { placeOf, type PlacedId } from '../../components/catalog.ts';
+import type { Config } from '../../profile/schema.ts';
 import { type Area, type Check, CouldNotLook, type FactKey, type Look, skip, type Verdict } from '../../doctor/types.ts';
 
 /** A key, or what gives keys once the configuration is known: names and kinds depend on where a component comes from. */
@@ -11,7 +12,7 @@ export function keysFor(config: Config, read: Read | Read[]): FactKey[] {
 }
 
 /** `/path` of a component's Service. */
-export function httpOf(id: ComponentId, path: string): Read {
+export function httpOf(id: PlacedId, path: string): Read {
   return (config) => `http:${placeOf(config, id).service.name}:${path}`;
 }
 
@@ -20,7 +21,7 @@ export interface Spec {
   sources: string;
   reads?: Read | Read[];
   /** Components without which the check does not apply. */
-  needs?: ComponentId[];
+  needs?: PlacedId[];
   dependsOn?: string[];
   /** Further reasons why it does not apply. */
   skipIf?: (config: Config) => string | undefined;
@@ -42,9 +43,15 @@ export function checksOf(area: Area): Define {
   });
 }
 
-function disabled(config: Config, needs: ComponentId[]): string | undefined {
+function disabled(config: Config, needs: PlacedId[]): string | undefined {
   const off = needs.find((id) => !config[id].enabled);
-  return off && `${off}.enabled is false`;
+  const instead = off === 'tempo' && traceStore(config) === 'jaeger' ? ': Jaeger stores the traces, see JAEG-01 to JAEG-06' : '';
+  return off && `${off}.enabled is false${instead}`;
+}
+
+/** Why a check of traces does not apply: nobody stores them here. */
+export function noTraces(config: Config): string | undefined {
+  return traceStore(config) ? undefined : 'tempo.enabled and jaeger.enabled are false';
 }
 
 /** A check of the catalogue that has no object in a profile: it stays visible with the reason. */
@@ -64,7 +71,7 @@ export function tryLook<T>(look: () => T, otherwise: T): T {
 }
 
 /** Body of a GET; any other answer than 200 is a failed look, not an empty one. */
-export function body(look: Look, id: ComponentId, path: string): unknown {
+export function body(look: Look, id: PlacedId, path: string): unknown {
   const answer = look.http(id, path);
   if (answer.status !== 200) throw new CouldNotLook(`GET ${path} of ${look.place(id).service.name} answers ${answer.status}${brief(answer.body)}`);
   return answer.body;

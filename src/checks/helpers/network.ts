@@ -1,7 +1,8 @@
 import { flowsOf } from '../../doctor/flows.ts';
 import { blockedFlows, type Flow } from '../../doctor/netpol.ts';
 import { fail, type Look, ok, type Verdict } from '../../doctor/types.ts';
-import { COMPONENT_IDS, type ComponentId, type Config } from '../../profile/schema.ts';
+import type { Config } from '../../profile/schema.ts';
+import { PLACED_IDS, type PlacedId, placeOf } from '../../components/catalog.ts';
 import { plural, type Read, some, tryLook } from './define.ts';
 import { rec } from './json.ts';
 import { workloadKey, workloadOf } from './pods.ts';
@@ -11,14 +12,14 @@ export const POLICIES = 'PRE-16';
 export const REACH_READS: Read = (config) => ['k8s:NetworkPolicy', 'k8s:Namespace', ...foreign(config).map(workloadKey)];
 
 /** Components of charts that are not ours: their pods' labels are best seen on what is there. */
-function foreign(config: Config): ComponentId[] {
-  return COMPONENT_IDS.filter((id) => config[id].enabled && config[id].chart !== 'genai-obs');
+function foreign(config: Config): PlacedId[] {
+  return PLACED_IDS.filter((id) => config[id].enabled && placeOf(config, id).chart !== 'genai-obs');
 }
 
 /** Connections of the stack between the pods as they are, or will be. */
 export function flows(look: Look): Flow[] {
   const known = new Set(foreign(look.config));
-  const labels = (id: ComponentId) => rec(known.has(id) ? tryLook(() => workloadOf(look, id), undefined) : undefined, 'spec', 'template', 'metadata', 'labels');
+  const labels = (id: PlacedId) => rec(known.has(id) ? tryLook(() => workloadOf(look, id), undefined) : undefined, 'spec', 'template', 'metadata', 'labels');
   return flowsOf(
     look.config,
     (namespace) => tryLook(() => look.list('Namespace').find(({ metadata }) => metadata.name === namespace)?.metadata.labels, undefined),
@@ -27,7 +28,7 @@ export function flows(look: Look): Flow[] {
 }
 
 /** Do the NetworkPolicies let everybody who must reach this component through to it? `port` is that of the container. */
-export function reachVerdict(look: Look, to: ComponentId, ports: number[]): Verdict {
+export function reachVerdict(look: Look, to: PlacedId, ports: number[]): Verdict {
   const policies = look.list('NetworkPolicy');
   const { title, namespace } = look.place(to);
   const ways = flows(look).filter((flow) => flow.from.inside && flow.to.id === to && ports.includes(flow.port.number));

@@ -1,23 +1,23 @@
-import { hostOf, type Place } from '../../components/catalog.ts';
+import { hostOf, type Place, type PlacedId } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import type { Look } from '../../doctor/types.ts';
-import type { ComponentId, Config } from '../../profile/schema.ts';
+import type { Config } from '../../profile/schema.ts';
 
 /** How verdicts name what belongs to a component: in its own namespace, under the names of the chart it comes from. */
 
 /** `StatefulSet genai-observability/loki`. */
-export function workloadObject(look: Look, id: ComponentId): string {
+export function workloadObject(look: Look, id: PlacedId): string {
   const { namespace, workload } = look.place(id);
   return `${workload.kind} ${namespace}/${workload.name}`;
 }
 
 /** `statefulset/loki`, as kubectl takes it. */
-export function resourceOf(look: Look, id: ComponentId): string {
+export function resourceOf(look: Look, id: PlacedId): string {
   const { kind, name } = look.place(id).workload;
   return `${kind.toLowerCase()}/${name}`;
 }
 
-export function serviceObject(look: Look, id: ComponentId): string {
+export function serviceObject(look: Look, id: PlacedId): string {
   const { namespace, service } = look.place(id);
   return `Service ${namespace}/${service.name}`;
 }
@@ -30,13 +30,13 @@ function configRef({ chart, id, configMap, workload, service }: Place): { kind: 
 }
 
 /** `ConfigMap genai-observability/loki`. */
-export function configObject(look: Look, id: ComponentId): string {
+export function configObject(look: Look, id: PlacedId): string {
   const { kind, name } = configRef(look.place(id));
   return `${kind} ${look.place(id).namespace}/${name}`;
 }
 
 /** `configmap loki`, as kubectl takes it. */
-export function configResource(look: Look, id: ComponentId): string {
+export function configResource(look: Look, id: PlacedId): string {
   const { kind, name } = configRef(look.place(id));
   return `${kind.toLowerCase()} ${name}`;
 }

@@ -1,17 +1,16 @@
-import { placeOf, podLabelsOf } from '../../components/catalog.ts';
+import { placeOf, podLabelsOf, type PlacedId } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import type { Look } from '../../doctor/types.ts';
-import type { ComponentId } from '../../profile/schema.ts';
 import type { Read } from './define.ts';
 import { arr, at, rec, str } from './json.ts';
 import { listIn } from './place.ts';
 
-export function workloadOf(look: Look, id: ComponentId): KubeObject | undefined {
+export function workloadOf(look: Look, id: PlacedId): KubeObject | undefined {
   const { workload, namespace } = look.place(id);
   return look.find(workload.kind, workload.name, namespace);
 }
 
-export function workloadKey(id: ComponentId): Read {
+export function workloadKey(id: PlacedId): Read {
   return (config) => `k8s:${placeOf(config, id).workload.kind}`;
 }
 
@@ -21,7 +20,7 @@ export function selects(labels: unknown, pod: KubeObject): boolean {
 }
 
 /** Pods of a component: by its workload's selector, or by the labels of our charts when the workload is gone. */
-export function podsOf(look: Look, id: ComponentId): KubeObject[] {
+export function podsOf(look: Look, id: PlacedId): KubeObject[] {
   const place = look.place(id);
   const selector = rec(workloadOf(look, id), 'spec', 'selector', 'matchLabels');
   const ours = place.chart === 'genai-obs' ? podLabelsOf(place) : {};

@@ -1,12 +1,12 @@
+import type { PlacedId } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import { fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
-import type { ComponentId } from '../../profile/schema.ts';
 import { oneLine, plural, type Read } from './define.ts';
 import { arr, at, num, rec, str } from './json.ts';
 import { listIn, resourceOf, serviceObject } from './place.ts';
 import { isReady, podsOf, selects, workloadKey } from './pods.ts';
 
-export function serviceReads(id: ComponentId): Read[] {
+export function serviceReads(id: PlacedId): Read[] {
   return ['k8s:Service', 'k8s:Pod', workloadKey(id)];
 }
 
@@ -22,7 +22,7 @@ function targetOf(port: unknown, pod: KubeObject | undefined): number | undefine
 }
 
 /** The Service has its name, its ports (by default the one of the catalogue) and pods behind it. */
-export function serviceVerdict(look: Look, id: ComponentId, ports: number[] = [look.place(id).service.port]): Verdict {
+export function serviceVerdict(look: Look, id: PlacedId, ports: number[] = [look.place(id).service.port]): Verdict {
   const {
     title,
     namespace,
@@ -62,7 +62,7 @@ export function serviceVerdict(look: Look, id: ComponentId, ports: number[] = [l
 }
 
 /** Ready addresses of a Service, from its EndpointSlices. */
-export function endpointsVerdict(look: Look, id: ComponentId): Verdict {
+export function endpointsVerdict(look: Look, id: PlacedId): Verdict {
   const {
     namespace,
     service: { name },
@@ -99,7 +99,7 @@ export function labelText(labels: unknown): string {
 }
 
 /** A readiness endpoint through the API server's proxy. */
-export function readyVerdict(look: Look, id: ComponentId, paths: string[], starting?: RegExp): Verdict {
+export function readyVerdict(look: Look, id: PlacedId, paths: string[], starting?: RegExp): Verdict {
   const { title } = look.place(id);
   const answers = paths.map((path) => ({ path, ...look.http(id, path) }));
   const bad = answers.find(({ status }) => status !== 200);

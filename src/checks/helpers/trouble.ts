@@ -1,7 +1,6 @@
-import { imageOf } from '../../components/catalog.ts';
+import { imageOf, type PlacedId } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import type { FactKey, Look } from '../../doctor/types.ts';
-import type { ComponentId } from '../../profile/schema.ts';
 import { oneLine, tryLook } from './define.ts';
 import { rec, str } from './json.ts';
 import { now } from './time.ts';
@@ -22,7 +21,7 @@ const PULL = /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull
 const CONFIG = /^(CreateContainerConfigError|CreateContainerError|RunContainerError|StartError|PreCreateHookError)$/;
 
 /** Undefined when nothing is wrong that shows: the pod is starting, or its readiness probe fails. */
-export function podTrouble(look: Look, id: ComponentId, pod: KubeObject): Trouble | undefined {
+export function podTrouble(look: Look, id: PlacedId, pod: KubeObject): Trouble | undefined {
   const object = `Pod ${look.place(id).namespace}/${pod.metadata.name}`;
   const found = pod.metadata.deletionTimestamp ? undefined : (unscheduled(look, id, pod) ?? container(look, id, pod) ?? mount(look, id, pod));
   return found && { ...found, object };
@@ -30,7 +29,7 @@ export function podTrouble(look: Look, id: ComponentId, pod: KubeObject): Troubl
 
 type Found = Omit<Trouble, 'object'>;
 
-function unscheduled(look: Look, id: ComponentId, pod: KubeObject): Found | undefined {
+function unscheduled(look: Look, id: PlacedId, pod: KubeObject): Found | undefined {
   const scheduled = condition(pod, 'PodScheduled');
   const claim = claimsOf(pod)
     .map((name) => claimTrouble(look, id, pod, name))
@@ -49,7 +48,7 @@ function unscheduled(look: Look, id: ComponentId, pod: KubeObject): Found | unde
 }
 
 /** A claim that the pod waits for. One that waits for its first consumer is bound when the pod is scheduled. */
-function claimTrouble(look: Look, id: ComponentId, pod: KubeObject, name: string): Found | undefined {
+function claimTrouble(look: Look, id: PlacedId, pod: KubeObject, name: string): Found | undefined {
   if (str(pod, 'status', 'phase') !== 'Pending') return undefined;
   const claim = look.find('PersistentVolumeClaim', name, look.place(id).namespace);
   if (!claim) {
@@ -85,7 +84,7 @@ function claimTrouble(look: Look, id: ComponentId, pod: KubeObject, name: string
   };
 }
 
-function container(look: Look, id: ComponentId, pod: KubeObject): Found | undefined {
+function container(look: Look, id: PlacedId, pod: KubeObject): Found | undefined {
   for (const state of containersOf(pod)) {
     const found = pull(look, id, pod, state) ?? config(look, id, pod, state) ?? crash(look, id, pod, state);
     if (found) return found;
@@ -93,7 +92,7 @@ function container(look: Look, id: ComponentId, pod: KubeObject): Found | undefi
   return undefined;
 }
 
-function pull(look: Look, id: ComponentId, pod: KubeObject, { image, waiting, name }: ContainerState): Found | undefined {
+function pull(look: Look, id: PlacedId, pod: KubeObject, { image, waiting, name }: ContainerState): Found | undefined {
   if (!PULL.test(waiting.reason)) return undefined;
   const event = tryLook(() => eventOf(listIn(look, 'Event', look.place(id).namespace), 'Pod', pod.metadata.name, /^Failed$/), undefined);
   const detail = oneLine((/ImagePullBackOff/.test(waiting.reason) ? event?.message : waiting.message) || waiting.message, 200);
@@ -117,7 +116,7 @@ function repositoryOf(image: string): string {
   return image.replace(/@.*$/, '').replace(/:[^:/]*$/, '');
 }
 
-function config(look: Look, id: ComponentId, pod: KubeObject, { waiting, name }: ContainerState): Found | undefined {
+function config(look: Look, id: PlacedId, pod: KubeObject, { waiting, name }: ContainerState): Found | undefined {
   if (!CONFIG.test(waiting.reason)) return undefined;
   return {
     evidence: `container ${name} of pod ${pod.metadata.name} cannot be made: ${waiting.reason}, ${oneLine(waiting.message)}`,
@@ -126,7 +125,7 @@ function config(look: Look, id: ComponentId, pod: KubeObject, { waiting, name }:
   };
 }
 
-function crash(look: Look, id: ComponentId, pod: KubeObject, state: ContainerState): Found | undefined {
+function crash(look: Look, id: PlacedId, pod: KubeObject, state: ContainerState): Found | undefined {
   const { name, ended, waiting, restarts, memoryLimit, ready } = state;
   // An end of long ago does not explain why it is not ready today.
   if (ready || !(waiting.reason === 'CrashLoopBackOff' || (ended.reason && now(look) - ended.at < 900_000))) return undefined;
@@ -142,7 +141,7 @@ function crash(look: Look, id: ComponentId, pod: KubeObject, state: ContainerSta
   };
 }
 
-export function oomKilled(look: Look, id: ComponentId, pod: string, name: string, limit: string | undefined, times: string): Found {
+export function oomKilled(look: Look, id: PlacedId, pod: string, name: string, limit: string | undefined, times: string): Found {
   return {
     evidence: `container ${name} of pod ${pod} was OOMKilled at its memory limit ${limit ?? '(none)'}, ${times}`,
     cause: limit ? `the container needs more than its memory limit of ${limit}` : 'the node ran out of memory',
@@ -156,7 +155,7 @@ function doubled(quantity: string | undefined): string {
   return parts ? `${Number(parts[1]) * 2}${parts[2]}` : '512Mi';
 }
 
-function mount(look: Look, id: ComponentId, pod: KubeObject): Found | undefined {
+function mount(look: Look, id: PlacedId, pod: KubeObject): Found | undefined {
   if (str(pod, 'status', 'phase') !== 'Pending') return undefined;
   const event = tryLook(
     () => eventOf(listIn(look, 'Event', look.place(id).namespace), 'Pod', pod.metadata.name, /^(FailedMount|FailedAttachVolume|FailedCreatePodSandBox)$/),
@@ -172,7 +171,7 @@ function mount(look: Look, id: ComponentId, pod: KubeObject): Found | undefined 
 }
 
 /** The line with which a program explained its end; of a crashed container the log of its last life. */
-export function lastError(look: Look, id: ComponentId, pod: string): string {
+export function lastError(look: Look, id: PlacedId, pod: string): string {
   const logs = tryLook(() => look.fact<Record<string, string[]>>(`logs:${id}`), {});
   const lines = Object.entries(rec(logs)).flatMap(([from, text]) => (from.startsWith(`${pod}/`) ? (text as string[]) : []));
   const told =

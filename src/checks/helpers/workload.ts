@@ -1,6 +1,6 @@
+import type { PlacedId } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import { fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
-import type { ComponentId } from '../../profile/schema.ts';
 import { oneLine, plural, type Read, tryLook } from './define.ts';
 import { at, num, str } from './json.ts';
 import { listIn, resourceOf, workloadObject } from './place.ts';
@@ -8,12 +8,12 @@ import { condition, containersOf, eventOf, isReady, podsOf, workloadKey, workloa
 import { ago, now, startOf, STARTUP_S } from './time.ts';
 import { lastError, oomKilled, podTrouble, type Trouble, TROUBLE_READS } from './trouble.ts';
 
-export function workloadReads(id: ComponentId): Read[] {
+export function workloadReads(id: PlacedId): Read[] {
   return [workloadKey(id), ...TROUBLE_READS, `logs:${id}`];
 }
 
 /** How many of the wanted pods are ready and, if not all are, the concrete reason. `enough`: with so many it is a warning only. */
-export function workloadVerdict(look: Look, id: ComponentId, enough: (ready: number, wanted: number) => boolean = () => false): Verdict {
+export function workloadVerdict(look: Look, id: PlacedId, enough: (ready: number, wanted: number) => boolean = () => false): Verdict {
   const {
     title,
     namespace,
@@ -60,7 +60,7 @@ export function workloadVerdict(look: Look, id: ComponentId, enough: (ready: num
 }
 
 /** Ready again, until the next time. */
-function killedLately(look: Look, id: ComponentId, pods: KubeObject[]): Verdict | undefined {
+function killedLately(look: Look, id: PlacedId, pods: KubeObject[]): Verdict | undefined {
   for (const pod of pods) {
     for (const { name, ended, memoryLimit, restarts } of containersOf(pod)) {
       const age = (now(look) - ended.at) / 1000;
@@ -72,7 +72,7 @@ function killedLately(look: Look, id: ComponentId, pods: KubeObject[]): Verdict 
   return undefined;
 }
 
-function nothingWanted(look: Look, id: ComponentId, object: string): Verdict {
+function nothingWanted(look: Look, id: PlacedId, object: string): Verdict {
   if (look.place(id).workload.kind === 'DaemonSet') {
     return fail('no node is wanted', {
       cause: "no node matches the DaemonSet's selector and tolerations",
@@ -88,7 +88,7 @@ function nothingWanted(look: Look, id: ComponentId, object: string): Verdict {
 }
 
 /** Pods that the API server would not create: quota, admission, a missing service account. */
-function refused(look: Look, id: ComponentId, workload: KubeObject, pods: number): Trouble | undefined {
+function refused(look: Look, id: PlacedId, workload: KubeObject, pods: number): Trouble | undefined {
   const {
     namespace,
     workload: { kind, name },
@@ -113,7 +113,7 @@ function refused(look: Look, id: ComponentId, workload: KubeObject, pods: number
 }
 
 /** It runs (or was just made) and does not say that it is ready. */
-function unready(look: Look, id: ComponentId, pod: KubeObject | undefined): Trouble {
+function unready(look: Look, id: PlacedId, pod: KubeObject | undefined): Trouble {
   const object = pod ? `Pod ${look.place(id).namespace}/${pod.metadata.name}` : '';
   if (!pod)
     return {

@@ -1,11 +1,9 @@
 import { hashOf } from '../../core/compare.ts';
 import type { JsonMap } from '../../core/types.ts';
-import { type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
-import { imageOf } from '../catalog.ts';
+import { type Config, isEnabled } from '../../profile/schema.ts';
+import { CATALOG, hostOf, imageOf, placeOf } from '../catalog.ts';
 import type { Addon } from '../types.ts';
 import { OWN_LABEL, imageParts } from '../upstream.ts';
-
-const IMAGE = 'docker.io/jaegertracing/jaeger:2.19.0';
 
 /** Traces in Jaeger 2, all in one process: in memory, or in an OpenSearch that is there already (rows 003-QS-02, 003-JAEG-*; upstream.md A.11). */
 export const jaeger: Addon = {
@@ -14,26 +12,31 @@ export const jaeger: Addon = {
   phase: 'backends',
   chart: 'jaeger',
   release: 'jaeger',
-  workloads: () => [{ kind: 'Deployment', name: 'jaeger' }],
+  workloads: () => [CATALOG.jaeger.workload],
   values: (config) => ({
     fullnameOverride: 'jaeger',
     commonLabels: OWN_LABEL,
     // The chart knows no other storage setting: everything else is accepted and ignored.
     userconfig: jaegerConfig(config),
     jaeger: {
-      image: imageParts(imageOf(IMAGE, config.global.imageRegistry)),
+      image: imageParts(imageOf(CATALOG.jaeger.image, config.global.imageRegistry)),
       podLabels: OWN_LABEL,
       // The configuration is mounted as one file, which no running pod sees change: the hash rolls it.
-      extraEnv: [{ name: 'GOMEMLIMIT', value: '400MiB' }, { name: 'CONFIG_HASH', value: hashOf(jaegerConfig(config)) }, ...credentials(config)],
-      resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+      extraEnv: [
+        { name: 'GOMEMLIMIT', value: `${Math.floor(memoryOf(config) * 0.85)}MiB` },
+        // Else it traces every query that it answers, and these traces push those of applications out of its store.
+        { name: 'OTEL_TRACES_SAMPLER', value: 'always_off' },
+        { name: 'CONFIG_HASH', value: hashOf(jaegerConfig(config)) },
+        ...credentials(config),
+      ],
+      resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: `${memoryOf(config)}Mi` } },
     },
   }),
 };
 
 /** Host and port at which the gateway or Grafana reaches it. */
 export function jaegerHost(config: Config, from: string): string {
-  const namespace = namespaceOf(config, 'jaeger');
-  return namespace === from ? 'jaeger' : `jaeger.${namespace}.svc`;
+  return hostOf(placeOf(config, 'jaeger'), from);
 }
 
 /** Where traces are stored: Tempo, or else Jaeger. */
@@ -59,6 +62,14 @@ function jaegerConfig(config: Config): JsonMap {
       pipelines: { traces: { receivers: ['otlp'], processors: ['batch'], exporters: ['jaeger_storage_exporter'] } },
     },
   };
+}
+
+/**
+ * MiB that it may use. Its store counts traces, not bytes: ten spans with the attributes of gen_ai take 15 KiB (measured with 2.13),
+ * and a pod that is killed at its limit forgets them all.
+ */
+function memoryOf({ jaeger: { storage, maxTraces } }: Config): number {
+  return storage === 'memory' ? 128 + 64 * Math.ceil((maxTraces * 16) / 1024 / 64) : 512;
 }
 
 function backend(config: Config): JsonMap {

@@ -1,14 +1,13 @@
 import { parse } from 'yaml';
 import type { Kube } from '../../adapters/kube.ts';
-import { type Place, placeOf } from '../../components/catalog.ts';
-import type { ComponentId } from '../../profile/schema.ts';
+import { type Place, type PlacedId, placeOf } from '../../components/catalog.ts';
 import { configKeyOf, configMapOf } from '../configmap.ts';
 import type { Collector } from './context.ts';
 import { scrub } from './scrub.ts';
 
 /** The configuration a component runs with, from its ConfigMap; an operator that keeps it in a packed Secret leaves the server itself to tell it. */
 export const configOf: Collector = async (component, context) => {
-  const place = placeOf(context.config, component as ComponentId);
+  const place = placeOf(context.config, component as PlacedId);
   if (place.chart === 'kube-prometheus-stack') return told(place, context.kube);
   const map = configMapOf(place, await context.objects('ConfigMap'));
   if (!map) throw new Error(`there is no ConfigMap ${place.configMap?.name ?? place.workload.name} in namespace ${place.namespace}`);

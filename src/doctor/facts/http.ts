@@ -1,6 +1,6 @@
 import type { Answer } from '../../adapters/kube.ts';
-import { type Place, placeOf } from '../../components/catalog.ts';
-import { COMPONENT_IDS, type Config } from '../../profile/schema.ts';
+import { type Place, PLACED_IDS, placeOf } from '../../components/catalog.ts';
+import type { Config } from '../../profile/schema.ts';
 import type { Collector } from './context.ts';
 import { scrub } from './scrub.ts';
 
@@ -15,7 +15,7 @@ export const http: Collector = async (rest, { kube, config }) => {
 
 /** The component whose Service this is. */
 function behind(service: string, config: Config): Place {
-  const places = COMPONENT_IDS.map((id) => placeOf(config, id)).filter((place) => place.service.name === service);
+  const places = PLACED_IDS.map((id) => placeOf(config, id)).filter((place) => place.service.name === service);
   const place = places.find(({ id }) => config[id].enabled) ?? places[0];
   if (!place) throw new Error(`no component has a Service ${service}`);
   return place;
@@ -38,8 +38,8 @@ export function parsed({ status, body }: Answer): { status: number; body: unknow
 }
 
 /** An empty export changes nothing and is answered with 200 by a receiver that works. */
-export const otlp: Collector = async (_rest, { kube, config }) => {
-  const { namespace, service } = placeOf(config, 'opentelemetry-collector');
-  const { status } = await kube.service(namespace, service.name, service.port, '/v1/traces', { method: 'POST', body: '{"resourceSpans":[]}', timeout: 9_000 });
+export const otlp: Collector = async (to, { kube, config }) => {
+  const { namespace, service } = placeOf(config, to === 'jaeger' ? 'jaeger' : 'opentelemetry-collector');
+  const { status } = await kube.service(namespace, service.name, 4318, '/v1/traces', { method: 'POST', body: '{"resourceSpans":[]}', timeout: 9_000 });
   return { status };
 };

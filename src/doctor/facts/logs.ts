@@ -1,6 +1,5 @@
-import { type Place, placeOf } from '../../components/catalog.ts';
+import { type Place, type PlacedId, placeOf } from '../../components/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
-import type { ComponentId } from '../../profile/schema.ts';
 import type { Collector, FactContext } from './context.ts';
 import { scrubText } from './scrub.ts';
 
@@ -9,7 +8,7 @@ const PODS = 6;
 
 /** Last lines of each container of a component's pods; a DaemonSet on a big cluster is sampled. */
 export const logs: Collector = async (component, context) => {
-  const place = placeOf(context.config, component as ComponentId);
+  const place = placeOf(context.config, component as PlacedId);
   const pods = (await podsOf(place, context)).slice(0, PODS);
   const entries = await Promise.all(pods.flatMap((pod) => started(pod).map((container) => linesOf(pod.metadata.name, container, place.namespace, context))));
   return Object.fromEntries(entries);

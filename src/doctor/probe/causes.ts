@@ -1,8 +1,9 @@
-import { placeOf } from '../../components/catalog.ts';
-import type { ComponentId, Config } from '../../profile/schema.ts';
+import { traceStore } from '../../components/addons/jaeger.ts';
+import { type PlacedId, placeOf } from '../../components/catalog.ts';
+import type { Config } from '../../profile/schema.ts';
 
 /** What a broken hop most likely means, and the command that shows it. `kubectl` gives the prefix for a component's namespace. */
-export function hopCauses(config: Config, kubectl: (id: ComponentId) => string): Record<string, { path: string; cause: string; fix: string }> {
+export function hopCauses(config: Config, kubectl: (id: PlacedId) => string): Record<string, { path: string; cause: string; fix: string }> {
   const { workload, service } = placeOf(config, 'opentelemetry-collector');
   const gateway = kubectl('opentelemetry-collector');
   const logs = `${gateway} logs ${workload.kind.toLowerCase()}/${workload.name}`;
@@ -28,6 +29,11 @@ export function hopCauses(config: Config, kubectl: (id: ComponentId) => string):
       cause: 'the gateway took the trace but Tempo does not have it: the exporter fails, or the sampler drops traces that ask to be kept',
       fix: `${logs} --tail=200 | grep -i tempo`,
     },
+    jaeger: {
+      path: 'gateway → Jaeger',
+      cause: 'the gateway took the trace but Jaeger does not have it: the exporter fails, or the sampler drops traces that ask to be kept',
+      fix: `${logs} --tail=200 | grep -i jaeger`,
+    },
     prometheus: {
       path: 'gateway → Prometheus',
       cause: 'the gateway took the metric but Prometheus does not have it: the exporter fails, or Prometheus does not receive OTLP',
@@ -41,6 +47,11 @@ export function hopCauses(config: Config, kubectl: (id: ComponentId) => string):
     'grafana-tempo': {
       path: 'Tempo → Grafana',
       cause: 'Tempo has the trace but Grafana does not get it: wrong URL or uid of the datasource tempo',
+      fix: datasources,
+    },
+    'grafana-jaeger': {
+      path: 'Jaeger → Grafana',
+      cause: 'Jaeger has the trace but Grafana does not get it: wrong URL or uid of the datasource jaeger',
       fix: datasources,
     },
     'grafana-prometheus': {
@@ -60,7 +71,7 @@ export function hopCauses(config: Config, kubectl: (id: ComponentId) => string):
     },
     'trace-to-log': {
       path: 'trace → log line',
-      cause: 'the tracesToLogs link of the datasource tempo does not find the log line',
+      cause: `the tracesToLogs link of the datasource ${traceStore(config) ?? 'tempo'} does not find the log line`,
       fix: 'genai-obs install --only datasources',
     },
   };

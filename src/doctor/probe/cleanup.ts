@@ -1,6 +1,8 @@
 import type { Answer } from '../../adapters/kube.ts';
+import { traceStore } from '../../components/addons/jaeger.ts';
 import { placeOf } from '../../components/catalog.ts';
 import { messageOf } from '../../core/errors.ts';
+import type { Config } from '../../profile/schema.ts';
 import { PROBE_METRIC, PROBE_SERVICE, type Token } from './payload.ts';
 import type { ProbeOptions, ProbeResult } from './types.ts';
 
@@ -26,7 +28,14 @@ export async function cleanUp({ kube, config }: ProbeOptions, token: Token): Pro
       : 'not installed',
   ]);
   const tempo = config.tempo.enabled ? `Tempo cannot delete: the trace expires with the retention of ${config.tempo.retention}` : 'not installed';
-  return { ok: !prometheus.startsWith('left') && !loki.startsWith('left'), prometheus, loki, tempo };
+  return { ok: !prometheus.startsWith('left') && !loki.startsWith('left'), prometheus, loki, tempo, ...jaegerKeeps(config) };
+}
+
+function jaegerKeeps(config: Config): { jaeger?: string } {
+  if (traceStore(config) !== 'jaeger') return {};
+  const { storage, maxTraces } = config.jaeger;
+  const until = storage === 'memory' ? `is pushed out by ${maxTraces} newer ones, or goes with its pod` : 'goes with its index in OpenSearch';
+  return { jaeger: `Jaeger cannot delete: the trace ${until}` };
 }
 
 async function removed(act: () => Promise<Answer>, done: string): Promise<string> {

@@ -76,7 +76,7 @@ export function bodyOf(answer: Answer): string | undefined {
 export type Ask = (path: string) => Promise<Answer>;
 
 /** A backend itself, through the API server. */
-export function direct({ kube, config }: ProbeOptions, component: 'tempo' | 'loki'): Ask {
+export function direct({ kube, config }: ProbeOptions, component: 'tempo' | 'jaeger' | 'loki'): Ask {
   const { namespace, service } = placeOf(config, component);
   return (path) => kube.service(namespace, service.name, service.port, path, { timeout: 8_000 });
 }
@@ -98,18 +98,45 @@ interface RawSpan {
   attributes?: { key: string }[];
 }
 
-/** The probe's trace with both spans; `batches` is Tempo's v1 name, `resourceSpans` OTLP's. */
+interface Batch {
+  scopeSpans?: { spans?: RawSpan[] }[];
+  instrumentationLibrarySpans?: { spans?: RawSpan[] }[];
+}
+
+/** `batches` is Tempo's v1 name, `resourceSpans` OTLP's. */
+interface TempoTrace {
+  batches?: Batch[];
+  resourceSpans?: Batch[];
+  trace?: { resourceSpans?: Batch[] };
+}
+
+/** Jaeger's own form, which its API answers with whatever it was sent. */
+interface JaegerSpan {
+  spanID?: string;
+  references?: { refType: string; spanID: string }[];
+  tags?: { key: string }[];
+}
+
+/** The probe's trace with both spans, from Tempo or Jaeger: both are asked by the same path. */
 export function seekTrace(ask: Ask, token: Token): Seek<SpanRead[]> {
   return async () => {
     const body = bodyOf(await ask(`/api/traces/${token.traceId}`));
     if (!body) return undefined;
-    type Batch = { scopeSpans?: { spans?: RawSpan[] }[]; instrumentationLibrarySpans?: { spans?: RawSpan[] }[] };
-    const answer = JSON.parse(body) as { batches?: Batch[]; resourceSpans?: Batch[]; trace?: { resourceSpans?: Batch[] } };
-    const batches = answer.batches ?? answer.resourceSpans ?? answer.trace?.resourceSpans ?? [];
-    const spans = batches.flatMap((batch) => (batch.scopeSpans ?? batch.instrumentationLibrarySpans ?? []).flatMap((scope) => scope.spans ?? []));
-    if (spans.length < 2) return undefined;
-    return spans.map((span) => ({ spanId: hexId(span.spanId), parentSpanId: hexId(span.parentSpanId), attributes: (span.attributes ?? []).map((a) => a.key) }));
+    const answer = JSON.parse(body) as { data?: { spans?: JaegerSpan[] }[] } & TempoTrace;
+    const spans = answer.data ? answer.data.flatMap((trace) => trace.spans ?? []).map(ofJaeger) : ofTempo(answer);
+    return spans.length < 2 ? undefined : spans;
   };
+}
+
+function ofTempo(answer: TempoTrace): SpanRead[] {
+  const batches = answer.batches ?? answer.resourceSpans ?? answer.trace?.resourceSpans ?? [];
+  const spans = batches.flatMap((batch) => (batch.scopeSpans ?? batch.instrumentationLibrarySpans ?? []).flatMap((scope) => scope.spans ?? []));
+  return spans.map((span) => ({ spanId: hexId(span.spanId), parentSpanId: hexId(span.parentSpanId), attributes: (span.attributes ?? []).map((a) => a.key) }));
+}
+
+function ofJaeger({ spanID = '', references = [], tags = [] }: JaegerSpan): SpanRead {
+  const parent = references.find(({ refType }) => refType === 'CHILD_OF');
+  return { spanId: spanID, parentSpanId: parent?.spanID ?? '', attributes: tags.map(({ key }) => key) };
 }
 
 /** Tempo writes ids in JSON as base64, OTLP wants hex. */

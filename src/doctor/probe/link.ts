@@ -1,3 +1,4 @@
+import { traceStore } from '../../components/addons/jaeger.ts';
 import { bodyOf, poll, seekLog, seekTrace, throughGrafana, type LogRead } from './hops.ts';
 import { PROBE_SERVICE, type Token } from './payload.ts';
 import type { ProbeOptions } from './types.ts';
@@ -61,17 +62,19 @@ interface TracesToLogs {
 
 /** Runs the query that Grafana offers on a span ("logs for this span"). @throws with the reason why it finds nothing */
 export async function followTrace(options: ProbeOptions, token: Token): Promise<string> {
-  const { tracesToLogsV2: link } = await jsonData<{ tracesToLogsV2?: TracesToLogs }>(options, 'tempo');
-  if (!link?.datasourceUid) throw new Error('the datasource tempo has no link from traces to logs');
-  const expr = expand(link, token);
+  const uid = traceStore(options.config) ?? 'tempo';
+  const { tracesToLogsV2: link } = await jsonData<{ tracesToLogsV2?: TracesToLogs }>(options, uid);
+  if (!link?.datasourceUid) throw new Error(`the datasource ${uid} has no link from traces to logs`);
+  const expr = expand(link, token, uid);
   const found = await poll(seekLog(throughGrafana(options, link.datasourceUid), token, expr), Math.min(5_000, options.deadline ?? 5_000), options.signal);
   if (!found.value) throw new Error(`${expr} finds nothing in datasource ${link.datasourceUid}: ${found.error}`);
   return `${expr} finds the log line`;
 }
 
-function expand(link: TracesToLogs, token: Token): string {
+function expand(link: TracesToLogs, token: Token, uid: string): string {
   const tag = (link.tags ?? []).find(({ key }) => key === 'service.name');
-  const tags = `${tag?.value ?? 'service_name'}="${PROBE_SERVICE}"`;
+  // Of the probe's spans that is the only tag, and Jaeger does not tell it as one.
+  const tags = uid === 'jaeger' ? '' : `${tag?.value ?? 'service_name'}="${PROBE_SERVICE}"`;
   if (!link.customQuery || !link.query) return `{${tags}} |= "${token.traceId}"`;
   return link.query
     .replaceAll(/\$\{__tags\}|\$__tags/g, tags)

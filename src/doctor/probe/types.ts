@@ -26,9 +26,10 @@ export interface ProbeResult {
   hops: Hop[];
   /** Id of the first hop that broke, in the order in which data flows. */
   firstBroken?: string;
-  /** What of the trace came back from Tempo. */
+  /** What of the trace came back from where traces are stored. */
   trace?: { spans: number; missingAttributes: string[]; connected: boolean };
-  cleanup: { ok: boolean; prometheus: string; loki: string; tempo: string };
+  /** `jaeger`: only where that stores the traces. */
+  cleanup: { ok: boolean; prometheus: string; loki: string; tempo: string; jaeger?: string };
 }
 
 export interface ProbeOptions {

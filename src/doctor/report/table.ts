@@ -10,6 +10,7 @@ const AREAS: Record<Area, string> = {
   PROM: 'Prometheus',
   LOKI: 'Loki',
   TEMPO: 'Tempo',
+  JAEG: 'Jaeger',
   GRAF: 'Grafana',
   ALRT: 'Alerting',
   SEC: 'Security',

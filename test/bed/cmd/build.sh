@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 QUICKSTART="hyper kubectl pause coredns local-path-provisioner kube-state-metrics alertmanager prometheus \
  otelcol loki tempo grafana grafana-home.tar helm3"
-ALL="$QUICKSTART helm4 kwok node_exporter otel-operator prometheus-operator prometheus-config-reloader"
+ALL="$QUICKSTART helm4 kwok node_exporter jaeger otel-operator prometheus-operator prometheus-config-reloader"
 names=
 while [ $# -gt 0 ]; do
     case $1 in
@@ -84,6 +84,7 @@ sources() {
     tempo) src $1 github.com/grafana/tempo v1.5.1-0.20250529124718-87c2dc380cec && cd "$SRC/$1" ;;          # between 2.7 and 2.8
     grafana) src $1 github.com/grafana/grafana v1.9.2-0.20230609164553-81d85ce8028d && cd "$SRC/$1" ;;      # 10.0.0-preview
     helm4) src $1 helm.sh/helm/v4 v4.3.1 && cd "$SRC/$1" ;;
+    jaeger) src $1 github.com/jaegertracing/jaeger v1.76.0 && cd "$SRC/$1" ;;                               # cmd/jaeger is 2.13.0
     otel-operator) src $1 github.com/open-telemetry/opentelemetry-operator v0.148.0 && cd "$SRC/$1" ;;
     prometheus-operator | prometheus-config-reloader)
         src prometheus-operator github.com/prometheus-operator/prometheus-operator v0.93.1 && cd "$SRC/prometheus-operator" &&
@@ -102,7 +103,7 @@ package() { # NAME: what to compile
     node_exporter) echo github.com/prometheus/node_exporter ;;
     grafana) echo ./pkg/cmd/grafana ;;
     helm4) echo ./cmd/helm ;;
-    loki | tempo | prometheus-config-reloader) echo "./cmd/$1" ;;
+    loki | tempo | jaeger | prometheus-config-reloader) echo "./cmd/$1" ;;
     prometheus-operator) echo ./cmd/operator ;;
     *) echo . ;;
     esac
@@ -173,6 +174,7 @@ recipe() {
         "$(go env GOPATH)/bin/wire" gen -tags oss ./pkg/server &&                                   # the zip lacks the generated file
         CGO_ENABLED=1 CGO_CFLAGS="-O1 -g0" gob $1 "-X main.version=10.0.0-preview" ;;                # CGO: sqlite; gcc's -O2 on it takes half a minute
     helm4) gob $1 "-X helm.sh/helm/v4/internal/version.version=v4.3.1 -X helm.sh/helm/v4/internal/version.metadata= -X helm.sh/helm/v4/internal/version.gitTreeState=clean" ;;
+    jaeger) gob $1 "-X github.com/jaegertracing/jaeger/internal/version.latestVersion=v2.13.0" ;;
     otel-operator) gob $1 "-X github.com/open-telemetry/opentelemetry-operator/internal/version.version=0.148.0 -X github.com/open-telemetry/opentelemetry-operator/internal/version.otelCol=0.148.0" ;;
     prometheus-operator | prometheus-config-reloader) gob $1 "$(promver 0.93.1)" ;;
     esac
@@ -200,7 +202,7 @@ estimate() { # NAME HOW
     prometheus) [ -n "$shared" ] && echo 40 || echo 110 ;;
     node_exporter) [ -n "$shared" ] && echo 5 || echo 20 ;;
     otelcol) echo 190 ;; loki) echo 195 ;; tempo) echo 150 ;; grafana) echo 145 ;; grafana-home.tar) echo 80 ;;
-    helm4) echo 90 ;; otel-operator) echo 200 ;; prometheus-operator) echo 80 ;; prometheus-config-reloader | pause) echo 3 ;; helm3) echo 5 ;;
+    helm4) echo 90 ;; jaeger) echo 240 ;; otel-operator) echo 200 ;; prometheus-operator) echo 80 ;; prometheus-config-reloader | pause) echo 3 ;; helm3) echo 5 ;;
     *) echo 60 ;;
     esac
 }
