@@ -11,7 +11,7 @@ const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-profiles-'));
 
 interface Case {
   home: string;
-  /** What the bed has no image for is left out: metrics-server, SeaweedFS, Jaeger, nginx, cert-manager. */
+  /** What the bed has no image for is left out: metrics-server, SeaweedFS, nginx; simulated.test.ts installs these. */
   over: object;
   /** Warnings that the bed itself causes. */
   warns: RegExp;
@@ -19,11 +19,8 @@ interface Case {
 
 const CASES: Record<string, Case> = {
   k3s: { home: 'observability', over: {}, warns: /^(PRE-11|K3S-\d+)$/ },
-  genops: {
-    home: 'monitoring',
-    over: { jaeger: { enabled: false }, tempo: { enabled: true, chart: 'tempo', namespace: 'monitoring' } },
-    warns: /^PRE-11$/,
-  },
+  // JAEG-06: traces in memory go with the pod.
+  genops: { home: 'monitoring', over: {}, warns: /^(PRE-11|JAEG-06)$/ },
   production: {
     home: 'genai-observability',
     over: { size: 'S', storage: { s3: { enabled: false } }, seaweedfs: { enabled: false }, 'metrics-server': { enabled: false } },
