@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { address, name, objectName, off, ownNamespace, quantity, text, texts } from './values.ts';
+import { address, interval, name, objectName, off, ownNamespace, quantity, text, texts } from './values.ts';
 
 /** Settings that quickstart does not name: what profiles for production and for platforms of several teams ask for. */
 
@@ -61,7 +61,7 @@ export const oneReplica = replicas(1);
 export const serviceMonitors = v.optional(
   v.strictObject({
     enabled: off,
-    interval: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d*[sm]$/, 'must be an interval such as 30s or 1m')), '30s'),
+    interval: v.optional(interval, '30s'),
     /** What that operator's Prometheus selects by. */
     labels: texts,
   }),

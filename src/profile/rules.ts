@@ -1,4 +1,5 @@
 import { type Config, isEnabled, namespaceOf } from './schema.ts';
+import { mebibytes, secondsIn } from './values.ts';
 
 /** What a setting means together with others: asked after the schema, answered in plain words. */
 export interface Rule {
@@ -93,6 +94,18 @@ export const RULES: Rule[] = [
     when: (config) => config.prometheus.server.replicaCount > 1,
     message: 'can only be 1: several would write into one volume, or each count alone',
     next: 'give the one more: size: L; for high availability send to a remote store',
+  },
+  {
+    key: 'prometheus.server.retentionSize',
+    when: ({ prometheus: { server }, storage }) => storage.enabled && server.retentionSize !== '' && mebibytes(server.retentionSize) >= mebibytes(server.size),
+    message: 'is not less than the claim (prometheus.server.size): the volume would be full before the oldest data go',
+    next: 'take about four fifths of the claim: 40GB for a claim of 50Gi; Prometheus counts GB as Gi',
+  },
+  {
+    key: 'prometheus.server.scrapeInterval',
+    when: ({ prometheus: { server } }) => secondsIn(server.scrapeInterval) > 60,
+    message: 'is more than a minute: rules and dashboards look at five minutes and would find too few samples there',
+    next: 'prometheus: { server: { scrapeInterval: 60s } }',
   },
   {
     key: 'opentelemetry-collector.autoscaling.minReplicas',

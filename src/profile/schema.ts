@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import * as options from './options.ts';
 import * as outside from './outside.ts';
-import { duration, name, objectName, off, ownNamespace, quantity } from './values.ts';
+import { cap, duration, interval, name, objectName, off, ownNamespace, quantity } from './values.ts';
 
 /** Names of the components, in the order in which they are shown; also chart folders and release names. */
 export const COMPONENT_IDS = [
@@ -75,7 +75,15 @@ export const ConfigSchema = v.strictObject({
     enabled,
     chart: chart(['prometheus', 'kube-prometheus-stack']),
     namespace: ownNamespace,
-    server: v.strictObject({ retention: duration, size: quantity, replicaCount: options.oneReplica }),
+    server: v.strictObject({
+      retention: duration,
+      /** Beside the time: the oldest data go first. */
+      retentionSize: cap,
+      size: quantity,
+      replicaCount: options.oneReplica,
+      scrapeInterval: v.optional(interval, '15s'),
+      remoteWrite: outside.remoteWrite,
+    }),
     /** Scrape the kubelets' cAdvisor: `container_*` by pod and container. */
     cadvisor: off,
     ingress: options.ingress,

@@ -45,8 +45,12 @@ export const SETTINGS: Record<string, string> = {
   'opentelemetry-cluster-collector.enabled': 'One collector: cluster metrics and Kubernetes events.',
   'prometheus.enabled': 'Metric storage, rules.',
   'prometheus.server.retention': 'How long metrics are kept.',
+  'prometheus.server.retentionSize': 'Cap on what they may take beside the time, `50GB`: the oldest go first; less than the claim. Empty: none.',
   'prometheus.server.size': 'Size of the claim.',
   'prometheus.server.replicaCount': '1: several would write into one volume.',
+  'prometheus.server.scrapeInterval': 'How often everything is scraped, at most `60s`: rules look at five minutes.',
+  'prometheus.server.remoteWrite':
+    'Who gets a copy of every sample: `[{url, tenant, secret: {name, usernameKey, passwordKey, tokenKey}}]`. `tenant` is Mimir’s; `tokenKey` stands for a bearer token in place of user and password. The Secret stands in Prometheus’ namespace.',
   'prometheus.cadvisor': 'Scrape the kubelets’ cAdvisor: `container_*` by container.',
   'prometheus.ingress.host': 'Host name of an Ingress to Prometheus; empty: none.',
   'prometheus.ingress.className': 'Its class; empty: the cluster’s default.',
