@@ -54,6 +54,9 @@ export const autoscaling = v.optional(
 /** Over nodes and zones (row 000-HA-01). */
 export const spread = v.optional(v.picklist(['ScheduleAnyway', 'DoNotSchedule']), 'ScheduleAnyway');
 
+/** How long the gateway gathers, and how much (contradiction X-11). */
+export const batch = v.optional(v.picklist(['low-latency', 'balanced', 'throughput']), 'low-latency');
+
 /** A request for more is refused with the reason: row 000-SCALE-01. */
 export const oneReplica = replicas(1);
 

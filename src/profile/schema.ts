@@ -64,6 +64,7 @@ export const ConfigSchema = v.strictObject({
     replicaCount: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)),
     autoscaling: options.autoscaling,
     spread: options.spread,
+    batch: options.batch,
     /** OTLP over HTTP from outside of the cluster. */
     ingress: options.ingress,
     /** Entry for senders outside of the cluster; anything but ClusterIP needs mutual TLS, or a token over TLS. */

@@ -32,6 +32,8 @@ export const SETTINGS: Record<string, string> = {
   'opentelemetry-collector.autoscaling.cpuPercent': 'Of the requested CPU, on average: above it a replica is added.',
   'opentelemetry-collector.autoscaling.memoryPercent': 'Of the requested memory, on average.',
   'opentelemetry-collector.spread': 'Over nodes and zones: `ScheduleAnyway`, or `DoNotSchedule`, where a replica waits for a free zone.',
+  'opentelemetry-collector.batch':
+    'How the gateway gathers before it sends: `low-latency` (1 s or 2048 items), `balanced` (10 s or 1024), `throughput` (10 s or 10000; wants a `size`, and loses more in a crash).',
   'opentelemetry-collector.ingress.host': 'Host name of an Ingress for OTLP over HTTP, paths `/v1/…`; empty: none.',
   'opentelemetry-collector.ingress.className': 'Its class; empty: the cluster’s default.',
   'opentelemetry-collector.ingress.tlsSecret': 'Secret with its certificate; empty: no TLS.',
