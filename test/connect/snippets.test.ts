@@ -245,9 +245,41 @@ with gateway.trace.get_tracer("test").start_as_current_span("caller"):
     // upstream.md B.2 #21: the new names of http.*, because the environment asks for them.
     expect(traces.body.includes('http.response.status_code')).toBe(true);
     expect(has(traces, 'team', 'quant') && has(traces, 'correlation_id', 'c-1')).toBe(true);
-    for (const name of ['gateway.requests', 'gateway.latency_ms', 'http.server.request.duration', 'http.client.request.duration'])
+    for (const name of ['gateway.requests', 'gateway.request.duration', 'http.server.request.duration', 'http.client.request.duration'])
       expect(metrics.body.includes(name), name).toBe(true);
     expect(has(metrics, 'team', 'quant') && has(metrics, 'status', '200')).toBe(true);
+    // upstream.md B.2 #10: seconds, so that the name has its unit once.
+    expect(metrics.body.includes('gateway.request.duration\x1a\x01s')).toBe(true);
+  });
+
+  it('json_logs.py writes lines that name level, time and trace', { timeout: PATIENCE }, async (context) => {
+    const program = python(context);
+    const printed = snippet('python', 'http/protobuf');
+    const dir = folder('logs', 'http/protobuf', printed);
+    writeFileSync(
+      join(dir, 'say.py'),
+      `import json_logs, logging, telemetry
+telemetry.setup_telemetry()
+json_logs.setup_logging()
+logging.getLogger("shop").info("outside")
+with telemetry.create_span("inside"):
+    logging.getLogger("shop").error("it broke", extra={"order": 7})
+`,
+    );
+    // Imported by its old name the formatter warns (upstream.md B.4 #51): a warning is an error here.
+    const { code, output } = await run(program, ['-W', 'error::DeprecationWarning', 'say.py'], dir, kubelet(printed.env));
+    expect(code, output).toBe(0);
+    const [outside, inside] = output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(outside).toMatchObject({ level: 'INFO', name: 'shop', message: 'outside' });
+    expect(outside).not.toHaveProperty('trace_id');
+    expect(inside).toMatchObject({ level: 'ERROR', message: 'it broke', order: 7 });
+    // Row 003-LOG-01.
+    expect(inside?.['trace_id']).toMatch(/^[0-9a-f]{32}$/);
+    expect(inside?.['span_id']).toMatch(/^[0-9a-f]{16}$/);
+    expect(Number.isNaN(Date.parse(String(inside?.['timestamp'])))).toBe(false);
   });
 });
 
