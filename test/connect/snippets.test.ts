@@ -108,6 +108,12 @@ function write(dir: string, { files }: Snippet): void {
   for (const { name, text } of files) writeFileSync(join(dir, name), text);
 }
 
+function double(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return bytes;
+}
+
 const has = ({ body }: Delivery, key: string, text: string): boolean => body.includes(attributeBytes(key, text));
 
 /** A trace and metrics have come by this protocol, from this service, with the pod's attributes and the names of the GenAI conventions. */
@@ -139,6 +145,8 @@ function expectArrived(deliveries: Delivery[], protocol: OtlpProtocol): void {
         for (const name of ['chat gpt-4o-mini', 'gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens'])
           expect(delivery.body.includes(name), name).toBe(true);
       else for (const name of ['gen_ai.client.operation.duration', 'gen_ai.client.token.usage']) expect(delivery.body.includes(name), name).toBe(true);
+      // The conventions' last boundaries, as doubles: with the SDKs' own every call of a model is in one bucket.
+      if (signal === 'metrics') for (const boundary of [81.92, 4 ** 13]) expect(delivery.body.includes(double(boundary)), String(boundary)).toBe(true);
     }
   }
 }
