@@ -1,5 +1,5 @@
 import { type Config, isEnabled, namespaceOf } from './schema.ts';
-import { mebibytes, secondsIn } from './values.ts';
+import { hoursIn, mebibytes, secondsIn } from './values.ts';
 
 /** What a setting means together with others: asked after the schema, answered in plain words. */
 export interface Rule {
@@ -20,6 +20,7 @@ const hasDuplicates = (names: string[]): boolean => new Set(names).size < names.
 const COLLECTORS = ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const;
 /** Without a gateway there is nothing to protect. */
 const usesMtls = (config: Config): boolean => config['opentelemetry-collector'].enabled && config.security.mtls.enabled;
+const forgetsMonths = ({ prometheus }: Config): boolean => prometheus.enabled && hoursIn(prometheus.server.retention) < 30 * 24;
 const INGRESSES = ['grafana', 'prometheus', 'opentelemetry-collector'] as const;
 
 export const RULES: Rule[] = [
@@ -106,6 +107,18 @@ export const RULES: Rule[] = [
     when: ({ prometheus: { server } }) => secondsIn(server.scrapeInterval) > 60,
     message: 'is more than a minute: rules and dashboards look at five minutes and would find too few samples there',
     next: 'prometheus: { server: { scrapeInterval: 60s } }',
+  },
+  {
+    key: 'genai.cost.monthlyLimit',
+    when: (config) => config.genai.cost.monthlyLimit > 0 && forgetsMonths(config),
+    message: 'needs metrics of 30 days: what Prometheus has forgotten would count as not spent',
+    next: 'prometheus: { server: { retention: 31d } }, or --retention 31d',
+  },
+  {
+    key: 'genai.genops.monthlyBudgets',
+    when: (config) => config.genai.genops.enabled && Object.values(config.genai.genops.monthlyBudgets).some((limit) => limit > 0) && forgetsMonths(config),
+    message: 'needs metrics of 30 days: what Prometheus has forgotten would count as not spent',
+    next: 'prometheus: { server: { retention: 31d } }, or --retention 31d',
   },
   {
     key: 'opentelemetry-collector.autoscaling.minReplicas',

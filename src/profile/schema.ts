@@ -149,6 +149,8 @@ export const ConfigSchema = v.strictObject({
     cost: v.strictObject({
       /** USD per day. */
       budgetLimit: v.pipe(v.number(), v.minValue(0)),
+      /** USD for 30 days. */
+      monthlyLimit: v.optional(v.pipe(v.number(), v.minValue(0)), 0),
       /** USD per million tokens by model; overrides templates/prices.yaml. */
       prices: v.record(v.string(), v.strictObject({ input: v.pipe(v.number(), v.minValue(0)), output: v.pipe(v.number(), v.minValue(0)) })),
     }),
@@ -161,6 +163,8 @@ export const ConfigSchema = v.strictObject({
         namespace: v.optional(name, 'genops-system'),
         /** USD per day by team. */
         budgets: v.optional(v.record(v.string(), v.pipe(v.number(), v.minValue(0))), {}),
+        /** USD for 30 days by team. */
+        monthlyBudgets: v.optional(v.record(v.string(), v.pipe(v.number(), v.minValue(0))), {}),
       }),
       {},
     ),

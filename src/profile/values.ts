@@ -24,3 +24,6 @@ export const mebibytes = (size: string): number =>
 
 /** An `interval` in seconds. */
 export const secondsIn = (every: string): number => Number.parseInt(every, 10) * (every.endsWith('m') ? 60 : 1);
+
+/** A `duration` in hours. */
+export const hoursIn = (time: string): number => Number.parseInt(time, 10) * ({ h: 1, d: 24, w: 168, y: 8760 }[time.at(-1) ?? ''] ?? 1);

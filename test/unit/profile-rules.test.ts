@@ -35,6 +35,8 @@ const BROKEN: Record<string, { text: string; base?: string }> = {
   'prometheus.server.replicaCount': { text: 'prometheus: { server: { replicaCount: 3 } }' },
   'prometheus.server.retentionSize': { text: 'prometheus: { server: { size: 50Gi, retentionSize: 50GB } }' },
   'prometheus.server.scrapeInterval': { text: 'prometheus: { server: { scrapeInterval: 2m } }' },
+  'genai.cost.monthlyLimit': { text: 'genai: { cost: { monthlyLimit: 20000 } }' },
+  'genai.genops.monthlyBudgets': { text: 'genai: { genops: { monthlyBudgets: { search: 500 } } }\nprometheus: { server: { retention: 4w } }', base: 'genops' },
   'opentelemetry-collector.autoscaling.minReplicas': { text: 'opentelemetry-collector: { autoscaling: { enabled: true, minReplicas: 11 } }' },
   'opentelemetry-collector.ingress.host': { text: 'opentelemetry-collector: { ingress: { host: otlp.example.com } }', base: 'k3s' },
   'grafana.ingress.tlsSecret': { text: 'grafana: { ingress: { host: g.example.com, issuer: letsencrypt } }' },
