@@ -147,6 +147,12 @@ export const RULES: Rule[] = [
     },
   ]),
   {
+    key: 'grafana.contactPoint',
+    when: ({ grafana, alertmanager }) => grafana.enabled && grafana.contactPoint && !alertmanager.enabled,
+    message: 'leads to Alertmanager, which is off',
+    next: 'alertmanager: { enabled: true }, or set up contact points in Grafana',
+  },
+  {
     key: 'grafana.gatewayProxy.upstream',
     when: ({ grafana: { gatewayProxy } }) => gatewayProxy.enabled && gatewayProxy.upstream === '',
     message: 'is needed: host and port of the platform’s gateway',

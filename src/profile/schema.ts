@@ -108,6 +108,8 @@ export const ConfigSchema = v.strictObject({
     storageClass: objectName,
     ingress: options.ingress,
     gatewayProxy: options.gatewayProxy,
+    /** Alerts that people make in Grafana can go the way of Prometheus' own. */
+    contactPoint: off,
     service: v.strictObject({ type: v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']) }),
   }),
   'kube-state-metrics': v.strictObject({ enabled, chart: chart(['kube-state-metrics', 'kube-prometheus-stack']), namespace: ownNamespace }),

@@ -80,6 +80,8 @@ export const SETTINGS: Record<string, string> = {
   'grafana.ingress.annotations': 'Further annotations.',
   'grafana.gatewayProxy.enabled': 'nginx before Grafana: `/gateway-proxy/` leads whoever is signed in to the platform’s gateway.',
   'grafana.gatewayProxy.upstream': 'Host and port of that gateway, with the full name.',
+  'grafana.contactPoint':
+    'Contact point `Alertmanager` in Grafana: alerts made there reach those of alertmanager.notify. Which alerts take it is chosen in Grafana.',
   'grafana.service.type': '`ClusterIP`, `NodePort` or `LoadBalancer`.',
   'kube-state-metrics.enabled': 'The cluster’s state as `kube_*` series.',
   'macos.enabled': 'Dashboard and alerts of Macs whose collectors `genai-obs macos bundle` made.',

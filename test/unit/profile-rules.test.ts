@@ -44,6 +44,7 @@ const BROKEN: Record<string, { text: string; base?: string }> = {
   'prometheus.ingress.tlsSecret': { text: 'prometheus: { ingress: { host: p.example.com, issuer: letsencrypt } }' },
   'prometheus.ingress.host': { text: 'prometheus: { ingress: { className: nginx } }' },
   'opentelemetry-collector.ingress.tlsSecret': { text: 'opentelemetry-collector: { ingress: { host: o.example.com, issuer: letsencrypt } }' },
+  'grafana.contactPoint': { text: 'grafana: { contactPoint: true }\nalertmanager: { enabled: false }' },
   'grafana.gatewayProxy.upstream': { text: 'grafana: { gatewayProxy: { enabled: true } }' },
   teams: { text: 'teams: [{ name: quant, namespace: quant }, { name: ft, namespace: quant }]' },
   'cloudwatch-exporter.regions': { text: 'cloudwatch-exporter: { enabled: true, secret: aws }' },
