@@ -69,9 +69,13 @@ const otelcol = bedProgram('otelcol');
 const prometheus = bedProgram('prometheus');
 
 describe.skipIf(!otelcol)(`the collector itself${otelcol ? '' : ' (skipped: the test bed has built no otelcol)'}`, () => {
-  it.each(['balanced', 'throughput'])('takes batches %s', (batch) => {
+  it.each([
+    ['balanced', 'head'],
+    ['throughput', 'head'],
+    ['throughput', 'tail'],
+  ])('takes batches %s, sampled at the %s', (batch, mode) => {
     const file = join(dir, `${batch}.yaml`);
-    writeFileSync(file, stringify(batchOf(batch)));
+    writeFileSync(file, stringify(batchOf(batch, mode)));
     const { status, stderr } = spawnSync(otelcol ?? '', ['validate', '--config', file], {
       encoding: 'utf8',
       env: { ENVIRONMENT: 'test', CLUSTER_NAME: 'test' },
