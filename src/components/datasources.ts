@@ -1,6 +1,7 @@
 import { yamlAsset } from '../core/assets.ts';
 import type { Json, JsonMap } from '../core/types.ts';
 import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
+import { secondsIn } from '../profile/values.ts';
 import { jaegerHost, traceStore } from './addons/jaeger.ts';
 import { placed } from './addresses.ts';
 import { at, listAt, set } from './edit.ts';
@@ -33,9 +34,15 @@ export function datasources(config: Config): JsonMap {
       const link = at(source, 'jsonData', key);
       source = set(source, ['jsonData', key], backends.has(target(wanted)) && link ? pointed(link, wanted, target(wanted)) : undefined);
     }
-    return [uid === 'jaeger' ? set(source, ['url'], `http://${jaegerHost(config, namespaceOf(config, 'grafana'))}:16686`) : source];
+    if (uid === 'jaeger') return [set(source, ['url'], `http://${jaegerHost(config, namespaceOf(config, 'grafana'))}:16686`)];
+    return [uid === 'prometheus' ? set(source, ['jsonData', 'timeInterval'], stepOf(config)) : source];
   });
   return { ...file, datasources: placed(kept, config, namespaceOf(config, 'grafana')) };
+}
+
+/** The shortest step of a panel: our rules write every 30 s, whatever is scraped more often. */
+function stepOf({ prometheus: { server } }: Config): string {
+  return secondsIn(server.scrapeInterval) > 30 ? server.scrapeInterval : '30s';
 }
 
 /** A link, or a list of them, with another datasource at its end. */

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import type { JsonMap } from '../core/types.ts';
 import type { Config } from '../profile/schema.ts';
+import { placed } from './addresses.ts';
 import { placeOf } from './catalog.ts';
 import { set } from './edit.ts';
 import { PROXY_PORT, proxyContainer, proxyVolumes } from './gatewayProxy.ts';
@@ -18,6 +19,7 @@ export const grafana: Component = {
   values: (config) => ({
     service: { type: config.grafana.service.type },
     ...ownIngress(config.grafana.ingress),
+    ...(config.grafana.contactPoint ? { alerting: contactPoint(config) } : {}),
     ...(config.grafana.gatewayProxy.enabled ? { extraContainers: [proxyContainer(config)], extraVolumes: proxyVolumes(), targetPort: 'gateway-proxy' } : {}),
   }),
   upstream: {
@@ -36,6 +38,7 @@ export const grafana: Component = {
       initChownData: { enabled: false },
       service: { type: input.config.grafana.service.type, port: placeOf(input.config, 'grafana').service.port, ...proxied(input.config).service },
       ...upstreamIngress(input.config.grafana.ingress),
+      ...(input.config.grafana.contactPoint ? { alerting: { 'alerting.yaml': contactPoint(input.config) } } : {}),
       ...proxied(input.config).pod,
       extraConfigmapMounts: [
         { name: 'datasources', configMap: 'grafana-datasources', mountPath: '/etc/grafana/provisioning/datasources', readOnly: true },
@@ -48,6 +51,12 @@ export const grafana: Component = {
     }),
   },
 };
+
+/** Grafana's alerting provisioning: its alerts go on to Alertmanager, so that no secret of a receiver is needed twice. */
+function contactPoint(config: Config): JsonMap {
+  const receivers = [{ uid: 'genai-obs-alertmanager', type: 'prometheus-alertmanager', settings: { url: 'http://alertmanager:9093' } }];
+  return placed({ apiVersion: 1, contactPoints: [{ orgId: 1, name: 'Alertmanager', receivers }] }, config, placeOf(config, 'grafana').namespace);
+}
 
 /** Links in mails and redirects must name the address that people use. */
 function rooted(base: JsonMap, config: Config): JsonMap {

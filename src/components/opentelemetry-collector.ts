@@ -4,13 +4,14 @@ import { jaegerHost, traceStore } from './addons/jaeger.ts';
 import { podLabelsOf } from './catalog.ts';
 import { collectorEnv, renamedExporter, withoutExporter } from './collector.ts';
 import { mapAt } from './edit.ts';
+import { batched } from './gateway/batch.ts';
 import { platformEnv, withPlatforms } from './gateway/exporters.ts';
 import { withGenops } from './gateway/genops.ts';
 import { PEER_PORT, sampled } from './gateway/sampling.ts';
 import { ownIngress } from './ingress.ts';
 import { ingestService, protectedEntry, protectedValues, secretVolumes } from './mtls.ts';
 import { collectorResources } from './operator.ts';
-import type { Component } from './types.ts';
+import type { Component, Input } from './types.ts';
 
 /** The gateway: OTLP entry, enrichment, span metrics before sampling, export to the backends (000-COMP-01). */
 export const gatewayCollector: Component = {
@@ -40,6 +41,7 @@ export const gatewayCollector: Component = {
         mode: 'deployment',
         replicas: input.config['opentelemetry-collector'].replicaCount,
         ...autoscaler(input.config),
+        topologySpreadConstraints: spreadOf(input),
         securityContext: {
           runAsNonRoot: true,
           runAsUser: 10001,
@@ -60,7 +62,7 @@ export const gatewayCollector: Component = {
 
 /** With the exporters of the stores that there are, and nothing that leads nowhere. */
 function stored(base: JsonMap, config: Config): JsonMap {
-  let out = withGenops(sampled(withPlatforms(base, config), config), config);
+  let out = batched(withGenops(sampled(withPlatforms(base, config), config), config), config);
   if (!config.prometheus.enabled) out = withoutExporter(out, 'otlp_http/prometheus');
   if (!config.loki.enabled) out = withoutExporter(out, 'otlp_http/loki');
   const store = traceStore(config);
@@ -76,6 +78,13 @@ function stored(base: JsonMap, config: Config): JsonMap {
 function tailResources({ genai, size }: Config): JsonMap {
   if (genai.sampling.mode !== 'tail' || size) return {};
   return { resources: { requests: { cpu: '50m', memory: '192Mi' }, limits: { cpu: '1', memory: '512Mi' } } };
+}
+
+/** Over nodes and zones, as our own chart has it. */
+function spreadOf({ config, place }: Input): JsonMap[] {
+  const whenUnsatisfiable = config['opentelemetry-collector'].spread;
+  const labelSelector = { matchLabels: podLabelsOf(place) };
+  return ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({ maxSkew: 1, topologyKey, whenUnsatisfiable, labelSelector }));
 }
 
 function autoscaler(config: Config): JsonMap {

@@ -1,9 +1,12 @@
 import type { Json, JsonMap } from '../core/types.ts';
 import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
+import { secondsIn } from '../profile/values.ts';
 import { imageOf, placeOf } from './catalog.ts';
 import { camel, listAt, mapAt, set } from './edit.ts';
 import { ownIngress, upstreamIngress } from './ingress.ts';
-import type { Component } from './types.ts';
+import { SECRETS_PATH } from './receivers.ts';
+import { operatorWrites, remoteWrites, writeSecrets } from './remoteWrite.ts';
+import type { Component, Input } from './types.ts';
 import { OWN_LABEL, checksumAnnotations, imageOneHost, imageParts, operatorStorage, resourcesOf } from './upstream.ts';
 
 /** Scrape jobs of components that can be switched off: without this they would be down for ever. */
@@ -32,19 +35,22 @@ export const prometheus: Component = {
       return !owner || isEnabled(config, owner);
     });
     const labels = { cluster: config.global.clusterName, environment: config.global.environment };
-    const out = set(
-      set(
-        base,
-        ['scrape_configs'],
-        jobs.map((job) => collectorsOf(config, job)),
-      ),
-      ['global', 'external_labels'],
-      labels,
-    );
-    return config.alertmanager.enabled ? out : set(out, ['alerting'], undefined);
+    const { scrapeInterval } = config.prometheus.server;
+    const writes = remoteWrites(config);
+    const edits: [string[], Json | undefined][] = [
+      [['scrape_configs'], jobs.map((job) => collectorsOf(config, job))],
+      [['global', 'external_labels'], labels],
+      [['global', 'scrape_interval'], scrapeInterval],
+      // Longer than the interval is refused.
+      ...(secondsIn(scrapeInterval) < 10 ? [[['global', 'scrape_timeout'], scrapeInterval] as [string[], Json]] : []),
+      ...(writes.length ? [[['remote_write'], writes] as [string[], Json]] : []),
+      ...(config.alertmanager.enabled ? [] : [[['alerting'], undefined] as [string[], undefined]]),
+    ];
+    return edits.reduce((out, [path, value]) => set(out, path, value), base);
   },
   values: (config) => ({
-    retention: config.prometheus.server.retention,
+    ...kept(config),
+    ...(writeSecrets(config).length ? { secretFiles: writeSecrets(config).map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` })) } : {}),
     ...(config.prometheus.cadvisor ? { cadvisor: true } : {}),
     ...ownIngress(config.prometheus.ingress),
   }),
@@ -58,7 +64,7 @@ export const prometheus: Component = {
         prometheusSpec: {
           image: imageParts(input.image),
           podMetadata: { labels: OWN_LABEL },
-          retention: input.config.prometheus.server.retention,
+          ...kept(input.config),
           scrapeInterval: global['scrape_interval'] ?? '15s',
           scrapeTimeout: global['scrape_timeout'] ?? '10s',
           evaluationInterval: global['evaluation_interval'] ?? '15s',
@@ -79,6 +85,7 @@ export const prometheus: Component = {
           probeSelectorNilUsesHelmValues: false,
           scrapeConfigSelectorNilUsesHelmValues: false,
           ...alertingOf(input.config),
+          ...(input.config.prometheus.server.remoteWrite.length ? { remoteWrite: operatorWrites(input.config) } : {}),
           ...operatorStorage(input, 'storageSpec', input.config.prometheus.server.size),
           resources: resourcesOf(input),
         },
@@ -92,7 +99,7 @@ export const prometheus: Component = {
       server: {
         fullnameOverride: input.place.workload.name,
         image: imageOneHost(input.image),
-        retention: input.config.prometheus.server.retention,
+        ...kept(input.config),
         extraFlags: [
           'web.enable-otlp-receiver',
           'web.enable-remote-write-receiver',
@@ -103,6 +110,7 @@ export const prometheus: Component = {
         global: mapAt(input.configuration, 'global'),
         tsdb: mapAt(input.configuration, 'storage', 'tsdb'),
         otlp: mapAt(input.configuration, 'otlp'),
+        ...remoteWriteOf(input),
         alertmanagers: listAt(input.configuration, 'alerting', 'alertmanagers'),
         service: { servicePort: input.place.service.port },
         ...upstreamIngress(input.config.prometheus.ingress),
@@ -134,6 +142,22 @@ export const prometheus: Component = {
     }),
   },
 };
+
+/** How long, and how much; every chart calls it so. */
+function kept({ prometheus: { server } }: Config): JsonMap {
+  return { retention: server.retention, ...(server.retentionSize ? { retentionSize: server.retentionSize } : {}) };
+}
+
+/** Of the prometheus chart, with the Secrets that it reads. */
+function remoteWriteOf({ config, configuration }: Input): JsonMap {
+  const remoteWrite = listAt(configuration, 'remote_write');
+  if (remoteWrite.length === 0) return {};
+  const names = [...new Set(writeSecrets(config).map(({ secret }) => secret))];
+  return {
+    remoteWrite,
+    extraSecretMounts: names.map((name) => ({ name: `secret-${name}`, secretName: name, mountPath: `${SECRETS_PATH}/${name}`, readOnly: true })),
+  };
+}
 
 /** An Alertmanager that is not of the same release. */
 function alertingOf(config: Config): JsonMap {

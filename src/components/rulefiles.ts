@@ -2,7 +2,7 @@ import { parse, stringify } from 'yaml';
 import { yamlAsset } from '../core/assets.ts';
 import { type Config, namespacesOf } from '../profile/schema.ts';
 import { placeOf } from './catalog.ts';
-import { type ListPrice, type Rule, type RuleGroup, budgetRules, priceRules, teamBudgets } from './rules.ts';
+import { type ListPrice, type Rule, type RuleGroup, budgetRules, monthlyBudgets, priceRules, teamBudgets } from './rules.ts';
 import { shipped } from './shipped.ts';
 import { teamRules } from './teams.ts';
 
@@ -24,7 +24,7 @@ function named(text: string, config: Config): string {
 
 /** Files of the ConfigMap prometheus-rules: ours from templates/rules, plus prices and budget of the profile. */
 export function ruleFiles(config: Config): Record<string, string> {
-  const { enabled, budgets } = config.genai.genops;
+  const { enabled, budgets, monthlyBudgets: monthly } = config.genai.genops;
   const fixed = shipped(config, 'templates/rules', '.yaml').map(([name, text]): [string, string] => {
     // Parsed and written again: a template that is no valid YAML must fail here, not in Prometheus.
     const file = parse(named(text, config)) as { groups: RuleGroup[] };
@@ -35,6 +35,7 @@ export function ruleFiles(config: Config): Record<string, string> {
     priceRules(list.prices, config.genai.cost.prices),
     ...budgetRules(config.genai.cost.budgetLimit),
     ...(enabled ? teamBudgets(config.genai.cost.budgetLimit, budgets) : []),
+    ...monthlyBudgets(config.genai.cost.monthlyLimit, enabled ? monthly : {}),
     ...teamRules(config),
   ];
   return Object.fromEntries([...fixed, ['prices-and-budget.yaml', stringify({ groups: made })]]);

@@ -1,6 +1,6 @@
 import { usageError } from '../core/errors.ts';
 
-/** Prometheus rules that depend on the profile: prices and the daily budget. Pure; the rest is in templates/rules/. */
+/** Prometheus rules that depend on the profile: prices and the budgets. Pure; the rest is in templates/rules/. */
 
 export interface Rule {
   record?: string;
@@ -105,6 +105,56 @@ export function teamBudgets(limitUsd: number, byTeam: Readonly<Record<string, nu
   if (limits.length === 0) return [];
   const rules = limits.map(([team, limit]) => ({ record: 'genops:budget_usd', expr: `vector(${decimal(limit, `budget of ${team}`)})`, labels: { team } }));
   return [{ name: 'genops-budgets', rules }];
+}
+
+/** Shares of a monthly budget of which somebody is told (contradiction X-26). */
+const MONTHLY = [
+  { percent: 50, severity: 'info' },
+  { percent: 75, severity: 'warning' },
+  { percent: 90, severity: 'critical' },
+];
+
+/**
+ * Budgets in USD for any 30 days: the profile's as team `all`, and the teams', whose spending only the rules of GenOps know.
+ * What was spent in five minutes is recorded as one series a team, so that 30 days of it are few samples.
+ */
+export function monthlyBudgets(limitUsd: number, byTeam: Readonly<Record<string, number>>): RuleGroup[] {
+  const limits = Object.entries({ all: limitUsd, ...byTeam }).filter(([, limit]) => limit !== 0);
+  if (limits.length === 0) return [];
+  const spent = 'genai:spent_usd:increase5m';
+  const limit = ([team, usd]: [string, number]): Rule => ({
+    record: 'genai:monthly_budget_usd',
+    expr: `vector(${decimal(usd, `monthly budget of ${team}`)})`,
+    labels: { team },
+  });
+  const teams = Object.keys(byTeam).length ? [{ record: spent, expr: 'sum by (team) (genops:cost_usd:increase5m{team!=""})' }] : [];
+  const alert = ({ percent, severity }: (typeof MONTHLY)[number]): Rule => ({
+    alert: `MonthlyBudget${percent}Percent`,
+    expr: `genai:monthly_budget_used:ratio > ${percent / 100}`,
+    for: '5m',
+    labels: { severity, category: 'cost' },
+    annotations: {
+      summary: `More than ${percent} % of the monthly budget of {{ $labels.team }} are spent`,
+      description: 'Model calls of {{ $labels.team }} cost {{ $value | humanizePercentage }} of their budget for 30 days.',
+      dashboard_uid: 'genai-overview',
+      runbook: `docs/runbooks.md#monthlybudget${percent}percent`,
+    },
+  });
+  return [
+    {
+      name: 'genai-monthly-budget',
+      interval: '2m',
+      rules: [
+        ...limits.map(limit),
+        { record: spent, expr: 'sum(genai:cost_usd:increase5m)', labels: { team: 'all' } },
+        ...teams,
+        // Steps of five minutes, each the sum of its own five.
+        { record: 'genai:spent_usd:increase30d', expr: `sum_over_time(${spent}[30d:5m])` },
+        { record: 'genai:monthly_budget_used:ratio', expr: 'genai:spent_usd:increase30d / on (team) genai:monthly_budget_usd' },
+      ],
+    },
+    { name: 'genai-monthly-budget-alerts', rules: MONTHLY.map(alert) },
+  ];
 }
 
 /** A number as PromQL reads it back unchanged. */

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import type { JsonMap } from '../core/types.ts';
 import type { Config } from '../profile/schema.ts';
+import { hoursIn } from '../profile/values.ts';
 import { at, set } from './edit.ts';
 import { objectStore, storeEnv } from './s3.ts';
 import type { Component } from './types.ts';
@@ -57,8 +58,4 @@ function onObjectStore(base: JsonMap, config: Config): JsonMap {
 }
 
 /** Tempo parses Go durations, which know no days: 15d becomes 360h. */
-export function goHours(duration: string): string {
-  const hours: Record<string, number> = { h: 1, d: 24, w: 168, y: 8760 };
-  const unit = duration.at(-1) ?? 'h';
-  return `${Number(duration.slice(0, -1)) * (hours[unit] ?? 1)}h`;
-}
+export const goHours = (duration: string): string => `${hoursIn(duration)}h`;

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { address, name, objectName, off, ownNamespace, quantity, text, texts } from './values.ts';
+import { address, interval, name, objectName, off, ownNamespace, quantity, text, texts } from './values.ts';
 
 /** Settings that quickstart does not name: what profiles for production and for platforms of several teams ask for. */
 
@@ -54,6 +54,9 @@ export const autoscaling = v.optional(
 /** Over nodes and zones (row 000-HA-01). */
 export const spread = v.optional(v.picklist(['ScheduleAnyway', 'DoNotSchedule']), 'ScheduleAnyway');
 
+/** How long the gateway gathers, and how much (contradiction X-11). */
+export const batch = v.optional(v.picklist(['low-latency', 'balanced', 'throughput']), 'low-latency');
+
 /** A request for more is refused with the reason: row 000-SCALE-01. */
 export const oneReplica = replicas(1);
 
@@ -61,7 +64,7 @@ export const oneReplica = replicas(1);
 export const serviceMonitors = v.optional(
   v.strictObject({
     enabled: off,
-    interval: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d*[sm]$/, 'must be an interval such as 30s or 1m')), '30s'),
+    interval: v.optional(interval, '30s'),
     /** What that operator's Prometheus selects by. */
     labels: texts,
   }),

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { name, off, ownNamespace } from './values.ts';
+import { interval, name, off, ownNamespace, text } from './values.ts';
 
 /** Settings of what leaves the cluster (alerts, copies of telemetry, Grafana Cloud), and of the Secrets that it needs. */
 
@@ -33,6 +33,27 @@ export const notify = v.optional(
     ),
   }),
   {},
+);
+
+/** Another Prometheus, Mimir or Thanos that gets a copy of every sample; its login stands in a Secret of Prometheus' namespace. */
+export const remoteWrite = v.optional(
+  v.array(
+    v.strictObject({
+      url: v.pipe(v.string(), v.regex(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'must be a URL without credentials')),
+      /** Of Mimir: X-Scope-OrgID. Empty: none. */
+      tenant: text,
+      secret: v.exactOptional(
+        v.strictObject({
+          name,
+          usernameKey: v.optional(secretKey, 'username'),
+          passwordKey: v.optional(secretKey, 'password'),
+          /** In place of user and password: the key of a bearer token. */
+          tokenKey: v.exactOptional(secretKey),
+        }),
+      ),
+    }),
+  ),
+  [],
 );
 
 const platform = <const T extends v.ObjectEntries>(secret: string, key: string, more: T) =>
@@ -82,7 +103,7 @@ export const cloud = v.strictObject({
   ),
   /** Holds user and token; what it has already is used, what it lacks is filled when installing. */
   secret: v.optional(v.strictObject({ name: v.optional(name, 'grafana-cloud'), tokenKey: v.optional(v.string(), 'token') }), {}),
-  scrapeInterval: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d*(s|m)$/, 'must be an interval such as 15s or 1m')), '60s'),
+  scrapeInterval: v.optional(interval, '60s'),
   podLogs: v.optional(v.picklist(['loki', 'opentelemetry']), 'loki'),
   /** Also listen for Zipkin spans, on 9411. */
   zipkin: v.optional(v.boolean(), false),

@@ -1,4 +1,5 @@
 import { type Config, isEnabled, namespaceOf } from './schema.ts';
+import { hoursIn, mebibytes, secondsIn } from './values.ts';
 
 /** What a setting means together with others: asked after the schema, answered in plain words. */
 export interface Rule {
@@ -19,6 +20,7 @@ const hasDuplicates = (names: string[]): boolean => new Set(names).size < names.
 const COLLECTORS = ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const;
 /** Without a gateway there is nothing to protect. */
 const usesMtls = (config: Config): boolean => config['opentelemetry-collector'].enabled && config.security.mtls.enabled;
+const forgetsMonths = ({ prometheus }: Config): boolean => prometheus.enabled && hoursIn(prometheus.server.retention) < 30 * 24;
 const INGRESSES = ['grafana', 'prometheus', 'opentelemetry-collector'] as const;
 
 export const RULES: Rule[] = [
@@ -95,6 +97,30 @@ export const RULES: Rule[] = [
     next: 'give the one more: size: L; for high availability send to a remote store',
   },
   {
+    key: 'prometheus.server.retentionSize',
+    when: ({ prometheus: { server }, storage }) => storage.enabled && server.retentionSize !== '' && mebibytes(server.retentionSize) >= mebibytes(server.size),
+    message: 'is not less than the claim (prometheus.server.size): the volume would be full before the oldest data go',
+    next: 'take about four fifths of the claim: 40GB for a claim of 50Gi; Prometheus counts GB as Gi',
+  },
+  {
+    key: 'prometheus.server.scrapeInterval',
+    when: ({ prometheus: { server } }) => secondsIn(server.scrapeInterval) > 60,
+    message: 'is more than a minute: rules and dashboards look at five minutes and would find too few samples there',
+    next: 'prometheus: { server: { scrapeInterval: 60s } }',
+  },
+  {
+    key: 'genai.cost.monthlyLimit',
+    when: (config) => config.genai.cost.monthlyLimit > 0 && forgetsMonths(config),
+    message: 'needs metrics of 30 days: what Prometheus has forgotten would count as not spent',
+    next: 'prometheus: { server: { retention: 31d } }, or --retention 31d',
+  },
+  {
+    key: 'genai.genops.monthlyBudgets',
+    when: (config) => config.genai.genops.enabled && Object.values(config.genai.genops.monthlyBudgets).some((limit) => limit > 0) && forgetsMonths(config),
+    message: 'needs metrics of 30 days: what Prometheus has forgotten would count as not spent',
+    next: 'prometheus: { server: { retention: 31d } }, or --retention 31d',
+  },
+  {
     key: 'opentelemetry-collector.autoscaling.minReplicas',
     when: ({ 'opentelemetry-collector': { autoscaling } }) => autoscaling.enabled && autoscaling.minReplicas > autoscaling.maxReplicas,
     message: 'is more than maxReplicas',
@@ -120,6 +146,12 @@ export const RULES: Rule[] = [
       next: `${id}: { ingress: { host: ${id}.example.com } }`,
     },
   ]),
+  {
+    key: 'grafana.contactPoint',
+    when: ({ grafana, alertmanager }) => grafana.enabled && grafana.contactPoint && !alertmanager.enabled,
+    message: 'leads to Alertmanager, which is off',
+    next: 'alertmanager: { enabled: true }, or set up contact points in Grafana',
+  },
   {
     key: 'grafana.gatewayProxy.upstream',
     when: ({ grafana: { gatewayProxy } }) => gatewayProxy.enabled && gatewayProxy.upstream === '',

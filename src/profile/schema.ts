@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import * as options from './options.ts';
 import * as outside from './outside.ts';
-import { duration, name, objectName, off, ownNamespace, quantity } from './values.ts';
+import { cap, duration, interval, name, objectName, off, ownNamespace, quantity } from './values.ts';
 
 /** Names of the components, in the order in which they are shown; also chart folders and release names. */
 export const COMPONENT_IDS = [
@@ -64,6 +64,7 @@ export const ConfigSchema = v.strictObject({
     replicaCount: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)),
     autoscaling: options.autoscaling,
     spread: options.spread,
+    batch: options.batch,
     /** OTLP over HTTP from outside of the cluster. */
     ingress: options.ingress,
     /** Entry for senders outside of the cluster; anything but ClusterIP needs mutual TLS, or a token over TLS. */
@@ -75,7 +76,15 @@ export const ConfigSchema = v.strictObject({
     enabled,
     chart: chart(['prometheus', 'kube-prometheus-stack']),
     namespace: ownNamespace,
-    server: v.strictObject({ retention: duration, size: quantity, replicaCount: options.oneReplica }),
+    server: v.strictObject({
+      retention: duration,
+      /** Beside the time: the oldest data go first. */
+      retentionSize: cap,
+      size: quantity,
+      replicaCount: options.oneReplica,
+      scrapeInterval: v.optional(interval, '15s'),
+      remoteWrite: outside.remoteWrite,
+    }),
     /** Scrape the kubelets' cAdvisor: `container_*` by pod and container. */
     cadvisor: off,
     ingress: options.ingress,
@@ -99,6 +108,8 @@ export const ConfigSchema = v.strictObject({
     storageClass: objectName,
     ingress: options.ingress,
     gatewayProxy: options.gatewayProxy,
+    /** Alerts that people make in Grafana can go the way of Prometheus' own. */
+    contactPoint: off,
     service: v.strictObject({ type: v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']) }),
   }),
   'kube-state-metrics': v.strictObject({ enabled, chart: chart(['kube-state-metrics', 'kube-prometheus-stack']), namespace: ownNamespace }),
@@ -140,6 +151,8 @@ export const ConfigSchema = v.strictObject({
     cost: v.strictObject({
       /** USD per day. */
       budgetLimit: v.pipe(v.number(), v.minValue(0)),
+      /** USD for 30 days. */
+      monthlyLimit: v.optional(v.pipe(v.number(), v.minValue(0)), 0),
       /** USD per million tokens by model; overrides templates/prices.yaml. */
       prices: v.record(v.string(), v.strictObject({ input: v.pipe(v.number(), v.minValue(0)), output: v.pipe(v.number(), v.minValue(0)) })),
     }),
@@ -152,6 +165,8 @@ export const ConfigSchema = v.strictObject({
         namespace: v.optional(name, 'genops-system'),
         /** USD per day by team. */
         budgets: v.optional(v.record(v.string(), v.pipe(v.number(), v.minValue(0))), {}),
+        /** USD for 30 days by team. */
+        monthlyBudgets: v.optional(v.record(v.string(), v.pipe(v.number(), v.minValue(0))), {}),
       }),
       {},
     ),

@@ -108,6 +108,12 @@ function write(dir: string, { files }: Snippet): void {
   for (const { name, text } of files) writeFileSync(join(dir, name), text);
 }
 
+function double(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return bytes;
+}
+
 const has = ({ body }: Delivery, key: string, text: string): boolean => body.includes(attributeBytes(key, text));
 
 /** A trace and metrics have come by this protocol, from this service, with the pod's attributes and the names of the GenAI conventions. */
@@ -139,6 +145,8 @@ function expectArrived(deliveries: Delivery[], protocol: OtlpProtocol): void {
         for (const name of ['chat gpt-4o-mini', 'gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens'])
           expect(delivery.body.includes(name), name).toBe(true);
       else for (const name of ['gen_ai.client.operation.duration', 'gen_ai.client.token.usage']) expect(delivery.body.includes(name), name).toBe(true);
+      // The conventions' last boundaries, as doubles: with the SDKs' own every call of a model is in one bucket.
+      if (signal === 'metrics') for (const boundary of [81.92, 4 ** 13]) expect(delivery.body.includes(double(boundary)), String(boundary)).toBe(true);
     }
   }
 }
@@ -245,9 +253,41 @@ with gateway.trace.get_tracer("test").start_as_current_span("caller"):
     // upstream.md B.2 #21: the new names of http.*, because the environment asks for them.
     expect(traces.body.includes('http.response.status_code')).toBe(true);
     expect(has(traces, 'team', 'quant') && has(traces, 'correlation_id', 'c-1')).toBe(true);
-    for (const name of ['gateway.requests', 'gateway.latency_ms', 'http.server.request.duration', 'http.client.request.duration'])
+    for (const name of ['gateway.requests', 'gateway.request.duration', 'http.server.request.duration', 'http.client.request.duration'])
       expect(metrics.body.includes(name), name).toBe(true);
     expect(has(metrics, 'team', 'quant') && has(metrics, 'status', '200')).toBe(true);
+    // upstream.md B.2 #10: seconds, so that the name has its unit once.
+    expect(metrics.body.includes('gateway.request.duration\x1a\x01s')).toBe(true);
+  });
+
+  it('json_logs.py writes lines that name level, time and trace', { timeout: PATIENCE }, async (context) => {
+    const program = python(context);
+    const printed = snippet('python', 'http/protobuf');
+    const dir = folder('logs', 'http/protobuf', printed);
+    writeFileSync(
+      join(dir, 'say.py'),
+      `import json_logs, logging, telemetry
+telemetry.setup_telemetry()
+json_logs.setup_logging()
+logging.getLogger("shop").info("outside")
+with telemetry.create_span("inside"):
+    logging.getLogger("shop").error("it broke", extra={"order": 7})
+`,
+    );
+    // Imported by its old name the formatter warns (upstream.md B.4 #51): a warning is an error here.
+    const { code, output } = await run(program, ['-W', 'error::DeprecationWarning', 'say.py'], dir, kubelet(printed.env));
+    expect(code, output).toBe(0);
+    const [outside, inside] = output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(outside).toMatchObject({ level: 'INFO', name: 'shop', message: 'outside' });
+    expect(outside).not.toHaveProperty('trace_id');
+    expect(inside).toMatchObject({ level: 'ERROR', message: 'it broke', order: 7 });
+    // Row 003-LOG-01.
+    expect(inside?.['trace_id']).toMatch(/^[0-9a-f]{32}$/);
+    expect(inside?.['span_id']).toMatch(/^[0-9a-f]{16}$/);
+    expect(Number.isNaN(Date.parse(String(inside?.['timestamp'])))).toBe(false);
   });
 });
 

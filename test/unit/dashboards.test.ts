@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
-import { budgetRules } from '../../src/components/rules.ts';
+import { budgetRules, monthlyBudgets } from '../../src/components/rules.ts';
 import { panelQueries, panelsOf, runPanel, variablesOf, type PanelQuery } from '../cluster/support/panels.ts';
 
 interface Panel {
@@ -197,7 +197,7 @@ describe('rules', () => {
     file,
     yaml: parse(readFileSync(`templates/rules/${file}`, 'utf8')) as { groups: { name: string; rules: Rule[] }[] },
   }));
-  const groups = [...files.flatMap(({ yaml }) => yaml.groups), ...budgetRules(1000)];
+  const groups = [...files.flatMap(({ yaml }) => yaml.groups), ...budgetRules(1000), ...monthlyBudgets(20_000, { search: 500 })];
   const rules: Rule[] = groups.flatMap((group) => group.rules);
   const alerts = rules.filter((rule) => rule.alert !== undefined);
 

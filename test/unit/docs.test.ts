@@ -40,7 +40,12 @@ describe('documentation', () => {
   });
 
   it('has a runbook for every alert, where the alert says', () => {
-    const data = { macos: { enabled: true }, genai: { genops: { enabled: true } }, teams: [{ name: 'quant', namespace: 'quant' }] };
+    const data = {
+      macos: { enabled: true },
+      genai: { cost: { monthlyLimit: 9 }, genops: { enabled: true } },
+      prometheus: { server: { retention: '30d' } },
+      teams: [{ name: 'quant', namespace: 'quant' }],
+    };
     const config = resolve([profileLayer('quickstart'), { source: 'test', data }]);
     const anchors = new Set([...readAsset('docs', 'runbooks.md').matchAll(/^## (\S+)$/gm)].map(([, name = '']) => name.toLowerCase()));
     const alerts = [...Object.values(ruleFiles(config)), ...Object.values(lokiRules(config) ?? {})].flatMap((text) =>

@@ -316,9 +316,10 @@ it('requests are counted by the names of both HTTP conventions (B.2-21)', () => 
 });
 
 it('what applications are given imports nothing that is gone (B.2-7, B.2-8, B.2-9)', () => {
-  const python = ['telemetry.py', 'example.py', 'gateway.py'].map((file) => readAsset('templates', 'connect', 'python', file)).join('\n');
+  const python = ['telemetry.py', 'example.py', 'gateway.py', 'json_logs.py'].map((file) => readAsset('templates', 'connect', 'python', file)).join('\n');
   expect(python).not.toContain('TraceContextTextMapPropagator');
   expect(python).toMatch(/get\("X-Correlation-ID", "[^"]+"\)/);
-  expect(python).toMatch(/latency\.record\(/);
+  expect(python).not.toContain('pythonjsonlogger.jsonlogger');
+  expect(python).toMatch(/duration\.record\(time\.monotonic\(\) - start, who\)/);
   expect(python).toMatch(/"status": str\(status\)/);
 });

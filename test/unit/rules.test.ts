@@ -1,7 +1,14 @@
-import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
-import { describe, expect, it } from 'vitest';
-import { budgetRules, priceRules, type ListPrice } from '../../src/components/rules.ts';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { afterAll, describe, expect, it } from 'vitest';
+import { at, listAt } from '../../src/components/edit.ts';
+import { ruleFiles } from '../../src/components/rulefiles.ts';
+import { budgetRules, monthlyBudgets, priceRules, type ListPrice } from '../../src/components/rules.ts';
+import type { JsonMap } from '../../src/core/types.ts';
+import { quickstart } from './support/config.ts';
+import { bedProgram, freePort, start, stopAll, until } from './support/programs.ts';
 
 const list: ListPrice[] = [
   { model: 'gpt-4o', provider: 'openai', input: 2.5, output: 10 },
@@ -64,4 +71,79 @@ describe('budgetRules', () => {
     expect(budgetRules(0)).toEqual([]);
     expect(() => budgetRules(-1)).toThrow(/budget limit/);
   });
+});
+
+describe('monthlyBudgets (X-26)', () => {
+  const rules = (limit: number, byTeam: Record<string, number>) => monthlyBudgets(limit, byTeam).flatMap((group) => group.rules);
+
+  it('holds 30 days against the limits of all and of each team, and tells at 50, 75 and 90 percent', () => {
+    expect(rules(20_000, { search: 500 }).map((rule) => [rule.record ?? rule.alert, rule.expr, rule.labels])).toEqual([
+      ['genai:monthly_budget_usd', 'vector(20000)', { team: 'all' }],
+      ['genai:monthly_budget_usd', 'vector(500)', { team: 'search' }],
+      ['genai:spent_usd:increase5m', 'sum(genai:cost_usd:increase5m)', { team: 'all' }],
+      ['genai:spent_usd:increase5m', 'sum by (team) (genops:cost_usd:increase5m{team!=""})', undefined],
+      ['genai:spent_usd:increase30d', 'sum_over_time(genai:spent_usd:increase5m[30d:5m])', undefined],
+      ['genai:monthly_budget_used:ratio', 'genai:spent_usd:increase30d / on (team) genai:monthly_budget_usd', undefined],
+      ['MonthlyBudget50Percent', 'genai:monthly_budget_used:ratio > 0.5', { severity: 'info', category: 'cost' }],
+      ['MonthlyBudget75Percent', 'genai:monthly_budget_used:ratio > 0.75', { severity: 'warning', category: 'cost' }],
+      ['MonthlyBudget90Percent', 'genai:monthly_budget_used:ratio > 0.9', { severity: 'critical', category: 'cost' }],
+    ]);
+  });
+
+  it('asks nothing of GenOps for the profile’s alone, and is not there without a budget', () => {
+    expect(JSON.stringify(rules(20_000, {}))).not.toContain('genops');
+    expect(monthlyBudgets(0, {})).toEqual([]);
+    expect(monthlyBudgets(0, { search: 0 })).toEqual([]);
+    expect(() => monthlyBudgets(0, { search: -1 })).toThrow(/monthly budget of search/);
+    const text = (over: JsonMap) => ruleFiles(quickstart({ prometheus: { server: { retention: '30d' } }, genai: over }))['prices-and-budget.yaml'];
+    expect(text({ cost: { monthlyLimit: 9 } })).toContain('MonthlyBudget90Percent');
+    expect(text({ genops: { monthlyBudgets: { search: 9 } } })).not.toContain('MonthlyBudget');
+    expect(text({ genops: { enabled: true, monthlyBudgets: { search: 9 } } })).toContain('team: search');
+  });
+});
+
+const program = bedProgram('prometheus');
+
+describe.skipIf(!program)(`Prometheus${program ? '' : ' (skipped: the test bed has built no prometheus)'}`, () => {
+  const dir = mkdtempSync(join(tmpdir(), 'genai-obs-rules-'));
+  afterAll(() => {
+    stopAll();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('adds up what each team has spent, and fires (X-26)', async () => {
+    // A minute in place of 30 days, a second in place of five minutes.
+    const quick = stringify({ groups: monthlyBudgets(1_000_000, { search: 20, idle: 5 }) })
+      .replaceAll('30d:5m', '60s:1s')
+      .replaceAll(/(interval|for): \d+m/g, '$1: 1s');
+    const spent = (record: string, labels: Record<string, string>) => ({ record, expr: 'vector(2)', labels });
+    const spending = { name: 'spending', rules: [spent('genai:cost_usd:increase5m', { model: 'a' }), spent('genops:cost_usd:increase5m', { team: 'search' })] };
+    writeFileSync(join(dir, 'budgets.yaml'), quick);
+    writeFileSync(join(dir, 'spending.yaml'), stringify({ groups: [spending] }));
+    writeFileSync(join(dir, 'prometheus.yml'), stringify({ global: { evaluation_interval: '1s' }, rule_files: ['*.yaml'] }));
+    const port = await freePort();
+    const store = start(program ?? '', [
+      `--config.file=${join(dir, 'prometheus.yml')}`,
+      `--storage.tsdb.path=${join(dir, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ]);
+    const ask = (path: string): Promise<JsonMap | undefined> =>
+      fetch(`http://127.0.0.1:${port}/api/v1/${path}`).then(
+        (answer) => (answer.ok ? (answer.json() as Promise<JsonMap>) : undefined),
+        () => undefined,
+      );
+    const firing = async (): Promise<string[] | undefined> => {
+      const alerts = listAt(await ask('alerts'), 'data', 'alerts').filter((alert) => at(alert, 'state') === 'firing');
+      const names = alerts.map((alert) => [at(alert, 'labels', 'alertname'), at(alert, 'labels', 'team')].join(' '));
+      return names.includes('MonthlyBudget90Percent search') ? names.toSorted() : undefined;
+    };
+    expect(await until(firing, store.said, 60)).toEqual(['MonthlyBudget50Percent search', 'MonthlyBudget75Percent search', 'MonthlyBudget90Percent search']);
+    // As it is delivered: a step for each five minutes of 30 days.
+    const steps = await ask(`query?query=${encodeURIComponent('sum_over_time(vector(1)[30d:5m])')}`);
+    expect(listAt(listAt(steps, 'data', 'result')[0], 'value')[1]).toBe('8640');
+    const { data } = (await ask('rules')) ?? {};
+    const broken = listAt(data, 'groups').flatMap((group) => listAt(group, 'rules').filter((rule) => at(rule, 'health') !== 'ok'));
+    expect(broken).toEqual([]);
+    await store.stop();
+  }, 90_000);
 });

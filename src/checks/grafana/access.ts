@@ -134,7 +134,7 @@ function contactPoints(look: Look): Verdict {
   if (dead.length)
     return warn(`${plural(count, 'rule')} in Grafana, and only the default e-mail receiver`, {
       cause: 'no contact point was set up: nobody is told',
-      fix: 'genai-obs open   # then Alerting, Contact points',
+      fix: 'genai-obs open   # then Alerting, Contact points; with grafana.contactPoint Alertmanager is one of them',
       object: OBJECT(look),
     });
   return ok(`${plural(count, 'rule')} in Grafana, ${plural(points.length, 'contact point')}, policy tree ends in ${receiver}`);

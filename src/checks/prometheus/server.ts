@@ -1,5 +1,6 @@
 import { type Check, CouldNotLook, fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
 import { body, checksOf, httpOf, plural, some } from '../helpers/define.ts';
+import { mebibytes } from '../../profile/values.ts';
 import { arr, rec, str } from '../helpers/json.ts';
 import { POLICIES, REACH_READS, reachVerdict } from '../helpers/network.ts';
 import { configObject, resourceOf, workloadObject } from '../helpers/place.ts';
@@ -57,8 +58,11 @@ function retention(look: Look): Verdict {
       fix: 'genai-obs install',
       object: OBJECT(look),
     });
-  if (seconds(time) !== seconds(wanted))
-    return warn(`retention is ${told}, the profile says ${wanted}`, {
+  // Prometheus tells the cap as 50GiB.
+  const cap = told.split(' or ').find((part) => seconds(part) === undefined) ?? '';
+  const { retentionSize } = look.config.prometheus.server;
+  if (seconds(time) !== seconds(wanted) || (retentionSize && mebibytes(cap) !== mebibytes(retentionSize)))
+    return warn(`retention is ${told}, the profile says ${[wanted, retentionSize].filter(Boolean).join(' or ')}`, {
       cause: 'the profile was changed and not applied, or the flag by hand',
       fix: 'genai-obs install',
       object: OBJECT(look),
@@ -146,7 +150,7 @@ export const serverChecks: Check[] = [
   }),
   prom('11', 'Retention is that of the profile', {
     about:
-      'How long Prometheus keeps samples, as it says itself, against prometheus.server.retention. A difference means that the profile was changed and not applied, or a flag by hand; the disk then fills later or history ends earlier than planned.',
+      'How long Prometheus keeps samples, as it says itself, against prometheus.server.retention and retentionSize. A difference means that the profile was changed and not applied, or a flag by hand; the disk then fills later or history ends earlier than planned.',
     sources: '000-CFG-02, 001-PROM-02, 003-QS-01, 004-MNT-03, 004-P1-04, 004-TUNE-03',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-03'],

@@ -4,13 +4,14 @@ import { listAt, set } from '../edit.ts';
 
 /**
  * GenOps puts governance data on spans, its guide spells them otherwise (upstream.md B.4): both become the project's spelling, and those
- * that the GenAI conventions know are there under that name as well. Span metrics then count calls by policy and its result.
+ * that the GenAI conventions know are there under that name as well. Span metrics then count calls by policy, its result, team and project.
  */
 export function withGenops(base: JsonMap, config: Config): JsonMap {
   if (!config.genai.genops.enabled) return base;
   const entry = ['service', 'pipelines', 'traces/in', 'processors'];
   const dimensions = ['connectors', 'spanmetrics', 'dimensions'];
-  const more: Json[] = ['genops.policy.name', 'genops.policy.result'].map((name) => ({ name }));
+  // Span before resource: what stands on a call itself says best who is to pay for it.
+  const more: Json[] = ['genops.policy.name', 'genops.policy.result', 'genops.team', 'genops.project'].map((name) => ({ name }));
   const edits: [string[], Json][] = [
     [['processors', 'transform/genops'], { error_mode: 'ignore', trace_statements: STATEMENTS }],
     [entry, [...listAt(base, ...entry), 'transform/genops']],

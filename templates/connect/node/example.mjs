@@ -3,8 +3,10 @@ import { SpanKind, SpanStatusCode, metrics, trace } from '@opentelemetry/api';
 
 const tracer = trace.getTracer('{{app}}');
 const meter = metrics.getMeter('{{app}}');
-const duration = meter.createHistogram('gen_ai.client.operation.duration', { unit: 's' });
-const tokens = meter.createHistogram('gen_ai.client.token.usage', { unit: '{token}' });
+// The conventions' boundaries: the SDK's own are of milliseconds.
+const boundaries = (first, factor) => ({ explicitBucketBoundaries: Array.from({ length: 14 }, (_, n) => first * factor ** n) });
+const duration = meter.createHistogram('gen_ai.client.operation.duration', { unit: 's', advice: boundaries(0.01, 2) });
+const tokens = meter.createHistogram('gen_ai.client.token.usage', { unit: '{token}', advice: boundaries(1, 4) });
 
 /** `ask` calls the model and returns its answer with the counts of tokens. */
 export function chat(model, ask) {

@@ -7,8 +7,11 @@ from telemetry import create_span, setup_telemetry
 
 setup_telemetry()
 meter = metrics.get_meter("{{app}}")
-duration = meter.create_histogram("gen_ai.client.operation.duration", unit="s")
-tokens = meter.create_histogram("gen_ai.client.token.usage", unit="{token}")
+# The conventions' boundaries: the SDK's own are of milliseconds.
+SECONDS = [0.01 * 2**n for n in range(14)]
+duration = meter.create_histogram("gen_ai.client.operation.duration", unit="s", explicit_bucket_boundaries_advisory=SECONDS)
+TOKENS = [4**n for n in range(14)]
+tokens = meter.create_histogram("gen_ai.client.token.usage", unit="{token}", explicit_bucket_boundaries_advisory=TOKENS)
 
 
 def chat(model, ask):

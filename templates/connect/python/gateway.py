@@ -10,8 +10,9 @@ app = FastAPI()
 setup_telemetry(app)
 meter = metrics.get_meter("{{app}}")
 requests = meter.create_counter("gateway.requests")
-# No unit: with `ms` the series would be gateway_latency_ms_milliseconds.
-latency = meter.create_histogram("gateway.latency_ms")
+# The SDK's own boundaries are of milliseconds.
+SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60]
+duration = meter.create_histogram("gateway.request.duration", unit="s", explicit_bucket_boundaries_advisory=SECONDS)
 
 
 @app.middleware("http")
@@ -26,7 +27,7 @@ async def measure(request: Request, call_next):
         if team:
             who = {"team": team, "status": str(status)}
             requests.add(1, who)
-            latency.record((time.monotonic() - start) * 1000, who)
+            duration.record(time.monotonic() - start, who)
 
 
 @app.post("/api/{team}/predict")
