@@ -114,11 +114,21 @@ function placeholders(look: Look): Verdict {
   );
 }
 
-/** Label sets of the alerts that can fire: category and severity decide the way. */
+/** Label sets of the alerts that can fire. */
 function labelSets(look: Look): Labels[] {
   const { rules } = writtenRules(look);
-  const sets = rules.filter(({ alert }) => alert).map(({ labels }) => Object.fromEntries(Object.entries(labels).map(([key, value]) => [key, String(value)])));
-  return [...new Map(sets.map((labels) => [`${labels['category'] ?? ''}/${labels['severity'] ?? ''}`, labels])).values()];
+  return rules
+    .filter(({ alert }) => alert)
+    .map(({ name, labels }) => ({
+      ...Object.fromEntries(Object.entries(labels).map(([key, value]) => [key, String(value)])),
+      alertname: name,
+    }));
+}
+
+/** Alerts that go the same way are told once, by what decides it. */
+function kindsOf(look: Look): { name: string; labels: Labels }[] {
+  const named = labelSets(look).map((labels) => ({ name: `${labels['category'] ?? '-'}/${labels['severity'] ?? '-'}`, labels }));
+  return [...new Map(named.map((one) => [one.name, one])).values()];
 }
 
 function routes(look: Look): Verdict {
@@ -126,7 +136,7 @@ function routes(look: Look): Verdict {
   const telling = arr(config, 'receivers').filter((one) => integrations(one).length);
   if (!telling.length) return skip('no receiver has an integration: every alert stays in Alertmanager, whatever its route');
   const root = rec(config, 'route');
-  const ways = labelSets(look).map((labels) => ({ name: `${labels['category'] ?? '-'}/${labels['severity'] ?? '-'}`, ...receiversOf(root, labels) }));
+  const ways = kindsOf(look).map(({ name, labels }) => ({ name, ...receiversOf(root, labels) }));
   const silent = ways.filter(({ receivers }) =>
     receivers.every((name) => !integrations(arr(config, 'receivers').find((one) => str(one, 'name') === name)).length),
   );
