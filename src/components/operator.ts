@@ -15,7 +15,8 @@ export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[]
   const resource = place.workload.name.replace(/-collector$/, '');
   // The operator copies these to everything that it makes: seed 004 knows the pods by this name.
   const meta = (name: string): KubeObject['metadata'] => ({ name, namespace: place.namespace, labels: ownLabels(place.workload.name) });
-  const role = `${config.namespace}-${place.id}`;
+  // Not the name of our own chart's: changing from one to the other, helm would refuse it, or remove it with its release.
+  const role = `${config.namespace}-${place.workload.name}`;
   const clusterMeta = { name: role, labels: ownLabels(place.id) };
   const rules = parse(readAsset('templates', place.id, 'rbac.yaml')) as Json;
   const collector: KubeObject = {

@@ -16,7 +16,7 @@ export interface KubeObject {
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
     finalizers?: string[];
-    managedFields?: { manager?: string; fieldsV1?: Record<string, object> }[];
+    managedFields?: { manager?: string; operation?: string; fieldsV1?: Record<string, object> }[];
     ownerReferences?: { kind: string; name: string; uid: string }[];
   };
   [field: string]: unknown;

@@ -5,6 +5,7 @@ import type { KubeObject, ObjectRef } from '../core/types.ts';
 import { refOf, refText } from '../core/types.ts';
 import type { Hands } from './apply.ts';
 import type { WebhookStep } from './types.ts';
+import { calledAbout, calledText, lookAt } from './webhooks.ts';
 
 type Report = (detail: string) => void;
 
@@ -20,17 +21,23 @@ export async function applyWebhook(step: WebhookStep, hands: Hands, report: Repo
       if (hands.signal.aborted) throw new ObsError({ what: 'stopped while waiting', object: step.title, cause, exit: 130 });
       // What the webhook itself refuses will not become better by waiting.
       if (/denied the request|is invalid:/.test(cause)) throw error;
-      if (Date.now() - start > hands.timeout)
-        throw new ObsError({
-          what: `a webhook does not serve after ${Math.round(hands.timeout / 1000)} s`,
-          object: step.objects.map((object) => refText(refOf(object))).join(', '),
-          cause,
-          next: `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations; then run the same install again: it carries on`,
-        });
+      if (Date.now() - start > hands.timeout) throw await deaf(step, hands, cause);
       report('waiting for the webhook to serve');
       await sleep(500);
     }
   }
+}
+
+/** Names who does not answer; where that cannot be read, what was asked about. */
+async function deaf({ objects }: WebhookStep, { kube, timeout }: Hands, cause: string): Promise<ObsError> {
+  const called = await calledAbout(objects, kube, cause).catch(() => []);
+  const asked = objects.map((object) => refText(refOf(object))).join(', ');
+  return new ObsError({
+    what: `a webhook does not serve after ${Math.round(timeout / 1000)} s`,
+    object: called.length ? `${calledText(called)} (asked about ${asked})` : asked,
+    cause,
+    next: `${lookAt(called, kube.context)}; then run the same install again: it carries on`,
+  });
 }
 
 const crdRef = (name: string): ObjectRef => ({ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', name });

@@ -41,7 +41,7 @@ export function inputsOf(step: Step): string {
     case 'removal':
       return hashOf([step.release, step.objects]);
     case 'stale':
-      return hashOf(step.wanted);
+      return hashOf([step.wanted, step.objects]);
     case 'gate':
       return step.gate;
   }

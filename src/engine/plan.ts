@@ -2,7 +2,7 @@ import { stringify } from 'yaml';
 import { readAsset } from '../core/assets.ts';
 import { hashOf } from '../core/compare.ts';
 import { HOME_ANNOTATION, MANAGED_BY_LABEL, PART_OF, PART_OF_LABEL, ownLabels } from '../core/labels.ts';
-import type { KubeObject } from '../core/types.ts';
+import { type KubeObject, refOf, refText } from '../core/types.ts';
 import { SEAWEEDFS_CLAIM, SEAWEEDFS_IDENTITIES, identities } from '../components/addons/seaweedfs.ts';
 import { placeOf } from '../components/catalog.ts';
 import { dashboards } from '../components/dashboards.ts';
@@ -49,7 +49,7 @@ export function buildPlan(config: Config): Step[] {
     title: 'Verification with the end-to-end probe',
     needs: steps.map((step) => step.id),
   });
-  return steps;
+  return steps.map((step) => marked(step, config.namespace));
 }
 
 /** Node collectors read the nodes' log files and /proc: the restricted and baseline levels forbid that. */
@@ -59,11 +59,22 @@ function isPrivileged(config: Config, namespace: string): boolean {
   );
 }
 
-/** Last of all: what takes the place of a release is there before that one goes. */
+/** Last of all: what takes the place of something is there before that goes. */
 function staleStep(steps: Step[]): StaleStep {
   const wanted = steps.flatMap((step) => (step.kind === 'release' || step.kind === 'removal' ? [`${step.namespace}/${step.release}`] : []));
+  const refs = steps.flatMap((step) => (step.kind === 'objects' ? step.objects.map(refOf) : step.kind === 'removal' ? step.objects : []));
   const needs = steps.filter((step) => step.kind === 'release' || step.kind === 'objects').map((step) => step.id);
-  return { kind: 'stale', id: 'removal/releases', phase: 'alerting', title: 'Releases that are no longer wanted', needs, wanted };
+  return { kind: 'stale', id: 'removal/releases', phase: 'alerting', title: 'What is no longer wanted', needs, wanted, objects: refs.map(refText) };
+}
+
+/** Two installations may live in one cluster: what is applied tells whose it is. Claims stay as they are: a volume may have been grown since. */
+function marked(step: Step, home: string): Step {
+  if (step.kind !== 'objects' || step.data || step.phase === 'namespaces') return step;
+  const mark = (object: KubeObject): KubeObject => ({
+    ...object,
+    metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, [HOME_ANNOTATION]: home } },
+  });
+  return { ...step, objects: step.objects.map(mark) };
 }
 
 function namespaceSteps(config: Config): ObjectsStep[] {

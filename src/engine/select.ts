@@ -10,6 +10,7 @@ export interface PhaseFlags {
 
 /**
  * Steps that `--only`, `--from` and `--skip` leave out. The namespace always takes part: the lock lives in it.
+ * What is no longer wanted goes only with the whole plan: what takes its place may be in a phase that is left out.
  * @throws ObsError (usage) for an unknown phase
  */
 export function excludedSteps(steps: Step[], flags: PhaseFlags): Set<string> {
@@ -22,5 +23,7 @@ export function excludedSteps(steps: Step[], flags: PhaseFlags): Set<string> {
     if (flags.only?.length && !flags.only.includes(phase)) return true;
     return PHASES.indexOf(phase) < from || (flags.skip ?? []).includes(phase);
   });
-  return new Set(out.map((step) => step.id));
+  const ids = new Set(out.map((step) => step.id));
+  for (const step of steps) if (step.kind === 'stale' && step.needs.some((id) => ids.has(id))) ids.add(step.id);
+  return ids;
 }

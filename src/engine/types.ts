@@ -72,11 +72,13 @@ export interface RemovalStep extends StepBase {
   objects: ObjectRef[];
 }
 
-/** Releases of ours that the plan has no more: an add-on that was switched off, a component that another chart brings now. */
+/** What is ours and the plan has no more: releases of an add-on that was switched off, objects of a feature. */
 export interface StaleStep extends StepBase {
   kind: 'stale';
   /** `namespace/name` of every release of the plan. */
   wanted: string[];
+  /** `Kind namespace/name` of every object that the plan applies, or removes by a step of its own. */
+  objects: string[];
 }
 
 /** Something that is looked at, not made: preflight and verify. */

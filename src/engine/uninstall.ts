@@ -4,12 +4,12 @@ import { isNamespaced, kindInfo, ownableKinds } from '../adapters/kinds.ts';
 import { claimNames } from '../components/catalog.ts';
 import { ObsError } from '../core/errors.ts';
 import { HOME_ANNOTATION, MANAGED_BY_LABEL, OWN_SELECTOR, PART_OF, PART_OF_LABEL } from '../core/labels.ts';
-import { sleep } from '../core/sleep.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import { refOf, refText } from '../core/types.ts';
 import type { Hands } from './apply.ts';
 import type { Emit } from './events.ts';
 import { isOurRelease } from './foreign.ts';
+import { gone, until } from './gone.ts';
 import { JOURNAL } from './journal.ts';
 import { LEASE } from './lock.ts';
 import { namespacesOfInstallation } from './namespaces.ts';
@@ -161,7 +161,7 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
   const { rendered, hooks } = await madeBy(plan, hands);
   await Promise.all(plan.resources.map(drop));
   // An operator that is removed first leaves its finalizers behind (peers.md 3).
-  await gone(plan.resources, hands);
+  await gone(plan.resources, hands, 'uninstall');
   await Promise.all(
     plan.releases.map((release) =>
       timed(`release ${release.name}`, async () => void (await hands.helm.uninstall({ release: release.name, namespace: release.namespace }))),
@@ -216,42 +216,16 @@ async function madeBy(plan: RemovalPlan, hands: Hands): Promise<{ rendered: Obje
   return { rendered: refs('objects'), hooks: refs('hooks') };
 }
 
-/** Waits until objects are not there any more. @throws ObsError naming those that stay, and their finalizers */
-async function gone(refs: ObjectRef[], hands: Hands): Promise<void> {
-  await until(hands, async () => (await Promise.all(refs.map((ref) => hands.kube.read(ref)))).filter((object) => object !== undefined));
-}
-
 /** Waits until nothing of ours but `kept` is there. @throws ObsError naming what stays, and its finalizers */
 async function proveGone(hands: Hands, places: string[], rendered: ObjectRef[], kept: Set<string>, deleteData: boolean): Promise<void> {
   const stays = (object: KubeObject): boolean => kept.has(refText(refOf(object)));
-  await until(hands, async () => {
+  await until(hands, 'uninstall', async () => {
     const left = (await ownObjects(hands, places)).filter((o) => !stays(o) && !(o.kind === 'Lease' && o.metadata.name === LEASE));
     const pods = (await Promise.all(places.map((place) => hands.kube.list('Pod', place, OWN_SELECTOR)))).flat().filter((o) => !stays(o));
     const volumes = deleteData ? (await hands.kube.list('PersistentVolume')).filter((pv) => places.includes(claimsOf(pv) ?? '') && reclaims(pv)) : [];
     const made = (await Promise.all(rendered.map((ref) => hands.kube.read(ref)))).filter((object) => object !== undefined);
     return [...left, ...pods, ...volumes, ...made];
   });
-}
-
-async function until(hands: Hands, leftovers: () => Promise<KubeObject[]>): Promise<void> {
-  const deadline = Date.now() + hands.timeout;
-  for (;;) {
-    const all = await leftovers();
-    if (all.length === 0) return;
-    if (Date.now() > deadline) {
-      const stuck = all[0] as KubeObject;
-      throw new ObsError({
-        what: `${all.length} objects are still there after ${Math.round(hands.timeout / 1000)} s`,
-        object: all
-          .map((o) => refText(refOf(o)))
-          .slice(0, 5)
-          .join(', '),
-        cause: stuck.metadata.finalizers?.length ? `finalizers: ${stuck.metadata.finalizers.join(', ')}` : 'the cluster has not finished deleting them',
-        next: 'wait a little, then run uninstall again: it carries on',
-      });
-    }
-    await sleep(500);
-  }
 }
 
 /** Only our claims' volumes: foreign claims in the namespace keep it alive. */

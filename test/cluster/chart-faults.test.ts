@@ -159,9 +159,10 @@ describe('an operator, its webhook and its definitions', () => {
     expectNoCrash(failed);
     const { what, on, cause, next } = errorOf(failed);
     expect(what).toBe('a webhook does not serve after 10 s');
-    expect(on).toBe(`OpenTelemetryCollector ${NS}/genai-obs-dry-run`);
+    expect(on).toBe(`ValidatingWebhookConfiguration ${NS}, which calls Service ${NS}/${NS} (asked about OpenTelemetryCollector ${NS}/genai-obs-dry-run)`);
     expect(cause).toContain(`failed calling webhook "opentelemetrycollectors.${NS}.test"`);
-    expect(next).toContain('kubectl get validatingwebhookconfigurations');
+    expect(next).toContain(`-n ${NS} get endpointslices -l kubernetes.io/service-name=${NS}; kubectl --context`);
+    expect(next).toContain(`describe validatingwebhookconfiguration ${NS}; then run the same install again`);
     await kubectl(['-n', NS, 'rollout', 'status', 'deployment/opentelemetry-operator', '--timeout=0s']);
     expect((await get(`${COLLECTORS},networkpolicies`, '-n', NS)).items).toEqual([]);
 

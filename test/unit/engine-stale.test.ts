@@ -1,11 +1,20 @@
-import { expect, it } from 'vitest';
-import { PART_OF, PART_OF_LABEL } from '../../src/core/labels.ts';
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { FIELD_MANAGER } from '../../src/adapters/serverSideApply.ts';
 import { ObsError } from '../../src/core/errors.ts';
+import { HOME_ANNOTATION, PART_OF, PART_OF_LABEL, ownLabels } from '../../src/core/labels.ts';
+import type { JsonMap, KubeObject } from '../../src/core/types.ts';
+import { refOf, refText } from '../../src/core/types.ts';
 import { observe } from '../../src/engine/observe.ts';
+import { type Journal, writeJournal } from '../../src/engine/journal.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
+import type { RunResult } from '../../src/engine/run.ts';
+import { excludedSteps } from '../../src/engine/select.ts';
+import { PRUNED } from '../../src/engine/stale.ts';
+import type { Observation } from '../../src/engine/types.ts';
 import type { Config } from '../../src/profile/schema.ts';
-import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
-import { quickstart } from './support/config.ts';
+import { type FakeCluster, NS, fakeCluster, handsOn } from './support/cluster.ts';
+import { profile, quickstart } from './support/config.ts';
 import { session } from './support/engine.ts';
 
 const OURS = { commonLabels: { [PART_OF_LABEL]: PART_OF } };
@@ -16,9 +25,11 @@ function withMetricsServer(): Config {
   return config;
 }
 
-async function install(cluster: FakeCluster, config: Config): Promise<void> {
-  const { result } = await session(cluster, config, buildPlan(config));
-  await result;
+/** As one run of `install` in the configuration's own home. */
+async function install(cluster: FakeCluster, config: Config, timeout = 5_000): Promise<RunResult> {
+  const { namespace } = config;
+  const save = (journal: Journal): Promise<void> => writeJournal(cluster.kube, namespace, structuredClone(journal));
+  return (await session(cluster, config, buildPlan(config), { timeout, context: { namespace, save } })).result;
 }
 
 const records = (cluster: FakeCluster): string[] => cluster.all('Secret').flatMap(({ metadata }) => metadata.labels?.['name'] ?? []);
@@ -76,4 +87,190 @@ it('a chart that cannot be had is told before anything is changed', async () => 
     await session(cluster, config, plan, { excluded: ['release/metrics-server'] })
   ).result;
   expect(records(cluster)).toContain('loki');
+});
+
+const look = (cluster: FakeCluster, config: Config): Promise<Observation> =>
+  observe(
+    buildPlan(config).find(({ kind }) => kind === 'stale')!,
+    { ...handsOn(cluster), namespace: config.namespace },
+  );
+const removed = (cluster: FakeCluster): string[] => cluster.calls.filter((call) => call.startsWith('remove ') || call.startsWith('helm uninstall'));
+
+/** The gateway as a resource of the operator, and ServiceMonitors: objects of seven kinds that we apply ourselves. */
+function withFeatures(over: JsonMap = {}): Config {
+  return quickstart({
+    'opentelemetry-operator': { enabled: true },
+    'opentelemetry-collector': { chart: 'opentelemetry-operator' },
+    serviceMonitors: { enabled: true },
+    ...over,
+  });
+}
+
+/** A cluster in which the operator has made the gateway already. */
+async function withOperator(...configs: Config[]): Promise<FakeCluster> {
+  const cluster = fakeCluster();
+  for (const { namespace } of configs)
+    cluster.put({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'otel-gateway-collector', namespace, ownerReferences: [{ kind: 'OpenTelemetryCollector', name: 'otel-gateway', uid: 'u' }] },
+      spec: { replicas: 1, selector: { matchLabels: { app: 'gateway' } } },
+      status: { observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1 },
+    });
+  for (const config of configs) await install(cluster, config);
+  cluster.calls.length = 0;
+  return cluster;
+}
+
+/** Everything of a home: in its namespace, and cluster-wide by its name. */
+const everythingOf = (cluster: FakeCluster, home: string): KubeObject[] =>
+  [...PRUNED, 'Secret', 'PersistentVolumeClaim', 'Deployment', 'StatefulSet', 'DaemonSet', 'Namespace']
+    .flatMap((kind) => cluster.all(kind))
+    .filter(
+      ({ metadata }) => metadata.namespace === home || (!metadata.namespace && (metadata.name === home || metadata.annotations?.[HOME_ANNOTATION] === home)),
+    );
+
+describe('objects of a feature that was switched off', () => {
+  it('are shown as deletions, go once everything else is there, and a second run has nothing to do', async () => {
+    const cluster = await withOperator(withFeatures());
+    const kept = [...cluster.all('PersistentVolumeClaim'), ...cluster.all('Secret').filter(({ metadata }) => metadata.labels?.['owner'] !== 'helm')];
+    expect(kept.length).toBeGreaterThan(3);
+    const going = [...cluster.all('ServiceMonitor'), ...cluster.all('OpenTelemetryCollector'), ...cluster.all('NetworkPolicy')].map((one) =>
+      refText(refOf(one)),
+    );
+    expect(going.length).toBeGreaterThan(5);
+
+    const seen = await look(cluster, quickstart());
+    expect(seen).toMatchObject({ state: 'drifted', detail: `release ${NS}/opentelemetry-operator` });
+    expect(new Set(seen.changes.map(({ action }) => action))).toEqual(new Set(['delete']));
+    const shown = seen.changes.map(({ ref }) => refText(ref));
+    expect(shown).toEqual(expect.arrayContaining([...going, `ClusterRole ${NS}-otel-gateway-collector`, `ClusterRoleBinding ${NS}-otel-gateway-collector`]));
+    expect(removed(cluster)).toEqual([]);
+
+    expect((await install(cluster, quickstart())).applied).toContain('removal/releases');
+    for (const kind of ['ServiceMonitor', 'OpenTelemetryCollector', 'NetworkPolicy', 'ClusterRoleBinding']) expect(cluster.all(kind), kind).toEqual([]);
+    // As many as were shown: the operator's record counts as its release.
+    expect(removed(cluster)).toHaveLength(shown.length);
+    for (const object of kept) expect(cluster.get(object.kind, object.metadata.name), refText(refOf(object))).toEqual(object);
+
+    expect(await look(cluster, quickstart())).toEqual({ state: 'done', changes: [] });
+    cluster.calls.length = 0;
+    expect((await install(cluster, quickstart())).applied.filter((id) => id !== 'verify')).toEqual([]);
+    expect(removed(cluster)).toEqual([]);
+  });
+
+  it('that stay wanted are left alone: a second run of the same has nothing to do', async () => {
+    const cluster = await withOperator(withFeatures());
+    expect(await look(cluster, withFeatures())).toEqual({ state: 'done', changes: [] });
+    await install(cluster, withFeatures());
+    expect(removed(cluster)).toEqual([]);
+  });
+
+  it("of an operator go before the operator's release, all others after it", async () => {
+    const cluster = await withOperator(withFeatures());
+    await install(cluster, quickstart());
+    const at = (call: string): number => removed(cluster).indexOf(call);
+    const operator = at('helm uninstall opentelemetry-operator');
+    expect(at('remove OpenTelemetryCollector/otel-gateway')).toBeGreaterThanOrEqual(0);
+    expect(at('remove OpenTelemetryCollector/otel-gateway')).toBeLessThan(operator);
+    expect(at('remove ServiceMonitor/loki')).toBeLessThan(operator);
+    expect(at(`remove ClusterRole/${NS}-otel-gateway-collector`)).toBeGreaterThan(operator);
+  });
+
+  it('that do not go keep the operator, and are named with their finalizers', async () => {
+    const cluster = await withOperator(withFeatures());
+    const { kube } = cluster;
+    cluster.kube = { ...kube, remove: (ref) => (ref.kind === 'OpenTelemetryCollector' ? Promise.resolve(true) : kube.remove(ref)) };
+    const live = cluster.get('OpenTelemetryCollector', 'otel-gateway')!;
+    cluster.put({ ...live, metadata: { ...live.metadata, finalizers: ['opentelemetryoperator.io/finalizer'] } });
+    await expect(install(cluster, quickstart(), 50)).rejects.toMatchObject({
+      parts: {
+        object: `OpenTelemetryCollector ${NS}/otel-gateway`,
+        cause: 'finalizers: opentelemetryoperator.io/finalizer',
+        next: 'wait a little, then run the same install again: it carries on',
+      },
+    });
+    expect(uninstalled(cluster)).toEqual([]);
+  });
+
+  it('of another installation are not touched, even where one home is called like the beginning of the other', async () => {
+    const second = `${NS}-2`;
+    const cluster = await withOperator(withFeatures(), withFeatures({ namespace: second }));
+    const before = everythingOf(cluster, second);
+    expect(before.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['ServiceMonitor', 'ClusterRole', 'OpenTelemetryCollector', 'PersistentVolumeClaim']),
+    );
+    await install(cluster, quickstart());
+    expect(cluster.get('ClusterRoleBinding', `${NS}-otel-gateway-collector`)).toBeUndefined();
+    expect(everythingOf(cluster, second)).toEqual(before);
+    // And the other way round.
+    const first = everythingOf(cluster, NS);
+    await install(cluster, quickstart({ namespace: second }));
+    expect(cluster.get('ClusterRoleBinding', `${second}-otel-gateway-collector`)).toBeUndefined();
+    expect(everythingOf(cluster, NS)).toEqual(first);
+  });
+
+  it('stay while a selection leaves phases out: what takes their place may be in one', () => {
+    const plan = buildPlan(quickstart());
+    const takesPart = (flags: Parameters<typeof excludedSteps>[1]): boolean => !excludedSteps(plan, flags).has('removal/releases');
+    expect([takesPart({}), takesPart({ skip: ['preflight', 'verify'] })]).toEqual([true, true]);
+    expect([takesPart({ only: ['alerting'] }), takesPart({ skip: ['dashboards'] }), takesPart({ from: 'alerting' })]).toEqual([false, false, false]);
+  });
+});
+
+describe('what is not an object of this plan', () => {
+  const mine = (kind: string, over: Partial<KubeObject['metadata']> = {}, apiVersion = 'v1'): KubeObject => ({
+    apiVersion,
+    kind,
+    metadata: {
+      name: 'left',
+      labels: ownLabels('loki'),
+      annotations: { [HOME_ANNOTATION]: NS },
+      managedFields: [{ manager: FIELD_MANAGER, operation: 'Apply' }],
+      ...over,
+    },
+  });
+  const stale = async (object: KubeObject): Promise<string[]> => {
+    const cluster = fakeCluster();
+    cluster.put(object);
+    return (await look(cluster, quickstart())).changes.map(({ ref }) => refText(ref));
+  };
+
+  it('is known by every one of its marks', async () => {
+    expect(await stale(mine('ConfigMap'))).toEqual([`ConfigMap ${NS}/left`]);
+    expect(await stale(mine('ClusterRole', {}, 'rbac.authorization.k8s.io/v1'))).toEqual(['ClusterRole left']);
+  });
+
+  it.each<[string, Partial<KubeObject['metadata']>]>([
+    ['made by an operator', { ownerReferences: [{ kind: 'OpenTelemetryCollector', name: 'x', uid: 'u' }] }],
+    ['of a chart', { annotations: { [HOME_ANNOTATION]: NS, 'meta.helm.sh/release-name': 'x' } }],
+    ['managed by somebody else', { labels: { ...ownLabels('loki'), 'app.kubernetes.io/managed-by': 'Helm' } }],
+    ['part of something else', { labels: { ...ownLabels('loki'), [PART_OF_LABEL]: 'shop' } }],
+    ['of another installation', { annotations: { [HOME_ANNOTATION]: `${NS}-2` } }],
+    ['of nobody in particular', { annotations: {} }],
+    ['not applied: the journal, the record of backups', { managedFields: [{ manager: 'node', operation: 'Update' }] }],
+    ['only patched by us', { managedFields: [{ manager: FIELD_MANAGER, operation: 'Update' }] }],
+    ['elsewhere', { namespace: 'shop' }],
+  ])('stays: %s', async (_name, over) => {
+    expect(await stale(mine('ConfigMap', over))).toEqual([]);
+    if (!over.namespace) expect(await stale(mine('ClusterRole', over, 'rbac.authorization.k8s.io/v1'))).toEqual([]);
+  });
+
+  it.each([
+    ['PersistentVolumeClaim', 'v1'],
+    ['Secret', 'v1'],
+    ['Namespace', 'v1'],
+    ['PersistentVolume', 'v1'],
+    ['Lease', 'coordination.k8s.io/v1'],
+    ['CustomResourceDefinition', 'apiextensions.k8s.io/v1'],
+  ])('%s: never, whatever its marks', async (kind, apiVersion) => {
+    expect(await stale(mine(kind, {}, apiVersion))).toEqual([]);
+  });
+});
+
+it.each(readdirSync('profiles').map((file) => file.replace(/\.yaml$/, '')))('%s applies no kind whose objects would stay, and marks them all', (name) => {
+  const steps = buildPlan(profile(name)).flatMap((step) => (step.kind === 'objects' && !step.data && step.phase !== 'namespaces' ? [step] : []));
+  const objects = steps.flatMap((step) => step.objects);
+  expect([...new Set(objects.map(({ kind }) => kind))].filter((kind) => !(PRUNED as readonly string[]).includes(kind))).toEqual([]);
+  for (const { kind, metadata } of objects) expect(metadata.annotations?.[HOME_ANNOTATION], `${kind} ${metadata.name}`).toBeTruthy();
 });

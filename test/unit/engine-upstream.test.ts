@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { KubeError } from '../../src/adapters/kube.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
 import { PINS } from '../../src/charts/pins.ts';
@@ -168,11 +169,69 @@ describe('a webhook', () => {
     expect(cluster.get('Issuer', 'genai-obs-dry-run', 'certs')).toBeUndefined();
   });
 
-  it('that never serves is given up with what was said last', async () => {
+  const configuration = (kind: string, name: string, webhooks: [name: string, service: string | undefined, group: string, resource: string][]): KubeObject => ({
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind,
+    metadata: { name },
+    webhooks: webhooks.map(([webhook, service, group, resource]) => ({
+      name: webhook,
+      clientConfig: service ? { service: { namespace: 'certs', name: service, port: 443 } } : { url: 'https://policies.example' },
+      rules: [{ apiGroups: [group], resources: [resource] }],
+    })),
+  });
+  const OWN = configuration('ValidatingWebhookConfiguration', 'cert-manager-webhook', [
+    ['webhook.cert-manager.io', 'cert-manager-webhook', 'cert-manager.io', '*/*'],
+    ['challenges.cert-manager.io', 'cert-manager-webhook', 'acme.cert-manager.io', '*/*'],
+  ]);
+  const OTHERS = configuration('MutatingWebhookConfiguration', 'policies', [['all.policies.example', undefined, '*', '*']]);
+  const ELSEWHERE = configuration('ValidatingWebhookConfiguration', 'shop', [
+    ['orders.shop.example', 'shop', 'shop.example', '*'],
+    ['certificates.shop.example', 'shop', 'cert-manager.io', 'certificates'],
+  ]);
+
+  it('that never serves is given up with what was said last, and its configuration and Service are named', async () => {
     const cluster = fakeCluster();
+    for (const one of [OWN, OTHERS, ELSEWHERE]) cluster.put(one);
     saying(cluster, REFUSED, Infinity);
     expect((await wait(cluster)).error).toMatchObject({
-      parts: { what: 'a webhook does not serve after 5 s', object: 'Issuer certs/genai-obs-dry-run', cause: REFUSED },
+      parts: {
+        what: 'a webhook does not serve after 5 s',
+        object:
+          'ValidatingWebhookConfiguration cert-manager-webhook, which calls Service certs/cert-manager-webhook (asked about Issuer certs/genai-obs-dry-run)',
+        cause: REFUSED,
+        next: 'kubectl --context fake -n certs get endpointslices -l kubernetes.io/service-name=cert-manager-webhook; kubectl --context fake describe validatingwebhookconfiguration cert-manager-webhook; then run the same install again: it carries on',
+      },
+    });
+  });
+
+  it('that is not named by the API server: all that are called about such an object', async () => {
+    const cluster = fakeCluster();
+    for (const one of [OTHERS, ELSEWHERE, OWN]) cluster.put(one);
+    saying(cluster, 'context deadline exceeded', Infinity);
+    expect((await wait(cluster)).error).toMatchObject({
+      parts: {
+        object:
+          'ValidatingWebhookConfiguration cert-manager-webhook, which calls Service certs/cert-manager-webhook; MutatingWebhookConfiguration policies, which calls https://policies.example (asked about Issuer certs/genai-obs-dry-run)',
+      },
+    });
+  });
+
+  it.each([
+    ['there is none', false],
+    ['they cannot be listed', true],
+  ])('of which no configuration is found because %s', async (_name, refused) => {
+    const cluster = fakeCluster();
+    if (refused)
+      cluster.before = (operation) => {
+        if (operation.startsWith('list ')) throw new KubeError(403, 'Forbidden', 'no');
+      };
+    saying(cluster, REFUSED, Infinity);
+    expect((await wait(cluster)).error).toMatchObject({
+      parts: {
+        object: 'Issuer certs/genai-obs-dry-run',
+        cause: REFUSED,
+        next: expect.stringContaining('kubectl --context fake get validatingwebhookconfigurations,mutatingwebhookconfigurations; then') as string,
+      },
     });
   });
 

@@ -1,4 +1,4 @@
-import { HOME_ANNOTATION, ownLabels } from '../../core/labels.ts';
+import { ownLabels } from '../../core/labels.ts';
 import { imageOf } from '../catalog.ts';
 import { OWN_LABEL, imageOneHost } from '../upstream.ts';
 import type { Addon } from '../types.ts';
@@ -36,7 +36,7 @@ export const csiDriverNfs: Addon = {
       {
         apiVersion: 'storage.k8s.io/v1',
         kind: 'StorageClass',
-        metadata: { name: storageClass, labels: ownLabels('csi-driver-nfs'), annotations: { [HOME_ANNOTATION]: config.namespace } },
+        metadata: { name: storageClass, labels: ownLabels('csi-driver-nfs') },
         provisioner: 'nfs.csi.k8s.io',
         parameters: { server, share },
         // Whoever deletes a claim by mistake still has the data on the server.

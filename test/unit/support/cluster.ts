@@ -145,7 +145,11 @@ export function fakeCluster(namespace = NS): FakeCluster {
       for (const object of list) {
         const fields = { 'f:data': Object.fromEntries(Object.keys(object['data'] ?? {}).map((name) => [`f:${name}`, {}])) };
         const status = object.kind === 'CustomResourceDefinition' ? { status: { conditions: [{ type: 'Established', status: 'True' }] } } : {};
-        cluster.put({ ...object, ...status, metadata: { ...object.metadata, managedFields: [{ manager: FIELD_MANAGER, fieldsV1: fields }] } });
+        cluster.put({
+          ...object,
+          ...status,
+          metadata: { ...object.metadata, managedFields: [{ manager: FIELD_MANAGER, operation: 'Apply', fieldsV1: fields }] },
+        });
       }
     },
     async remove(ref) {
