@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 QUICKSTART="hyper kubectl pause coredns local-path-provisioner kube-state-metrics alertmanager prometheus \
  otelcol loki tempo grafana grafana-home.tar helm3"
-ALL="$QUICKSTART helm4 kwok node_exporter otel-operator prometheus-operator prometheus-config-reloader"
+ALL="$QUICKSTART helm4 kwok node_exporter otel-operator prometheus-operator prometheus-config-reloader alloy alloy-operator"
 names=
 while [ $# -gt 0 ]; do
     case $1 in
@@ -88,6 +88,8 @@ sources() {
     prometheus-operator | prometheus-config-reloader)
         src prometheus-operator github.com/prometheus-operator/prometheus-operator v0.93.1 && cd "$SRC/prometheus-operator" &&
         unreplace github.com/prometheus-operator/prometheus-operator/pkg/{client,apis/monitoring} ;;
+    alloy) src $1 github.com/grafana/alloy v1.18.1 && cd "$SRC/$1" && "$HERE/alloy/prepare.sh" ;;
+    alloy-operator) src $1 github.com/operator-framework/operator-sdk v1.42.3 && cd "$SRC/$1" ;;           # its image is this program and a chart
     *) return 1 ;;
     esac
 }
@@ -104,6 +106,8 @@ package() { # NAME: what to compile
     helm4) echo ./cmd/helm ;;
     loki | tempo | prometheus-config-reloader) echo "./cmd/$1" ;;
     prometheus-operator) echo ./cmd/operator ;;
+    alloy) echo ./bed ;;
+    alloy-operator) echo ./cmd/helm-operator ;;
     *) echo . ;;
     esac
 }
@@ -175,6 +179,8 @@ recipe() {
     helm4) gob $1 "-X helm.sh/helm/v4/internal/version.version=v4.3.1 -X helm.sh/helm/v4/internal/version.metadata= -X helm.sh/helm/v4/internal/version.gitTreeState=clean" ;;
     otel-operator) gob $1 "-X github.com/open-telemetry/opentelemetry-operator/internal/version.version=0.148.0 -X github.com/open-telemetry/opentelemetry-operator/internal/version.otelCol=0.148.0" ;;
     prometheus-operator | prometheus-config-reloader) gob $1 "$(promver 0.93.1)" ;;
+    alloy) gob $1 "-X github.com/grafana/alloy/internal/build.Version=v1.18.1" ;;
+    alloy-operator) gob $1 "-X github.com/operator-framework/operator-sdk/internal/version.Version=v1.42.3" ;;
     esac
 }
 # unpack NAME: from the toolbox; what is not exactly what SHA256SUMS says is refused
