@@ -8,6 +8,8 @@ rm -f internal/component/pyroscope/write/debuginfo/upload.go
 sed -i '/^\/\/go:build/d' internal/component/pyroscope/write/debuginfo/stub.go
 # peers by addresses alone: see overlay/internal/service/cluster/discovery
 sed -i '/hashicorp\/go-discover"/d; s/\*godiscover\.Discover/any/; s/godiscover\.Option/any/' internal/service/cluster/discovery/peer_discovery.go
+# what its stanza 0.152 does not have yet
+sed -i '/cfg\.InputConfig\.FileCacheAdvise = /d' internal/component/otelcol/receiver/filelog/filelog.go
 
 contrib=github.com/open-telemetry/opentelemetry-collector-contrib
 edits=(-dropreplace=github.com/grafana/alloy/syntax -replace="$contrib/pkg/translator/loki=./bed/loki")
