@@ -16,6 +16,7 @@ import (
 	_ "github.com/grafana/alloy/internal/component/otelcol/auth/basic"
 	_ "github.com/grafana/alloy/internal/component/otelcol/connector/host_info"
 	_ "github.com/grafana/alloy/internal/component/otelcol/exporter/debug"
+	_ "github.com/grafana/alloy/internal/component/otelcol/exporter/loki"
 	_ "github.com/grafana/alloy/internal/component/otelcol/exporter/otlp"
 	_ "github.com/grafana/alloy/internal/component/otelcol/exporter/otlphttp"
 	_ "github.com/grafana/alloy/internal/component/otelcol/exporter/prometheus"
