@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -79,13 +79,14 @@ const dropApp = (): Promise<unknown> => run('kubectl', ['delete', 'namespace', A
 
 /** Alloy operator, collectors and what they send, against a stand-in of Grafana Cloud that knows one user and one token. */
 describe.skipIf(!CHARTS || MISSING.length > 0)(`grafana-cloud with real pods${WHY}`, { sequential: true } as object, () => {
-  const dir = mkdtempSync(join(tmpdir(), 'genai-obs-cloud-'));
+  const dir = join(tmpdir(), `genai-obs-cloud-${process.pid}`);
   const file = join(dir, 'cloud.json');
   const INSTALL = ['install', '-f', file, '--charts', CHARTS ?? '', '--yes', '--timeout', '240'];
   let cloud: StandIn;
   let before: string[];
 
   beforeAll(async () => {
+    mkdirSync(dir, { mode: 0o700 });
     await importImages('alloy', 'alloy-operator', 'toolbox-kubectl', 'kube-state-metrics', 'node_exporter', 'prometheus-config-reloader', 'node');
     leaveNothing(HOME);
     await Promise.all([remove(), dropApp()]);
