@@ -86,12 +86,28 @@ export function ownableKinds(): string[] {
 
 /** REST path of a collection (no name) or of one object. */
 export function restPath(kind: string, namespace?: string, name?: string): string {
-  const { apiVersion, plural, namespaced } = kindInfo(kind);
-  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  const scope = namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : '';
-  return `${root}${scope}/${plural}${name ? `/${encodeURIComponent(name)}` : ''}`;
+  const info = kindInfo(kind);
+  return pathIn(info.apiVersion, info, namespace, name);
 }
 
 export function refPath(ref: ObjectRef): string {
   return restPath(ref.kind, ref.namespace, ref.name);
+}
+
+/** REST path of an object in the version that it names; undefined where only the cluster knows the plural of its kind. */
+export function knownPath({ apiVersion, kind, namespace, name }: ObjectRef): string | undefined {
+  const info = KINDS[kind];
+  return info && groupOf(info.apiVersion) === groupOf(apiVersion) ? pathIn(apiVersion, info, namespace, name) : undefined;
+}
+
+const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '');
+
+/** REST path of a group and version. */
+export function versionPath(apiVersion: string): string {
+  return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+}
+
+export function pathIn(apiVersion: string, { plural, namespaced }: Pick<KindInfo, 'plural' | 'namespaced'>, namespace?: string, name?: string): string {
+  const scope = namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : '';
+  return `${versionPath(apiVersion)}${scope}/${plural}${name ? `/${encodeURIComponent(name)}` : ''}`;
 }

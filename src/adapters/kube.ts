@@ -8,35 +8,13 @@ import { ObsError, messageOf } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import { refText } from '../core/types.ts';
+import { type Answer, KubeError, type RequestOptions, statusError } from './answer.ts';
 import { kindInfo, refPath, restPath } from './kinds.ts';
+import { type ApplyOptions, serverSideApply } from './serverSideApply.ts';
 
-export interface Answer {
-  status: number;
-  body: string;
-  /** The API server's clock, from its Date header. */
-  date?: string;
-}
+export { type Answer, KubeError, type RequestOptions } from './answer.ts';
 
-export interface RequestOptions {
-  body?: string;
-  contentType?: string;
-  /** Milliseconds; default 15 000. */
-  timeout?: number;
-}
-
-/** The API server said no, or did not answer (`status` 0). */
-export class KubeError extends Error {
-  readonly status: number;
-  readonly reason: string;
-  constructor(status: number, reason: string, message: string) {
-    super(redact(message));
-    this.name = 'KubeError';
-    this.status = status;
-    this.reason = reason;
-  }
-}
-
-/** Reads of the cluster, and the few writes that need optimistic concurrency (lease, journal). */
+/** Reads and writes of the cluster, over its REST API. */
 export interface Kube {
   context: string;
   server: string;
@@ -49,6 +27,8 @@ export interface Kube {
   create(object: KubeObject): Promise<KubeObject>;
   /** PUT; fails with 409 when `metadata.resourceVersion` is not the newest. */
   replace(object: KubeObject): Promise<KubeObject>;
+  /** Server-side apply as our own field manager, conflicts forced; each object names its own namespace. @throws ObsError naming the refused object */
+  apply(objects: KubeObject[], options?: ApplyOptions): Promise<void>;
   /** False when there was nothing to delete. */
   remove(ref: ObjectRef): Promise<boolean>;
   /** An HTTP request to a Service through the API server's proxy: no port is opened on this machine. */
@@ -217,6 +197,7 @@ export async function connect(contextName?: string): Promise<Kube> {
     },
     create: (object) => parsed('POST', restPath(object.kind, object.metadata.namespace), { body: JSON.stringify(object) }),
     replace: (object) => parsed('PUT', restPath(object.kind, object.metadata.namespace, object.metadata.name), { body: JSON.stringify(object) }),
+    apply: (objects, options) => serverSideApply({ context, server, request }, objects, options),
     async remove(ref) {
       const answer = await request('DELETE', `${refPath(ref)}?propagationPolicy=Background`);
       if (answer.status === 404) return false;
@@ -228,15 +209,6 @@ export async function connect(contextName?: string): Promise<Kube> {
     close: () => agent.destroy(),
   };
   return kube;
-}
-
-function statusError(answer: Answer, path: string): KubeError {
-  try {
-    const status = JSON.parse(answer.body) as { reason?: string; message?: string };
-    return new KubeError(answer.status, status.reason ?? 'Unknown', status.message ?? `${path}: HTTP ${answer.status}`);
-  } catch {
-    return new KubeError(answer.status, 'Unknown', `${path}: HTTP ${answer.status} ${answer.body.slice(0, 200)}`);
-  }
 }
 
 /** Turns the API server's refusal into an error that names the context and the way out. */

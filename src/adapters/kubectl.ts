@@ -2,16 +2,11 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { ObsError } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
-import type { KubeObject } from '../core/types.ts';
 import { type ExecOptions, type ExecResult, exec } from './exec.ts';
-
-export const FIELD_MANAGER = 'genai-obs';
 
 /** kubectl pinned to one context and namespace; every call names both. */
 export interface Kubectl {
   run(args: string[], options?: ExecOptions): Promise<ExecResult>;
-  /** Server-side apply of objects from stdin; each names its own namespace. @throws ObsError naming the refused object. */
-  apply(objects: KubeObject[], options?: { dryRun?: boolean; force?: boolean }): Promise<void>;
   /** A tunnel to a Service's port, on a free port of 127.0.0.1 and in the pinned namespace unless told otherwise. The caller must `close` it. @throws ObsError */
   portForward(
     service: string,
@@ -24,27 +19,6 @@ export function kubectlFor(context: string, namespace: string, file = process.en
   const pinned = ['--context', context, '--namespace', namespace];
   return {
     run: (args, options) => exec(file, [...pinned, ...args], options),
-    async apply(objects, { dryRun = false, force = true } = {}) {
-      const args = [
-        'apply',
-        '--server-side',
-        `--field-manager=${FIELD_MANAGER}`,
-        '-f',
-        '-',
-        ...(force ? ['--force-conflicts'] : []),
-        ...(dryRun ? ['--dry-run=server'] : []),
-      ];
-      const list = { apiVersion: 'v1', kind: 'List', items: objects };
-      const result = await exec(file, ['--context', context, ...args], { input: JSON.stringify(list) });
-      if (!result.ok) {
-        throw new ObsError({
-          what: 'the cluster refused an object',
-          object: objects.map((o) => `${o.kind} ${o.metadata.name}`).join(', '),
-          cause: lastLines(result.stderr),
-          next: `kubectl --context ${context} -n ${namespace} get events --sort-by=.lastTimestamp`,
-        });
-      }
-    },
     portForward: (service, port, { localPort, namespace: other = namespace } = {}) =>
       openTunnel(file, ['--context', context, '--namespace', other], service, port, localPort),
   };

@@ -2,7 +2,7 @@ import type { Wires } from '../app/wire.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { type Difference, type State, obstacles, stateOf } from '../connect/apply.ts';
 import { changeOf, deploymentRef, isInjectionShared, patchDeployment, readDeployment } from '../connect/deployment.ts';
-import { type Injection, applyInstrumentation, asksForInjection, readInstrumentation, removeInstrumentation } from '../connect/operator.ts';
+import { type Injection, asksForInjection, readInstrumentation, removeInstrumentation } from '../connect/operator.ts';
 import { subsetDiff } from '../core/compare.ts';
 import { EXIT, cancelled } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
@@ -26,7 +26,7 @@ export function apply(wires: Wires, target: Target, flags: ConnectFlags, plan: P
   return work(wires, target, flags, plan.make, async () => {
     if (!injection) return undefined;
     const changes = instrumentationChanges(injection.object, await readInstrumentation(wires.kube, target.namespace));
-    return changes.length ? { differences: changes, run: () => applyInstrumentation(wires.kube, injection.object) } : undefined;
+    return changes.length ? { differences: changes, run: () => wires.kube.apply([injection.object]) } : undefined;
   });
 }
 

@@ -79,14 +79,6 @@ export async function readInstrumentation(kube: Kube, namespace: string): Promis
   }
 }
 
-/** Server-side apply. @throws KubeError */
-export async function applyInstrumentation(kube: Kube, object: KubeObject): Promise<void> {
-  const { name, namespace = '' } = object.metadata;
-  const query = `?fieldManager=${PART_OF}&force=true`;
-  const options = { body: JSON.stringify(object), contentType: 'application/apply-patch+yaml' };
-  throwRefusal(await kube.request('PATCH', `${path(namespace, `/${name}`)}${query}`, options));
-}
-
 /** @throws KubeError */
 export async function removeInstrumentation(kube: Kube, namespace: string): Promise<void> {
   const answer = await kube.request('DELETE', path(namespace, `/${NAME}`));

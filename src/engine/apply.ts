@@ -37,7 +37,7 @@ export async function applyObjects(step: ObjectsStep, hands: Hands, report: Repo
   if (namespace && (await hands.kube.read(refOf(namespace)))) return;
   const workloads = step.workloads ?? [];
   const generations = await Promise.all(workloads.map((workload) => generationOf(workload, hands)));
-  await hands.kubectl.apply(step.objects);
+  await hands.kube.apply(step.objects);
   for (const [i, workload] of workloads.entries()) {
     // The operator makes of it what it makes of it a moment later: the old pods' being ready says nothing.
     for (let waited = 0; waited < RECONCILED && generations[i] !== undefined && generations[i] === (await generationOf(workload, hands)); waited += 200)

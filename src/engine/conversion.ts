@@ -13,7 +13,7 @@ export async function applyWebhook(step: WebhookStep, hands: Hands, report: Repo
   const start = Date.now();
   for (;;) {
     try {
-      await hands.kubectl.apply(step.objects, { dryRun: true });
+      await hands.kube.apply(step.objects, { dryRun: true });
       return await trustAuthority(step, hands);
     } catch (error) {
       const cause = error instanceof ObsError ? (error.parts.cause ?? '') : String(error);

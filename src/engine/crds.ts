@@ -116,7 +116,7 @@ export async function applyCrds(step: CrdsStep, hands: Hands, report: (detail: s
   const own = (await pairs(step, hands)).filter(({ live }) => !live || isOurs(live)).map(({ wanted }) => wanted);
   if (own.length === 0) return;
   report(`server-side apply of ${own.length} definitions`);
-  await hands.kubectl.apply(own);
+  await hands.kube.apply(own);
   const deadline = Date.now() + hands.timeout;
   for (const crd of own) {
     while (!(await isEstablished(hands.kube, crd))) {

@@ -1,7 +1,7 @@
 import { releasesIn, type Helm, type StoredRelease } from '../adapters/helm.ts';
 import { isNamespaced, restPath } from '../adapters/kinds.ts';
 import type { Kube } from '../adapters/kube.ts';
-import { FIELD_MANAGER } from '../adapters/kubectl.ts';
+import { FIELD_MANAGER } from '../adapters/serverSideApply.ts';
 import type { Charts } from '../charts/source.ts';
 import { PINS } from '../charts/pins.ts';
 import { type Change, canonical, hashOf, subsetDiff } from '../core/compare.ts';

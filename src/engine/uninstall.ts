@@ -59,20 +59,23 @@ function belongsTo(object: KubeObject, home: string, namespaces: string[]): bool
 
 export async function planRemoval(look: Look): Promise<RemovalPlan> {
   const places = await namespacesOfInstallation(look);
-  const releases = [...(await releasesIn(look.kube, places)).values()].filter(isOurRelease);
+  const all = [...(await releasesIn(look.kube, places)).values()];
+  const releases = all.filter(isOurRelease);
+  const shared = new Set(all.filter((r) => !releases.includes(r)).map((r) => r.namespace));
   const names = new Set(releases.map(releaseId));
   const hooked = new Set(releases.flatMap((r) => r.payload().hooks.map((object) => refText(refOf(placed(object, r.namespace))))));
   const own = (await ownObjects(look, places)).filter((o) => !isOfOperator(o) && (isApplied(o) || isOrphan(o, names)));
   const found = own.filter((o) => o.kind === 'Namespace');
   const rest = own.filter((o) => o.kind !== 'Namespace' && !(o.kind === 'Lease' && o.metadata.name === LEASE));
   const others = (await Promise.all(found.map((o) => foreignObjects(look, o.metadata.name, names)))).flat();
-  const foreign = others.filter((o) => !hooked.has(refText(refOf(o))));
+  const hooks = others.filter((o) => isLostHook(o, shared) && !hooked.has(refText(refOf(o))));
+  const foreign = others.filter((o) => !hooked.has(refText(refOf(o))) && !hooks.includes(o));
   const kept = new Set(foreign.map((o) => o.metadata.namespace));
   const free = found.filter((o) => !kept.has(o.metadata.name)).map(refOf);
   return {
     releases: releases.map(({ name, namespace }) => ({ name, namespace })),
     resources: rest.filter((o) => kindInfo(o.kind).custom).map(refOf),
-    objects: rest.filter((o) => !DATA_KINDS.has(o.kind) && !kindInfo(o.kind).custom).map(refOf),
+    objects: [...hooks, ...rest.filter((o) => !DATA_KINDS.has(o.kind) && !kindInfo(o.kind).custom)].map(refOf),
     data: rest.filter((o) => DATA_KINDS.has(o.kind)).map(refOf),
     namespaces: free.toSorted((a, b) => Number(a.name === look.namespace) - Number(b.name === look.namespace)),
     held: found.filter((o) => kept.has(o.metadata.name)).map(refOf),
@@ -98,6 +101,11 @@ function isOrphan(object: KubeObject, releases: Set<string>): boolean {
   const { annotations = {} } = object.metadata;
   const release = annotations['meta.helm.sh/release-name'];
   return release !== undefined && !releases.has(`${annotations['meta.helm.sh/release-namespace'] ?? ''}/${release}`);
+}
+
+/** What a hook left whose release's record is gone: helm has no other word of its owner. Where others have releases, too, it may be theirs. */
+function isLostHook({ metadata: { annotations = {}, namespace = '' } }: KubeObject, shared: Set<string>): boolean {
+  return annotations['helm.sh/hook'] !== undefined && !shared.has(namespace);
 }
 
 /** Objects of a namespace of ours that neither we, nor Kubernetes, nor a controller of ours made. */

@@ -94,30 +94,33 @@ describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequ
     });
   });
 
-  describe('production with object storage', () => {
-    const HOME = 'genai-observability';
-    const file = join(DIR, 'production.json');
+  // Whole, as they are: with what profiles.test.ts must leave out on the bed, as SeaweedFS, metrics-server and nginx.
+  describe.each([
+    ['production', 'genai-observability'],
+    ['llm-platform', 'observability'],
+  ])('%s', (name, home) => {
+    const file = join(DIR, `${name}.json`);
     const INSTALL = ['install', '-f', file, '--charts', CHARTS ?? '', '--yes', '--timeout', '120', '--skip', 'preflight,verify'];
     let before: string[];
 
     beforeAll(async () => {
-      writeFileSync(file, JSON.stringify({ extends: 'production', storage: { storageClass: SIMULATED_CLASS } }));
-      await remove(HOME);
+      writeFileSync(file, JSON.stringify({ extends: name, storage: { storageClass: SIMULATED_CLASS } }));
+      await remove(home);
       before = await inventory();
-      await simulate([HOME], 8);
+      await simulate([home], 8);
     }, 120_000);
     afterAll(async () => {
-      await remove(HOME);
+      await remove(home);
       await endSimulation();
     }, 240_000);
 
-    it('installs: SeaweedFS, metrics-server, S3 for logs and traces, all waits', { timeout: 300_000 }, async () => {
+    it('installs with all waits, and has nothing to do the second time', { timeout: 300_000 }, async () => {
       expect((await cliOk(INSTALL)).stderr).toContain('Done in');
       expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
     });
 
     it('uninstalls, and leaves the cluster as it was', { timeout: 300_000 }, async () => {
-      await cliOk(['uninstall', '--namespace', HOME, '--delete-data', '--yes', '--timeout', '180']);
+      await cliOk(['uninstall', '--namespace', home, '--delete-data', '--yes', '--timeout', '180']);
       await endSimulation();
       expect(await changedSince(before)).toEqual({ left: [], gone: [] });
     });

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,10 +7,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { exec } from '../../src/adapters/exec.ts';
 import { helmFor, parseManifest, storedReleases } from '../../src/adapters/helm.ts';
 import { isNamespaced, ownableKinds, refPath, restPath } from '../../src/adapters/kinds.ts';
-import { type Kube, KubeError, connect, explainKube } from '../../src/adapters/kube.ts';
+import { type Kube, KubeError, explainKube } from '../../src/adapters/kube.ts';
 import { freePort, isPortFree, kubectlFor, lastLines } from '../../src/adapters/kubectl.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import { registerSecret } from '../../src/core/redact.ts';
+import { type ApiServer, apiServer, status } from './support/apiServer.ts';
 import { NS, fakeCluster } from './support/cluster.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'genai-obs-adapters-'));
@@ -150,21 +151,6 @@ describe('helm', () => {
 });
 
 describe('kubectl', () => {
-  it('applies through stdin, server-side, as our own field manager', async () => {
-    const { file, calls } = program('kubectl-ok', `cat > ${dir}/applied`);
-    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: { a: '1' } };
-    await kubectlFor('ctx', 'ns', file).apply([object]);
-    expect(calls().join(' ')).toBe('--context ctx apply --server-side --field-manager=genai-obs -f - --force-conflicts');
-    expect(JSON.parse(readFileSync(join(dir, 'applied'), 'utf8'))).toEqual({ apiVersion: 'v1', kind: 'List', items: [object] });
-  });
-
-  it('that is refused names the objects and the end of what it said', async () => {
-    const { file } = program('kubectl-no', 'cat > /dev/null; printf "a\\nb\\nc\\nd\\n" >&2; exit 1');
-    await expect(kubectlFor('ctx', 'ns', file).apply([{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' } }])).rejects.toMatchObject({
-      parts: { object: 'ConfigMap x', cause: 'b / c / d' },
-    });
-  });
-
   it('opens a tunnel that is closed again, or says why there is none', async () => {
     const tunnel = await kubectlFor('ctx', 'ns', program('kubectl-pf', 'echo "Forwarding from 127.0.0.1:1"; exec sleep 30').file).portForward('grafana', 80, {
       localPort: 4711,
@@ -207,63 +193,34 @@ describe('paths of the API', () => {
 });
 
 describe('the API server', () => {
-  let server: Server;
+  let api: ApiServer;
   let kube: Kube;
-  let answer: (request: IncomingMessage) => { status: number; body: string } | undefined;
-  const asked: string[] = [];
+  const asked = (): string[] => api.asked.map(({ method, url }) => `${method} ${url}`);
 
   beforeAll(async () => {
-    server = createServer((request, response) => {
-      asked.push(`${request.method} ${request.url}`);
-      const said = answer(request);
-      if (said) response.writeHead(said.status).end(said.body);
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const path = join(dir, 'kubeconfig');
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/base/`;
-    writeFileSync(
-      path,
-      JSON.stringify({
-        apiVersion: 'v1',
-        kind: 'Config',
-        'current-context': 'one',
-        clusters: [{ name: 'c', cluster: { server: url, 'insecure-skip-tls-verify': true } }],
-        users: [{ name: 'u', user: { token: 'token-of-the-user' } }],
-        contexts: [
-          { name: 'one', context: { cluster: 'c', user: 'u' } },
-          { name: 'two', context: { cluster: 'c', user: 'u' } },
-        ],
-      }),
-    );
-    vi.stubEnv('KUBECONFIG', path);
-    kube = await connect('two');
-    vi.unstubAllEnvs();
+    api = await apiServer();
+    ({ kube } = api);
   });
-  beforeEach(() => void asked.splice(0));
-  afterEach(() => void (answer = () => ({ status: 200, body: '{}' })));
-  afterAll(() => {
-    kube.close();
-    server.closeAllConnections();
-    server.close();
-  });
+  beforeEach(() => void api.asked.splice(0));
+  afterEach(() => void (api.answer = () => ({ status: 200, body: '{}' })));
+  afterAll(() => api.close());
 
-  const status = (code: number, reason: string, message: string) => ({ status: code, body: JSON.stringify({ kind: 'Status', reason, message }) });
   const pod = { apiVersion: 'v1', kind: 'Pod', namespace: 'n', name: 'p' };
 
   it('is that of the named context, with its path and credentials', async () => {
     let token: string | undefined;
-    answer = (request) => {
+    api.answer = (_asked, request) => {
       token = request.headers.authorization;
       return { status: 200, body: '{"kind":"Pod"}' };
     };
     expect(kube.context).toBe('two');
     expect(await kube.read(pod)).toEqual({ kind: 'Pod' });
-    expect(asked).toEqual(['GET /base/api/v1/namespaces/n/pods/p']);
+    expect(asked()).toEqual(['GET /base/api/v1/namespaces/n/pods/p']);
     expect(token).toBe('Bearer token-of-the-user');
   });
 
   it('says 404: read gives nothing, remove gives false, list is an error', async () => {
-    answer = () => status(404, 'NotFound', 'not found');
+    api.answer = () => status(404, 'NotFound', 'not found');
     expect(await kube.read(pod)).toBeUndefined();
     expect(await kube.remove(pod)).toBe(false);
     await expect(kube.list('Pod', 'n')).rejects.toMatchObject({ status: 404 });
@@ -274,7 +231,7 @@ describe('the API server', () => {
     [403, 'not allowed'],
     [500, 'the cluster refused'],
   ])('says %d: never taken for "nothing there"', async (code, what) => {
-    answer = () => status(code, 'Reason', 'the message');
+    api.answer = () => status(code, 'Reason', 'the message');
     const error: unknown = await kube.read(pod).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ name: 'KubeError', status: code, reason: 'Reason', message: 'the message' });
     expect(explainKube(error, kube, 'looking').parts).toMatchObject({ what: expect.stringContaining(what) as string, cause: 'the message' });
@@ -283,19 +240,19 @@ describe('the API server', () => {
   });
 
   it('lists with kind and apiVersion, which the API leaves out of items; selectors are escaped', async () => {
-    answer = () => ({ status: 200, body: JSON.stringify({ items: [{ metadata: { name: 'a' } }] }) });
+    api.answer = () => ({ status: 200, body: JSON.stringify({ items: [{ metadata: { name: 'a' } }] }) });
     expect(await kube.list('StatefulSet', 'n', 'a=b,c in (d)')).toEqual([{ apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'a' } }]);
-    expect(asked).toEqual(['GET /base/apis/apps/v1/namespaces/n/statefulsets?labelSelector=a%3Db%2Cc%20in%20(d)']);
+    expect(asked()).toEqual(['GET /base/apis/apps/v1/namespaces/n/statefulsets?labelSelector=a%3Db%2Cc%20in%20(d)']);
   });
 
   it('writes with the method and path of the kind', async () => {
-    answer = () => ({ status: 200, body: '{}' });
+    api.answer = () => ({ status: 200, body: '{}' });
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x', namespace: 'n' } };
     await kube.create(object);
     await kube.replace(object);
     await kube.remove(pod);
     await kube.service('n', 'grafana', 80, '/api/health');
-    expect(asked).toEqual([
+    expect(asked()).toEqual([
       'POST /base/api/v1/namespaces/n/configmaps',
       'PUT /base/api/v1/namespaces/n/configmaps/x',
       'DELETE /base/api/v1/namespaces/n/pods/p?propagationPolicy=Background',
@@ -304,11 +261,11 @@ describe('the API server', () => {
   });
 
   it('that does not answer in time, or not with JSON', async () => {
-    answer = () => undefined;
+    api.answer = () => undefined;
     await expect(kube.json('/version', 100)).rejects.toMatchObject({ status: 0, message: expect.stringContaining('no answer within 0.1 s') as string });
-    answer = () => ({ status: 200, body: '<html>login</html>' });
+    api.answer = () => ({ status: 200, body: '<html>login</html>' });
     await expect(kube.json('/version')).rejects.toMatchObject({ reason: 'NotJson' });
-    answer = () => ({ status: 502, body: '<html>bad gateway</html>' });
+    api.answer = () => ({ status: 502, body: '<html>bad gateway</html>' });
     await expect(kube.json('/version')).rejects.toMatchObject({ status: 502, message: expect.stringContaining('bad gateway') as string });
   });
 

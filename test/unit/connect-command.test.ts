@@ -56,13 +56,6 @@ beforeEach(async () => {
       instrumentations?.delete(name);
       return Promise.resolve({ status: 200, body: '' });
     }
-    if (options?.contentType === 'application/apply-patch+yaml') {
-      const object = JSON.parse(options.body ?? '') as KubeObject;
-      if (path !== '/apis/opentelemetry.io/v1alpha1/namespaces/shop/instrumentations/genai-obs?fieldManager=genai-obs&force=true')
-        return Promise.resolve({ status: 404, body: `no such path: ${path}` });
-      instrumentations?.set(object.metadata.name, object);
-      return Promise.resolve({ status: 200, body: '{}' });
-    }
     if (method !== 'PATCH' || options?.contentType !== 'application/json-patch+json') return Promise.reject(new Error(`${method} ${options?.contentType}`));
     const operations = JSON.parse(options.body ?? '') as PatchOperation[];
     patches.push(operations);
@@ -72,6 +65,10 @@ beforeEach(async () => {
     if (!live) return Promise.resolve({ status: 404, body: '' });
     cluster().put(applyPatch(live, operations));
     return Promise.resolve({ status: 200, body: '{}' });
+  };
+  kube.apply = (objects) => {
+    for (const object of objects) instrumentations?.set(object.metadata.name, object);
+    return Promise.resolve();
   };
   await writeJournal(kube, NS, await newJournal(kube, quickstart(), []));
   deploy('checkout', [{ name: 'A', value: '1' }]);

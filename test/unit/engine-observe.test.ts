@@ -103,7 +103,7 @@ describe('objects of ours', () => {
     const cluster = fakeCluster();
     const rules = step<ObjectsStep>('rules');
     expect((await look(cluster, 'rules')).state).toBe('absent');
-    await cluster.kubectl.apply(rules.objects);
+    await cluster.kube.apply(rules.objects);
     expect(await look(cluster, 'rules')).toEqual({ state: 'done', changes: [] });
     const live = cluster.get('ConfigMap', 'prometheus-rules')!;
     cluster.put({ ...live, data: { ...(live['data'] as object), 'prices-and-budget.yaml': 'gone' } });
@@ -115,13 +115,13 @@ describe('objects of ours', () => {
 
   it('one missing of two is absent', async () => {
     const cluster = fakeCluster();
-    await cluster.kubectl.apply(step<ObjectsStep>('dashboards').objects.slice(1));
+    await cluster.kube.apply(step<ObjectsStep>('dashboards').objects.slice(1));
     expect(await look(cluster, 'dashboards')).toMatchObject({ state: 'absent', changes: [{ ref: { name: 'genai-dashboards' }, action: 'create' }] });
   });
 
   it('with a dashboard that is wanted no more have drifted; what others added is theirs', async () => {
     const cluster = fakeCluster();
-    await cluster.kubectl.apply(step<ObjectsStep>('dashboards').objects);
+    await cluster.kube.apply(step<ObjectsStep>('dashboards').objects);
     const live = cluster.get('ConfigMap', 'genai-dashboards')!;
     cluster.put({ ...live, data: { ...(live['data'] as object), 'theirs.json': '{}' } });
     expect((await look(cluster, 'dashboards')).state).toBe('done');

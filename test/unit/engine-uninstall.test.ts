@@ -87,6 +87,19 @@ describe('what would be removed', () => {
     expect((await look(cluster)).foreign).toEqual([]);
   });
 
+  it('is what a hook left whose release is gone, unless somebody else has releases there', async () => {
+    const cluster = await installed();
+    cluster.put(object('ServiceAccount', 'add-finalizer', { annotations: { 'helm.sh/hook': 'post-install' } }));
+    const lost = `ServiceAccount ${NS}/add-finalizer`;
+    const removal = await look(cluster);
+    expect(removal.objects.map(refText)).toContain(lost);
+    expect(removal.foreign).toEqual([]);
+    cluster.record('their-app', 'deployed');
+    const shared = await look(cluster);
+    expect(shared.objects.map(refText)).not.toContain(lost);
+    expect(shared.foreign).toContain(lost);
+  });
+
   it('leaves a namespace that was there before us', async () => {
     const cluster = await installed();
     cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS, labels: { owner: 'somebody' } } });

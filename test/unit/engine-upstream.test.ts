@@ -113,12 +113,12 @@ describe('the definitions of a chart', () => {
 
   it('that the API does not serve in time are an error', async () => {
     const cluster = fresh();
-    const { kubectl } = cluster;
-    const apply: Hands['kubectl']['apply'] = async (objects, options) => {
-      await kubectl.apply(objects, options);
+    const { kube } = cluster;
+    const apply: Hands['kube']['apply'] = async (objects, options) => {
+      await kube.apply(objects, options);
       for (const object of objects) cluster.put({ ...object, status: { conditions: [] } });
     };
-    cluster.kubectl = { ...kubectl, apply };
+    cluster.kube = { ...kube, apply };
     await expect(applyCrds(crds(), hands(cluster, { timeout: 1 }), () => {})).rejects.toMatchObject({
       parts: { what: 'the API server does not serve a new definition', object: `CustomResourceDefinition ${NAME}` },
     });
@@ -141,10 +141,10 @@ describe('a release whose pods wait', () => {
 describe('a webhook', () => {
   /** Says this so often before it serves. */
   const saying = (cluster: FakeCluster, cause: string, times: number): void => {
-    const { kubectl } = cluster;
-    const apply: Hands['kubectl']['apply'] = (objects, options) =>
-      times-- > 0 ? Promise.reject(new ObsError({ what: 'the cluster refused an object', cause })) : kubectl.apply(objects, options);
-    cluster.kubectl = { ...kubectl, apply };
+    const { kube } = cluster;
+    const apply: Hands['kube']['apply'] = (objects, options) =>
+      times-- > 0 ? Promise.reject(new ObsError({ what: 'the cluster refused an object', cause })) : kube.apply(objects, options);
+    cluster.kube = { ...kube, apply };
   };
   const wait = async (cluster: FakeCluster, over: Partial<Hands> = {}): Promise<{ told: string[]; error: unknown }> => {
     vi.useFakeTimers();

@@ -85,7 +85,7 @@ export const toolChecks: Check[] = [
     id: 'PRE-01',
     title: 'kubectl is installed and fits the server',
     about:
-      'genai-obs applies objects and opens tunnels with kubectl. Ok: 1.28 or newer and at most one minor version from the server. Warning: 1.24 to 1.27, or further apart. Failed: absent or older. Install the version of your server.',
+      'genai-obs restarts workloads and opens tunnels with kubectl. Ok: 1.28 or newer and at most one minor version from the server. Warning: 1.24 to 1.27, or further apart. Failed: absent or older. Install the version of your server.',
     sources: '004-PRE-06',
     reads: () => ['tool:kubectl', 'cluster:version'],
     run: kubectl,

@@ -4,8 +4,8 @@
 # pods that tolerate this taint go there; select them with nodeSelector type: kwok. N=0 removes them all.
 . "$(dirname "$0")/lib.sh"
 N=${1:-}; [[ $N =~ ^[0-9]+$ ]] || die "usage: kwok.sh N"
-[ -n "$(holder)" ] || die "the bed is not up: run "bed up""
-[ -x "$BIN/kwok" ] && [ -s "$BIN/kwok-stages.yaml" ] || die "kwok or its stages are missing in $BIN: run "bed build kwok""
+[ -n "$(holder)" ] || die "the bed is not up: run 'bed up'"
+[ -x "$BIN/kwok" ] && [ -s "$BIN/kwok-stages.yaml" ] || die "kwok or its stages are missing in $BIN: run 'bed build kwok'"
 T0=$(now)
 if ! { [ -f "$RUN/kwok.pid" ] && kill -0 "$(cat "$RUN/kwok.pid")" 2>/dev/null; }; then
     start kwok "$BIN/kwok" --kubeconfig="$RUN/admin.kubeconfig" --config="$BIN/kwok-stages.yaml" --node-lease-duration-seconds=40 --cidr=10.245.0.0/16 --node-ip=$NODE_IP \

@@ -101,7 +101,8 @@ state = "$RUN/containerd-state"
 C
 start containerd containerd -c "$RUN/containerd.toml"
 wait_for 20 etcd "etcd to answer" grep -q "ready to serve client requests" "$RUN/log/etcd.log"
-start apiserver "$BIN/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0 --secure-port=6443 \
+# Streaming lists need etcd 3.4.25. An API server that offers them on an older one breaks every watch of new clients (client-go 0.35 and later).
+start apiserver "$BIN/kube-apiserver" --feature-gates=WatchList=false --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0 --secure-port=6443 \
     --advertise-address=$NODE_IP --service-cluster-ip-range=10.96.0.0/16 --authorization-mode=Node,RBAC --allow-privileged=true \
     --enable-admission-plugins=NodeRestriction --kubelet-preferred-address-types=InternalIP \
     --tls-cert-file=pki/apiserver.crt --tls-private-key-file=pki/apiserver.key --client-ca-file=pki/ca.crt \
@@ -137,6 +138,7 @@ resolvConf: $RUN/resolv.conf
 imageGCHighThresholdPercent: 100    # a collected image could never be pulled again
 evictionHard: {memory.available: 100Mi, nodefs.available: "1%", imagefs.available: "1%"}
 maxPods: 250
+nodeStatusMaxImages: -1      # tests ask the node which images there are
 C
 start kubelet "$BIN/kubelet" --kubeconfig=kubelet.kubeconfig --config=kubelet.yaml --hostname-override=$NODE --node-ip=$NODE_IP
 start proxy "$BIN/kube-proxy" --kubeconfig=proxy.kubeconfig --cluster-cidr=10.244.0.0/16 --hostname-override=$NODE --conntrack-max-per-core=0 --proxy-mode=iptables

@@ -59,6 +59,12 @@ export interface KubeItem {
   [field: string]: unknown;
 }
 
+/** Whether the node has an image of this repository: nothing is ever pulled here. */
+export async function hasImage(repository: string): Promise<boolean> {
+  const { items } = await get<{ items: { status: { images?: { names?: string[] }[] } }[] }>('node');
+  return items.some(({ status }) => status.images?.some(({ names }) => names?.some((name) => name.startsWith(`${repository}:`))));
+}
+
 /** GET on a Service through the API server's proxy. */
 export async function service<T>(namespace: string, name: string, port: number, path: string): Promise<T> {
   return JSON.parse(await kubectl(['get', '--raw', `/api/v1/namespaces/${namespace}/services/${name}:${port}/proxy${path}`])) as T;

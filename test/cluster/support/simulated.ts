@@ -9,6 +9,20 @@ const NAME = 'it-simulated';
 /** KWOK is built for the bed by: test/bed/bed build kwok. */
 export const hasKwok = existsSync(join(process.env['BED'] ?? join(homedir(), '.cache', 'genai-obs-bed'), 'bin', 'kwok'));
 
+const TOLERATION = '{"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}';
+/** Whatever a pod asks for, it goes there. Of a DaemonSet the nodes are chosen by its template, whose own fields stay as they are. */
+const TO_FAKE_NODES = `object.kind == "Pod"
+  ? [JSONPatch{op: "add", path: "/spec/nodeSelector", value: {"type": "kwok"}}, JSONPatch{op: "add", path: "/spec/tolerations", value: [${TOLERATION}]}]
+  : [
+      has(object.spec.template.spec.nodeSelector)
+        ? JSONPatch{op: "add", path: "/spec/template/spec/nodeSelector/type", value: "kwok"}
+        : JSONPatch{op: "add", path: "/spec/template/spec/nodeSelector", value: {"type": "kwok"}}
+    ] + (!has(object.spec.template.spec.tolerations)
+      ? [JSONPatch{op: "add", path: "/spec/template/spec/tolerations", value: [${TOLERATION}]}]
+      : object.spec.template.spec.tolerations.exists(one, !has(one.key))
+        ? []
+        : [JSONPatch{op: "add", path: "/spec/template/spec/tolerations/-", value: ${TOLERATION}}])`;
+
 /**
  * Joins nodes whose pods run without a process, and sends every pod of these namespaces there, whatever made it:
  * what has no image here is installed with every phase and wait. Volumes of the class `it-simulated` are there at once.
@@ -25,17 +39,12 @@ export async function simulate(namespaces: string[], volumes = 0): Promise<void>
       reinvocationPolicy: 'Never',
       matchConstraints: {
         namespaceSelector: { matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: namespaces }] },
-        resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['CREATE'] }],
+        resourceRules: [
+          { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['CREATE'] },
+          { apiGroups: ['apps'], apiVersions: ['v1'], resources: ['daemonsets'], operations: ['CREATE', 'UPDATE'] },
+        ],
       },
-      mutations: [
-        {
-          patchType: 'ApplyConfiguration',
-          applyConfiguration: {
-            expression:
-              'Object{spec: Object.spec{nodeSelector: {"type": "kwok"}, tolerations: [Object.spec.tolerations{key: "kwok.x-k8s.io/node", operator: "Exists", effect: "NoSchedule"}]}}',
-          },
-        },
-      ],
+      mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: TO_FAKE_NODES } }],
     },
   };
   const binding = { apiVersion: policy.apiVersion, kind: 'MutatingAdmissionPolicyBinding', metadata: { name: NAME }, spec: { policyName: NAME } };

@@ -12,13 +12,13 @@ export const noCerts: string | undefined = (() => {
   }
 })();
 
-/** An authority in DIR/ca.crt, with certificates signed by it: DIR/<name>/{ca.crt,tls.crt,tls.key}. They serve localhost. */
-export function certs(dir: string, names: string[]): void {
+/** An authority in DIR/ca.crt, with certificates signed by it: DIR/<name>/{ca.crt,tls.crt,tls.key}. They serve localhost, and what `also` names. */
+export function certs(dir: string, names: string[], also: string[] = []): void {
   const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
   mkdirSync(dir, { recursive: true });
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   openssl('req', '-x509', ...key, '-days', '2', '-subj', '/CN=test authority', '-keyout', 'ca.key', '-out', 'ca.crt');
-  writeFileSync(join(dir, 'ext'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
+  writeFileSync(join(dir, 'ext'), `subjectAltName=${['DNS:localhost', 'IP:127.0.0.1', ...also].join(',')}\n`);
   for (const name of names) {
     mkdirSync(join(dir, name));
     openssl('req', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}/tls.key`, '-out', `${name}/csr`);

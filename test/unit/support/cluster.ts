@@ -3,7 +3,8 @@ import { gzipSync } from 'node:zlib';
 import type { Helm, Target } from '../../../src/adapters/helm.ts';
 import { type Kube, KubeError } from '../../../src/adapters/kube.ts';
 import { isNamespaced, kindInfo } from '../../../src/adapters/kinds.ts';
-import { FIELD_MANAGER, type Kubectl } from '../../../src/adapters/kubectl.ts';
+import type { Kubectl } from '../../../src/adapters/kubectl.ts';
+import { FIELD_MANAGER } from '../../../src/adapters/serverSideApply.ts';
 import { PINS } from '../../../src/charts/pins.ts';
 import { type Charts, archiveOf } from '../../../src/charts/source.ts';
 import { PART_OF, PART_OF_LABEL } from '../../../src/core/labels.ts';
@@ -138,6 +139,15 @@ export function fakeCluster(namespace = NS): FakeCluster {
       if (resourceVersion && resourceVersion !== live.metadata.resourceVersion) throw fail(409, 'Conflict', 'the object has been modified');
       return cluster.put(object);
     },
+    async apply(list, { dryRun = false } = {}) {
+      await note(`${dryRun ? 'dry-run' : 'apply'} ${list.map((object) => `${object.kind}/${object.metadata.name}`).join(' ')}`);
+      if (dryRun) return;
+      for (const object of list) {
+        const fields = { 'f:data': Object.fromEntries(Object.keys(object['data'] ?? {}).map((name) => [`f:${name}`, {}])) };
+        const status = object.kind === 'CustomResourceDefinition' ? { status: { conditions: [{ type: 'Established', status: 'True' }] } } : {};
+        cluster.put({ ...object, ...status, metadata: { ...object.metadata, managedFields: [{ manager: FIELD_MANAGER, fieldsV1: fields }] } });
+      }
+    },
     async remove(ref) {
       await note(`remove ${ref.kind}/${ref.name}`);
       return objects.delete(keyOfRef(ref));
@@ -177,15 +187,6 @@ export function fakeCluster(namespace = NS): FakeCluster {
       return { ok: true, code: 0, stdout: '', stderr: '', timedOut: false };
     },
     portForward: () => Promise.reject(new Error('no kubectl in unit tests')),
-    async apply(list, { dryRun = false } = {}) {
-      await note(`${dryRun ? 'dry-run' : 'apply'} ${list.map((object) => `${object.kind}/${object.metadata.name}`).join(' ')}`);
-      if (dryRun) return;
-      for (const object of list) {
-        const fields = { 'f:data': Object.fromEntries(Object.keys(object['data'] ?? {}).map((name) => [`f:${name}`, {}])) };
-        const status = object.kind === 'CustomResourceDefinition' ? { status: { conditions: [{ type: 'Established', status: 'True' }] } } : {};
-        cluster.put({ ...object, ...status, metadata: { ...object.metadata, managedFields: [{ manager: FIELD_MANAGER, fieldsV1: fields }] } });
-      }
-    },
   };
   cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kube-system', uid: CLUSTER_UID } });
   return cluster;
