@@ -206,7 +206,7 @@ estimate() { # NAME HOW
     prometheus) [ -n "$shared" ] && echo 40 || echo 110 ;;
     node_exporter) [ -n "$shared" ] && echo 5 || echo 20 ;;
     otelcol) echo 190 ;; loki) echo 195 ;; tempo) echo 150 ;; grafana) echo 145 ;; grafana-home.tar) echo 80 ;;
-    helm4) echo 90 ;; otel-operator) echo 200 ;; prometheus-operator) echo 80 ;; prometheus-config-reloader | pause) echo 3 ;; helm3) echo 5 ;;
+    helm4) echo 90 ;; otel-operator) echo 200 ;; prometheus-operator) echo 80 ;; alloy) echo 290 ;; alloy-operator) echo 105 ;; prometheus-config-reloader | pause) echo 3 ;; helm3) echo 5 ;;
     *) echo 60 ;;
     esac
 }
