@@ -4,7 +4,7 @@
 One layer, made of plain files; no container engine is needed. Fields of a row:
   refs        full image references, several for one image
   files       {"source": "/path"}; source is a file of BED/bin, "./x" beside this script, "which:x" a program
-              of the machine, or "x.tar" (unpacked)
+              of the machine, "charts:x" in the folder $GENAI_OBS_CHARTS; "x.tar" and "x.tgz" are unpacked
   libs        true: add the shared libraries of the first file
   busybox     true: add /bin/busybox and a link for each of its applets
   dirs        {"/path": uid} writable folders;  env, user, workdir, entrypoint, cmd: as in a Dockerfile
@@ -27,6 +27,8 @@ def source(s):
         return os.path.join(here, s[2:])
     if s.startswith("which:"):     # of the machine; a version manager's shim would not run in the image
         return os.path.realpath(shutil.which(s[6:], path=SYSTEM_PATH) or "/nonexistent/" + s[6:])
+    if s.startswith("charts:"):    # no package registry has charts: whoever has the upstream ones names their folder
+        return os.path.join(os.environ.get("GENAI_OBS_CHARTS", "$GENAI_OBS_CHARTS"), s[7:])
     return os.path.join(bed, "bin", s)
 
 files = [(source(s), d) for s, d in row.get("files", {}).items()]
@@ -74,7 +76,7 @@ add_file("/etc/passwd", (f"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:n
          + (f"app:x:{uid}:0:app:/tmp:/bin/sh\n" if uid not in (0, 65534) else "")).encode(), 0o644)
 add_file("/etc/group", b"root:x:0:\nnobody:x:65534:\n", 0o644)
 for s, d in files:
-    if s.endswith(".tar"):
+    if s.endswith((".tar", ".tgz")):
         with tarfile.open(s) as t:
             for m in t:
                 if m.isdir():

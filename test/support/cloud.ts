@@ -1,5 +1,6 @@
 import { type IncomingMessage, type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
 
 /** What came in and was let in. */
 export interface Arrival {
@@ -8,6 +9,8 @@ export interface Arrival {
   contentType: string;
   encoding: string;
   bytes: number;
+  /** What was sent, unpacked if it was gzip: names and values stand in it readably, in protobuf, too. */
+  body: Buffer;
 }
 
 export interface StandInOptions {
@@ -16,13 +19,15 @@ export interface StandInOptions {
   token?: string;
   /** Scopes of the token; default all three. */
   scopes?: string[];
+  /** Where to listen; default 127.0.0.1. Pods of the bed reach its host's side of the link alone. */
+  host?: string;
   /** Instead of judging: what every request gets. */
   always?: { status: number; body?: string; headers?: Record<string, string> };
 }
 
 /** Grafana Cloud on this machine: its three ways in, with their authentication and the headers that they insist on. */
 export interface StandIn {
-  /** `http://127.0.0.1:PORT`. */
+  /** `http://HOST:PORT`. */
   url: string;
   endpoints: { otlp: string; prometheus: string; loki: string };
   arrivals: Arrival[];
@@ -48,12 +53,12 @@ const WAYS: Record<string, { signal: string; ok: number; takes: (type: string, e
 };
 
 export async function standIn(options: StandInOptions = {}): Promise<StandIn> {
-  const { user = '123456', token = 'glc_standin', scopes = ['metrics:write', 'logs:write', 'traces:write'], always } = options;
+  const { user = '123456', token = 'glc_standin', scopes = ['metrics:write', 'logs:write', 'traces:write'], host = '127.0.0.1', always } = options;
   const arrivals: Arrival[] = [];
   const answers: string[] = [];
   const known = `Basic ${Buffer.from(`${user}:${token}`).toString('base64')}`;
 
-  const judge = (request: IncomingMessage, bytes: number): { status: number; body?: string; headers?: Record<string, string> } => {
+  const judge = (request: IncomingMessage, sent: Buffer): { status: number; body?: string; headers?: Record<string, string> } => {
     if (always) return always;
     const path = (request.url ?? '').split('?')[0] ?? '';
     const way = WAYS[path];
@@ -64,21 +69,22 @@ export async function standIn(options: StandInOptions = {}): Promise<StandIn> {
     const contentType = request.headers['content-type'] ?? '';
     const encoding = request.headers['content-encoding'] ?? '';
     if (!way.takes(contentType, encoding)) return { status: 415, body: `not taken: ${contentType} ${encoding}` };
-    arrivals.push({ path, signal: way.signal, contentType, encoding, bytes });
+    const body = encoding === 'gzip' ? gunzipSync(sent) : sent;
+    arrivals.push({ path, signal: way.signal, contentType, encoding, bytes: sent.length, body });
     return { status: way.ok, ...(way.ok === 200 ? { body: '{}' } : {}) };
   };
 
   const server: Server = createServer((request, response) => {
-    let bytes = 0;
-    request.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const { status, body = '', headers = {} } = judge(request, bytes);
+      const { status, body = '', headers = {} } = judge(request, Buffer.concat(chunks));
       answers.push(`${request.url} ${status}`);
       response.writeHead(status, headers).end(body);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const url = `http://${host}:${(server.address() as AddressInfo).port}`;
   return {
     url,
     endpoints: { otlp: `${url}/otlp`, prometheus: `${url}/api/prom/push`, loki: `${url}/loki/api/v1/push` },

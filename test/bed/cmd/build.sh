@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 QUICKSTART="hyper kubectl pause coredns local-path-provisioner kube-state-metrics alertmanager prometheus \
  otelcol loki tempo grafana grafana-home.tar helm3"
-ALL="$QUICKSTART helm4 kwok node_exporter jaeger otel-operator prometheus-operator prometheus-config-reloader"
+ALL="$QUICKSTART helm4 kwok node_exporter jaeger otel-operator prometheus-operator prometheus-config-reloader alloy alloy-operator"
 names=
 while [ $# -gt 0 ]; do
     case $1 in
@@ -89,6 +89,8 @@ sources() {
     prometheus-operator | prometheus-config-reloader)
         src prometheus-operator github.com/prometheus-operator/prometheus-operator v0.93.1 && cd "$SRC/prometheus-operator" &&
         unreplace github.com/prometheus-operator/prometheus-operator/pkg/{client,apis/monitoring} ;;
+    alloy) src $1 github.com/grafana/alloy v1.18.1 && cd "$SRC/$1" && "$HERE/alloy/prepare.sh" ;;
+    alloy-operator) src $1 github.com/operator-framework/operator-sdk v1.42.3 && cd "$SRC/$1" ;;           # its image is this program and a chart
     *) return 1 ;;
     esac
 }
@@ -105,6 +107,8 @@ package() { # NAME: what to compile
     helm4) echo ./cmd/helm ;;
     loki | tempo | jaeger | prometheus-config-reloader) echo "./cmd/$1" ;;
     prometheus-operator) echo ./cmd/operator ;;
+    alloy) echo ./bed ;;
+    alloy-operator) echo ./cmd/helm-operator ;;
     *) echo . ;;
     esac
 }
@@ -177,6 +181,8 @@ recipe() {
     jaeger) gob $1 "-X github.com/jaegertracing/jaeger/internal/version.latestVersion=v2.13.0" ;;
     otel-operator) gob $1 "-X github.com/open-telemetry/opentelemetry-operator/internal/version.version=0.148.0 -X github.com/open-telemetry/opentelemetry-operator/internal/version.otelCol=0.148.0" ;;
     prometheus-operator | prometheus-config-reloader) gob $1 "$(promver 0.93.1)" ;;
+    alloy) gob $1 "-X github.com/grafana/alloy/internal/build.Version=v1.18.1" ;;
+    alloy-operator) gob $1 "-X github.com/operator-framework/operator-sdk/internal/version.Version=v1.42.3" ;;
     esac
 }
 # unpack NAME: from the toolbox; what is not exactly what SHA256SUMS says is refused
@@ -202,7 +208,7 @@ estimate() { # NAME HOW
     prometheus) [ -n "$shared" ] && echo 40 || echo 110 ;;
     node_exporter) [ -n "$shared" ] && echo 5 || echo 20 ;;
     otelcol) echo 190 ;; loki) echo 195 ;; tempo) echo 150 ;; grafana) echo 145 ;; grafana-home.tar) echo 80 ;;
-    helm4) echo 90 ;; jaeger) echo 240 ;; otel-operator) echo 200 ;; prometheus-operator) echo 80 ;; prometheus-config-reloader | pause) echo 3 ;; helm3) echo 5 ;;
+    helm4) echo 90 ;; jaeger) echo 240 ;; otel-operator) echo 200 ;; prometheus-operator) echo 80 ;; alloy) echo 290 ;; alloy-operator) echo 105 ;; prometheus-config-reloader | pause) echo 3 ;; helm3) echo 5 ;;
     *) echo 60 ;;
     esac
 }

@@ -12,7 +12,8 @@ NODE_IP=10.200.0.2            # the cluster's side of the veth pair
 HOST_IP=10.200.0.1            # the host's side
 VETH=genaibed0
 # folders with fixed paths that Kubernetes and containerd write to; bound to $RUN/mnt inside of the bed
-BOUND="/var/log/pods /var/log/containers /var/lib/kubelet /var/lib/cni /run/containerd /run/netns /opt/local-path-provisioner"
+# (docker: Alloy mounts its log folder, and containerd makes what is mounted and missing)
+BOUND="/var/log/pods /var/log/containers /var/lib/kubelet /var/lib/cni /var/lib/docker /run/containerd /run/netns /opt/local-path-provisioner"
 PATH=$PATH:/usr/sbin:/sbin
 export KUBECONFIG=$RUN/admin.kubeconfig
 

@@ -1,0 +1,67 @@
+// Package loki stands for a module that is not served: what Alloy's otelcol.receiver.loki and otelcol.exporter.loki take from it.
+package loki
+
+import (
+	"strings"
+	"time"
+
+	"github.com/grafana/loki/pkg/push"
+	"github.com/prometheus/common/model"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+)
+
+// ConvertEntryToLogRecord makes a line the body of a record, and its labels and structured metadata the record's attributes.
+func ConvertEntryToLogRecord(entry *push.Entry, record *plog.LogRecord, labels model.LabelSet, keepTimestamp bool) {
+	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(time.Now()))
+	if keepTimestamp {
+		record.SetTimestamp(pcommon.NewTimestampFromTime(entry.Timestamp))
+	}
+	record.Body().SetStr(entry.Line)
+	for name, value := range labels {
+		record.Attributes().PutStr(string(name), string(value))
+	}
+	for _, pair := range entry.StructuredMetadata {
+		record.Attributes().PutStr(pair.Name, pair.Value)
+	}
+}
+
+// PushEntry is a line and its labels.
+type PushEntry struct {
+	Entry  *push.Entry
+	Labels model.LabelSet
+}
+
+// LogToLokiEntry makes the body of a record a line, as text. Its labels are the attributes that the hints name, and those
+// that upstream sets by default.
+func LogToLokiEntry(record plog.LogRecord, resource pcommon.Resource, _ pcommon.InstrumentationScope, _ map[string]bool) (*PushEntry, error) {
+	labels := model.LabelSet{"exporter": "OTLP"}
+	attributes := resource.Attributes()
+	if name, ok := attributes.Get("service.name"); ok {
+		labels["job"] = model.LabelValue(name.AsString())
+		if namespace, ok := attributes.Get("service.namespace"); ok {
+			labels["job"] = model.LabelValue(namespace.AsString() + "/" + name.AsString())
+		}
+	}
+	if instance, ok := attributes.Get("service.instance.id"); ok {
+		labels["instance"] = model.LabelValue(instance.AsString())
+	}
+	for hint, source := range map[string]pcommon.Map{"loki.attribute.labels": record.Attributes(), "loki.resource.labels": attributes} {
+		for _, from := range []pcommon.Map{record.Attributes(), attributes} {
+			names, ok := from.Get(hint)
+			if !ok {
+				continue
+			}
+			for name := range strings.SplitSeq(names.AsString(), ",") {
+				if value, ok := source.Get(strings.TrimSpace(name)); ok {
+					labels[model.LabelName(strings.ReplaceAll(strings.TrimSpace(name), ".", "_"))] = model.LabelValue(value.AsString())
+				}
+			}
+		}
+	}
+	at := record.Timestamp()
+	if at == 0 {
+		at = record.ObservedTimestamp()
+	}
+	return &PushEntry{Entry: &push.Entry{Timestamp: at.AsTime(), Line: record.Body().AsString()}, Labels: labels}, nil
+}

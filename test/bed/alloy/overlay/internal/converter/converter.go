@@ -1,0 +1,14 @@
+// Package converter stands for Alloy's: no other program's configuration is converted here, so nothing of them is compiled in.
+package converter
+
+import "github.com/grafana/alloy/internal/converter/diag"
+
+type Input string
+
+var SupportedFormats []string
+
+func Convert([]byte, Input, []string) ([]byte, diag.Diagnostics) {
+	var diags diag.Diagnostics
+	diags.Add(diag.SeverityLevelCritical, "converters are not compiled in")
+	return nil, diags
+}
