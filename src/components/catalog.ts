@@ -203,15 +203,6 @@ export function releaseOf(config: Config, id: ComponentId): Release | undefined 
   return { name: chart === 'genai-obs' ? id : (RELEASES[chart] ?? chart), namespace: home };
 }
 
-/** Every release that brings a component of the profile, and that of the operator, each once. */
-export function releasesOf(config: Config): Release[] {
-  const operator = config['opentelemetry-operator'].enabled
-    ? [{ name: 'opentelemetry-operator', namespace: namespaceOf(config, 'opentelemetry-operator') }]
-    : [];
-  const all = [...operator, ...COMPONENT_IDS.filter((id) => config[id].enabled).flatMap((id) => releaseOf(config, id) ?? [])];
-  return [...new Map(all.map((release) => [`${release.namespace}/${release.name}`, release])).values()];
-}
-
 /** How pods of `namespace` call a component's Service: by its name in the same namespace, else with the namespace. */
 export function hostOf({ service, namespace }: Place, from: string): string {
   return namespace === from ? service.name : `${service.name}.${namespace}.svc`;

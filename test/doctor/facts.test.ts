@@ -247,6 +247,8 @@ describe('scrub', () => {
     'secretName: grafana-admin',
     'token: {{type}}',
     'password: ""',
+    'password = remote.kubernetes.secret.otlp.data["password"]',
+    'username = "1"\n  password = convert.nonsensitive(remote.kubernetes.secret.otlp.data["token"])',
   ])('leaves %s', (text) => expect(scrubText(text)).toBe(text));
   it('takes secrets out of the environment of pods, but not references', () => {
     expect(

@@ -27,6 +27,7 @@ function withJaeger(): Facts {
     ...objects,
     'grafana:/api/datasources': { '/body': sources },
     'k8s:ConfigMap': { '/@grafana-datasources/data/datasources.yaml': stringify(file), '/@genai-dashboards/data': boards },
+    'releases:helm': { '/-': { name: 'jaeger', namespace: config.namespace, revision: 1, status: 'deployed' } },
     'k8s:PersistentVolumeClaim': { '/@tempo-data': { $remove: true } },
     'config:opentelemetry-collector': { '/exporters/otlp_grpc~1tempo/endpoint': 'jaeger:4317' },
     'probe:result': {

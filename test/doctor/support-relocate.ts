@@ -1,4 +1,5 @@
-import { accountOf, hostOf, type Place, placeOf, podLabelsOf, releaseOf, releasesOf } from '../../src/components/catalog.ts';
+import { accountOf, hostOf, type Place, placeOf, podLabelsOf, type Release, releaseOf } from '../../src/components/catalog.ts';
+import { ownAddons } from '../../src/components/releases.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import type { Facts } from '../../src/doctor/types.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, namespaceOf, namespacesOf } from '../../src/profile/schema.ts';
@@ -71,9 +72,10 @@ class Relocation {
   private releases(rows: Rec[]): Rec[] {
     const moved = rows.flatMap((row) => {
       const release = releaseOf(this.to, row['name'] as ComponentId);
-      return release ? [{ ...row, ...release }] : [];
+      return release ? [{ ...row, ...release } as Rec & Release] : [];
     });
-    const added = releasesOf(this.to).filter(({ name }) => name === 'opentelemetry-operator');
+    const addons = ownAddons(this.to).map(({ id, release }) => ({ name: release, namespace: namespaceOf(this.to, id) }));
+    const added = addons.filter((one) => !moved.some(({ name, namespace }) => name === one.name && namespace === one.namespace));
     return [...moved, ...added.map((release) => ({ ...release, revision: 1, status: 'deployed', chart: '', updated: '' }))];
   }
 

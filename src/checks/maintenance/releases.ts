@@ -1,4 +1,5 @@
-import { imageOf, releasesOf } from '../../components/catalog.ts';
+import { imageOf } from '../../components/catalog.ts';
+import { ownAddons, releasesOf } from '../../components/releases.ts';
 import { count, names } from '../../doctor/quantity.ts';
 import { containers, specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
@@ -83,9 +84,14 @@ function releases(look: Look): Verdict {
 }
 
 function installed(look: Look): Verdict {
-  const wanted = enabled(look.config);
-  const there = wanted.filter((id) => workloadOf(look, id));
-  const where = inNamespaces([...new Set(wanted.map((id) => namespaceOf(look.config, id)))]);
+  const addons = ownAddons(look.config).map(({ id, workloads }) => {
+    const namespace = namespaceOf(look.config, id);
+    return { namespace, there: workloads(look.config).some(({ kind, name }) => look.find(kind, name, namespace)) };
+  });
+  const components = enabled(look.config).map((id) => ({ namespace: namespaceOf(look.config, id), there: workloadOf(look, id) !== undefined }));
+  const wanted = [...components, ...addons];
+  const there = wanted.filter((one) => one.there);
+  const where = inNamespaces([...new Set(wanted.map(({ namespace }) => namespace))]);
   if (there.length) return ok(`${there.length} of ${wanted.length} components are ${where}`);
   return fail(`none of ${wanted.length} components is ${where}`, {
     object: `Namespace ${look.namespace}`,

@@ -13,9 +13,9 @@ const KINDS: [kind: string, pattern: RegExp][] = [
   ['URL password', /(?<=:\/\/[^\s/:@"']{1,64}:)(?![$<[{])[^\s/@"']{3,}(?=@)/g],
 ];
 
-/** Keys whose literal value is a secret; a reference (`${X}`, `$X`, `<…>`, a file, an empty value) is not. */
+/** Keys whose literal value is a secret; a reference (`${X}`, `$X`, `<…>`, a file, an Alloy component's export, an empty value) is not. */
 const ASSIGNED =
-  /((?:^|[\s"'{,_-])(?:admin_?)?(?:password|passwd|api[_-]?key|secret[_-]?key|client[_-]?secret|auth[_-]?token|access[_-]?token|service[_-]?key)["']?\s*[:=]\s*)(["']?)(?![\s"']|\$|<|\[secret:|\{\{|null\b|true\b|false\b|%)([^\s"',}]{4,})/gim;
+  /((?:^|[\s"'{,_-])(?:admin_?)?(?:password|passwd|api[_-]?key|secret[_-]?key|client[_-]?secret|auth[_-]?token|access[_-]?token|service[_-]?key)["']?\s*[:=]\s*)(["']?)(?![\s"']|\$|<|\[secret:|\{\{|null\b|true\b|false\b|%|(?:convert\.nonsensitive\()?(?:remote\.kubernetes|local\.file|sys\.env)\b)([^\s"',}]{4,})/gim;
 
 export function scrubText(text: string): string {
   let out = text;
