@@ -1,4 +1,4 @@
-import { releasesIn } from '../adapters/helm.ts';
+import { type StoredRelease, releasesIn } from '../adapters/helm.ts';
 import type { Kube } from '../adapters/kube.ts';
 import { isNamespaced, kindInfo, ownableKinds } from '../adapters/kinds.ts';
 import { claimNames } from '../components/catalog.ts';
@@ -63,13 +63,14 @@ export async function planRemoval(look: Look): Promise<RemovalPlan> {
   const releases = all.filter(isOurRelease);
   const shared = new Set(all.filter((r) => !releases.includes(r)).map((r) => r.namespace));
   const names = new Set(releases.map(releaseId));
-  const hooked = new Set(releases.flatMap((r) => r.payload().hooks.map((object) => refText(refOf(placed(object, r.namespace))))));
+  const ending = new Set(releases.flatMap((release) => outliving(release).map(refText)));
   const own = (await ownObjects(look, places)).filter((o) => !isOfOperator(o) && (isApplied(o) || isOrphan(o, names)));
   const found = own.filter((o) => o.kind === 'Namespace');
   const rest = own.filter((o) => o.kind !== 'Namespace' && !(o.kind === 'Lease' && o.metadata.name === LEASE));
   const others = (await Promise.all(found.map((o) => foreignObjects(look, o.metadata.name, names)))).flat();
-  const hooks = others.filter((o) => isLostHook(o, shared) && !hooked.has(refText(refOf(o))));
-  const foreign = others.filter((o) => !hooked.has(refText(refOf(o))) && !hooks.includes(o));
+  const unknown = others.filter((o) => !ending.has(refText(refOf(o))));
+  const hooks = unknown.filter((o) => isLostHook(o, shared));
+  const foreign = unknown.filter((o) => !hooks.includes(o));
   const kept = new Set(foreign.map((o) => o.metadata.namespace));
   const free = found.filter((o) => !kept.has(o.metadata.name)).map(refOf);
   return {
@@ -158,7 +159,7 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
   };
   const drop = (ref: ObjectRef): Promise<void> => timed(refText(ref), async () => void (await hands.kube.remove(ref)));
   // Read before they go: what the charts made has not always a label of ours.
-  const { rendered, hooks } = await madeBy(plan, hands);
+  const { rendered, left } = await madeBy(plan, hands);
   await Promise.all(plan.resources.map(drop));
   // An operator that is removed first leaves its finalizers behind (peers.md 3).
   await gone(plan.resources, hands, 'uninstall');
@@ -167,8 +168,7 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
       timed(`release ${release.name}`, async () => void (await hands.helm.uninstall({ release: release.name, namespace: release.namespace }))),
     ),
   );
-  // What hooks made stays when a release goes: certificates, service accounts of jobs.
-  await Promise.all(hooks.map(async (ref) => void (await hands.kube.remove(ref))));
+  await Promise.all(left.map(async (ref) => void (await hands.kube.remove(ref))));
   await Promise.all(plan.objects.filter((ref) => ref.name !== JOURNAL).map(drop));
   const data = options.deleteData ? await withoutUsed(plan.data, hands.kube) : [];
   await Promise.all(data.map(drop));
@@ -183,7 +183,7 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
     ...new Set([hands.namespace, ...[...plan.namespaces, ...plan.held].map((ref) => ref.name), ...plan.releases.map((release) => release.namespace)]),
   ];
   const ownStaying = [...(options.deleteData ? [] : plan.namespaces), ...plan.held].map(refText);
-  await proveGone(hands, places, [...rendered, ...hooks], new Set([...kept, ...staying]), options.deleteData);
+  await proveGone(hands, places, [...rendered, ...left], new Set([...kept, ...staying]), options.deleteData);
   return { removed, kept: [...kept, ...ownStaying], kinds: ownableKinds().length };
 }
 
@@ -202,18 +202,26 @@ async function hasObjects(ref: ObjectRef, kube: Kube): Promise<boolean> {
   return items.length > 0;
 }
 
-/** What the charts of the releases made, by helm's record; tests are run by hand only. */
-async function madeBy(plan: RemovalPlan, hands: Hands): Promise<{ rendered: ObjectRef[]; hooks: ObjectRef[] }> {
+/** What the charts of the releases made, by helm's record. */
+async function madeBy(plan: RemovalPlan, hands: Hands): Promise<{ rendered: ObjectRef[]; left: ObjectRef[] }> {
   const records = await releasesIn(hands.kube, [...new Set(plan.releases.map((release) => release.namespace))]);
-  const refs = (of: 'objects' | 'hooks'): ObjectRef[] =>
-    plan.releases.flatMap((release) => {
-      const objects = records.get(releaseId(release))?.payload()[of] ?? [];
-      const going = objects.filter(
-        ({ metadata: { annotations = {} } }) => annotations['helm.sh/resource-policy'] !== 'keep' && annotations['helm.sh/hook'] !== 'test',
-      );
-      return going.map((object) => refOf(placed(object, release.namespace)));
-    });
-  return { rendered: refs('objects'), hooks: refs('hooks') };
+  const found = plan.releases.flatMap((release) => records.get(releaseId(release)) ?? []);
+  return { rendered: found.flatMap((release) => refsOf(release, release.payload().objects)), left: found.flatMap(outliving) };
+}
+
+/** What stays when helm removes a release: what its hooks made, and the Secrets of its Certificates. */
+function outliving(release: StoredRelease): ObjectRef[] {
+  const { objects, hooks } = release.payload();
+  const secrets = objects.flatMap(({ kind, metadata: { namespace }, spec }): KubeObject[] => {
+    const name = kind === 'Certificate' ? (spec as { secretName?: string } | undefined)?.secretName : undefined;
+    return name ? [{ apiVersion: 'v1', kind: 'Secret', metadata: { name, ...(namespace ? { namespace } : {}) } }] : [];
+  });
+  return refsOf(release, [...hooks, ...secrets]);
+}
+
+function refsOf({ namespace }: StoredRelease, objects: KubeObject[]): ObjectRef[] {
+  const going = objects.filter(({ metadata: { annotations = {} } }) => annotations['helm.sh/resource-policy'] !== 'keep');
+  return going.map((object) => refOf(placed(object, namespace)));
 }
 
 /** Waits until nothing of ours but `kept` is there. @throws ObsError naming what stays, and its finalizers */

@@ -100,6 +100,24 @@ describe('what would be removed', () => {
     expect(shared.foreign).toContain(lost);
   });
 
+  it('is not kept from by what cert-manager signed for a chart of ours, and takes that along', async () => {
+    const cluster = await installed();
+    const labels = { 'app.kubernetes.io/part-of': 'genai-obs' };
+    const others = cluster.rendered;
+    cluster.rendered = (target) =>
+      target.release === 'opentelemetry-operator'
+        ? [{ apiVersion: 'cert-manager.io/v1', kind: 'Certificate', metadata: { name: 'serving', labels }, spec: { secretName: 'serving-cert' } }]
+        : others(target);
+    cluster.record('opentelemetry-operator', 'deployed');
+    for (const name of ['serving-cert', 'their-cert']) cluster.put(object('Secret', name, { annotations: { 'cert-manager.io/certificate-name': name } }));
+    const removal = await look(cluster);
+    expect(removal.foreign).toEqual([`Secret ${NS}/their-cert`]);
+    collectGarbage(cluster);
+    await uninstall(removal, hands(cluster), { deleteData: true }, () => {});
+    expect(cluster.get('Secret', 'serving-cert')).toBeUndefined();
+    expect(cluster.get('Secret', 'their-cert')).toBeDefined();
+  });
+
   it('leaves a namespace that was there before us', async () => {
     const cluster = await installed();
     cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS, labels: { owner: 'somebody' } } });
