@@ -1,6 +1,7 @@
 // Installing a profile of upstream charts, and installing it again with nothing to do: genai-obs against `helmfile sync` (its default
-// concurrency, wait: true, and `kubectl rollout status` of what operators make) with the same archives and values, alternating, in one run. helmfile gets namespaces, claims, ConfigMaps and
-// Secrets made before its clock starts; the operators' definitions come with its releases, as their charts have them.
+// concurrency, wait: true, and `kubectl rollout status` of what operators make) with the same archives and values, alternating, in one run.
+// What helmfile's releases need and no chart makes (namespaces, claims, ConfigMaps, Secrets) is applied by kubectl first, and timed: the
+// limit is for the same work; the time of helmfile alone stands beside it. Definitions come with its releases, as their charts have them.
 //   node bench/helmfile.mjs --profile k3s --charts DIR [--settings FILE.json] [--helmfile PATH] [--rounds 2]
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,7 +26,7 @@ const archiveOf = (name) =>
   );
 
 /** Definitions stay with the charts: in a release's own values where the chart has them as templates. */
-const withDefinitions = { 'opentelemetry-operator': { crds: { create: true } } };
+const withDefinitions = { 'opentelemetry-operator': { crds: { create: true } }, 'kube-prometheus-stack': { crds: { enabled: true } } };
 
 /** A chart of plain objects: what no upstream chart makes. */
 async function rawChart(name, objects) {
@@ -115,13 +116,15 @@ async function ready() {
 }
 
 async function theirs() {
+  const start = Date.now();
   await prepare();
+  const prepared = (Date.now() - start) / 1000;
   const sync = ['--file', file, '--quiet', 'sync'];
   const timed = async () => (await run(helmfile, sync)).seconds + (await ready());
-  const first = await timed();
+  const alone = await timed();
   const again = await timed();
   await drop();
-  return { first, again };
+  return { first: prepared + alone, alone, again };
 }
 
 await withCleanup(
@@ -140,9 +143,11 @@ await withCleanup(
     table([
       ['seconds, median', 'install', 'again'],
       ['genai-obs, without preflight and verify', of('ours', 'first').toFixed(1), of('ours', 'again').toFixed(1)],
-      ['helmfile sync', of('theirs', 'first').toFixed(1), of('theirs', 'again').toFixed(1)],
+      ['kubectl apply, helmfile sync', of('theirs', 'first').toFixed(1), ''],
+      ['helmfile sync alone', of('theirs', 'alone').toFixed(1), of('theirs', 'again').toFixed(1)],
     ]);
-    verdict('install / helmfile', of('ours', 'first') / of('theirs', 'first'), INSTALL);
+    console.log(`install / helmfile alone: ${(of('ours', 'first') / of('theirs', 'alone')).toFixed(2)}`);
+    verdict('install / the same with helmfile', of('ours', 'first') / of('theirs', 'first'), INSTALL);
     verdict('again / helmfile', of('ours', 'again') / of('theirs', 'again'), RERUN);
   },
   async () => {

@@ -10,6 +10,8 @@ export const FIELD_MANAGER = 'genai-obs';
 export interface ApplyOptions {
   /** Asks admission and validation, changes nothing. It is one question: whoever waits for another answer asks again. */
   dryRun?: boolean;
+  /** Milliseconds that one request may take. A webhook may take 30 s, and the API server itself gives up after 60 s, the default. */
+  timeout?: number;
 }
 
 interface Api {
@@ -21,7 +23,6 @@ interface Api {
 /** What others live in or are a kind of. */
 const FIRST = new Set(['Namespace', 'CustomResourceDefinition']);
 const PARALLEL = 8;
-/** Milliseconds; a webhook may take 30 s, and the API server itself gives up after 60 s. */
 const TIMEOUT = 60_000;
 /** Milliseconds before each further try. */
 const PAUSES = [250, 500, 1_000, 2_000, 2_000];
@@ -32,10 +33,10 @@ const PAUSES = [250, 500, 1_000, 2_000, 2_000];
  * After a refusal nothing new is sent.
  * @throws ObsError naming the refused object
  */
-export async function serverSideApply(api: Api, objects: KubeObject[], { dryRun = false }: ApplyOptions = {}): Promise<void> {
+export async function serverSideApply(api: Api, objects: KubeObject[], { dryRun = false, timeout = TIMEOUT }: ApplyOptions = {}): Promise<void> {
   const isFirst = ({ kind }: KubeObject): boolean => FIRST.has(kind);
   for (const group of [objects.filter(isFirst), objects.filter((object) => !isFirst(object))])
-    await sideBySide(group, (object) => applyOne(api, object, dryRun));
+    await sideBySide(group, (object) => applyOne(api, object, dryRun, timeout));
 }
 
 /** What was sent is let end, so that after an error nothing of it is under way. */
@@ -52,7 +53,7 @@ async function sideBySide<T>(items: T[], work: (item: T) => Promise<void>): Prom
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
-async function applyOne(api: Api, object: KubeObject, dryRun: boolean): Promise<void> {
+async function applyOne(api: Api, object: KubeObject, dryRun: boolean, timeout: number): Promise<void> {
   const ref = refOf(object);
   // Strict, as kubectl asks by default: a field that the API does not know is refused, not dropped.
   const query = `?fieldManager=${FIELD_MANAGER}&force=true&fieldValidation=Strict${dryRun ? '&dryRun=All' : ''}`;
@@ -60,7 +61,7 @@ async function applyOne(api: Api, object: KubeObject, dryRun: boolean): Promise<
   for (let attempt = 0; ; attempt++) {
     try {
       const path = knownPath(ref) ?? (await discoveredPath(api, ref));
-      const answer = await api.request('PATCH', path + query, { body: JSON.stringify(object), contentType: 'application/apply-patch+yaml', timeout: TIMEOUT });
+      const answer = await api.request('PATCH', path + query, { body: JSON.stringify(object), contentType: 'application/apply-patch+yaml', timeout });
       if (answer.status < 300) return;
       throw statusError(answer, refText(ref));
     } catch (error) {

@@ -7,7 +7,7 @@ import { explainKube, KubeError } from '../adapters/kube.ts';
 import { gatewayEndpoint } from '../components/gateway.ts';
 import { version } from '../core/root.ts';
 import { refOf } from '../core/types.ts';
-import { type Journal, newJournal, readJournal, writeJournal } from '../engine/journal.ts';
+import { type Journal, newJournal, oneAtATime, readJournal, writeJournal } from '../engine/journal.ts';
 import { type Lock, takeLock } from '../engine/lock.ts';
 import { CLOUD_TOKEN } from '../components/addons/cloud.ts';
 import { planEvent } from '../engine/events.ts';
@@ -111,8 +111,7 @@ async function execute(work: Work): Promise<number> {
       );
   let lock: Lock | undefined;
   let lost: ObsError | undefined;
-  let saving: Promise<void> = Promise.resolve();
-  const save = (state: Journal): Promise<void> => (saving = saving.catch(() => {}).then(() => writeJournal(wires.kube, wires.namespace, state)));
+  const { save, saved } = oneAtATime(() => writeJournal(wires.kube, wires.namespace, journal));
   const start = Date.now();
   draw.emit(planEvent(steps));
   try {
@@ -143,7 +142,7 @@ async function execute(work: Work): Promise<number> {
     await draw.close();
     throw lost ?? explain(error, wires, journal, steps);
   } finally {
-    await saving.catch(() => {});
+    await saved();
     await lock?.release();
     stop.dispose();
   }

@@ -47,7 +47,7 @@ export const alertmanager: Component = {
       })),
       // The chart asks for the web page, which says nothing about being ready.
       livenessProbe: { httpGet: { path: '/-/healthy', port: 'http' } },
-      readinessProbe: { httpGet: { path: '/-/ready', port: 'http' } },
+      readinessProbe: { httpGet: { path: '/-/ready', port: 'http' }, periodSeconds: 2, timeoutSeconds: 3 },
       resources: resourcesOf(input),
     }),
   },

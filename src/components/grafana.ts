@@ -47,6 +47,8 @@ export const grafana: Component = {
       ],
       rbac: { create: false },
       testFramework: { enabled: false },
+      // Every ten seconds by default: the time that an installation waits for nothing.
+      readinessProbe: { periodSeconds: 2, timeoutSeconds: 3 },
       resources: resourcesOf(input),
     }),
   },

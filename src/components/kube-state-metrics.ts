@@ -19,6 +19,7 @@ export const kubeStateMetrics: Component = {
       image: imageParts(input.image),
       // The classic scrape finds it by name; the annotation would have it scraped twice.
       prometheusScrape: false,
+      readinessProbe: { initialDelaySeconds: 1, periodSeconds: 2 },
       resources: resourcesOf(input),
     }),
   },

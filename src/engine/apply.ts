@@ -199,7 +199,7 @@ export async function waitReady(workload: Workload, hands: Hands, report: Report
         cause: now.stuck ?? now.detail,
         next,
       });
-    await sleep(400);
+    await sleep(250);
   }
 }
 

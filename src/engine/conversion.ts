@@ -9,12 +9,18 @@ import { calledAbout, calledText, lookAt } from './webhooks.ts';
 
 type Report = (detail: string) => void;
 
+/**
+ * Milliseconds for the first question, doubled for each further one. While a Service gets its first endpoint, a connection may lead nowhere,
+ * and the API server would wait ten seconds for it.
+ */
+const PATIENCE = 3_000;
+
 /** Waits until a server dry-run of the objects passes, which asks the webhook. @throws ObsError with what it said last */
 export async function applyWebhook(step: WebhookStep, hands: Hands, report: Report): Promise<void> {
   const start = Date.now();
-  for (;;) {
+  for (let timeout = PATIENCE; ; timeout = Math.min(timeout * 2, 30_000)) {
     try {
-      await hands.kube.apply(step.objects, { dryRun: true });
+      await hands.kube.apply(step.objects, { dryRun: true, timeout });
       return await trustAuthority(step, hands);
     } catch (error) {
       const cause = error instanceof ObsError ? (error.parts.cause ?? '') : String(error);
@@ -23,7 +29,7 @@ export async function applyWebhook(step: WebhookStep, hands: Hands, report: Repo
       if (/denied the request|is invalid:/.test(cause)) throw error;
       if (Date.now() - start > hands.timeout) throw await deaf(step, hands, cause);
       report('waiting for the webhook to serve');
-      await sleep(500);
+      await sleep(200);
     }
   }
 }

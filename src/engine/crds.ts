@@ -111,23 +111,25 @@ function ownerOf({ metadata }: KubeObject): string {
   return managedFields[0]?.manager ?? 'somebody';
 }
 
-/** Creates and upgrades our definitions, and waits until the API serves them. @throws ObsError */
+/** Creates and upgrades our definitions, and waits, where the step says so, until the API serves them. @throws ObsError */
 export async function applyCrds(step: CrdsStep, hands: Hands, report: (detail: string) => void): Promise<void> {
   const own = (await pairs(step, hands)).filter(({ live }) => !live || isOurs(live)).map(({ wanted }) => wanted);
   if (own.length === 0) return;
   report(`server-side apply of ${own.length} definitions`);
   await hands.kube.apply(own);
   const deadline = Date.now() + hands.timeout;
-  for (const crd of own) {
-    while (!(await isEstablished(hands.kube, crd))) {
-      if (Date.now() > deadline || hands.signal.aborted)
-        throw new ObsError({
-          what: 'the API server does not serve a new definition',
-          object: `CustomResourceDefinition ${crd.metadata.name}`,
-          next: `kubectl describe crd ${crd.metadata.name}; then run the same install again: it carries on`,
-        });
-      await sleep(200);
-    }
+  if (step.served) await Promise.all(own.map((crd) => established(crd, hands, deadline)));
+}
+
+async function established(crd: KubeObject, { kube, signal }: Hands, deadline: number): Promise<void> {
+  while (!(await isEstablished(kube, crd))) {
+    if (Date.now() > deadline || signal.aborted)
+      throw new ObsError({
+        what: 'the API server does not serve a new definition',
+        object: `CustomResourceDefinition ${crd.metadata.name}`,
+        next: `kubectl describe crd ${crd.metadata.name}; then run the same install again: it carries on`,
+      });
+    await sleep(100);
   }
 }
 

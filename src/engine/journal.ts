@@ -88,3 +88,24 @@ export async function writeJournal(kube: Kube, namespace: string, journal: Journ
 export async function newJournal(kube: Kube, config: Config, found: string[]): Promise<Journal> {
   return { schema: SCHEMA, tool: version(), cluster: await clusterUid(kube), found, steps: {}, config };
 }
+
+/**
+ * Steps that run side by side record themselves: while one write is under way, those who ask wait for the next one, which holds what all of
+ * them have to say. `saved` settles when nothing is being written.
+ */
+export function oneAtATime(write: () => Promise<void>): { save: () => Promise<void>; saved: () => Promise<void> } {
+  let last: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
+  const save = (): Promise<void> => {
+    if (next) return next;
+    const mine = last
+      .catch(() => {})
+      .then(() => {
+        next = undefined;
+        return write();
+      });
+    next = last = mine;
+    return mine;
+  };
+  return { save, saved: () => last.catch(() => {}) };
+}

@@ -15,7 +15,8 @@ function stepsOf(config: Config, addon: Addon): Step[] {
   const secrets = (addon.secrets?.(config) ?? []).map(({ name }) => secretStepId(config, namespace, name));
   const before = [namespaceStepId(config, namespace), ...new Set(secrets), ...(addon.needs?.(config) ?? [])];
   const steps: Step[] = [];
-  if (crds) steps.push({ kind: 'crds', id: `crds/${id}`, phase, title: `Definitions of ${title}`, needs: ['namespace'], chart, values: crds });
+  if (crds)
+    steps.push({ kind: 'crds', id: `crds/${id}`, phase, title: `Definitions of ${title}`, needs: ['namespace'], chart, values: crds, served: !webhook });
   steps.push({
     kind: 'release',
     id: `release/${id}`,

@@ -20,6 +20,7 @@ export function monitorSteps(config: Config): Step[] {
     needs: ['namespace'],
     chart: 'prometheus-operator-crds',
     values: { crds: only },
+    served: true,
   };
   const monitors: Step = {
     kind: 'objects',

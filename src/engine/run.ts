@@ -11,13 +11,14 @@ import type { Journal, StepRecord } from './journal.ts';
 import { whoami } from './journal.ts';
 import { inputsOf, observe } from './observe.ts';
 import { refuseMissing } from './secretValues.ts';
+import { inTurns } from './turns.ts';
 import type { GateStep, Observation, Step } from './types.ts';
 
 export interface RunContext extends Hands {
   emit: Emit;
   journal: Journal;
-  /** Persists the journal; calls are serialised by the runner. */
-  save: (journal: Journal) => Promise<void>;
+  /** Persists the journal as it is when the write begins. */
+  save: () => Promise<void>;
   /** Looks, and says in one line what it saw. */
   gate: (step: GateStep, report: (detail: string) => void) => Promise<string>;
   /** Called once the namespace is there, before anything else is changed: takes the lock. */
@@ -50,13 +51,16 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
   let releases = await releasesIn(context.kube, namespaces);
   const included = steps.filter((step) => !context.excluded.has(step.id));
   // A chart that cannot be had is told before anything is changed.
-  await Promise.all(included.flatMap((step) => (step.kind === 'release' ? [context.charts.path(step.chart)] : [])));
-  await refuseForeign(included, context.kube, context.namespace, releases);
-  await refuseOldProvided(included, context.kube, releases);
-  await refuseForeignCrds(included, context);
-  await refuseMissing(included, context.kube);
+  await allOf([
+    ...included.flatMap((step) => (step.kind === 'release' ? [context.charts.path(step.chart)] : [])),
+    refuseForeign(included, context.kube, context.namespace, releases),
+    refuseOldProvided(included, context.kube, releases),
+    refuseForeignCrds(included, context),
+    refuseMissing(included, context.kube),
+  ]);
   const inside: Inside = {
     ...context,
+    helm: inTurns(context.helm, steps),
     repaired: new Set(),
     enter: async () => {
       await context.enter();
@@ -95,6 +99,11 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
   await Promise.all(steps.map((step) => launch(step.id)));
   if (failure !== undefined) throw failure;
   return result;
+}
+
+/** Of several reasons to refuse, the first in this order is told, whichever was seen first. */
+async function allOf(looks: Promise<unknown>[]): Promise<void> {
+  for (const look of await Promise.allSettled(looks)) if (look.status === 'rejected') throw look.reason;
 }
 
 /** The journal and the lock live in the namespace, so this step comes before both. */
@@ -170,7 +179,7 @@ async function runGate(step: GateStep, context: RunContext, changed: boolean, re
 async function note(step: Step, context: RunContext, state: StepRecord['state'], inputs = inputsOf(step)): Promise<void> {
   context.journal.steps[step.id] = { state, inputs, at: new Date().toISOString(), by: whoami() };
   try {
-    await context.save(context.journal);
+    await context.save();
   } catch (error) {
     throw new ObsError({
       what: 'the journal cannot be written',

@@ -41,6 +41,8 @@ export interface CrdsStep extends StepBase {
   chart: ChartName;
   /** Values with which the chart renders them. */
   values: JsonMap;
+  /** Waits until the API serves them: what needs this step makes objects of these kinds. Otherwise a webhook's gate proves it later. */
+  served: boolean;
 }
 
 /** A Helm release and the workloads that must become ready. */

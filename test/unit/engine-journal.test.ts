@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { KubeError } from '../../src/adapters/kube.ts';
 import { version } from '../../src/core/root.ts';
-import { JOURNAL, newJournal, readJournal, writeJournal } from '../../src/engine/journal.ts';
+import { JOURNAL, newJournal, oneAtATime, readJournal, writeJournal } from '../../src/engine/journal.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import { CLUSTER_UID, NS, fakeCluster } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
@@ -87,5 +87,42 @@ describe('the journal', () => {
         at: expect.stringMatching(/^\d{4}-.*Z$/) as string,
         by: expect.stringContaining('@') as string,
       });
+  });
+});
+
+describe('writes of the journal', () => {
+  it('are one at a time; those who ask meanwhile share the next one, which has what all of them said', async () => {
+    const written: string[] = [];
+    const ends: (() => void)[] = [];
+    let state = 'a';
+    const { save, saved } = oneAtATime(() => {
+      written.push(state);
+      return new Promise((resolve) => ends.push(resolve));
+    });
+    const settled: number[] = [];
+    const ask = (n: number): Promise<number> => save().then(() => settled.push(n));
+    const all = [ask(1)];
+    await new Promise(setImmediate);
+    state = 'b';
+    all.push(ask(2));
+    state = 'c';
+    all.push(ask(3));
+    await new Promise(setImmediate);
+    expect(written).toEqual(['a']);
+    ends.shift()?.();
+    await new Promise(setImmediate);
+    expect([written, settled]).toEqual([['a', 'c'], [1]]);
+    ends.shift()?.();
+    await Promise.all([...all, saved()]);
+    expect(settled).toEqual([1, 2, 3]);
+  });
+
+  it('that fail are told to who asked, and do not stop the next one', async () => {
+    let tries = 0;
+    const { save, saved } = oneAtATime(() => (tries++ ? Promise.resolve() : Promise.reject(new Error('etcd is full'))));
+    await expect(save()).rejects.toThrow('etcd is full');
+    await saved();
+    await expect(save()).resolves.toBeUndefined();
+    expect(tries).toBe(2);
   });
 });

@@ -1,9 +1,10 @@
+import { availableParallelism } from 'node:os';
 import { describe, expect, it, vi } from 'vitest';
 import { KubeError } from '../../src/adapters/kube.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import { readJournal } from '../../src/engine/journal.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
-import type { ObjectsStep, Step } from '../../src/engine/types.ts';
+import type { ObjectsStep, ReleaseStep, Step } from '../../src/engine/types.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 import { session } from './support/engine.ts';
@@ -46,14 +47,43 @@ describe('a first run', () => {
 
   it('starts all releases before any is ready: they run side by side', async () => {
     const cluster = fakeCluster();
-    let open: () => void = () => {};
-    const gate = new Promise<void>((resolve) => (open = resolve));
-    cluster.before = (operation) => (operation.startsWith('helm upgrade') ? gate : undefined);
+    const { status } = cluster;
+    cluster.status = () => ({});
     const run = await session(cluster, config, plan);
     await vi.waitFor(() => expect(cluster.calls.filter((call) => call.startsWith('helm upgrade'))).toHaveLength(9));
     expect(run.of('done').filter((id) => id.startsWith('release/'))).toEqual([]);
-    open();
+    for (const kind of ['Deployment', 'StatefulSet', 'DaemonSet'])
+      for (const workload of cluster.all(kind)) cluster.put({ ...workload, status: status(workload) });
     await run.result;
+  });
+
+  it('lets no more helms run than there are processors, but the one that others wait for waits for nobody', async () => {
+    const cluster = fakeCluster();
+    const release = (id: string, needs: string[]): Step => ({
+      ...(plan.find((step) => step.id === 'release/loki') as ReleaseStep),
+      id: `release/${id}`,
+      release: id,
+      needs,
+      workloads: [],
+    });
+    const filler = Array.from({ length: 40 }, (_, i) => release(`r${i}`, ['namespace']));
+    const steps = [...diamond(), ...filler, release('last', ['namespace']), release('after', ['release/last'])];
+    let running = 0;
+    let most = 0;
+    cluster.before = async (operation) => {
+      if (!operation.startsWith('helm upgrade')) return;
+      most = Math.max(most, ++running);
+      await tick();
+      running--;
+    };
+    await (
+      await session(cluster, config, steps)
+    ).result;
+    const order = cluster.calls.filter((call) => call.startsWith('helm upgrade')).map((call) => call.split(' ')[2]);
+    const processors = Math.max(2, availableParallelism());
+    expect(most).toBe(processors + 1);
+    expect(order).toHaveLength(42);
+    expect(order.indexOf('last')).toBeLessThanOrEqual(processors);
   });
 
   it('takes the lock right after the namespace, before anything else is changed', async () => {

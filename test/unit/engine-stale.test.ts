@@ -6,7 +6,7 @@ import { HOME_ANNOTATION, PART_OF, PART_OF_LABEL, ownLabels } from '../../src/co
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
 import { refOf, refText } from '../../src/core/types.ts';
 import { observe } from '../../src/engine/observe.ts';
-import { type Journal, writeJournal } from '../../src/engine/journal.ts';
+import { newJournal, writeJournal } from '../../src/engine/journal.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { RunResult } from '../../src/engine/run.ts';
 import { excludedSteps } from '../../src/engine/select.ts';
@@ -28,8 +28,9 @@ function withMetricsServer(): Config {
 /** As one run of `install` in the configuration's own home. */
 async function install(cluster: FakeCluster, config: Config, timeout = 5_000): Promise<RunResult> {
   const { namespace } = config;
-  const save = (journal: Journal): Promise<void> => writeJournal(cluster.kube, namespace, structuredClone(journal));
-  return (await session(cluster, config, buildPlan(config), { timeout, context: { namespace, save } })).result;
+  const journal = await newJournal(cluster.kube, config, []);
+  const save = (): Promise<void> => writeJournal(cluster.kube, namespace, structuredClone(journal));
+  return (await session(cluster, config, buildPlan(config), { timeout, journal, context: { namespace, save } })).result;
 }
 
 const records = (cluster: FakeCluster): string[] => cluster.all('Secret').flatMap(({ metadata }) => metadata.labels?.['name'] ?? []);

@@ -41,7 +41,7 @@ export async function session(cluster: FakeCluster, config: Config, steps: Step[
       options.onEvent?.(event, controller);
     },
     journal,
-    save: (state) => writeJournal(cluster.kube, NS, structuredClone(state)),
+    save: () => writeJournal(cluster.kube, NS, structuredClone(journal)),
     gate: async (step) => {
       await options.gate?.(step);
       return 'all ok';
