@@ -1,4 +1,4 @@
-import { accountOf, hostOf, type Place, placeOf, podLabelsOf, type Release, releaseOf } from '../../src/components/catalog.ts';
+import { accountOf, hostOf, type Place, placeOf, podLabelsOf, releaseOf } from '../../src/components/catalog.ts';
 import { ownAddons } from '../../src/components/releases.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import type { Facts } from '../../src/doctor/types.ts';
@@ -72,7 +72,7 @@ class Relocation {
   private releases(rows: Rec[]): Rec[] {
     const moved = rows.flatMap((row) => {
       const release = releaseOf(this.to, row['name'] as ComponentId);
-      return release ? [{ ...row, ...release } as Rec & Release] : [];
+      return release ? [{ ...row, ...release }] : [];
     });
     const addons = ownAddons(this.to).map(({ id, release }) => ({ name: release, namespace: namespaceOf(this.to, id) }));
     const added = addons.filter((one) => !moved.some(({ name, namespace }) => name === one.name && namespace === one.namespace));
