@@ -3,6 +3,7 @@ import { KubeError } from '../../src/adapters/kube.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import { refText } from '../../src/core/types.ts';
 import type { Hands } from '../../src/engine/apply.ts';
+import { JOURNAL } from '../../src/engine/journal.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import { type RemovalPlan, ownObjects, planRemoval, uninstall } from '../../src/engine/uninstall.ts';
 import { COMPONENT_IDS } from '../../src/profile/schema.ts';
@@ -116,6 +117,22 @@ describe('what would be removed', () => {
     await uninstall(removal, hands(cluster), { deleteData: true }, () => {});
     expect(cluster.get('Secret', 'serving-cert')).toBeUndefined();
     expect(cluster.get('Secret', 'their-cert')).toBeDefined();
+  });
+
+  it('has what lies in a further namespace that was there before us, but nothing of an installation whose home that is', async () => {
+    const cluster = fakeCluster();
+    const spread = quickstart({ tempo: { namespace: 'theirs' } });
+    cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'theirs' } });
+    await (
+      await session(cluster, spread, buildPlan(spread))
+    ).result;
+    const tempo = { name: 'tempo', namespace: 'theirs' };
+    const removal = await look(cluster);
+    expect(removal.releases).toContainEqual(tempo);
+    expect(removal.data.map(refText)).toContain('PersistentVolumeClaim theirs/tempo-data');
+    expect(removal.namespaces.map(({ name }) => name)).toEqual([NS]);
+    cluster.put(object('ConfigMap', JOURNAL, { namespace: 'theirs' }));
+    expect((await look(cluster)).releases).not.toContainEqual(tempo);
   });
 
   it('leaves a namespace that was there before us', async () => {
