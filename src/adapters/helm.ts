@@ -44,8 +44,11 @@ export interface Helm {
    * @throws ObsError when the chart does not render.
    */
   template(target: Target, chart: string, values: JsonMap, kubeVersion: string, options?: { crds?: boolean }): Promise<KubeObject[]>;
-  /** `helm upgrade --install`, without waiting: readiness is watched by the engine. CRDs have a step of their own. @throws ObsError */
-  upgrade(target: Target, chart: string, values: JsonMap): Promise<void>;
+  /**
+   * `helm upgrade --install`, without waiting: readiness is watched by the engine. CRDs have a step of their own. `background`: it gives way to others.
+   * @throws ObsError
+   */
+  upgrade(target: Target, chart: string, values: JsonMap, options?: { background?: boolean }): Promise<void>;
   /** False when there was no such release. @throws ObsError */
   uninstall(target: Target): Promise<boolean>;
 }
@@ -88,7 +91,7 @@ export function helmFor(context: string, file = process.env['GENAI_OBS_HELM'] ??
           });
         return parseManifest(result.stdout);
       }),
-    upgrade: ({ release, namespace }, chart, values) =>
+    upgrade: ({ release, namespace }, chart, values, { background = false } = {}) =>
       withValues(values, async (valuesFile) => {
         const result = await exec(
           file,
@@ -106,7 +109,7 @@ export function helmFor(context: string, file = process.env['GENAI_OBS_HELM'] ??
             '--skip-crds',
             ...(await mend()),
           ],
-          { timeout: 180_000 },
+          { timeout: 180_000, background },
         );
         if (!result.ok)
           throw new ObsError({

@@ -5,7 +5,7 @@ import type { Step } from './types.ts';
 
 /**
  * helm, as many at once as this machine can run: each keeps a processor busy while it renders, and more of them would hold up the one
- * that others wait for, an operator's. That one waits for nobody.
+ * that others wait for, an operator's. That one waits for nobody, and the others leave it the processor.
  */
 export function inTurns(helm: Helm, steps: Step[]): Helm {
   const queue = new PQueue({ concurrency: Math.max(2, availableParallelism()) });
@@ -14,9 +14,11 @@ export function inTurns(helm: Helm, steps: Step[]): Helm {
   const least = Math.min(...releases.map(({ behind }) => behind));
   const isAwaited = (target: Target): boolean =>
     releases.some(({ release, namespace, behind }) => release === target.release && namespace === target.namespace && behind > least);
+  const anyAwaited = releases.some(({ behind }) => behind > least);
   return {
     ...helm,
-    upgrade: (target, ...rest) => (isAwaited(target) ? helm.upgrade(target, ...rest) : queue.add(() => helm.upgrade(target, ...rest))),
+    upgrade: (target, chart, values) =>
+      isAwaited(target) ? helm.upgrade(target, chart, values) : queue.add(() => helm.upgrade(target, chart, values, { background: anyAwaited })),
   };
 }
 
