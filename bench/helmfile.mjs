@@ -101,10 +101,13 @@ async function ours() {
   return { first, again };
 }
 
-/** helm waits for what a chart names. What operators make of it is waited for here, as somebody who needs the stack would. */
+/** What an operator makes of a custom resource: no chart names it. */
+const isMade = (step, { kind }) => step.kind === 'objects' || (step.chart?.name === 'kube-prometheus-stack' && kind === 'StatefulSet');
+
+/** helm waits for what a chart names. What operators make of it is waited for here, as genai-obs waits, and as somebody who needs the stack would. */
 async function ready() {
   const start = Date.now();
-  const made = steps.flatMap((step) => (step.kind === 'objects' ? (step.workloads ?? []) : []));
+  const made = steps.flatMap((step) => (step.workloads ?? []).filter((workload) => isMade(step, workload)));
   await Promise.all(
     made.map(async ({ kind, name, namespace }) => {
       const workload = `${kind.toLowerCase()}/${name}`;
@@ -126,6 +129,9 @@ async function theirs() {
   await drop();
   return { first: prepared + alone, alone, again };
 }
+
+const { stdout: there } = await run('kubectl', ['get', 'namespace', '-o', 'name', '--ignore-not-found', ...namespaces]);
+if (there) throw new Error(`already there: ${there.trim().replaceAll('\n', ', ')}; uninstall first`);
 
 await withCleanup(
   async () => {

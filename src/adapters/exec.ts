@@ -1,4 +1,3 @@
-import { constants, setPriority } from 'node:os';
 import { execa } from 'execa';
 import { ObsError, messageOf } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
@@ -11,8 +10,6 @@ export interface ExecOptions {
   /** Kills the command; without it the command is left to finish on Ctrl-C. */
   signal?: AbortSignal | undefined;
   env?: Record<string, string>;
-  /** Gives way to programs that something waits for. */
-  background?: boolean;
 }
 
 export interface ExecResult {
@@ -31,22 +28,13 @@ export function howItEnded({ code, signal, timedOut }: ExecResult): string {
   return timedOut ? 'it did not end in time' : signal ? `it was ended by ${signal}` : `it ended with exit code ${code}`;
 }
 
-/** A wish: where the system does not grant it, or the program has ended already, nothing is lost. */
-function yieldTo(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
-  } catch {
-    // as before
-  }
-}
-
 /**
  * Runs a program to its end; never throws for a non-zero exit. Children get a process group of their own:
  * Ctrl-C in the terminal must not cut helm off half-way (helm#10599), the engine decides what to stop.
  * @throws ObsError when the program is not installed.
  */
 export async function exec(file: string, args: string[], options: ExecOptions = {}): Promise<ExecResult> {
-  const running = execa(file, args, {
+  const result = await execa(file, args, {
     reject: false,
     detached: true,
     cleanup: true,
@@ -58,8 +46,6 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
     ...(options.signal ? { cancelSignal: options.signal } : {}),
     ...(options.env ? { env: options.env } : {}),
   });
-  if (options.background) yieldTo(running.pid);
-  const result = await running;
   if (result.failed && result.code === 'ENOENT') {
     throw new ObsError({
       what: `${file} is not installed or not on the PATH`,

@@ -1,4 +1,5 @@
-import { type Kube } from '../adapters/kube.ts';
+import { versionPath } from '../adapters/kinds.ts';
+import { type Kube, KubeError } from '../adapters/kube.ts';
 import { PINS } from '../charts/pins.ts';
 import { subsetDiff } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
@@ -117,24 +118,48 @@ export async function applyCrds(step: CrdsStep, hands: Hands, report: (detail: s
   if (own.length === 0) return;
   report(`server-side apply of ${own.length} definitions`);
   await hands.kube.apply(own);
-  const deadline = Date.now() + hands.timeout;
-  if (step.served) await Promise.all(own.map((crd) => established(crd, hands, deadline)));
+  if (step.served) await untilServed(own, hands);
 }
 
-async function established(crd: KubeObject, { kube, signal }: Hands, deadline: number): Promise<void> {
-  while (!(await isEstablished(kube, crd))) {
+/** Asked of the API's own list of its kinds, as helm asks: it is short, where the definitions themselves are half a megabyte each. @throws ObsError */
+async function untilServed(crds: KubeObject[], { kube, signal, timeout }: Hands): Promise<void> {
+  const deadline = Date.now() + timeout;
+  for (;;) {
+    const missing = await notServed(crds, kube);
+    if (!missing) return;
     if (Date.now() > deadline || signal.aborted)
       throw new ObsError({
         what: 'the API server does not serve a new definition',
-        object: `CustomResourceDefinition ${crd.metadata.name}`,
-        next: `kubectl describe crd ${crd.metadata.name}; then run the same install again: it carries on`,
+        object: `CustomResourceDefinition ${missing.metadata.name}`,
+        next: `kubectl describe crd ${missing.metadata.name}; then run the same install again: it carries on`,
       });
-    await sleep(100);
+    await sleep(200);
   }
 }
 
-async function isEstablished(kube: Kube, crd: KubeObject): Promise<boolean> {
-  const live = await kube.read(refOf(crd));
-  const conditions = (live?.['status'] as { conditions?: { type: string; status: string }[] } | undefined)?.conditions ?? [];
-  return conditions.some((one) => one.type === 'Established' && one.status === 'True');
+/** The first definition of which a version is not in the API's list. @throws KubeError */
+async function notServed(crds: KubeObject[], kube: Kube): Promise<KubeObject | undefined> {
+  const listed = new Map<string, Promise<Set<string>>>();
+  for (const crd of crds) {
+    const { group, names } = crd['spec'] as { group: string; names: { plural: string } };
+    for (const { name, served } of versionsOf(crd)) {
+      if (served === false) continue;
+      const path = versionPath(`${group}/${name}`);
+      const list = listed.get(path) ?? pluralsAt(path, kube);
+      listed.set(path, list);
+      if (!(await list).has(names.plural)) return crd;
+    }
+  }
+  return undefined;
+}
+
+/** None while no definition of the version is served. @throws KubeError */
+async function pluralsAt(path: string, kube: Kube): Promise<Set<string>> {
+  try {
+    const { resources } = await kube.json<{ resources: { name: string }[] }>(path);
+    return new Set(resources.map(({ name }) => name));
+  } catch (error) {
+    if (error instanceof KubeError && (error.status === 404 || error.status === 503)) return new Set();
+    throw error;
+  }
 }

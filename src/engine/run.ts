@@ -11,7 +11,6 @@ import type { Journal, StepRecord } from './journal.ts';
 import { whoami } from './journal.ts';
 import { inputsOf, observe } from './observe.ts';
 import { refuseMissing } from './secretValues.ts';
-import { inTurns } from './turns.ts';
 import type { GateStep, Observation, Step } from './types.ts';
 
 export interface RunContext extends Hands {
@@ -60,7 +59,6 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
   ]);
   const inside: Inside = {
     ...context,
-    helm: inTurns(context.helm, steps),
     repaired: new Set(),
     enter: async () => {
       await context.enter();

@@ -66,7 +66,7 @@ describe('helm', () => {
     await helmFor('ctx', file).upgrade({ release: 'loki', namespace: 'ns' }, '/charts/loki', values);
     vi.unstubAllEnvs();
     expect(calls().join(' ')).toMatch(
-      /^version --template \S+ upgrade --install loki \/charts\/loki --kube-context ctx --namespace ns --values \S+ --history-max 5 --reset-values --skip-crds$/,
+      /^version --template \S+ upgrade --install loki \/charts\/loki --kube-context ctx --namespace ns --values \S+ --history-max 5 --reset-values --skip-crds --disable-openapi-validation$/,
     );
     expect(calls().join(' ')).not.toContain('correct-horse');
     expect(JSON.parse(readFileSync(join(dir, 'seen'), 'utf8'))).toEqual(values);

@@ -1,10 +1,9 @@
-import { availableParallelism } from 'node:os';
 import { describe, expect, it, vi } from 'vitest';
 import { KubeError } from '../../src/adapters/kube.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import { readJournal } from '../../src/engine/journal.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
-import type { ObjectsStep, ReleaseStep, Step } from '../../src/engine/types.ts';
+import type { ObjectsStep, Step } from '../../src/engine/types.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 import { session } from './support/engine.ts';
@@ -55,35 +54,6 @@ describe('a first run', () => {
     for (const kind of ['Deployment', 'StatefulSet', 'DaemonSet'])
       for (const workload of cluster.all(kind)) cluster.put({ ...workload, status: status(workload) });
     await run.result;
-  });
-
-  it('lets no more helms run than there are processors, but the one that others wait for waits for nobody', async () => {
-    const cluster = fakeCluster();
-    const release = (id: string, needs: string[]): Step => ({
-      ...(plan.find((step) => step.id === 'release/loki') as ReleaseStep),
-      id: `release/${id}`,
-      release: id,
-      needs,
-      workloads: [],
-    });
-    const filler = Array.from({ length: 40 }, (_, i) => release(`r${i}`, ['namespace']));
-    const steps = [...diamond(), ...filler, release('last', ['namespace']), release('after', ['release/last'])];
-    let running = 0;
-    let most = 0;
-    cluster.before = async (operation) => {
-      if (!operation.startsWith('helm upgrade')) return;
-      most = Math.max(most, ++running);
-      await tick();
-      running--;
-    };
-    await (
-      await session(cluster, config, steps)
-    ).result;
-    const order = cluster.calls.filter((call) => call.startsWith('helm upgrade')).map((call) => call.split(' ')[2]);
-    const processors = Math.max(2, availableParallelism());
-    expect(most).toBe(processors + 1);
-    expect(order).toHaveLength(42);
-    expect(order.indexOf('last')).toBeLessThanOrEqual(processors);
   });
 
   it('takes the lock right after the namespace, before anything else is changed', async () => {

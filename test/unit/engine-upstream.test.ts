@@ -31,7 +31,8 @@ const hands = handsOn;
 const look = (cluster: FakeCluster, one: Step): Promise<Observation> => observe(one, hands(cluster));
 
 function definition(name: string, versions: string[], labels: Record<string, string> = {}): KubeObject {
-  const spec = { versions: versions.map((version) => ({ name: version, served: true })) };
+  const [plural = '', ...group] = name.split('.');
+  const spec = { group: group.join('.'), names: { plural }, versions: versions.map((version) => ({ name: version, served: true })) };
   return { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name, labels }, spec };
 }
 
@@ -124,6 +125,8 @@ describe('the definitions of a chart', () => {
     await expect(applyCrds({ ...crds(), served: true }, hands(cluster, { timeout: 1 }), () => {})).rejects.toMatchObject({
       parts: { what: 'the API server does not serve a new definition', object: `CustomResourceDefinition ${NAME}` },
     });
+    cluster.kube = kube;
+    await expect(applyCrds({ ...crds(), served: true }, hands(cluster, { timeout: 1 }), () => {})).resolves.toBeUndefined();
   });
 });
 

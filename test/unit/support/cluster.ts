@@ -48,6 +48,16 @@ const READY: JsonMap = {
   updatedNumberScheduled: 1,
 };
 
+/** What the API lists of a group's version: kinds of established definitions. */
+function listed(crds: KubeObject[], group: string, version: string): { name: string }[] {
+  return crds.flatMap((crd) => {
+    const spec = crd['spec'] as { group?: string; names?: { plural: string }; versions: { name: string }[] };
+    const { conditions = [] } = (crd['status'] ?? {}) as { conditions?: { type: string }[] };
+    const isListed = spec.group === group && spec.versions.some(({ name }) => name === version) && conditions.some(({ type }) => type === 'Established');
+    return isListed && spec.names ? [{ name: spec.names.plural }] : [];
+  });
+}
+
 export function fakeCluster(namespace = NS): FakeCluster {
   const objects = new Map<string, KubeObject>();
   let version = 0;
@@ -109,6 +119,8 @@ export function fakeCluster(namespace = NS): FakeCluster {
     async json<T>(path: string) {
       await cluster.before(`GET ${path}`);
       if (path === '/version') return { gitVersion: 'v1.34.0' } as T;
+      const [, group, version] = /^\/apis\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
+      if (group && version) return { resources: listed(cluster.all('CustomResourceDefinition'), group, version) } as T;
       return { items: [...objects.values()].filter((object) => object.kind === 'Event') } as T;
     },
     async read(ref) {
