@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseManifest } from '../../src/adapters/helm.ts';
+import { chartsFrom } from '../../src/charts/source.ts';
+import type { JsonMap, KubeObject } from '../../src/core/types.ts';
+import { buildPlan } from '../../src/engine/plan.ts';
+import type { ReleaseStep } from '../../src/engine/types.ts';
+import { profileNames } from '../../src/profile/load.ts';
+import { profile } from '../unit/support/config.ts';
+import { kubectl, run } from './support/cluster.ts';
+
+const CHARTS = process.env['GENAI_OBS_CHARTS'];
+const NS = 'genai-accepted';
+const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-accepted-'));
+const ASKS: Record<string, JsonMap> = {
+  'grafana-cloud': { 'k8s-monitoring': { destination: { otlp: { url: 'https://otlp-gateway.example/otlp', user: '123456' } } } },
+};
+
+beforeAll(async () => void (await kubectl(['create', 'namespace', NS])));
+afterAll(async () => {
+  rmSync(DIR, { recursive: true, force: true });
+  await kubectl(['delete', 'namespace', NS, '--wait']);
+});
+
+/**
+ * A strict server dry-run of all that a profile makes: an unknown field, which helm's own check would refuse and the API server drop with
+ * no more than a warning, fails here.
+ */
+describe(`the API server accepts every object${CHARTS ? '' : ' of our own charts (GENAI_OBS_CHARTS names no folder with upstream’s)'}`, () => {
+  let kinds: Set<string>;
+  beforeAll(async () => {
+    // NAME SHORTNAMES APIVERSION NAMESPACED KIND, where short names may be missing.
+    kinds = new Set((await kubectl(['api-resources', '--no-headers'])).split('\n').map((line) => line.trim().split(/\s+/).slice(-3).join(' ')));
+  });
+
+  it.each(profileNames())('%s', { timeout: 120_000 } as object, async (name) => {
+    const steps = buildPlan(profile(name, ASKS[name]));
+    const releases = steps.filter((step) => step.kind === 'release').filter(({ chart }) => CHARTS || chart.source === 'genai-obs');
+    const objects = [...steps.flatMap((step) => (step.kind === 'objects' ? step.objects : [])), ...(await Promise.all(releases.map(rendered))).flat()];
+    const scopes = objects.map((object) => ({ object, scope: scopeOf(object) }));
+    // Kinds whose definitions a profile brings are tried where it is installed (profiles.test.ts).
+    const known = scopes.flatMap(({ object, scope }) => (scope ? [placed(object, scope === 'true')] : []));
+    const left = scopes.flatMap(({ object, scope }) => (scope ? [] : [object.kind]));
+    expect(known.length).toBeGreaterThan(left.length);
+    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: known });
+    const args = ['apply', '--server-side', '--force-conflicts', '--dry-run=server', '--validate=strict', '-f', '-'];
+    const { code, stderr } = await run('kubectl', args, { input: list });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
+  it('and refuses a field that no kind has', async () => {
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'odd', namespace: NS }, dato: {} };
+    const { code, stderr } = await run('kubectl', ['apply', '--server-side', '--dry-run=server', '--validate=strict', '-f', '-'], {
+      input: JSON.stringify(object),
+    });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('dato') as string });
+  });
+
+  /** `true` or `false` for namespaced; undefined when the server does not know the kind. */
+  const scopeOf = ({ apiVersion, kind }: KubeObject): string | undefined =>
+    ['true', 'false'].find((namespaced) => kinds.has(`${apiVersion} ${namespaced} ${kind}`));
+});
+
+/** In the test's own namespace, which is there; Namespaces themselves as they are. */
+function placed(object: KubeObject, namespaced: boolean): KubeObject {
+  const { namespace: _, ...metadata } = object.metadata;
+  return { ...object, metadata: { ...metadata, ...(namespaced ? { namespace: NS } : {}) } };
+}
+
+async function rendered(step: ReleaseStep): Promise<KubeObject[]> {
+  const values = join(mkdtempSync(join(DIR, 'values-')), 'values.json');
+  writeFileSync(values, JSON.stringify(step.values));
+  const chart = await chartsFrom(CHARTS ?? '').path(step.chart);
+  const { gitVersion } = JSON.parse(await kubectl(['get', '--raw', '/version'])) as { gitVersion: string };
+  const args = ['template', step.release, chart, '--namespace', step.namespace, '--kube-version', gitVersion, '--values', values, '--skip-crds', '--no-hooks'];
+  const { code, stdout, stderr } = await run('helm', args);
+  if (code !== 0) throw new Error(`helm ${args.join(' ')}: ${stderr}`);
+  return parseManifest(stdout);
+}
