@@ -3,7 +3,7 @@ import { parse, stringify } from 'yaml';
 import type { Kube } from '../adapters/kube.ts';
 import { KubeError } from '../adapters/kube.ts';
 import { version } from '../core/assets.ts';
-import { ObsError } from '../core/errors.ts';
+import { ObsError, messageOf } from '../core/errors.ts';
 import { ownLabels } from '../core/labels.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import { type Config, completed } from '../profile/schema.ts';
@@ -51,13 +51,13 @@ export async function clusterUid(kube: Kube): Promise<string> {
 
 /**
  * Undefined when there is no installation.
- * @throws ObsError when a newer genai-obs wrote it; KubeError when the cluster does not answer
+ * @throws ObsError when a newer genai-obs wrote it, or somebody edited it; KubeError when the cluster does not answer
  */
 export async function readJournal(kube: Kube, namespace: string): Promise<Journal | undefined> {
   const object = await kube.read(ref(namespace));
   if (!object) return undefined;
   const data = (object['data'] ?? {}) as Record<string, string>;
-  const head = JSON.parse(data['journal.json'] ?? '{}') as Omit<Journal, 'config'>;
+  const head = read(namespace, 'journal.json', () => JSON.parse(data['journal.json'] ?? '{}') as Omit<Journal, 'config'>);
   if ((head.schema ?? 0) > SCHEMA) {
     throw new ObsError({
       what: `this installation was made by genai-obs ${head.tool}, which is newer than this one (${version()})`,
@@ -65,7 +65,20 @@ export async function readJournal(kube: Kube, namespace: string): Promise<Journa
       next: 'npm install -g genai-obs@latest',
     });
   }
-  return { ...head, config: completed(parse(data['config.yaml'] ?? '{}')) };
+  return { ...head, config: read(namespace, 'config.yaml', () => completed(parse(data['config.yaml'] ?? '{}'))) };
+}
+
+function read<T>(namespace: string, key: string, parsed: () => T): T {
+  try {
+    return parsed();
+  } catch (error) {
+    throw new ObsError({
+      what: 'the journal of this installation cannot be read',
+      object: `${key} of ConfigMap ${namespace}/${JOURNAL}`,
+      cause: messageOf(error).replace(/\n[^]*/, ''),
+      next: `kubectl -n ${namespace} delete configmap ${JOURNAL}; then the same command again: without a journal it goes by what is in the cluster`,
+    });
+  }
 }
 
 /** Creates or overwrites the journal; the lease makes us the only writer. */

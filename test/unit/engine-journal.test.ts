@@ -39,6 +39,22 @@ describe('the journal', () => {
     });
   });
 
+  it.each([
+    ['journal.json', { 'journal.json': '{"schema": 1,', 'config.yaml': stringify(config) }],
+    ['config.yaml', { 'journal.json': '{"schema": 1, "tool": "0.1.0", "steps": {}}', 'config.yaml': 'loki: {enabled: ' }],
+  ])('that somebody has edited into something else names %s and the way out', async (key, data) => {
+    const cluster = fakeCluster();
+    cluster.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: JOURNAL, namespace: NS }, data });
+    await expect(readJournal(cluster.kube, NS)).rejects.toMatchObject({
+      parts: {
+        what: 'the journal of this installation cannot be read',
+        object: `${key} of ConfigMap ${NS}/${JOURNAL}`,
+        cause: expect.not.stringContaining('\n') as string,
+        next: expect.stringContaining(`delete configmap ${JOURNAL}`) as string,
+      },
+    });
+  });
+
   it('that cannot be read is an error, never "not installed"', async () => {
     const cluster = fakeCluster();
     cluster.before = () => {

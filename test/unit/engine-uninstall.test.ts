@@ -135,6 +135,12 @@ describe('what would be removed', () => {
     expect((await look(cluster)).releases).not.toContainEqual(tempo);
   });
 
+  it('of an installation by a newer genai-obs is refused: what only its journal tells would be left behind', async () => {
+    const cluster = fakeCluster();
+    cluster.put({ ...object('ConfigMap', JOURNAL), data: { 'journal.json': JSON.stringify({ schema: 99, tool: '9.9.9' }) } });
+    await expect(look(cluster)).rejects.toMatchObject({ parts: { what: expect.stringContaining('9.9.9, which is newer') as string } });
+  });
+
   it('leaves a namespace that was there before us', async () => {
     const cluster = await installed();
     cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS, labels: { owner: 'somebody' } } });
