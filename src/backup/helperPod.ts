@@ -1,8 +1,8 @@
-import type { Readable } from 'node:stream';
+import type { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { restPath } from '../adapters/kinds.ts';
 import { imageOf, type Place, placeOf } from '../components/catalog.ts';
-import { ObsError } from '../core/errors.ts';
+import { ObsError, messageOf } from '../core/errors.ts';
 import { ownLabels } from '../core/labels.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import type { ComponentId } from '../profile/schema.ts';
@@ -17,14 +17,16 @@ export const HELPER_SELECTOR = 'app.kubernetes.io/part-of=genai-obs,app.kubernet
 /** On Prometheus' helper: the snapshot to delete, should the run be killed. */
 export const SNAPSHOT = 'genai-obs/snapshot';
 
+type Source = [Readable, ...Transform[]];
+
 /** A shell beside a component's data, mounted at /data; /tmp is its own. */
 export interface Helper {
   pod: PodRef;
   text: (script: string) => Promise<string>;
   /** Archives a folder of the pod (symlinks followed) into a file of the backup; `complete` is false when single files could not be read. */
   download: (folder: string, path: string, ctx: BackupContext) => Promise<{ complete: boolean }>;
-  /** Feeds a stream to a script. */
-  upload: (source: Readable, script: string) => Promise<void>;
+  /** Feeds a stream, through transforms, to a script; the script must read it to its end. */
+  upload: (source: Source, script: string) => Promise<void>;
   annotate: (key: string, value: string) => Promise<void>;
 }
 
@@ -180,11 +182,11 @@ async function download(ctx: BackupContext, pod: PodRef, component: ComponentId,
   });
 }
 
-async function upload(ctx: Context, pod: PodRef, source: Readable, script: string): Promise<void> {
+async function upload(ctx: Context, pod: PodRef, source: Source, script: string): Promise<void> {
   const run = ctx.exec.start(pod, script, true);
   await killedBy(ctx, run, async () => {
     run.stdout.resume();
-    const sent = pipeline(source, run.stdin).then(
+    const sent = pipeline([...source, run.stdin]).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -192,7 +194,7 @@ async function upload(ctx: Context, pod: PodRef, source: Readable, script: strin
     checkpoint(ctx);
     if (code !== 0) throw failed(pod, stderr || `exit code ${code}`);
     const broken = await sent;
-    if (broken) throw broken;
+    if (broken) throw failed(pod, messageOf(broken));
   });
 }
 

@@ -60,7 +60,8 @@ export const LOOK = 'cd /data; if [ -e .before-restore ]; then echo interrupted;
 /** Free KiB on the claim. */
 export const FREE = `df -kP /data | awk 'NR == 2 { print $4 }'`;
 
-export const UNPACK = 'mkdir -p /data/.genai-obs-incoming && tar -xof - -C /data/.genai-obs-incoming';
+/** tar may end at the archive's end mark: what comes after it is read too, or the sender would take the end for a broken connection. */
+export const UNPACK = 'mkdir -p /data/.genai-obs-incoming && tar -xof - -C /data/.genai-obs-incoming && cat >/dev/null';
 export const TAKE_LIST = 'cat >/tmp/want';
 
 /** Removes files that were gone at the end of the backup, then compares all sizes with the list. */

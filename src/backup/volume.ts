@@ -1,7 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { placeOf } from '../components/catalog.ts';
 import { objectStore } from '../components/s3.ts';
@@ -172,9 +170,9 @@ export async function restoreVolume(ctx: RestoreContext, component: ComponentId,
       });
     for (const path of archives) {
       ctx.report(`${title}: unpacking ${path} beside the present data`);
-      await helper.upload(createReadStream(join(ctx.backup.dir, path)).pipe(createGunzip()), sh.UNPACK);
+      await helper.upload([createReadStream(join(ctx.backup.dir, path)), createGunzip()], sh.UNPACK);
     }
-    await helper.upload(Readable.from([await readFile(join(ctx.backup.dir, component, LIST))]).pipe(new PassThrough()), sh.TAKE_LIST);
+    await helper.upload([createReadStream(join(ctx.backup.dir, component, LIST))], sh.TAKE_LIST);
     await helper.text(sh.CHECK_INCOMING);
     await swapIn(ctx, component, helper);
   });
