@@ -1,9 +1,13 @@
+import { randomUUID } from 'node:crypto';
+import { type ReadStream, createReadStream, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { ObsError, messageOf } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
 
 export interface ExecOptions {
-  /** Sent on stdin: the way for manifests and secrets, never argv. */
+  /** On stdin: the way for values and secrets, never argv. It is whole from the start, even for a program that outlives us. */
   input?: string;
   /** Milliseconds; default 120 000. */
   timeout?: number;
@@ -34,6 +38,7 @@ export function howItEnded({ code, signal, timedOut }: ExecResult): string {
  * @throws ObsError when the program is not installed.
  */
 export async function exec(file: string, args: string[], options: ExecOptions = {}): Promise<ExecResult> {
+  const stdin = options.input === undefined ? undefined : nameless(options.input);
   const result = await execa(file, args, {
     reject: false,
     detached: true,
@@ -42,10 +47,10 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
     timeout: options.timeout ?? 120_000,
     forceKillAfterDelay: 5_000,
     maxBuffer: 64 * 1024 * 1024,
-    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    stdin: stdin ?? 'ignore',
     ...(options.signal ? { cancelSignal: options.signal } : {}),
     ...(options.env ? { env: options.env } : {}),
-  });
+  }).finally(() => stdin?.destroy());
   if (result.failed && result.code === 'ENOENT') {
     throw new ObsError({
       what: `${file} is not installed or not on the PATH`,
@@ -60,4 +65,15 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
     timedOut: result.timedOut,
     ...(result.signal ? { signal: result.signal } : {}),
   };
+}
+
+/** A private file without a name: nothing is left of it, whoever is killed. A pipe would break off with us, and what it holds look whole. */
+function nameless(text: string): ReadStream {
+  const path = join(tmpdir(), `genai-obs-${randomUUID()}`);
+  try {
+    writeFileSync(path, text, { mode: 0o600, flag: 'wx' });
+    return createReadStream('', { fd: openSync(path, 'r') });
+  } finally {
+    rmSync(path, { force: true });
+  }
 }

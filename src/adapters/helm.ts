@@ -1,6 +1,3 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { CORE_SCHEMA, loadAll } from 'js-yaml';
 import { ObsError } from '../core/errors.ts';
@@ -53,18 +50,6 @@ export interface Helm {
   uninstall(target: Target): Promise<boolean>;
 }
 
-/** Values reach helm by a file of mode 0600 in a folder of mode 0700, deleted at once; never by argv. */
-async function withValues<T>(values: JsonMap, use: (file: string) => Promise<T>): Promise<T> {
-  const dir = await mkdtemp(join(tmpdir(), 'genai-obs-'));
-  try {
-    const file = join(dir, 'values.json');
-    await writeFile(file, JSON.stringify(values), { mode: 0o600 });
-    return await use(file);
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
-}
-
 export function helmFor(context: string, file = process.env['GENAI_OBS_HELM'] ?? 'helm'): Helm {
   const pinned = (namespace: string): string[] => ['--kube-context', context, '--namespace', namespace];
   const version: Helm['version'] = async () => {
@@ -78,49 +63,47 @@ export function helmFor(context: string, file = process.env['GENAI_OBS_HELM'] ??
   const mend = (): Promise<string[]> => (mending ??= version().then(({ major }) => (major >= 4 ? ['--server-side=true', '--force-conflicts'] : [])));
   return {
     version,
-    template: ({ release, namespace }, chart, values, kubeVersion, { crds = false } = {}) =>
-      withValues(values, async (valuesFile) => {
-        const args = ['template', release, chart, '--namespace', namespace, '--kube-version', kubeVersion, '--values', valuesFile, '--no-hooks'];
-        const result = await exec(file, crds ? [...args, '--include-crds'] : [...args, '--skip-crds']);
-        if (!result.ok)
-          throw new ObsError({
-            what: 'the chart does not render',
-            object: `release ${release}`,
-            cause: lastLines(result.stderr),
-            next: 'report this with your configuration file',
-          });
-        return parseManifest(result.stdout);
-      }),
-    upgrade: ({ release, namespace }, chart, values) =>
-      withValues(values, async (valuesFile) => {
-        const result = await exec(
-          file,
-          [
-            'upgrade',
-            '--install',
-            release,
-            chart,
-            ...pinned(namespace),
-            '--values',
-            valuesFile,
-            '--history-max',
-            '5',
-            '--reset-values',
-            '--skip-crds',
-            // It fetches and parses the API's description of all kinds for each release, most of what helm costs here. The API server judges what is sent.
-            '--disable-openapi-validation',
-            ...(await mend()),
-          ],
-          { timeout: 180_000 },
-        );
-        if (!result.ok)
-          throw new ObsError({
-            what: 'helm could not apply a release',
-            object: `release ${namespace}/${release}`,
-            cause: lastLines(result.stderr) || howItEnded(result),
-            next: `helm --kube-context ${context} -n ${namespace} history ${release}`,
-          });
-      }),
+    async template({ release, namespace }, chart, values, kubeVersion, { crds = false } = {}) {
+      const args = ['template', release, chart, '--namespace', namespace, '--kube-version', kubeVersion, '--values', '-', '--no-hooks'];
+      const result = await exec(file, [...args, crds ? '--include-crds' : '--skip-crds'], { input: JSON.stringify(values) });
+      if (!result.ok)
+        throw new ObsError({
+          what: 'the chart does not render',
+          object: `release ${release}`,
+          cause: lastLines(result.stderr),
+          next: 'report this with your configuration file',
+        });
+      return parseManifest(result.stdout);
+    },
+    async upgrade({ release, namespace }, chart, values) {
+      const result = await exec(
+        file,
+        [
+          'upgrade',
+          '--install',
+          release,
+          chart,
+          ...pinned(namespace),
+          '--values',
+          '-',
+          '--history-max',
+          '5',
+          '--reset-values',
+          '--skip-crds',
+          // It fetches and parses the API's description of all kinds for each release, most of what helm costs here. The API server judges what is sent.
+          '--disable-openapi-validation',
+          ...(await mend()),
+        ],
+        { timeout: 180_000, input: JSON.stringify(values) },
+      );
+      if (!result.ok)
+        throw new ObsError({
+          what: 'helm could not apply a release',
+          object: `release ${namespace}/${release}`,
+          cause: lastLines(result.stderr) || howItEnded(result),
+          next: `helm --kube-context ${context} -n ${namespace} history ${release}`,
+        });
+    },
     async uninstall({ release, namespace }) {
       const result = await exec(file, ['uninstall', release, ...pinned(namespace)], { timeout: 180_000 });
       // --ignore-not-found is younger than 3.12.

@@ -40,7 +40,8 @@ async function untilHealthy(ns: string, seconds: number, left: (text: string) =>
     const found = troubles(report).filter((text) => !left(text));
     if (report.code === 0 && found.length === 0) return;
     if (Date.now() > end) throw new Error(`not healthy after ${seconds} s:\n  ${found.join('\n  ')}`);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    // A doctor is two seconds of a core, which the other half needs too.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
   }
 }
 
