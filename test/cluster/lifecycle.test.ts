@@ -26,12 +26,19 @@ interface Range {
 const notOk = (report: Report): string[] => report.findings.filter((f) => !['ok', 'skip'].includes(f.status)).map((f) => `${f.id} ${f.status}: ${f.evidence}`);
 const doctor = async (...args: string[]): Promise<Report> => JSON.parse((await cli(['doctor', '--namespace', NS, '-o', 'json', ...args])).stdout) as Report;
 
+/** Samples pass through two batches: half a minute later all of a moment have arrived, and its value stays. */
+async function sampleAt(at: number): Promise<{ at: number; value: string | undefined }> {
+  const query = encodeURIComponent('sum(gen_ai_client_operation_duration_seconds_count)');
+  const { data } = await service<{ data: { result: { value: [number, string] }[] } }>(NS, 'prometheus-server', 80, `/api/v1/query?time=${at}&query=${query}`);
+  return { at, value: data.result[0]?.value[1] };
+}
+
 /** One story, in order: every test builds on the one before. */
 describe('the life of a quickstart installation', { sequential: true } as object, () => {
   let before: string[];
   /** Marks of telemetry from before the backup. */
   let trace: string;
-  let sample: { at: number; value: string };
+  let sample: Awaited<ReturnType<typeof sampleAt>>;
   let logAt: string;
   let boards: string[];
 
@@ -129,9 +136,7 @@ describe('the life of a quickstart installation', { sequential: true } as object
       async () => (await service<{ traces?: { traceID: string }[] }>(NS, 'tempo', 3200, '/api/search?tags=service.name%3Drag-chat&limit=1')).traces?.[0],
     );
     trace = found.traceID.padStart(32, '0');
-    const query = encodeURIComponent('sum(gen_ai_client_operation_duration_seconds_count)');
-    const now = await service<{ data: { result: { value: [number, string] }[] } }>(NS, 'prometheus-server', 80, `/api/v1/query?query=${query}`);
-    sample = { at: now.data.result[0]?.value[0] ?? 0, value: now.data.result[0]?.value[1] ?? '' };
+    sample = await sampleAt(Math.floor(Date.now() / 1000) - 30);
     expect(Number(sample.value)).toBeGreaterThan(0);
     const logs = await service<Range>(NS, 'loki', 3100, `/loki/api/v1/query_range?limit=1&query=${encodeURIComponent('{service_name="rag-chat"}')}`);
     logAt = String(logs.data.result[0]?.values[0]?.[0]);
@@ -168,13 +173,7 @@ describe('the life of a quickstart installation', { sequential: true } as object
     const { stdout, stderr } = await cliOk(['restore', BACKUP, '--namespace', NS, '--dry-run']);
     expect(stdout + stderr).toMatch(/prometheus/i);
     await cliOk(['restore', BACKUP, '--namespace', NS, '--yes']);
-    const old = await service<{ data: { result: { value: [number, string] }[] } }>(
-      NS,
-      'prometheus-server',
-      80,
-      `/api/v1/query?time=${sample.at}&query=${encodeURIComponent('sum(gen_ai_client_operation_duration_seconds_count)')}`,
-    );
-    expect(old.data.result[0]?.value[1]).toBe(sample.value);
+    expect(await sampleAt(sample.at)).toEqual(sample);
     const nano = BigInt(logAt);
     const logs = await eventually('the old log lines', async () => {
       const answer = await service<Range>(
