@@ -26,6 +26,15 @@ interface Range {
 const notOk = (report: Report): string[] => report.findings.filter((f) => !['ok', 'skip'].includes(f.status)).map((f) => `${f.id} ${f.status}: ${f.evidence}`);
 const doctor = async (...args: string[]): Promise<Report> => JSON.parse((await cli(['doctor', '--namespace', NS, '-o', 'json', ...args])).stdout) as Report;
 
+/** Prometheus scrapes every 15 s: what was stopped for its copy or for its data is down until the next scrape. */
+async function wellAgain(...args: string[]): Promise<void> {
+  await eventually('a stack that is well again', async () => {
+    const bad = notOk(await doctor(...args));
+    if (bad.length) throw new Error(bad.join('; '));
+    return true;
+  });
+}
+
 /** Samples pass through two batches: half a minute later all of a moment have arrived, and its value stays. */
 async function sampleAt(at: number): Promise<{ at: number; value: string | undefined }> {
   const query = encodeURIComponent('sum(gen_ai_client_operation_duration_seconds_count)');
@@ -151,12 +160,7 @@ describe('the life of a quickstart installation', { sequential: true } as object
     await cliOk(['backup', '--namespace', NS, '--output', BACKUP]);
     expect(existsSync(join(BACKUP, 'manifest.json'))).toBe(true);
     await cliOk(['backup', 'verify', BACKUP]);
-    // Prometheus scrapes every 15 s: what was stopped for its copy is down until the next scrape.
-    await eventually('a stack that is well again', async () => {
-      const bad = notOk(await doctor());
-      if (bad.length) throw new Error(bad.join('; '));
-      return true;
-    });
+    await wellAgain();
   });
 
   it('uninstall keeps data unless told otherwise, and then leaves the cluster as it was', { timeout: 600_000 }, async () => {
@@ -191,7 +195,7 @@ describe('the life of a quickstart installation', { sequential: true } as object
     const uids = (await ui.json<{ uid: string }[]>('/api/search?type=dash-db')).map((board) => board.uid);
     ui.close();
     expect(uids.toSorted()).toEqual([...boards, 'by-hand'].toSorted());
-    expect(notOk(await doctor('--probe'))).toEqual([]);
+    await wellAgain('--probe');
   });
 
   it('a truncated or altered backup is refused before anything changes', async () => {
