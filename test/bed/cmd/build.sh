@@ -329,5 +329,6 @@ while :; do
     sleep 0.2
 done
 [ -z "$failed" ] || die "not built:$failed"
-[ ! -d "$BED/go" ] || { go clean -cache -modcache && rm -rf "$BED/go"; }
+# Sources may still be on their way for what was built meanwhile; the programs are there, whatever becomes of the caches.
+[ ! -d "$BED/go" ] || { [ -z "$ahead" ] || kill -- "-$ahead" 2>/dev/null || true; { go clean -cache -modcache && rm -rf "$BED/go"; } || true; }
 line "built in $(secs "$T0") s: $total programs in $BIN"
