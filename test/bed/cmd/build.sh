@@ -329,6 +329,7 @@ while :; do
     sleep 0.2
 done
 [ -z "$failed" ] || die "not built:$failed"
-# Sources may still be on their way for what was built meanwhile; the programs are there, whatever becomes of the caches.
-[ ! -d "$BED/go" ] || { [ -z "$ahead" ] || kill -- "-$ahead" 2>/dev/null || true; { go clean -cache -modcache && rm -rf "$BED/go"; } || true; }
+# Sources that were fetched ahead may still be on their way; the programs are there, whatever becomes of the caches.
+for p in $(jobs -pr); do kill -- "-$p" 2>/dev/null || true; done
+[ ! -d "$BED/go" ] || { go clean -cache -modcache && rm -rf "$BED/go"; } || say "left behind: $BED/go"
 line "built in $(secs "$T0") s: $total programs in $BIN"
