@@ -7,7 +7,7 @@ import { account, kubeconfigs, removeAccounts, thisCluster } from './support/acc
 import { cli, kubectl, leaveNothing, removeAll, run } from './support/cluster.ts';
 import { expectNoCrash, refuses } from './support/refusal.ts';
 
-const NS = 'it-input';
+const NS = 'it-access';
 const ACCOUNTS = 'it-accounts';
 const INSTALL = ['install', '--namespace', NS, '--yes'];
 const configs = kubeconfigs();

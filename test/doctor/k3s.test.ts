@@ -6,7 +6,7 @@ import type { Verdict } from '../../src/doctor/types.ts';
 import { COMPONENT_IDS, namespacesOf } from '../../src/profile/schema.ts';
 import { applySet, type FactEdits } from './support-edit.ts';
 import { K3S, SPREAD, STACK } from './support-placements.ts';
-import { relocate } from './support-relocate.ts';
+import { relocation } from './support-relocate.ts';
 import { type Case, casesOf, healthy, quickstart } from './support.ts';
 
 /** Cases that mean something else in a placement, and what they mean there. */
@@ -36,14 +36,16 @@ const textOf = ({ evidence, cause = '', fix = '', object = '' }: Omit<Verdict, '
 
 describe.each(Object.entries(PLACEMENTS))('the doctor in placement %s', (name, placement) => {
   const config = quickstart(placement);
-  const facts = relocate(base, before, config);
+  const relocate = relocation(before, config);
+  const facts = relocate(base);
   const namespaces = namespacesOf(config);
 
   const judged = (one: Pick<Case, 'check' | 'set' | 'config'>) => {
     const check = CHECKS.find(({ id }) => id === one.check);
     if (!check) throw new Error(`no check ${one.check}`);
     const changed = one.config ? quickstart({ ...placement, ...one.config }) : config;
-    return judge(check, relocate(applySet(base, one.set ?? {}), one.config ? quickstart(one.config) : before, changed), changed, 'ctx');
+    const move = one.config ? relocation(quickstart(one.config), changed) : relocate;
+    return judge(check, move(applySet(base, one.set ?? {})), changed, 'ctx');
   };
 
   it('reads only what exists there', () => {
@@ -100,7 +102,7 @@ describe.each(Object.entries(PLACEMENTS))('the doctor in placement %s', (name, p
 
 describe('what only several namespaces can have wrong', () => {
   const config = quickstart(K3S);
-  const facts = relocate(base, quickstart(), config);
+  const facts = relocation(before, config)(base);
   const judged = (id: string, set: FactEdits) => {
     const check = CHECKS.find((one) => one.id === id);
     if (!check) throw new Error(`no check ${id}`);

@@ -8,8 +8,9 @@ import { COMPONENT_IDS, type ComponentId, type Config, namespaceOf, namespacesOf
  * Facts of one installation as they would be of another: the same stack, whose objects come from other charts, have other
  * names and lie in other namespaces. Everything else stays, so that a check must judge both alike.
  */
-export function relocate(facts: Facts, from: Config, to: Config): Facts {
-  return new Relocation(from, to).facts(facts);
+export function relocation(from: Config, to: Config): (facts: Facts) => Facts {
+  const one = new Relocation(from, to);
+  return (facts) => one.facts(facts);
 }
 
 type Rec = Record<string, unknown>;
@@ -28,6 +29,8 @@ const READERS: Record<string, ComponentId> = {
 
 class Relocation {
   readonly moves: { id: ComponentId; from: Place; to: Place }[];
+  /** A case edits a few facts of hundreds: the others, which are the same objects again, are moved once. */
+  private readonly moved = new WeakMap<object, unknown>();
 
   constructor(
     readonly from: Config,
@@ -41,7 +44,7 @@ class Relocation {
 
   facts(facts: Facts): Facts {
     const out: Facts = {};
-    for (const [key, fact] of Object.entries(facts)) out[this.key(key)] = fact.ok ? { ok: true, value: this.fact(key, fact.value) } : fact;
+    for (const [key, fact] of Object.entries(facts)) out[this.key(key)] = fact.ok ? { ok: true, value: this.once(key, fact.value) } : fact;
     for (const all of ['', '@all']) this.regroup(out, all);
     return out;
   }
@@ -53,6 +56,12 @@ class Relocation {
     const all = namespacesOf(this.to);
     const matcher = all.length > 1 ? `=~"${all.join('|')}"` : `="${all[0]}"`;
     return key.replace(`k8s_namespace_name="${this.from.namespace}"`, `k8s_namespace_name${matcher}`);
+  }
+
+  private once(key: string, value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return this.fact(key, value);
+    if (!this.moved.has(value)) this.moved.set(value, this.fact(key, value));
+    return this.moved.get(value);
   }
 
   private fact(key: string, value: unknown): unknown {

@@ -30,7 +30,7 @@ function titlesOf(file: string): string[] {
   return found;
 }
 const configs = profileNames().map((name) => profile(name));
-const TEST = /^`((?:unit|doctor|golden|cluster|connect)\/[\w-]+\.test\.ts)` "([^"]{4,})"$/;
+const TEST = /^`((?:unit|doctor|golden|cluster|connect)\/(?:[\w-]+\/)*[\w-]+\.test\.ts)` "([^"]{4,})"$/;
 const CHECK = /^doctor ([A-Z0-9]+-\d\d)$/;
 const REASON = /^not (?:built|testable here): \S.{3,}$/;
 

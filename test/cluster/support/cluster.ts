@@ -12,6 +12,16 @@ export interface Run {
   ms: number;
 }
 
+/** What runs for a test: it ends with it. */
+const running = new Set<ChildProcess>();
+
+/** An interrupted run takes its programs along; otherwise they would work on, on a cluster that nobody looks after. */
+export function endsWithTest(child: ChildProcess): ChildProcess {
+  running.add(child);
+  child.once('close', () => running.delete(child));
+  return child;
+}
+
 /** Runs a program to its end; output is kept. `silentStdin`: a pipe on which nothing ever comes. */
 export function run(
   file: string,
@@ -25,6 +35,7 @@ export function run(
       ...(options.cwd ? { cwd: options.cwd } : {}),
       stdio: [options.input === undefined && !options.silentStdin ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
+    endsWithTest(child);
     let stdout = '';
     let stderr = '';
     child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
@@ -188,7 +199,10 @@ const undos: (() => void)[] = [];
 /** Registers what must be put back even when the run is interrupted; `undo` must be synchronous. */
 export function onInterrupt(undo: () => void): void {
   if (undos.length === 0) {
-    const all = (): void => undos.reverse().forEach((one) => one());
+    const all = (): void => {
+      for (const child of running) child.kill('SIGKILL');
+      undos.reverse().forEach((one) => one());
+    };
     // Ctrl-C reaches every process of the terminal; a signal to the runner alone shows here as its end.
     for (const end of ['SIGINT', 'SIGTERM', 'disconnect'] as const) process.once(end, () => (all(), process.exit(130)));
   }
@@ -199,5 +213,3 @@ export function onInterrupt(undo: () => void): void {
 export function leaveNothing(namespace: string): void {
   onInterrupt(() => void spawnSync(process.execPath, [CLI, 'uninstall', '--namespace', namespace, '--delete-data', '--yes'], { stdio: 'ignore' }));
 }
-
-export type { ChildProcess };

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { freePort } from '../../../src/adapters/kubectl.ts';
-import { type ChildProcess, get } from './cluster.ts';
+import { endsWithTest, get } from './cluster.ts';
 import { spawn } from 'node:child_process';
 
 export interface Grafana {
@@ -15,7 +15,7 @@ export async function grafana(namespace: string): Promise<Grafana> {
   const secret = await get<{ data: Record<string, string> }>('secret', 'grafana-admin', '-n', namespace);
   const password = Buffer.from(secret.data['admin-password'] ?? '', 'base64').toString();
   const port = await freePort();
-  const child: ChildProcess = spawn('kubectl', ['-n', namespace, 'port-forward', 'service/grafana', `${port}:80`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = endsWithTest(spawn('kubectl', ['-n', namespace, 'port-forward', 'service/grafana', `${port}:80`], { stdio: ['ignore', 'pipe', 'inherit'] }));
   await new Promise((resolve) => child.stdout?.once('data', resolve));
   const url = `http://127.0.0.1:${port}`;
   const Authorization = `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`;

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CLI, type Run, eventually, get } from './cluster.ts';
+import { CLI, type Run, endsWithTest, eventually, get } from './cluster.ts';
 
 export interface Event {
   type: string;
@@ -23,6 +23,7 @@ export interface Install {
 export function startInstall(args: string[], env: NodeJS.ProcessEnv = {}): Install {
   const start = Date.now();
   const child = spawn(process.execPath, [CLI, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  endsWithTest(child);
   const events: Event[] = [];
   const watchers = new Set<() => void>();
   let stdout = '';

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { COMPONENT_IDS } from '../../src/profile/schema.ts';
-import { definition, idle, standInMirror } from './support/charts.ts';
-import { cliOk, eventually, footprint, get, kubectl, leaveNothing, onInterrupt, removeAll } from './support/cluster.ts';
-import { alone, definitions, forget } from './support/definitions.ts';
-import { appliedBy } from './support/install.ts';
+import { COMPONENT_IDS } from '../../../src/profile/schema.ts';
+import { definition, idle, standInMirror } from '../support/charts.ts';
+import { cliOk, eventually, footprint, get, kubectl, leaveNothing, onInterrupt, removeAll } from '../support/cluster.ts';
+import { alone, definitions, forget } from '../support/definitions.ts';
+import { appliedBy } from '../support/install.ts';
 
 /** What is applied for a feature goes when the feature is switched off; with stand-ins for upstream's charts, so that it takes seconds. */
 

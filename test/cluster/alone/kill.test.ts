@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cliOk, eventually, footprint, get, normalised, onInterrupt, revisions } from './support/cluster.ts';
-import { type Install, appliedBy, pending, startInstall } from './support/install.ts';
+import { cliOk, eventually, footprint, get, normalised, onInterrupt, revisions } from '../support/cluster.ts';
+import { type Install, appliedBy, pending, startInstall } from '../support/install.ts';
 
 /** Every round starts in an empty namespace of its own; the one before goes away meanwhile. */
 const PREFIX = 'it-kill';

@@ -1,12 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../src/core/assets.ts';
-import { changedSince, cli, cliOk, eventually, get, inventory, leaveNothing, normalised, removeAll, revisions, run, service } from './support/cluster.ts';
-import { grafana } from './support/grafana.ts';
-import { panelQueries, runPanel } from './support/panels.ts';
-import { startWorkload, stopWorkload } from './support/workload.ts';
+import { ROOT } from '../../../src/core/assets.ts';
+import { changedSince, cli, cliOk, eventually, get, inventory, leaveNothing, normalised, removeAll, revisions, run, service } from '../support/cluster.ts';
+import { grafana } from '../support/grafana.ts';
+import { panelQueries, runPanel } from '../support/panels.ts';
+import { startWorkload, stopWorkload } from '../support/workload.ts';
 
 const NS = 'it-life';
 const APP = 'it-life-app';
@@ -172,7 +172,12 @@ describe('the life of a quickstart installation', { sequential: true } as object
     expect(await changedSince(before)).toEqual({ left: [], gone: [] });
   });
 
-  it('installs anew and restores: dashboards, samples, logs and traces from before the backup are there', { timeout: 900_000 }, async () => {
+  it('installs anew and restores: dashboards, samples, logs and traces from before the backup are there', { timeout: 900_000 }, async ({ onTestFailed }) => {
+    onTestFailed(async () => {
+      for (const name of ['tempo', 'loki', 'prometheus-server'])
+        process.stderr.write((await run('kubectl', ['-n', NS, 'logs', `statefulset/${name}`, '--tail=40', '--prefix'])).stdout);
+      process.stderr.write(readFileSync(join(BACKUP, 'tempo', 'files.txt'), 'utf8'));
+    });
     await cliOk(['install', '-f', join(BACKUP, 'config.yaml'), '--yes']);
     const { stdout, stderr } = await cliOk(['restore', BACKUP, '--namespace', NS, '--dry-run']);
     expect(stdout + stderr).toMatch(/prometheus/i);

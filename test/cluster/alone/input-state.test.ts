@@ -4,8 +4,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { cli, eventually, get, kubectl, leaveNothing, onInterrupt, removeAll, run } from './support/cluster.ts';
-import { errorOf, expectNoCrash, refuses } from './support/refusal.ts';
+import { cli, eventually, get, kubectl, leaveNothing, onInterrupt, removeAll, run } from '../support/cluster.ts';
+import { errorOf, expectNoCrash, refuses } from '../support/refusal.ts';
 
 const NS = 'it-state';
 const INSTALL = ['install', '--namespace', NS, '--yes'];

@@ -3,9 +3,9 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Arrival, type StandIn, standIn } from '../support/cloud.ts';
-import { HOST, importImages, notBuilt } from './support/bed.ts';
-import { changedSince, cli, cliOk, eventually, inventory, kubectl, leaveNothing, run } from './support/cluster.ts';
+import { type Arrival, type StandIn, standIn } from '../../support/cloud.ts';
+import { HOST, importImages, notBuilt } from '../support/bed.ts';
+import { changedSince, cli, cliOk, eventually, inventory, kubectl, leaveNothing, run } from '../support/cluster.ts';
 
 const CHARTS = process.env['GENAI_OBS_CHARTS'];
 const MISSING = notBuilt('alloy', 'alloy-operator', 'kubectl', 'kube-state-metrics', 'node_exporter', 'prometheus-config-reloader');

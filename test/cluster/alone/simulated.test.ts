@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PINS } from '../../src/charts/pins.ts';
-import { archiveOf } from '../../src/charts/source.ts';
-import { type StandIn, standIn } from '../support/cloud.ts';
-import { changedSince, cli, cliOk, get, inventory, kubectl, run } from './support/cluster.ts';
-import { endSimulation, hasKwok, simulate, SIMULATED_CLASS } from './support/simulated.ts';
+import { PINS } from '../../../src/charts/pins.ts';
+import { archiveOf } from '../../../src/charts/source.ts';
+import { type StandIn, standIn } from '../../support/cloud.ts';
+import { changedSince, cli, cliOk, get, inventory, kubectl, run } from '../support/cluster.ts';
+import { endSimulation, hasKwok, simulate, SIMULATED_CLASS } from '../support/simulated.ts';
 
 const CHARTS = process.env['GENAI_OBS_CHARTS'];
 const WHY = !CHARTS ? ' (skipped: GENAI_OBS_CHARTS names no folder with the upstream charts)' : hasKwok ? '' : ' (skipped: KWOK is not built)';
@@ -58,7 +58,7 @@ describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequ
           const owner = { apiVersion: alloy.apiVersion, kind: alloy.kind, name: metadata.name, uid: (metadata as unknown as { uid: string }).uid };
           const { stdout, code } = await run('helm', args);
           if (code !== 0) continue;
-          const { parseManifest } = await import('../../src/adapters/helm.ts');
+          const { parseManifest } = await import('../../../src/adapters/helm.ts');
           const owned = parseManifest(stdout).filter(({ kind }) => !kind.startsWith('Cluster'));
           const applied = owned.map((object) => ({ ...object, metadata: { ...object.metadata, namespace: HOME, ownerReferences: [owner] } }));
           await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: applied }));

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { FAULTS, type Fault } from './faults/index.ts';
-import { cli, cliOk, leaveNothing, removeAll } from './support/cluster.ts';
-import { expectNoCrash } from './support/refusal.ts';
+import { FAULTS, type Fault } from '../faults/index.ts';
+import { cli, cliOk, leaveNothing, removeAll } from '../support/cluster.ts';
+import { expectNoCrash } from '../support/refusal.ts';
 
 interface Finding {
   id: string;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { changedSince, cli, cliOk, get, inventory, kubectl } from './support/cluster.ts';
+import { changedSince, cli, cliOk, get, inventory, kubectl } from '../support/cluster.ts';
 
 /** Upstream archives are never in the repository: a folder of them with its mirror.json, as `genai-obs mirror` writes it. */
 const CHARTS = process.env['GENAI_OBS_CHARTS'];

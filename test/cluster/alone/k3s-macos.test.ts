@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { certs } from '../unit/support/certs.ts';
-import { TOKEN, at, collector, mac, setUp, skipped, tearDown } from '../unit/support/mac.ts';
-import { until } from '../unit/support/programs.ts';
-import { changedSince, cli, cliOk, eventually, get, hasImage, inventory, kubectl, service } from './support/cluster.ts';
+import { certs } from '../../unit/support/certs.ts';
+import { TOKEN, at, collector, mac, setUp, skipped, tearDown } from '../../unit/support/mac.ts';
+import { until } from '../../unit/support/programs.ts';
+import { changedSince, cli, cliOk, eventually, get, hasImage, inventory, kubectl, service } from '../support/cluster.ts';
 
 const CHARTS = process.env['GENAI_OBS_CHARTS'];
 const HOME = 'observability';

@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { COMPONENT_IDS } from '../../src/profile/schema.ts';
-import { standIn } from '../support/cloud.ts';
-import { IMAGE, NO_IMAGE, type Server, deafWebhook, definition, idle, list, serve, standInMirror } from './support/charts.ts';
-import { cli, cliOk, footprint, get, kubectl, leaveNothing, onInterrupt, removeAll, run } from './support/cluster.ts';
-import { appliedBy, pending } from './support/install.ts';
-import { errorOf, expectNoCrash, refuses } from './support/refusal.ts';
-import { FOREIGN, alone, definitions, forget, foreign } from './support/definitions.ts';
+import { COMPONENT_IDS } from '../../../src/profile/schema.ts';
+import { standIn } from '../../support/cloud.ts';
+import { IMAGE, NO_IMAGE, type Server, deafWebhook, definition, idle, list, serve, standInMirror } from '../support/charts.ts';
+import { cli, cliOk, footprint, get, kubectl, leaveNothing, onInterrupt, removeAll, run } from '../support/cluster.ts';
+import { appliedBy, pending } from '../support/install.ts';
+import { errorOf, expectNoCrash, refuses } from '../support/refusal.ts';
+import { FOREIGN, alone, definitions, forget, foreign } from '../support/definitions.ts';
 
 /** Upstream's charts and what comes with them, broken: with stand-ins of our own, so that no archive of upstream is needed. */
 
