@@ -11,6 +11,13 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 const notRun = [];
 const scratch = mkdtempSync(join(tmpdir(), 'genai-obs-test-'));
 
+// Ctrl-C reaches what runs as well: it cleans up and ends, then the bed goes down, and nothing else is begun.
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (interrupted = true));
+const checkpoint = () => {
+  if (interrupted) throw new Error('interrupted');
+};
+
 async function step(title, file, args) {
   const start = Date.now();
   say(`\n• ${title}`);
@@ -20,6 +27,7 @@ async function step(title, file, args) {
 }
 
 async function suite(project, title, env = process.env, file = '') {
+  checkpoint();
   say(`\n• ${title}`);
   const out = join(scratch, `${project}${file.replaceAll('/', '-')}.json`);
   const args = [
@@ -59,6 +67,7 @@ async function cluster() {
   if (!canRunBed()) return notRun.push('cluster suites: the bed needs root on Linux');
   if (!CI && !isBedBuilt() && only !== 'cluster')
     return notRun.push('cluster suites: the bed is not built (build it and run them with: npm test cluster; about an hour the first time)');
+  checkpoint();
   await ensureChromium();
   const started = await ensureBed(['helm4']);
   try {

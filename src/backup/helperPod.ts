@@ -1,4 +1,5 @@
-import type { Readable, Transform } from 'node:stream';
+import { createHash } from 'node:crypto';
+import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { restPath } from '../adapters/kinds.ts';
 import { imageOf, type Place, placeOf } from '../components/catalog.ts';
@@ -7,6 +8,7 @@ import { ownLabels } from '../core/labels.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import type { ComponentId } from '../profile/schema.ts';
 import { type PodRef, type Running, failed } from '../adapters/podExec.ts';
+import { receiving, sending, sumIn } from './scripts.ts';
 import { type BackupContext, type Context, checkpoint, sleep } from './types.ts';
 import { type Live, insist, mustLive } from './workload.ts';
 
@@ -19,14 +21,17 @@ export const SNAPSHOT = 'genai-obs/snapshot';
 
 type Source = [Readable, ...Transform[]];
 
+/** Times that what was lost on the way is sent. */
+const UPLOADS = 3;
+
 /** A shell beside a component's data, mounted at /data; /tmp is its own. */
 export interface Helper {
   pod: PodRef;
   text: (script: string) => Promise<string>;
   /** Archives a folder of the pod (symlinks followed) into a file of the backup; `complete` is false when single files could not be read. */
   download: (folder: string, path: string, ctx: BackupContext) => Promise<{ complete: boolean }>;
-  /** Feeds a stream, through transforms, to a script; the script must read it to its end. */
-  upload: (source: Source, script: string) => Promise<void>;
+  /** Feeds a stream, through transforms, to a script, which must read it to its end and may be run again. @throws ObsError unless all has arrived */
+  upload: (source: () => Source, script: string) => Promise<void>;
   annotate: (key: string, value: string) => Promise<void>;
 }
 
@@ -167,7 +172,7 @@ function helperIn(ctx: Context, ref: PodRef, component: ComponentId): Helper {
 }
 
 async function download(ctx: BackupContext, pod: PodRef, component: ComponentId, folder: string, path: string): Promise<{ complete: boolean }> {
-  const run = ctx.exec.start(pod, archiveScript(folder), false);
+  const run = ctx.exec.start(pod, sending(folder), false);
   return killedBy(ctx, run, async () => {
     // Both are awaited to their end: nothing may be written any more when the caller cleans up.
     const [written, ended] = await Promise.allSettled([ctx.out.gzip(path, component, run.stdout), run.done]);
@@ -176,25 +181,43 @@ async function download(ctx: BackupContext, pod: PodRef, component: ComponentId,
     if (written.status === 'rejected') throw written.reason;
     const { stderr, code } = ended.value;
     // kubectl exec may lose the end of a stream without a word: the pod says what it has sent.
-    const sum = /^sum ([0-9a-f]{64})$/m.exec(stderr)?.[1];
+    const sum = sumIn(stderr);
     if (sum !== written.value.sha256) throw failed(pod, sum ? 'the connection lost data on the way' : stderr || `exit code ${code}`);
     return { complete: code === 0 };
   });
 }
 
-async function upload(ctx: Context, pod: PodRef, source: Source, script: string): Promise<void> {
-  const run = ctx.exec.start(pod, script, true);
-  await killedBy(ctx, run, async () => {
+/** kubectl exec may lose what it is to send, too, and says nothing: the pod tells what has arrived. */
+async function upload(ctx: Context, pod: PodRef, source: () => Source, script: string): Promise<void> {
+  for (let attempt = 1; attempt <= UPLOADS; attempt += 1) {
+    const { sent, got, stderr, code } = await uploadOnce(ctx, pod, source(), script);
+    if (got === sent && code === 0) return;
+    if (got === sent || (!got && code !== 0)) throw failed(pod, stderr.replace(/^sum .*\n/m, '') || `exit code ${code}`);
+    ctx.report(`the connection to Pod ${pod.namespace}/${pod.name} lost data on the way${attempt < UPLOADS ? ': sending them again' : ''}`);
+  }
+  throw failed(pod, `the connection lost data on the way, ${UPLOADS} times`);
+}
+
+async function uploadOnce(
+  ctx: Context,
+  pod: PodRef,
+  source: Source,
+  script: string,
+): Promise<{ sent: string; got: string | undefined; stderr: string; code: number | null }> {
+  const hash = createHash('sha256');
+  const tap = new Transform({ transform: (chunk: Buffer, _encoding, next) => (hash.update(chunk), next(null, chunk)) });
+  const run = ctx.exec.start(pod, receiving(script), true);
+  return killedBy(ctx, run, async () => {
     run.stdout.resume();
-    const sent = pipeline([...source, run.stdin]).then(
+    const sent = pipeline([...source, tap, run.stdin]).then(
       () => undefined,
       (error: unknown) => error,
     );
     const { stderr, code } = await run.done;
     checkpoint(ctx);
-    if (code !== 0) throw failed(pod, stderr || `exit code ${code}`);
     const broken = await sent;
-    if (broken) throw failed(pod, messageOf(broken));
+    if (code === 0 && broken) throw failed(pod, messageOf(broken));
+    return { sent: hash.digest('hex'), got: sumIn(stderr), stderr, code };
   });
 }
 
@@ -207,10 +230,4 @@ async function killedBy<T>(ctx: Context, run: Running, use: () => Promise<T>): P
     ctx.signal.removeEventListener('abort', run.kill);
     run.kill();
   }
-}
-
-/** tar on stdout; on stderr the checksum of what was sent. The exit code is tar's. */
-function archiveScript(folder: string): string {
-  return `set -o pipefail; rm -f /tmp/f; mkfifo /tmp/f || exit 9; sha256sum </tmp/f >/tmp/s &
-tar -chf - -C ${folder} . | tee /tmp/f; rc=$?; wait; echo "sum $(cut -c1-64 /tmp/s)" >&2; exit $rc`;
 }

@@ -60,6 +60,19 @@ export const LOOK = 'cd /data; if [ -e .before-restore ]; then echo interrupted;
 /** Free KiB on the claim. */
 export const FREE = `df -kP /data | awk 'NR == 2 { print $4 }'`;
 
+/** Tells on stderr the checksum of what passed through `tee /tmp/f`; the exit code is that of the pipe. */
+const WITH_SUM = 'set -o pipefail; rm -f /tmp/f; mkfifo /tmp/f || exit 9; sha256sum </tmp/f >/tmp/s &';
+const TELL_SUM = 'rc=$?; wait; echo "sum $(cut -c1-64 /tmp/s)" >&2; exit $rc';
+
+/** tar on stdout, symlinks followed, and the checksum of what was sent. */
+export const sending = (folder: string): string => `${WITH_SUM}\ntar -chf - -C ${folder} . | tee /tmp/f; ${TELL_SUM}`;
+
+/** Feeds stdin to `reader`, which must read it to its end, and tells the checksum of what has arrived. */
+export const receiving = (reader: string): string => `${WITH_SUM}\ntee /tmp/f | { ${reader}; }; ${TELL_SUM}`;
+
+/** The checksum that the scripts above have told. */
+export const sumIn = (stderr: string): string | undefined => /^sum ([0-9a-f]{64})$/m.exec(stderr)?.[1];
+
 /** tar may end at the archive's end mark: what comes after it is read too, or the sender would take the end for a broken connection. */
 export const UNPACK = 'mkdir -p /data/.genai-obs-incoming && tar -xof - -C /data/.genai-obs-incoming && cat >/dev/null';
 export const TAKE_LIST = 'cat >/tmp/want';

@@ -170,9 +170,9 @@ export async function restoreVolume(ctx: RestoreContext, component: ComponentId,
       });
     for (const path of archives) {
       ctx.report(`${title}: unpacking ${path} beside the present data`);
-      await helper.upload([createReadStream(join(ctx.backup.dir, path)), createGunzip()], sh.UNPACK);
+      await helper.upload(() => [createReadStream(join(ctx.backup.dir, path)), createGunzip()], sh.UNPACK);
     }
-    await helper.upload([createReadStream(join(ctx.backup.dir, component, LIST))], sh.TAKE_LIST);
+    await helper.upload(() => [createReadStream(join(ctx.backup.dir, component, LIST))], sh.TAKE_LIST);
     await helper.text(sh.CHECK_INCOMING);
     await swapIn(ctx, component, helper);
   });

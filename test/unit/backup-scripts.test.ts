@@ -1,9 +1,10 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, it, vi } from 'vitest';
-import { UNPACK } from '../../src/backup/scripts.ts';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { UNPACK, receiving, sumIn } from '../../src/backup/scripts.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'genai-obs-scripts-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -20,4 +21,21 @@ it('unpacks, and waits for the end of what is sent: Node takes a reader that end
   expect(child.exitCode).toBe(null);
   child.stdin.end();
   expect(await ended).toBe(0);
+});
+
+describe('what is sent to a pod', () => {
+  /** bash stands for busybox' shell, which has pipefail as well. */
+  const receive = (reader: string, input: string) => spawnSync('bash', ['-c', receiving(reader).replaceAll('/tmp/', `${dir}/`)], { input, encoding: 'utf8' });
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+  it.each(['', 'a few lines\n', 'x'.repeat(1 << 20)])('is told by its checksum (%#)', (text) => {
+    const { status, stderr } = receive('cat >/tmp/got', text);
+    expect({ status, sum: sumIn(stderr), got: readFileSync(join(dir, 'got'), 'utf8') === text }).toEqual({ status: 0, sum: sha256(text), got: true });
+  });
+
+  it('keeps the exit code and the words of its reader', () => {
+    const { status, stderr } = receive('cat >/dev/null; echo no room >&2; exit 7', 'data');
+    expect(status).toBe(7);
+    expect(stderr).toBe(`no room\nsum ${sha256('data')}\n`);
+  });
 });

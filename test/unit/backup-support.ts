@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Writable } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { PodExec } from '../../src/adapters/podExec.ts';
@@ -25,6 +26,8 @@ export interface Stage {
   ahead: number;
   /** Runs before each script of a helper; what it throws is thrown. */
   beforeScript: (pod: string, script: string) => void | Promise<void>;
+  /** Whether the connection loses, without a word, what is sent to a script. */
+  loses: (script: string) => boolean;
   /** When a component is stopped or started. */
   onScale: (name: string, replicas: number) => void;
   replicas: (component: ComponentId) => number;
@@ -64,6 +67,7 @@ export async function stage(config: Config = quickstart()): Promise<Stage> {
     reports,
     grafana,
     ahead: 0,
+    loses: () => false,
     beforeScript: () => {},
     onScale: () => {},
     data: (component, ...path) => join(root, 'data', component, ...path),
@@ -198,13 +202,19 @@ function localExec(self: Stage): PodExec {
       let stderr = '';
       child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
       child.stdin.on('error', () => {});
-      if (!stdin) child.stdin.end();
+      const lost = stdin && self.loses(script);
+      if (!stdin || lost) child.stdin.end();
       const closed = new Promise<{ stderr: string; code: number | null }>((resolve) => child.once('close', (code) => resolve({ stderr, code })));
       const done = Promise.resolve()
         .then(() => self.beforeScript(pod, script))
         .then(() => closed);
       done.catch(() => {});
-      return { stdin: child.stdin, stdout: child.stdout, done, kill: () => void child.kill('SIGKILL') };
+      return {
+        stdin: lost ? new Writable({ write: (_chunk, _encoding, next) => next() }) : child.stdin,
+        stdout: child.stdout,
+        done,
+        kill: () => void child.kill('SIGKILL'),
+      };
     },
   };
 }

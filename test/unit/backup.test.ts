@@ -276,6 +276,21 @@ describe('restore', () => {
     expect(helpers()).toEqual([]);
   });
 
+  it('sends again what the connection has lost, and changes nothing when it loses it again and again', async () => {
+    await run();
+    put(self.data('tempo', 'wal', 'w2', '0001'), 'newer');
+    let left = 2;
+    self.loses = () => left-- > 0;
+    await restore({ only: ['tempo'] });
+    expect(readdirSync(self.data('tempo', 'wal'))).toEqual(['w1']);
+    expect(self.reports.filter((text) => text.includes('lost data on the way: sending them again'))).toHaveLength(2);
+    put(self.data('tempo', 'wal', 'w2', '0001'), 'newer');
+    // The archives arrive, the list of what must be in them does not: without it, nothing would be.
+    self.loses = (script) => script.includes('cat >/tmp/want');
+    expect((await refusal(restore({ only: ['tempo'] }))).cause).toContain('lost data on the way, 3 times');
+    expect(readdirSync(self.data('tempo', 'wal')).toSorted()).toEqual(['w1', 'w2']);
+  });
+
   it('puts the former data back when the component does not start with the new', async () => {
     await run();
     put(self.data('loki', 'wal', '00000009'), 'newer');
