@@ -51,11 +51,12 @@ export function listScript(folder: string): string {
   return `set -e; cd ${folder}; find . -type f -exec stat -c '%s %n' {} + | sed 's| [.]/| |'; echo end`;
 }
 
-/** Of a read-only mount: whether a restore was interrupted. */
-export const INTERRUPTED = '[ ! -e /data/.before-restore ] || echo interrupted';
+/** Of a read-only mount: prints `interrupted` when the data of a restore stand aside, else `whole`: an answer may get lost. */
+export const INTERRUPTED = 'if [ -e /data/.before-restore ]; then echo interrupted; else echo whole; fi';
 
-/** What an earlier restore left: prints `interrupted` when data stand aside, and removes what is of no use. */
-export const LOOK = 'cd /data; if [ -e .before-restore ]; then echo interrupted; else rm -rf .genai-obs-incoming .genai-obs-obsolete .genai-obs-swapped; fi';
+/** The same, and removes what an earlier restore left that is of no use. */
+export const LOOK =
+  'cd /data; if [ -e .before-restore ]; then echo interrupted; else rm -rf .genai-obs-incoming .genai-obs-obsolete .genai-obs-swapped; echo whole; fi';
 
 /** Free KiB on the claim. */
 export const FREE = `df -kP /data | awk 'NR == 2 { print $4 }'`;

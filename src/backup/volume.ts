@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
+import { failed } from '../adapters/podExec.ts';
 import { placeOf } from '../components/catalog.ts';
 import { objectStore } from '../components/s3.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
@@ -116,9 +117,16 @@ export function parseList(text: string): Map<string, number> | undefined {
   return new Map(rows);
 }
 
+/** Asks INTERRUPTED or LOOK. @throws ObsError when the answer got lost */
+async function isInterrupted(helper: Helper, script: string): Promise<boolean> {
+  const answer = (await helper.text(script)).trim();
+  if (answer !== 'interrupted' && answer !== 'whole') throw failed(helper.pod, 'its answer got lost on the way');
+  return answer === 'interrupted';
+}
+
 /** @throws ObsError when a killed restore has left data aside: a copy of what is in place would be of no use */
 async function refuseInterrupted(ctx: BackupContext, component: ComponentId, helper: Helper): Promise<void> {
-  if ((await helper.text(sh.INTERRUPTED)).trim() === '') return;
+  if (!(await isInterrupted(helper, sh.INTERRUPTED))) return;
   const { title, namespace, claim } = placeOf(ctx.config, component);
   throw new ObsError({
     what: `a restore of ${title} was interrupted: its data stand aside`,
@@ -207,7 +215,7 @@ async function swapIn(ctx: RestoreContext, component: ComponentId, helper: Helpe
 }
 
 async function rollBackEarlier(ctx: RestoreContext, component: ComponentId, helper: Helper): Promise<void> {
-  if ((await helper.text(sh.LOOK)).trim() !== 'interrupted') return;
+  if (!(await isInterrupted(helper, sh.LOOK))) return;
   const { title } = placeOf(ctx.config, component);
   ctx.report(`${title}: an earlier restore was interrupted: putting the former data back first`);
   await whileStopped(ctx, component, async () => void (await helper.text(sh.ROLL_BACK)));
