@@ -71,8 +71,8 @@ async function cluster() {
   await ensureChromium();
   const started = await ensureBed(['helm4']);
   try {
-    await suite('cluster', 'cluster suites on the bed, two at a time (about 7 minutes)', bedEnvironment());
-    await suite('cluster-alone', 'cluster suites that want the bed for themselves (about 28 minutes)', bedEnvironment());
+    await suite('cluster', 'cluster suites on the bed, two at a time (about 11 minutes)', bedEnvironment());
+    await suite('cluster-alone', 'cluster suites that want the bed for themselves (about 20 minutes)', bedEnvironment());
   } finally {
     if (started) {
       await bedDown();

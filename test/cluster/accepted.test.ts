@@ -12,7 +12,7 @@ import { profile } from '../unit/support/config.ts';
 import { kubectl, run } from './support/cluster.ts';
 
 const CHARTS = process.env['GENAI_OBS_CHARTS'];
-const NS = 'genai-accepted';
+const NS = 'it-accepted';
 const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-accepted-'));
 /** Groups of definitions that a profile brings itself: their objects are tried where it is installed (profiles.test.ts). */
 const BROUGHT = /^(cert-manager\.io|collectors\.grafana\.com|monitoring\.coreos\.com|opentelemetry\.io)\//;

@@ -41,7 +41,7 @@ async function untilHealthy(ns: string, seconds: number, left: (text: string) =>
     if (report.code === 0 && found.length === 0) return;
     if (Date.now() > end) throw new Error(`not healthy after ${seconds} s:\n  ${found.join('\n  ')}`);
     // A doctor is two seconds of a core, which the other half needs too.
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
   }
 }
 

@@ -108,6 +108,9 @@ const kinds = async (): Promise<string> =>
     .filter((kind) => kind && !VOLATILE.test(kind))
     .join(',');
 
+/** Pods of the provisioner, which make or remove one volume of whoever asked for it. */
+const HELPER = / \S+\/helper-pod-(create|delete)-pvc-/;
+
 async function list(scope: string[]): Promise<string[]> {
   const out = await kubectl([
     'get',
@@ -115,17 +118,27 @@ async function list(scope: string[]): Promise<string[]> {
     ...scope,
     '--ignore-not-found',
     '-o',
-    'jsonpath={range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}{"\\n"}{end}',
+    'jsonpath={range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name} {.spec.claimRef.namespace}{"\\n"}{end}',
   ]);
-  return out.split('\n').filter(Boolean).toSorted();
+  return out
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line && !HELPER.test(line))
+    .toSorted();
 }
 
-/** `kind namespace/name` of every object of every listable kind in the cluster. */
-export const inventory = (): Promise<string[]> => list(['-A']);
+/** What other tests have, which may come and go meanwhile: namespaces it-…, what lies in them or is named after them, volumes of theirs. */
+function isOfOthers(line: string, own: string): boolean {
+  const test = /[ /]it-([a-z]+)/.exec(line)?.[1];
+  return test !== undefined && `it-${test}` !== own;
+}
+
+/** `kind namespace/name` of every object of every listable kind in the cluster; volumes with the namespace of their claim. `own`: without other tests'. */
+export const inventory = async (own = ''): Promise<string[]> => (await list(['-A'])).filter((line) => !own || !isOfOthers(line, own));
 
 /** What differs from an inventory taken before: both lists are empty when the cluster is as it was. */
-export async function changedSince(before: string[]): Promise<{ left: string[]; gone: string[] }> {
-  const now = await inventory();
+export async function changedSince(before: string[], own = ''): Promise<{ left: string[]; gone: string[] }> {
+  const now = await inventory(own);
   return { left: now.filter((name) => !before.includes(name)), gone: before.filter((name) => !now.includes(name)) };
 }
 
@@ -177,9 +190,7 @@ export async function revisions(namespace: string): Promise<Record<string, numbe
 /** What the inventory has of one installation: its namespace, what lies in it, cluster-wide objects named after it, its volumes. Others may work beside us. */
 export async function footprint(namespace: string): Promise<string[]> {
   const own = new RegExp(`( |/)${namespace}(/|$|-)`);
-  const volumes = await get<{ items: { metadata: { name: string }; spec: { claimRef?: { namespace: string; name: string } } }[] }>('pv');
-  const held = volumes.items.filter(({ spec }) => spec.claimRef?.namespace === namespace).map(({ spec }) => `volume of ${namespace}/${spec.claimRef?.name}`);
-  return [...(await list(['-n', namespace])).filter((line) => own.test(line)), ...held.toSorted()];
+  return (await list(['-n', namespace])).filter((line) => own.test(line));
 }
 
 /** Removes an installation whatever state it is in; for afterAll and for interrupted runs. */

@@ -2,11 +2,11 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../../src/core/assets.ts';
-import { changedSince, cli, cliOk, eventually, get, inventory, leaveNothing, normalised, removeAll, revisions, run, service } from '../support/cluster.ts';
-import { grafana } from '../support/grafana.ts';
-import { panelQueries, runPanel } from '../support/panels.ts';
-import { startWorkload, stopWorkload } from '../support/workload.ts';
+import { ROOT } from '../../src/core/assets.ts';
+import { changedSince, cli, cliOk, eventually, get, inventory, leaveNothing, normalised, removeAll, revisions, run, service } from './support/cluster.ts';
+import { grafana } from './support/grafana.ts';
+import { panelQueries, runPanel } from './support/panels.ts';
+import { startWorkload, stopWorkload } from './support/workload.ts';
 
 const NS = 'it-life';
 const APP = 'it-life-app';
@@ -55,7 +55,7 @@ describe('the life of a quickstart installation', { sequential: true } as object
     leaveNothing(NS);
     await stopWorkload(APP);
     await removeAll(NS);
-    before = await inventory();
+    before = await inventory(NS);
   });
   afterAll(async () => {
     await stopWorkload(APP);
@@ -66,7 +66,7 @@ describe('the life of a quickstart installation', { sequential: true } as object
   it('plan on an empty cluster shows every object and changes nothing', async () => {
     const { stdout } = await cliOk(['plan', '--namespace', NS]);
     expect(stdout).toMatch(/\d+ to create, 0 to change, 0 to delete/);
-    expect(await changedSince(before)).toEqual({ left: [], gone: [] });
+    expect(await changedSince(before, NS)).toEqual({ left: [], gone: [] });
   });
 
   it('installs, and its own verification passes', async () => {
@@ -169,7 +169,7 @@ describe('the life of a quickstart installation', { sequential: true } as object
     expect(claims.items.length).toBe(5);
     expect((await get('pods', '-n', NS)).items).toEqual([]);
     await cliOk(['uninstall', '--namespace', NS, '--delete-data', '--yes']);
-    expect(await changedSince(before)).toEqual({ left: [], gone: [] });
+    expect(await changedSince(before, NS)).toEqual({ left: [], gone: [] });
   });
 
   it('installs anew and restores: dashboards, samples, logs and traces from before the backup are there', { timeout: 900_000 }, async ({ onTestFailed }) => {
@@ -221,6 +221,6 @@ describe('the life of a quickstart installation', { sequential: true } as object
 
   it('uninstall leaves nothing', async () => {
     await cliOk(['uninstall', '--namespace', NS, '--delete-data', '--yes']);
-    expect(await changedSince(before)).toEqual({ left: [], gone: [] });
+    expect(await changedSince(before, NS)).toEqual({ left: [], gone: [] });
   });
 });
