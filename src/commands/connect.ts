@@ -2,6 +2,7 @@ import { type Wires, installed, wire } from '../app/wire.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../components/gateway.ts';
 import { type State, type Wanted, connected, disconnected } from '../connect/apply.ts';
+import { certificateFor } from '../connect/certificate.ts';
 import { LANGUAGES, type Language, type Sender } from '../connect/env.ts';
 import { type Injection, hasOperator, injectionOf } from '../connect/operator.ts';
 import { type Snippet, snippetOf, snippetText } from '../connect/snippets.ts';
@@ -43,24 +44,28 @@ export async function connect(language: string | undefined, flags: ConnectFlags)
   const { config, operator, wires } = await stackOf(flags, name !== undefined);
   const endpoints = gatewayEndpoint(config);
   if (name === undefined && !language) return list(config, endpoints, operator, flags);
+  const app = flags.app ?? name ?? 'my-app';
+  const certificate = certificateFor(config, app, namespace);
   const sender: Sender = {
     language: chosen,
-    app: flags.app ?? name ?? 'my-app',
+    app,
     team: flags.team,
     environment: config.global.environment,
     protocol,
     endpoint: endpoints[protocol],
+    certificate,
   };
   const injection = operator ? injectionOf(sender, namespace, endpoints) : undefined;
   const snippet = snippetOf(sender, injection);
-  if (wires && name !== undefined) return apply(wires, { namespace, name }, flags, plan(snippet, injection, flags));
+  if (wires && name !== undefined) return apply(wires, { namespace, name }, flags, { ...plan(snippet, injection, flags), certificate });
   process.stdout.write(flags.json ? `${JSON.stringify(snippet)}\n` : snippetText(snippet));
   return EXIT.ok;
 }
 
 /** What `--apply` does to a Deployment, and the operator's object that it needs. */
 function plan(snippet: Snippet, injection: Injection | undefined, flags: ConnectFlags): { make: (state: State) => State; injection?: Injection } {
-  const wanted: Wanted = { env: snippet.env, annotations: snippet.annotations, named: flags.app !== undefined };
+  const { env, annotations, volumes } = snippet;
+  const wanted: Wanted = { env, annotations, secret: volumes?.[0]?.secret?.secretName, named: flags.app !== undefined };
   return { make: (state) => connected(state, wanted), ...(snippet.instrumentation && injection ? { injection } : {}) };
 }
 

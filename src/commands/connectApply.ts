@@ -1,7 +1,9 @@
 import type { Wires } from '../app/wire.ts';
 import { explainKube } from '../adapters/kube.ts';
-import { type Difference, type State, obstacles, stateOf } from '../connect/apply.ts';
-import { changeOf, deploymentRef, isInjectionShared, patchDeployment, readDeployment } from '../connect/deployment.ts';
+import type { Kube } from '../adapters/kube.ts';
+import { type Difference, type State, mountedSecret, obstacles, stateOf } from '../connect/apply.ts';
+import { type Certificate, copyIn, missingCopy } from '../connect/certificate.ts';
+import { changeOf, deploymentRef, neighbours, patchDeployment, readDeployment } from '../connect/deployment.ts';
 import { type Injection, asksForInjection, readInstrumentation, removeInstrumentation } from '../connect/operator.ts';
 import { subsetDiff } from '../core/compare.ts';
 import { EXIT, cancelled } from '../core/errors.ts';
@@ -18,27 +20,54 @@ interface Target {
 interface Plan {
   make: (state: State) => State;
   injection?: Injection;
+  certificate?: Certificate | undefined;
 }
 
 /** `connect … --apply`: shows the change, asks, patches the containers' env or the pod template's annotations. Twice is as once. */
-export function apply(wires: Wires, target: Target, flags: ConnectFlags, plan: Plan): Promise<number> {
-  const { injection } = plan;
-  return work(wires, target, flags, plan.make, async () => {
-    if (!injection) return undefined;
-    const changes = instrumentationChanges(injection.object, await readInstrumentation(wires.kube, target.namespace));
-    return changes.length ? { differences: changes, run: () => wires.kube.apply([injection.object]) } : undefined;
-  });
+export function apply(wires: Wires, target: Target, flags: ConnectFlags, { make, injection, certificate }: Plan): Promise<number> {
+  return work(wires, target, flags, make, async () => [
+    ...(certificate ? await copying(wires.kube, certificate, target.namespace) : []),
+    ...(injection ? await injecting(wires.kube, injection.object, target.namespace) : []),
+  ]);
 }
 
-/** `connect --remove`: takes exactly that out again, and the Instrumentation with its last user. */
-export function remove(wires: Wires, target: Target, flags: ConnectFlags, make: (state: State) => State): Promise<number> {
-  return work(wires, target, flags, make, async (deployment) => {
-    if (!asksForInjection(stateOf(deployment).annotations) || (await isInjectionShared(wires.kube, deploymentRef(target.namespace, target.name))))
-      return undefined;
-    const live = await readInstrumentation(wires.kube, target.namespace);
-    if (!live) return undefined;
-    const gone: Difference = { where: `Instrumentation ${target.namespace}/${live.metadata.name}`, name: 'object', from: 'for the OpenTelemetry operator' };
-    return { differences: [gone], run: () => removeInstrumentation(wires.kube, target.namespace) };
+/** The certificate must lie where the pods are. */
+async function copying(kube: Kube, certificate: Certificate, namespace: string): Promise<Companion[]> {
+  const copy = await missingCopy(kube, certificate, namespace);
+  if (!copy) return [];
+  const difference = copy.isNew
+    ? { name: 'object', to: `copied from namespace ${certificate.from}` }
+    : { name: 'data', from: 'a former certificate', to: 'the renewed one' };
+  return [{ differences: [{ where: refText(refOf(copy.object)), ...difference }], run: () => kube.apply([copy.object]) }];
+}
+
+async function injecting(kube: Kube, object: KubeObject, namespace: string): Promise<Companion[]> {
+  const changes = instrumentationChanges(object, await readInstrumentation(kube, namespace));
+  return changes.length ? [{ differences: changes, run: () => kube.apply([object]) }] : [];
+}
+
+/** `connect --remove`: takes exactly that out again; the Instrumentation and the copy of the certificate go with their last user. */
+export function remove({ kube, ...rest }: Wires, target: Target, flags: ConnectFlags, make: (state: State) => State): Promise<number> {
+  return work({ kube, ...rest }, target, flags, make, async (deployment) => {
+    const { namespace, name } = target;
+    const state = stateOf(deployment);
+    const asks = ({ annotations }: State): boolean => asksForInjection(annotations);
+    const live = asks(state) ? await readInstrumentation(kube, namespace) : undefined;
+    const secret = mountedSecret(state);
+    if (!live && !secret) return [];
+    const others = await neighbours(kube, deploymentRef(namespace, name));
+    const out: Companion[] = [];
+    if (live && !others.some(asks)) {
+      const gone: Difference = { where: refText(refOf(live)), name: 'object', from: 'for the OpenTelemetry operator' };
+      out.push({ differences: [gone], run: () => removeInstrumentation(kube, namespace) });
+    }
+    const copy = secret && !others.some((other) => mountedSecret(other) === secret) ? await copyIn(kube, secret, namespace) : undefined;
+    if (copy)
+      out.push({
+        differences: [{ where: refText(copy), name: 'object', from: 'a copy of the client certificate' }],
+        run: async () => void (await kube.remove(copy)),
+      });
+    return out;
   });
 }
 
@@ -53,21 +82,21 @@ async function work(
   target: Target,
   flags: ConnectFlags,
   make: (state: State) => State,
-  companionOf: (deployment: KubeObject) => Promise<Companion | undefined>,
+  companionsOf: (deployment: KubeObject) => Promise<Companion[]>,
 ): Promise<number> {
   const ref = deploymentRef(target.namespace, target.name);
   try {
     const deployment = await readDeployment(wires.kube, ref);
     const change = changeOf(deployment, make);
-    const companion = await companionOf(deployment);
-    const all = [...(companion?.differences ?? []), ...change.differences];
-    const result = { deployment: `${target.namespace}/${target.name}`, changed: change.needed || companion !== undefined, differences: all };
+    const companions = await companionsOf(deployment);
+    const all = [...companions.flatMap(({ differences }) => differences), ...change.differences];
+    const result = { deployment: `${target.namespace}/${target.name}`, changed: change.needed || companions.length > 0, differences: all };
     const say = (text: string): void => void (flags.json ? undefined : process.stderr.write(`${redact(text)}\n`));
     if (result.changed) {
       say(`${refText(ref)}:\n${all.map(line).join('\n')}`);
       for (const text of obstacles(make(stateOf(deployment)))) process.stderr.write(`${paint.warn('note:')} ${redact(text)}\n`);
       await agree(flags);
-      await companion?.run();
+      for (const companion of companions) await companion.run();
       if (change.needed) await patchDeployment(wires.kube, ref, change.differences, make);
       say(`${paint.ok('Done.')} Its pods are made anew: kubectl --context ${wires.context} -n ${target.namespace} rollout status deployment/${target.name}`);
     } else say(`${paint.ok('Nothing to do')}: ${refText(ref)} is ${flags.remove ? 'not connected' : 'connected already'}.`);

@@ -35,10 +35,11 @@ export async function status(options: StatusOptions): Promise<number> {
     );
   } else {
     const paint = paintStdout();
-    const lines = rows.map(
-      (row) =>
-        `${row.state === 'done' ? paint.ok('✔') : paint.fail('✖')} ${row.title.padEnd(34)} ${row.state.padEnd(8)} ${paint.dim(row.detail ?? (row.state === 'done' ? '' : `journal: ${row.journal}`))}`,
-    );
+    const lines = rows.map(({ state, title, detail, journal: told }) => {
+      const note = detail ?? (state === 'done' ? '' : `journal: ${told}`);
+      // States first: names of claims that operators make have a hundred characters.
+      return `${state === 'done' ? paint.ok('✔') : paint.fail('✖')} ${state.padEnd(8)} ${title}${note && paint.dim(`  ${note}`)}`;
+    });
     const verified = journal.steps['verify'];
     lines.push(
       '',

@@ -23,9 +23,13 @@ export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
     });
   }
   const { service, namespace } = placeOf(config, 'opentelemetry-collector');
-  // Plain OTLP, but where only senders with a certificate are let in.
   const [open] = openReceivers(config);
-  return endpoints(service.name, namespace, open?.receiver === 'otlp' ? 'http' : 'https', open?.grpc, open?.http);
+  return endpoints(service.name, namespace, needsCertificate(config) ? 'https' : 'http', open?.grpc, open?.http);
+}
+
+/** Whether the gateway takes no plain OTLP: applications, too, show a certificate (`security.mtls.mode: strict`). */
+export function needsCertificate(config: Config): boolean {
+  return config['opentelemetry-collector'].enabled && !openReceivers(config).some(({ receiver }) => receiver === 'otlp');
 }
 
 function endpoints(service: string, namespace: string, scheme = 'http', grpc = 4317, http = 4318): Record<OtlpProtocol, string> {

@@ -33,6 +33,7 @@ const SECRETS: Partial<Record<ComponentId, string>> = {
   'opentelemetry-cluster-collector': 'otel-cluster-tls',
 };
 const CA = 'genai-obs-ca';
+const KEY: JsonMap = { algorithm: 'ECDSA', size: 256, rotationPolicy: 'Always' };
 
 /** A Secret that a collector's pods mount. */
 interface SecretMount {
@@ -40,6 +41,9 @@ interface SecretMount {
   secret: string;
   mountPath: string;
 }
+
+/** Secret with the certificate of one of `security.mtls.clients`. */
+export const clientSecret = (name: string): string => `otel-client-${name}`;
 
 /** Secrets of a collector: its certificate; for the gateway also what senders outside of the cluster are checked with. */
 function secretMounts(config: Config, id: ComponentId): SecretMount[] {
@@ -146,7 +150,7 @@ export function certificates(config: Config): KubeObject[] {
       // By these uninstall finds the Secret that cert-manager makes.
       secretTemplate: { labels },
       commonName: name,
-      privateKey: { algorithm: 'ECDSA', size: 256, rotationPolicy: 'Always' },
+      privateKey: KEY,
       duration: '2160h0m0s',
       renewBefore: '720h0m0s',
       issuerRef: { name: CA, kind: 'Issuer' },
@@ -169,8 +173,8 @@ export function certificates(config: Config): KubeObject[] {
     // Its replicas are clients of each other where they sample whole traces.
     certificate('otel-gateway-tls', { usages: ['server auth', 'client auth'], ...gatewayNames(config) }),
     ...senders.map((name) => client(name)),
-    // Outside of the cluster nobody renews them.
-    ...mtls.clients.map((name) => client(`otel-client-${name}`, { duration: '8760h0m0s' })),
+    // Outside of the cluster nobody renews them. Java reads no other encoding.
+    ...mtls.clients.map((name) => client(clientSecret(name), { duration: '8760h0m0s', privateKey: { ...KEY, encoding: 'PKCS8' } })),
   ];
 }
 

@@ -1,5 +1,6 @@
 import { canonical } from '../core/compare.ts';
 import type { KubeObject } from '../core/types.ts';
+import { VOLUME, type Volume, type VolumeMount, certificateMount } from './certificate.ts';
 import type { EnvVar } from './env.ts';
 
 /** Annotation of the Deployment: what stood where we have put something, so that it can be put back. */
@@ -16,7 +17,8 @@ interface Memory {
 
 /** The part of a Deployment that `connect` may touch. */
 export interface State {
-  containers: { name: string; env: EnvVar[] }[];
+  containers: { name: string; env: EnvVar[]; mounts: VolumeMount[] }[];
+  volumes: Volume[];
   /** Of the pod template. */
   annotations: Record<string, string>;
   memory?: Memory | undefined;
@@ -25,6 +27,8 @@ export interface State {
 export interface Wanted {
   env: EnvVar[];
   annotations: Record<string, string>;
+  /** Secret with a client certificate, to be mounted. */
+  secret?: string | undefined;
   /** The user has named the application: that name wins over one that the Deployment sets itself. */
   named: boolean;
 }
@@ -44,14 +48,18 @@ export interface PatchOperation {
 }
 
 interface DeploymentSpec {
-  template: { metadata?: { annotations?: Record<string, string> }; spec: { containers: { name: string; env?: EnvVar[] }[] } };
+  template: {
+    metadata?: { annotations?: Record<string, string> };
+    spec: { volumes?: Volume[]; containers: { name: string; env?: EnvVar[]; volumeMounts?: VolumeMount[] }[] };
+  };
 }
 
 export function stateOf(deployment: KubeObject): State {
   const { template } = deployment['spec'] as DeploymentSpec;
   const memory = deployment.metadata.annotations?.[MEMORY];
   return {
-    containers: template.spec.containers.map(({ name, env = [] }) => ({ name, env })),
+    containers: template.spec.containers.map(({ name, env = [], volumeMounts = [] }) => ({ name, env, mounts: volumeMounts })),
+    volumes: template.spec.volumes ?? [],
     annotations: template.metadata?.annotations ?? {},
     memory: memory ? (JSON.parse(memory) as Memory) : undefined,
   };
@@ -60,11 +68,13 @@ export function stateOf(deployment: KubeObject): State {
 /** The same Deployment with what is wanted, and without what an earlier run wanted and this one does not. Twice is as once. */
 export function connected(state: State, wanted: Wanted): State {
   const memory: Memory = { env: {}, annotations: {} };
-  const containers = state.containers.map(({ name, env }) => {
+  const mount = wanted.secret ? certificateMount(wanted.secret) : undefined;
+  const containers = state.containers.map(({ name, env, mounts }) => {
     const before = state.memory?.env[name] ?? {};
     const own = wanted.env.flatMap((entry) => fitted(entry, formerOf(entry.name, before, env), wanted.named));
     memory.env[name] = Object.fromEntries(own.map((entry) => [entry.name, formerOf(entry.name, before, env) ?? null]));
-    return { name, env: placed(withoutOld(env, before, new Set(own.map((entry) => entry.name))), own) };
+    const mixed = placed(withoutOld(env, before, new Set(own.map((entry) => entry.name))), own);
+    return { name, env: mixed, mounts: withOwn(mounts, mount?.volumeMount, state) };
   });
   const before = state.memory?.annotations ?? {};
   const annotations = { ...state.annotations };
@@ -75,12 +85,23 @@ export function connected(state: State, wanted: Wanted): State {
     memory.annotations[key] = annotations[key] ?? null;
     annotations[key] = value;
   }
-  return { containers, annotations, memory };
+  return { containers, volumes: withOwn(state.volumes, mount?.volume, state), annotations, memory };
 }
 
 /** The same Deployment as it was before the first `connected`. */
 export function disconnected(state: State): State {
   return { ...connected(state, { env: [], annotations: {}, named: false }), memory: undefined };
+}
+
+/** Ours by its name: in place where it is there, and gone where it is not wanted and we have put it there. */
+function withOwn<T extends { name: string }>(list: T[], own: T | undefined, { memory }: State): T[] {
+  if (!own) return memory ? list.filter(({ name }) => name !== VOLUME) : list;
+  return list.some(({ name }) => name === VOLUME) ? list.map((entry) => (entry.name === VOLUME ? own : entry)) : [...list, own];
+}
+
+/** The Secret that we have had mounted. */
+export function mountedSecret({ volumes, memory }: State): string | undefined {
+  return memory && volumes.find(({ name }) => name === VOLUME)?.secret?.secretName;
 }
 
 function formerOf(name: string, before: Former<EnvVar>, env: EnvVar[]): EnvVar | undefined {
@@ -129,8 +150,15 @@ export function differences(before: State, after: State): Difference[] {
       .map((name) => ({ where, name, from: from.get(name), to: to.get(name) }));
   const envOf = (state: State, index: number): Map<string, string | undefined> =>
     new Map((state.containers[index]?.env ?? []).map((entry) => [entry.name, text(entry)]));
+  const mountsOf = (state: State, index: number): Map<string, string> =>
+    new Map((state.containers[index]?.mounts ?? []).map((entry) => [entry.name, entry.mountPath]));
+  const volumesOf = (state: State): Map<string, string> => new Map(state.volumes.map((volume) => [volume.name, `Secret ${volume.secret?.secretName}`]));
   return [
-    ...before.containers.flatMap(({ name }, index) => compare(`container ${name}, env`, envOf(before, index), envOf(after, index))),
+    ...compare('pod template, volumes', volumesOf(before), volumesOf(after)),
+    ...before.containers.flatMap(({ name }, index) => [
+      ...compare(`container ${name}, env`, envOf(before, index), envOf(after, index)),
+      ...compare(`container ${name}, volumeMounts`, mountsOf(before, index), mountsOf(after, index)),
+    ]),
     ...compare('pod template, annotations', new Map(Object.entries(before.annotations)), new Map(Object.entries(after.annotations))),
   ];
 }
@@ -147,7 +175,12 @@ export function patchOf(deployment: KubeObject, after: State): PatchOperation[] 
   if (after.memory) notes[MEMORY] = canonical(after.memory);
   else delete notes[MEMORY];
   const operations = [
-    ...after.containers.flatMap(({ env }, index) => put(`/spec/template/spec/containers/${index}/env`, before.containers[index]?.env ?? [], env, !env.length)),
+    ...put('/spec/template/spec/volumes', before.volumes, after.volumes, !after.volumes.length),
+    ...after.containers.flatMap(({ env, mounts }, index) => {
+      const path = `/spec/template/spec/containers/${index}`;
+      const old = before.containers[index];
+      return [...put(`${path}/env`, old?.env ?? [], env, !env.length), ...put(`${path}/volumeMounts`, old?.mounts ?? [], mounts, !mounts.length)];
+    }),
     ...put('/spec/template/metadata/annotations', before.annotations, after.annotations, !Object.keys(after.annotations).length),
     ...put('/metadata/annotations', deployment.metadata.annotations ?? {}, notes, !Object.keys(notes).length),
   ];
@@ -157,9 +190,17 @@ export function patchOf(deployment: KubeObject, after: State): PatchOperation[] 
 /** Variables of the containers that win over ours, or switch everything off. */
 export function obstacles(state: State): string[] {
   const wins = /^OTEL_EXPORTER_OTLP_(TRACES|METRICS|LOGS)_(ENDPOINT|PROTOCOL)$|^OTEL_(SDK_DISABLED|(TRACES|METRICS|LOGS)_EXPORTER)$/;
-  return state.containers.flatMap(({ name, env }) =>
+  // Python's exporter by HTTP takes these before the authority that the gateway's certificate is of.
+  const bundles = state.volumes.some(({ name }) => name === VOLUME) ? /^(REQUESTS|CURL)_CA_BUNDLE$/ : undefined;
+  const bundled = state.containers.flatMap(({ name, env }) =>
+    env
+      .filter((entry) => bundles?.test(entry.name))
+      .map((entry) => `container ${name} sets ${entry.name}: Python must find the gateway's authority in it, too`),
+  );
+  const elsewhere = state.containers.flatMap(({ name, env }) =>
     env
       .filter((entry) => wins.test(entry.name) && state.memory?.env[name]?.[entry.name] === undefined)
       .map((entry) => `container ${name} sets ${entry.name}${entry.value === undefined ? '' : `=${entry.value}`}, which may send its telemetry elsewhere`),
   );
+  return [...elsewhere, ...bundled];
 }

@@ -5,7 +5,7 @@ import { ObsError } from '../core/errors.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import { refText } from '../core/types.ts';
 import { type Difference, type State, differences, patchOf, stateOf } from './apply.ts';
-import { asksForInjection, throwRefusal } from './operator.ts';
+import { throwRefusal } from './operator.ts';
 
 export function deploymentRef(namespace: string, name: string): ObjectRef {
   return { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name };
@@ -61,8 +61,11 @@ export async function patchDeployment(kube: Kube, ref: ObjectRef, shown: Differe
   }
 }
 
-/** Whether another workload of the namespace still asks the operator for our Instrumentation; by hand it may be of another kind. @throws KubeError */
-export async function isInjectionShared(kube: Kube, { namespace, name }: ObjectRef): Promise<boolean> {
+/** The other workloads of the namespace; what was written by hand may be of another kind. @throws KubeError */
+export async function neighbours(kube: Kube, { namespace, name }: ObjectRef): Promise<State[]> {
   const lists = await Promise.all(['Deployment', 'StatefulSet', 'DaemonSet'].map((kind) => kube.list(kind, namespace)));
-  return lists.flat().some((other) => !(other.kind === 'Deployment' && other.metadata.name === name) && asksForInjection(stateOf(other).annotations));
+  return lists
+    .flat()
+    .filter((other) => !(other.kind === 'Deployment' && other.metadata.name === name))
+    .map(stateOf);
 }

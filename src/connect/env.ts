@@ -1,4 +1,5 @@
 import type { OtlpProtocol } from '../components/gateway.ts';
+import { type Certificate, certificateEnvironment } from './certificate.ts';
 
 /** One entry of a container's `env`, as the API server returns it. */
 export interface EnvVar {
@@ -22,6 +23,8 @@ export interface Sender {
   protocol: OtlpProtocol;
   /** Base URL of the gateway for that protocol. */
   endpoint: string;
+  /** What it shows where nobody is let in without. */
+  certificate?: Certificate | undefined;
 }
 
 const POD: [string, string][] = [
@@ -45,6 +48,7 @@ export function environmentOf(sender: Sender): EnvVar[] {
       OTEL_RESOURCE_ATTRIBUTES: resourceAttributes(sender),
       OTEL_EXPORTER_OTLP_ENDPOINT: sender.endpoint,
       OTEL_EXPORTER_OTLP_PROTOCOL: sender.protocol,
+      ...(sender.certificate ? certificateEnvironment() : {}),
       OTEL_METRIC_EXPORT_INTERVAL: '30000',
       ...SEMANTICS,
       ...(sender.language === 'vllm' ? vllm(sender) : {}),
@@ -61,8 +65,8 @@ export const SEMANTICS = {
 };
 
 /** vLLM makes its exporter itself: it reads the variables of traces only, and no path is added to an HTTP endpoint. */
-function vllm({ protocol }: Sender): Record<string, string> {
-  return { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: protocol, OTEL_EXPORTER_OTLP_TRACES_INSECURE: 'true' };
+function vllm({ protocol, certificate }: Sender): Record<string, string> {
+  return { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: protocol, OTEL_EXPORTER_OTLP_TRACES_INSECURE: String(!certificate) };
 }
 
 /** The endpoint as programs want it that take one for traces alone. */

@@ -2,6 +2,7 @@ import { type Answer, type Kube, KubeError } from '../adapters/kube.ts';
 import type { OtlpProtocol } from '../components/gateway.ts';
 import { MANAGED_BY_LABEL, PART_OF } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
+import { certificateEnvironment } from './certificate.ts';
 import { type EnvVar, type Language, SEMANTICS, type Sender } from './env.ts';
 
 const GROUP = '/apis/opentelemetry.io/v1alpha1';
@@ -38,6 +39,7 @@ export async function hasOperator(kube: Kube): Promise<boolean> {
  */
 export function injectionOf(sender: Sender, namespace: string, endpoints: Record<OtlpProtocol, string>): Injection {
   const env = (values: Record<string, string>): EnvVar[] => Object.entries(values).map(([name, value]) => ({ name, value }));
+  const certificate = sender.certificate ? certificateEnvironment() : {};
   const object: KubeObject = {
     apiVersion: 'opentelemetry.io/v1alpha1',
     kind: 'Instrumentation',
@@ -46,7 +48,8 @@ export function injectionOf(sender: Sender, namespace: string, endpoints: Record
       exporter: { endpoint: sender.endpoint },
       propagators: ['tracecontext', 'baggage'],
       resource: { addK8sUIDAttributes: true, resourceAttributes: { 'deployment.environment.name': sender.environment } },
-      env: env({ OTEL_EXPORTER_OTLP_PROTOCOL: sender.protocol, OTEL_METRIC_EXPORT_INTERVAL: '30000', ...SEMANTICS }),
+      // Not exporter.tls: for that the operator has to read Secrets of all namespaces, which its chart does not let it, and then no pod is made.
+      env: env({ OTEL_EXPORTER_OTLP_PROTOCOL: sender.protocol, ...certificate, OTEL_METRIC_EXPORT_INTERVAL: '30000', ...SEMANTICS }),
       python: { env: env({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoints['http/protobuf'], OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }) },
     },
   };
@@ -61,7 +64,9 @@ export function injectionOf(sender: Sender, namespace: string, endpoints: Record
     notes: [
       'The operator injects SDK, endpoint and pod attributes when a pod is made: pods that run already must be made anew.',
       ...(sender.language === 'python'
-        ? ['Injected Python sends http/protobuf to 4318 whatever the protocol of the others is: the operator brings no gRPC for it.']
+        ? [
+            `Injected Python sends http/protobuf to ${new URL(endpoints['http/protobuf']).port} whatever the protocol of the others is: the operator brings no gRPC for it.`,
+          ]
         : []),
     ],
   };

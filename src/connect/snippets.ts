@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { OtlpProtocol } from '../components/gateway.ts';
 import { folderAsset } from '../core/assets.ts';
+import { type Volume, type VolumeMount, certificateMount, certificateNote } from './certificate.ts';
 import { type EnvVar, type Language, type Sender, environmentOf, scrapeAnnotations, tracesEndpoint } from './env.ts';
 import { type Injection, isInjectable } from './operator.ts';
 
@@ -15,6 +16,9 @@ export interface Snippet {
   env: EnvVar[];
   /** Annotations for the pod template. */
   annotations: Record<string, string>;
+  /** Of the pod template and of the container, where a certificate is needed. */
+  volumes?: Volume[];
+  volumeMounts?: VolumeMount[];
   /** Where the OpenTelemetry operator is: its custom resource. */
   instrumentation?: object;
   /** Command that installs the pinned packages. */
@@ -31,6 +35,8 @@ export function snippetOf(sender: Sender, injection?: Injection): Snippet {
   const { language, app, endpoint, protocol } = sender;
   const injected = injection && isInjectable(language) ? injection : undefined;
   const { 'install.txt': install, 'notes.txt': notes = '', ...files } = templates(language, '', sender);
+  const { certificate } = sender;
+  const mount = certificate ? certificateMount(certificate.secret) : undefined;
   const common = templates('', 'notes.txt', sender)['notes.txt'] ?? '';
   return {
     language,
@@ -39,10 +45,11 @@ export function snippetOf(sender: Sender, injection?: Injection): Snippet {
     protocol,
     env: injected ? [] : environmentOf(sender),
     annotations: injected ? injected.annotations : scrapeAnnotations(language),
+    ...(mount ? { volumes: [mount.volume], volumeMounts: [mount.volumeMount] } : {}),
     ...(injected ? { instrumentation: injected.object } : {}),
     ...(install && !injected ? { install: install.trim() } : {}),
     files: injected ? [] : Object.entries(files).map(([name, text]) => ({ name, text })),
-    notes: [...(injected ? injected.notes : lines(notes)), ...lines(common)],
+    notes: [...(certificate ? [certificateNote(certificate)] : []), ...(injected ? injected.notes : lines(notes)), ...lines(common)],
   };
 }
 
@@ -75,10 +82,12 @@ const yaml = (value: unknown): string => stringify(value, { lineWidth: 0 });
 
 /** For people and for copying: sections under comment lines. `env` alone is pure YAML, so that it can be piped. */
 export function snippetText(snippet: Snippet): string {
-  const { language, app, endpoint, protocol, env, annotations, instrumentation, install, files, notes } = snippet;
+  const { language, app, endpoint, protocol, env, annotations, volumes, volumeMounts, instrumentation, install, files, notes } = snippet;
   const sections: [string, string][] = [];
   if (instrumentation) sections.push(['For the OpenTelemetry operator, once a namespace: kubectl apply -f -', yaml(instrumentation)]);
   if (Object.keys(annotations).length) sections.push(['Annotations of the pod template', yaml({ annotations })]);
+  if (volumes) sections.push(['Volume of the pod template', yaml({ volumes })]);
+  if (volumeMounts) sections.push(['Mount of the container', yaml({ volumeMounts })]);
   if (env.length) sections.push(['Environment of the container', yaml({ env })]);
   if (install) sections.push(['Packages', `${install}\n`]);
   for (const { name, text } of files) sections.push([name, text]);

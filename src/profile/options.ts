@@ -129,7 +129,7 @@ export const security = v.optional(
         mode: v.optional(v.picklist(['external', 'strict']), 'external'),
         /** Further host names and addresses of the gateway's certificate: how senders outside of the cluster reach it. */
         names: v.optional(v.array(v.pipe(v.string(), v.regex(/^[a-zA-Z0-9*][-a-zA-Z0-9.:]*$/, 'must be a host name or an address'))), []),
-        /** Senders outside of the cluster that get a client certificate each: Secret `otel-client-NAME`. */
+        /** Senders that get a client certificate each, Secret `otel-client-NAME`: outside of the cluster, and with `strict` applications. */
         clients: v.optional(v.array(name), []),
       }),
       {},

@@ -134,7 +134,8 @@ export const SETTINGS: Record<string, string> = {
   'security.mtls.enabled': 'Mutual TLS between collectors and for senders outside of the cluster, on 4319 (gRPC) and 4320 (HTTP); needs cert-manager.',
   'security.mtls.mode': '`external`: applications inside of the cluster may send plain OTLP; `strict`: nobody may.',
   'security.mtls.names': 'Further host names and addresses of the gateway’s certificate: how senders outside of the cluster reach it.',
-  'security.mtls.clients': 'Senders outside of the cluster that get a client certificate each, Secret `otel-client-NAME`.',
+  'security.mtls.clients':
+    'Senders that get a client certificate each, Secret `otel-client-NAME`: those outside of the cluster, and with mode `strict` applications (the name of a namespace serves all of it).',
   'security.ingest.tokenSecret': 'Secret in the gateway’s namespace with the key `token`, which senders outside of the cluster show instead of a certificate.',
   'security.ingest.tlsSecret': 'Secret of type `kubernetes.io/tls` with the certificate that goes with the token; empty: that of mutual TLS.',
   'genai.cost.budgetLimit': 'USD per day; drives the budget alerts and the dashboard’s threshold; 0: no budget.',

@@ -1,25 +1,34 @@
 /** The printed snippets, run as printed: packages from their registries, one process that sends, and a receiver on loopback. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OTLP_PROTOCOLS, type OtlpProtocol } from '../../src/components/gateway.ts';
 import type { EnvVar, Language, Sender } from '../../src/connect/env.ts';
 import { type Snippet, snippetOf } from '../../src/connect/snippets.ts';
+import { certs, noCerts } from '../unit/support/certs.ts';
 import { type Delivery, type Receiver, attributeBytes, otlpReceiver } from '../unit/support/otlp.ts';
 
 const PATIENCE = 240_000;
 const APP = 'checkout-of-connect';
 const scratch = mkdtempSync(join(tmpdir(), 'genai-obs-connect-'));
 let receiver: Receiver;
+/** Lets in nobody without a certificate. */
+let strict: Receiver | undefined;
 
 beforeAll(async () => {
   receiver = await otlpReceiver();
+  if (noCerts) return;
+  certs(join(scratch, 'certs'), ['gateway', 'client']);
+  const read = (file: string): Buffer => readFileSync(join(scratch, 'certs', 'gateway', file));
+  strict = await otlpReceiver({ ca: read('ca.crt'), cert: read('tls.crt'), key: read('tls.key') });
 });
 afterAll(() => {
   receiver.close();
+  strict?.close();
   rmSync(scratch, { recursive: true, force: true });
 });
 
@@ -82,9 +91,26 @@ function folderOf(ready: Ready, { skip }: TestContext): string {
 }
 
 function snippet(language: Language, protocol: OtlpProtocol): Snippet {
-  const sender: Sender = { language, app: APP, team: 'payments & more', environment: 'staging', protocol, endpoint: receiver.url[protocol] };
-  return snippetOf(sender);
+  return snippetOf(senderOf(language, protocol));
 }
+
+function senderOf(language: Language, protocol: OtlpProtocol): Sender {
+  return { language, app: APP, team: 'payments & more', environment: 'staging', protocol, endpoint: receiver.url[protocol] };
+}
+
+/** For a gateway that asks for a certificate; the test is skipped where none can be made. */
+function strictSnippet(language: Language, protocol: OtlpProtocol, { skip }: TestContext): Snippet {
+  if (!strict) skip(noCerts);
+  return snippetOf({
+    ...senderOf(language, protocol),
+    endpoint: strict?.url[protocol] ?? '',
+    certificate: { secret: 'otel-client-shop', from: 'observability' },
+  });
+}
+
+/** The environment with the mounted files where they are here. */
+const mounted = (env: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value.replace('/etc/genai-obs/otlp', join(scratch, 'certs', 'client'))]));
 
 /** The environment of a container as the kubelet makes it: fields of the pod, then `$(NAME)` of what stands above. */
 function kubelet(env: EnvVar[]): Record<string, string> {
@@ -152,12 +178,12 @@ function expectArrived(deliveries: Delivery[], protocol: OtlpProtocol): void {
 }
 
 /** What one process has sent. */
-async function sentBy(program: () => Promise<Done>): Promise<Delivery[]> {
-  receiver.deliveries.length = 0;
+async function sentBy(program: () => Promise<Done>, to = receiver): Promise<Delivery[]> {
+  to.deliveries.length = 0;
   const { code, output } = await program();
   expect(code, output.slice(-3000)).toBe(0);
   expect(output).not.toMatch(/Failed to export|Transient error|exporter.*error|not sent|Traceback/i);
-  return [...receiver.deliveries];
+  return [...to.deliveries];
 }
 
 const words = (command = ''): string[] => command.split(' ');
@@ -214,6 +240,17 @@ function javaApi(): string {
   return found;
 }
 
+it('the receiver of these tests lets in nobody without a certificate', async ({ skip }) => {
+  if (!strict) skip(noCerts);
+  const ca = readFileSync(join(scratch, 'certs', 'ca.crt'));
+  const said = await new Promise<unknown>((settle) => {
+    const call = request(`${strict?.url['http/protobuf']}/v1/traces`, { method: 'POST', ca }, (answer) => settle(answer.statusCode));
+    call.once('error', (error: NodeJS.ErrnoException) => settle(error.code ?? error.message));
+    call.end();
+  });
+  expect(said).toMatch(/CERTIFICATE_REQUIRED|ECONNRESET|EPIPE/);
+});
+
 describe('python', () => {
   const python = (context: TestContext): string => join(folderOf(ready.python, context), 'venv', 'bin', 'python');
 
@@ -222,6 +259,15 @@ describe('python', () => {
     const printed = snippet('python', protocol);
     const dir = folder('python', protocol, printed);
     expectArrived(await sentBy(() => run(program, ['example.py'], dir, kubelet(printed.env))), protocol);
+  });
+
+  it.for(OTLP_PROTOCOLS)('example.py shows its certificate by %s', { timeout: PATIENCE }, async (protocol, context) => {
+    const program = python(context);
+    const printed = strictSnippet('python', protocol, context);
+    const dir = folder('python-strict', protocol, printed);
+    // The machine's own bundles, if it names some, would win over the authority that is mounted.
+    const env = { ...mounted(kubelet(printed.env)), REQUESTS_CA_BUNDLE: '', CURL_CA_BUNDLE: '' };
+    expectArrived(await sentBy(() => run(program, ['example.py'], dir, env), strict), protocol);
   });
 
   it('gateway.py counts by team and status, and hands its trace on to whom it calls', { timeout: PATIENCE }, async (context) => {
@@ -300,6 +346,15 @@ describe('node', () => {
     write(dir, printed);
     expectArrived(await sentBy(() => run(process.execPath, ['--import', './telemetry.mjs', 'example.mjs'], dir, kubelet(printed.env))), protocol);
   });
+
+  it.for(OTLP_PROTOCOLS)('example.mjs shows its certificate by %s', { timeout: PATIENCE }, async (protocol, context) => {
+    const packages = folderOf(ready.node, context);
+    const printed = strictSnippet('node', protocol, context);
+    const dir = join(packages, `strict-${slug(protocol)}`);
+    write(dir, printed);
+    const env = mounted(kubelet(printed.env));
+    expectArrived(await sentBy(() => run(process.execPath, ['--import', './telemetry.mjs', 'example.mjs'], dir, env), strict), protocol);
+  });
 });
 
 describe('java', () => {
@@ -311,5 +366,16 @@ describe('java', () => {
     expect(await run('javac', [`-J${QUICK_JVM}`, '-cp', classes, 'Example.java'], dir)).toEqual({ code: 0, output: '' });
     const agent = `-javaagent:${join(packages, 'opentelemetry-javaagent.jar')}`;
     expectArrived(await sentBy(() => run('java', [QUICK_JVM, ...QUICK_AGENT, agent, '-cp', classes, 'Example'], dir, kubelet(printed.env))), protocol);
+  });
+
+  it.for(OTLP_PROTOCOLS)('Example.java shows its certificate by %s', { timeout: PATIENCE }, async (protocol, context) => {
+    const packages = folderOf(ready.java, context);
+    const printed = strictSnippet('java', protocol, context);
+    const dir = folder('java-strict', protocol, printed);
+    const classes = `${dir}:${join(packages, 'lib', '*')}`;
+    expect(await run('javac', [`-J${QUICK_JVM}`, '-cp', classes, 'Example.java'], dir)).toEqual({ code: 0, output: '' });
+    const agent = `-javaagent:${join(packages, 'opentelemetry-javaagent.jar')}`;
+    const env = mounted(kubelet(printed.env));
+    expectArrived(await sentBy(() => run('java', [QUICK_JVM, ...QUICK_AGENT, agent, '-cp', classes, 'Example'], dir, env), strict), protocol);
   });
 });

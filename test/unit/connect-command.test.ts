@@ -67,7 +67,9 @@ beforeEach(async () => {
     return Promise.resolve({ status: 200, body: '{}' });
   };
   kube.apply = (objects) => {
-    for (const object of objects) instrumentations?.set(object.metadata.name, object);
+    for (const object of objects)
+      if (object.kind === 'Instrumentation') instrumentations?.set(object.metadata.name, object);
+      else cluster().put(object);
     return Promise.resolve();
   };
   await writeJournal(kube, NS, await newJournal(kube, quickstart(), []));
@@ -300,5 +302,123 @@ describe('--apply with the operator', () => {
     await connect('python', APPLY);
     expect(seen().env).toEqual({ A: '1' });
     expect(seen().template).toHaveProperty(['instrumentation.opentelemetry.io/inject-python']);
+  });
+});
+
+describe('a gateway that lets in nobody without a certificate', () => {
+  const HOME = 'genai-observability';
+  const stack = async (clients: string[]): Promise<void> => {
+    const mtls = { enabled: true, mode: 'strict', clients };
+    const config = quickstart({ 'cert-manager': { enabled: true }, security: { mtls } });
+    await writeJournal(cluster().kube, NS, await newJournal(cluster().kube, config, []));
+  };
+  const issue = (key: string): void =>
+    void cluster().put({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'otel-client-shop', namespace: HOME },
+      data: { 'ca.crt': 'Q0E=', 'tls.crt': 'Q0VSVA==', 'tls.key': key },
+    });
+  const copy = (): KubeObject | undefined => cluster().get('Secret', 'otel-client-shop', 'shop');
+  interface Spec {
+    template: { spec: { volumes?: object[]; containers: { volumeMounts?: object[] }[] } };
+  }
+  const podOf = (name: string): Spec['template']['spec'] => (cluster().get('Deployment', name, 'shop')!['spec'] as Spec).template.spec;
+
+  beforeEach(async () => {
+    await stack(['studio-1', 'shop']);
+    issue('S0VZ');
+  });
+
+  it('says when none is made for applications', async () => {
+    await stack([]);
+    await expect(connect('python', { appNamespace: 'shop' })).rejects.toMatchObject({
+      parts: { cause: 'security.mtls.clients is empty', next: expect.stringContaining('security.mtls.clients: [shop]') as string },
+    });
+    expect(await connect(undefined, {})).toBe(0);
+  });
+
+  it('prints the port with TLS, the files, and which Secret is meant', async () => {
+    await connect('python', { appNamespace: 'shop' });
+    expect(out.stdout).toContain('https://opentelemetry-collector.genai-observability.svc:4320');
+    expect(out.stdout).toMatch(/OTEL_EXPORTER_OTLP_CLIENT_KEY\n +value: \/etc\/genai-obs\/otlp\/tls\.key/);
+    expect(out.stdout).toMatch(/Secret otel-client-shop of namespace genai-observability/);
+    expect(out.stdout).not.toMatch(/\.svc:431[78]/);
+    forget();
+    await connect('python', { appNamespace: 'bank', app: 'shop', json: true });
+    expect(JSON.parse(out.stdout)).toMatchObject({ volumes: [{ secret: { secretName: 'otel-client-shop' } }] });
+    forget();
+    await connect('python', { appNamespace: 'bank', json: true });
+    expect(JSON.parse(out.stdout)).toMatchObject({ volumes: [{ secret: { secretName: 'otel-client-studio-1' } }] });
+  });
+
+  it('--apply copies the Secret and mounts it; twice is as once; --remove leaves nothing', async () => {
+    const before = spec();
+    await connect(undefined, APPLY);
+    expect(out.stderr).toMatch(/\+ Secret shop\/otel-client-shop: object = copied from namespace genai-observability/);
+    expect(out.stderr).toMatch(/\+ pod template, volumes: genai-obs-otlp = Secret otel-client-shop/);
+    expect(out.stderr).toMatch(/\+ container app, volumeMounts: genai-obs-otlp = \/etc\/genai-obs\/otlp/);
+    expect(out.stderr).not.toContain('S0VZ');
+    expect(copy()?.['data']).toEqual({ 'ca.crt': 'Q0E=', 'tls.crt': 'Q0VSVA==', 'tls.key': 'S0VZ' });
+    expect(podOf('checkout').volumes).toHaveLength(1);
+    forget();
+    await connect(undefined, APPLY);
+    expect(out.stderr).toContain('Nothing to do');
+
+    issue('TkVX');
+    forget();
+    await connect(undefined, APPLY);
+    expect(out.stderr).toMatch(/~ Secret shop\/otel-client-shop: data/);
+    expect(out.stderr).not.toContain('TkVX');
+    expect(copy()?.['data']).toMatchObject({ 'tls.key': 'TkVX' });
+
+    deploy('web', []);
+    await connect(undefined, { ...APPLY, apply: 'deployment/web' });
+    await connect(undefined, REMOVE);
+    expect(spec()).toEqual(before);
+    expect(copy(), 'web still needs it').toBeDefined();
+    await connect(undefined, { ...REMOVE, remove: 'deployment/web' });
+    expect(copy()).toBeUndefined();
+    expect(cluster().get('Secret', 'otel-client-shop', HOME), 'the gateway’s own').toBeDefined();
+  });
+
+  it('refuses when the certificate is not there, or somebody else has a Secret of that name', async () => {
+    const theirs: KubeObject = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'otel-client-shop', namespace: 'shop' }, data: { 'tls.key': 'dGhlaXJz' } };
+    cluster().put(theirs);
+    await expect(connect(undefined, APPLY)).rejects.toMatchObject({ parts: { object: 'Secret shop/otel-client-shop' } });
+    expect(copy()?.['data']).toEqual(theirs['data']);
+    await cluster().kube.remove({ apiVersion: 'v1', kind: 'Secret', name: 'otel-client-shop', namespace: HOME });
+    await expect(connect(undefined, APPLY)).rejects.toMatchObject({
+      parts: { what: 'the client certificate is not there', object: `Secret ${HOME}/otel-client-shop` },
+    });
+    expect(patches).toEqual([]);
+  });
+
+  it('warns of bundles of authorities that win over the mounted one', async () => {
+    deploy('checkout', [{ name: 'REQUESTS_CA_BUNDLE', value: '/etc/ssl/corporate.pem' }]);
+    await connect(undefined, APPLY);
+    expect(out.stderr).toMatch(/note: container app sets REQUESTS_CA_BUNDLE/);
+  });
+
+  it('goes back to plain OTLP with the stack: the volume goes, too', async () => {
+    await connect(undefined, APPLY);
+    await writeJournal(cluster().kube, NS, await newJournal(cluster().kube, quickstart(), []));
+    await connect(undefined, APPLY);
+    expect(podOf('checkout')).not.toHaveProperty('volumes');
+    expect(seen().env).not.toHaveProperty('OTEL_EXPORTER_OTLP_CLIENT_KEY');
+  });
+
+  it('with the operator, its Instrumentation names the files, and they are mounted all the same', async () => {
+    instrumentations = new Map();
+    await connect('python', APPLY);
+    expect(instrumentations.get('genai-obs')).toMatchObject({
+      spec: { env: expect.arrayContaining([{ name: 'OTEL_EXPORTER_OTLP_CLIENT_KEY', value: '/etc/genai-obs/otlp/tls.key' }]) as EnvVar[] },
+    });
+    expect(copy()).toBeDefined();
+    expect(podOf('checkout').volumes).toHaveLength(1);
+    expect(seen().env).toEqual({ A: '1' });
+    await connect(undefined, REMOVE);
+    expect(copy()).toBeUndefined();
+    expect([...instrumentations.keys()]).toEqual([]);
   });
 });

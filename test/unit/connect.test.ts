@@ -92,6 +92,18 @@ describe('snippets', () => {
     ]);
   });
 
+  it('with a certificate: the files are named to the SDK and mounted, and vLLM does not call it insecure', () => {
+    const certificate = { secret: 'otel-client-shop', from: 'genai-observability' };
+    const strict = { ...sender('vllm', 'grpc'), endpoint: 'https://opentelemetry-collector.genai-observability.svc:4319', certificate };
+    golden('connect/strict-vllm.txt', snippetText(snippetOf(strict)));
+    const { env, volumes, volumeMounts } = snippetOf(strict);
+    const [mount] = volumeMounts ?? [];
+    for (const name of ['CERTIFICATE', 'CLIENT_CERTIFICATE', 'CLIENT_KEY'])
+      expect(valueOf(env, `OTEL_EXPORTER_OTLP_${name}`)).toMatch(new RegExp(`^${mount?.mountPath}/`));
+    expect(volumes?.map(({ name }) => name)).toEqual([mount?.name]);
+    expect(valueOf(env, 'OTEL_EXPORTER_OTLP_TRACES_INSECURE')).toBe('false');
+  });
+
   it('what the operator does not inject is not changed by it', () => {
     for (const language of ['vllm', 'litellm', 'env'] as const)
       expect(snippetOf(sender(language), injectionOf(sender(language), 'shop', endpoints))).toEqual(snippetOf(sender(language)));
@@ -169,6 +181,14 @@ describe('into a Deployment and out again', () => {
   const wanted = wantedOf(sender('vllm'));
   const put = (object: KubeObject, want: Wanted): KubeObject => applyPatch(object, patchOf(object, connected(stateOf(object), want)));
   const take = (object: KubeObject): KubeObject => applyPatch(object, patchOf(object, disconnected(stateOf(object))));
+  /** With a volume of its own. */
+  const spacious = (): KubeObject => {
+    const object = deployment(undefined);
+    const { spec } = (object['spec'] as { template: { spec: { volumes?: object[]; containers: { volumeMounts?: object[] }[] } } }).template;
+    spec.volumes = [{ name: 'data', emptyDir: {} }];
+    for (const container of spec.containers) container.volumeMounts = [{ name: 'data', mountPath: '/data' }];
+    return object;
+  };
   const envOf = (object: KubeObject): EnvVar[] => stateOf(object).containers[0]?.env ?? [];
 
   const cases: [string, KubeObject][] = [
@@ -205,6 +225,26 @@ describe('into a Deployment and out again', () => {
     const later = put(team, wanted);
     expect(differences(stateOf(later), stateOf(put(before, wanted)))).toEqual([]);
     expect(take(later)).toEqual(before);
+  });
+
+  it.each([
+    ['no volume', deployment(undefined)],
+    ['a volume', spacious()],
+  ] as [string, KubeObject][])('%s: a certificate comes and goes', (_name, before) => {
+    const secure = { ...wanted, secret: 'otel-client-shop' };
+    const once = put(before, secure);
+    expect(stateOf(once).volumes.at(-1)).toMatchObject({ name: 'genai-obs-otlp', secret: { secretName: 'otel-client-shop' } });
+    expect(stateOf(once).containers.map(({ mounts }) => mounts.at(-1)?.mountPath)).toEqual(['/etc/genai-obs/otlp', '/etc/genai-obs/otlp']);
+    expect(patchOf(once, connected(stateOf(once), secure))).toEqual([]);
+    expect(put(once, wanted)).toEqual(put(before, wanted));
+    expect(take(once)).toEqual(before);
+  });
+
+  it('a volume that somebody has put there by hand stays with --remove', () => {
+    const before = spacious();
+    const { spec } = (before['spec'] as { template: { spec: { volumes: object[] } } }).template;
+    spec.volumes.push({ name: 'genai-obs-otlp', secret: { secretName: 'otel-client-shop' } });
+    expect(patchOf(before, disconnected(stateOf(before)))).toEqual([]);
   });
 
   it('fields of the pod stand in front of what names them, wherever that is', () => {

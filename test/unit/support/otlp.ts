@@ -1,6 +1,7 @@
-import { type Server, createServer } from 'node:http';
-import { type Http2Server, createServer as createHttp2Server } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type RequestListener, createServer } from 'node:http';
+import { type IncomingHttpHeaders, type ServerHttp2Stream, createServer as createHttp2Server, createSecureServer as createSecureHttp2Server } from 'node:http2';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo, Server as NetServer } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import type { OtlpProtocol } from '../../../src/components/gateway.ts';
 
@@ -19,10 +20,21 @@ export interface Receiver {
   close: () => void;
 }
 
-/** An OTLP receiver on loopback that takes everything, and remembers it: HTTP on one port, gRPC on another, as at the gateway. */
-export async function otlpReceiver(): Promise<Receiver> {
+/** PEM. */
+export interface Identity {
+  ca: Buffer;
+  cert: Buffer;
+  key: Buffer;
+}
+
+/**
+ * An OTLP receiver on loopback that takes everything, and remembers it: HTTP on one port, gRPC on another, as at the gateway. With an
+ * identity it lets in nobody without a certificate of the same authority.
+ */
+export async function otlpReceiver(identity?: Identity): Promise<Receiver> {
   const deliveries: Delivery[] = [];
-  const http = createServer((request, response) => {
+  const tls = identity && { ...identity, requestCert: true, rejectUnauthorized: true };
+  const take: RequestListener = (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
@@ -36,9 +48,10 @@ export async function otlpReceiver(): Promise<Receiver> {
       });
       response.writeHead(200, { 'Content-Type': 'application/x-protobuf' }).end();
     });
-  });
-  const grpc = createHttp2Server();
-  grpc.on('stream', (stream, headers) => {
+  };
+  const http = tls ? createSecureServer(tls, take) : createServer(take);
+  const grpc = tls ? createSecureHttp2Server(tls) : createHttp2Server();
+  grpc.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     const chunks: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('end', () => {
@@ -51,8 +64,10 @@ export async function otlpReceiver(): Promise<Receiver> {
       stream.end(Buffer.alloc(5));
     });
   });
-  const listen = (server: Server | Http2Server): Promise<string> =>
-    new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)));
+  const listen = (server: NetServer): Promise<string> =>
+    new Promise((resolve) =>
+      server.listen(0, '127.0.0.1', () => resolve(`${tls ? 'https://localhost' : 'http://127.0.0.1'}:${(server.address() as AddressInfo).port}`)),
+    );
   return { url: { grpc: await listen(grpc), 'http/protobuf': await listen(http) }, deliveries, close: () => void (http.close(), grpc.close()) };
 }
 
