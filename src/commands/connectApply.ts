@@ -61,7 +61,9 @@ export function remove({ kube, ...rest }: Wires, target: Target, flags: ConnectF
       const gone: Difference = { where: refText(refOf(live)), name: 'object', from: 'for the OpenTelemetry operator' };
       out.push({ differences: [gone], run: () => removeInstrumentation(kube, namespace) });
     }
-    const copy = secret && !others.some((other) => mountedSecret(other) === secret) ? await copyIn(kube, secret, namespace) : undefined;
+    // Whoever mounts it needs it, also by hand and under another name.
+    const isShared = others.some(({ volumes }) => volumes.some((volume) => volume.secret?.secretName === secret));
+    const copy = secret && !isShared ? await copyIn(kube, secret, namespace) : undefined;
     if (copy)
       out.push({
         differences: [{ where: refText(copy), name: 'object', from: 'a copy of the client certificate' }],

@@ -48,7 +48,7 @@ export function injectionOf(sender: Sender, namespace: string, endpoints: Record
       exporter: { endpoint: sender.endpoint },
       propagators: ['tracecontext', 'baggage'],
       resource: { addK8sUIDAttributes: true, resourceAttributes: { 'deployment.environment.name': sender.environment } },
-      // Not exporter.tls: for that the operator has to read Secrets of all namespaces, which its chart does not let it, and then no pod is made.
+      // Not exporter.tls: for that the operator has to read Secrets of all namespaces, which its chart does not let it: pods come late, and without SDK.
       env: env({ OTEL_EXPORTER_OTLP_PROTOCOL: sender.protocol, ...certificate, OTEL_METRIC_EXPORT_INTERVAL: '30000', ...SEMANTICS }),
       python: { env: env({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoints['http/protobuf'], OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }) },
     },

@@ -394,6 +394,19 @@ describe('a gateway that lets in nobody without a certificate', () => {
     expect(patches).toEqual([]);
   });
 
+  it('leaves the copy to a StatefulSet that mounts it by hand', async () => {
+    await connect(undefined, APPLY);
+    const volumes = [{ name: 'certificate', secret: { secretName: 'otel-client-shop' } }];
+    cluster().put({
+      apiVersion: 'apps/v1',
+      kind: 'StatefulSet',
+      metadata: { name: 'index', namespace: 'shop' },
+      spec: { template: { spec: { volumes, containers: [{ name: 'app' }] } } },
+    });
+    await connect(undefined, REMOVE);
+    expect(copy()).toBeDefined();
+  });
+
   it('warns of bundles of authorities that win over the mounted one', async () => {
     deploy('checkout', [{ name: 'REQUESTS_CA_BUNDLE', value: '/etc/ssl/corporate.pem' }]);
     await connect(undefined, APPLY);
