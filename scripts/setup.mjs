@@ -67,9 +67,15 @@ export async function ensureBed(more = []) {
   await must('building the bed', BED, ['build', '--set', 'quickstart', ...more], { env: bedEnv() });
   const wasUp = bedStatus() === 0;
   say(wasUp ? '• the bed is up already' : '• starting the bed (10 s)');
-  await must('starting the bed', BED, ['up'], { env: bedEnv() });
-  say('• importing images (30 s the first time)');
-  await must('importing images', BED, ['images'], { env: bedEnv() });
+  try {
+    await must('starting the bed', BED, ['up'], { env: bedEnv() });
+    say('• importing images (30 s the first time)');
+    await must('importing images', BED, ['images'], { env: bedEnv() });
+  } catch (error) {
+    // Also after Ctrl-C: nobody else knows yet that there is something to take down.
+    if (!wasUp) await bedDown();
+    throw error;
+  }
   return !wasUp;
 }
 
