@@ -8,13 +8,14 @@ import {
   bedDown,
   bedEnvironment,
   bedStatus,
+  buildBed,
   canRunBed,
-  ensureBed,
   ensureBuild,
   ensureDependencies,
   must,
   say,
   show,
+  startBed,
   stateFile,
 } from '../scripts/setup.mjs';
 
@@ -40,7 +41,8 @@ async function cluster() {
     throw new Error(
       'there is no cluster to use: name a kube context with --context, or start Docker and install kind, or run as root on Linux for the test bed',
     );
-  const started = await ensureBed();
+  await buildBed();
+  const started = await startBed();
   return { kind: 'bed', env: bedEnvironment(), context: 'bed', started };
 }
 

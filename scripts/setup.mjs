@@ -60,11 +60,15 @@ export function bedEnvironment() {
   return { ...process.env, KUBECONFIG: join(BED_HOME, 'run', 'admin.kubeconfig'), PATH: `${join(BED_HOME, 'bin')}:${process.env.PATH}` };
 }
 
-/** Builds what is missing, starts the cluster, imports the images. @param {string[]} more programs besides the set quickstart @returns {Promise<boolean>} whether it was us who started it */
-export async function ensureBed(more = []) {
+/** Builds what is missing. @param {string[]} more programs besides the set quickstart */
+export async function buildBed(more = []) {
   const how = toolbox() ? `prebuilt programs from ${toolbox()} where it has them` : 'everything is compiled: about 25 minutes on two cores, once';
   if (!isBedBuilt()) say(`• building the test bed (${how}); resumable with the same command`);
   await must('building the bed', BED, ['build', '--set', 'quickstart', ...more], { env: bedEnv() });
+}
+
+/** Starts the built cluster and imports its images. @returns {Promise<boolean>} whether it was us who started it */
+export async function startBed() {
   const wasUp = bedStatus() === 0;
   say(wasUp ? '• the bed is up already' : '• starting the bed (10 s)');
   try {

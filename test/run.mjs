@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bedDown, bedEnvironment, canRunBed, ensureBed, ensureChromium, ensureDependencies, isBedBuilt, must, say, show } from '../scripts/setup.mjs';
+import { bedDown, bedEnvironment, buildBed, canRunBed, ensureChromium, ensureDependencies, isBedBuilt, must, say, show, startBed } from '../scripts/setup.mjs';
 
 const CI = process.env.CI === 'true';
 const only = process.argv[2]; // fast | cluster
@@ -48,28 +48,65 @@ async function suite(project, title, env = process.env, file = '') {
     total.skipped += result.numPendingTests + result.numTodoTests;
     // A suite whose file cannot be loaded has no tests and still failed.
     if (code !== 0 && result.numFailedTests === 0) total.failed += 1;
+    nameSkipped(result.testResults.flatMap(({ assertionResults }) => assertionResults));
   } catch {
     total.failed += 1;
   }
 }
 
-async function fast() {
+/** Names what was skipped: each such test, or its group, says in its title why. */
+function nameSkipped(tests) {
+  const reasons = new Map();
+  for (const { status, fullName } of tests) {
+    if (status === 'passed' || status === 'failed') continue;
+    const reason = /\(skipped: (.+?)\)(?= |$)/.exec(fullName)?.[1] ?? fullName;
+    reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  }
+  for (const [reason, n] of reasons) notRun.push(`${n} ${n === 1 ? 'test' : 'tests'}: ${reason}`);
+}
+
+async function statics() {
   await step('lint', 'node_modules/.bin/oxlint', ['--type-aware', 'src', 'test', 'demo', 'bench', 'scripts']);
   await step('format', 'node_modules/.bin/oxfmt', ['--check', 'src', 'test', 'demo', 'bench', 'scripts']);
   await step('types', 'node_modules/.bin/tsc', ['--noEmit']);
   await step('build', process.execPath, ['scripts/build.mjs']);
+}
+
+async function fast() {
   await suite('unit', 'unit, golden and doctor suites', isBedBuilt() ? { ...process.env, PATH: bedEnvironment().PATH } : process.env);
   // After them: package managers and a JVM would take the time that the others wait for.
   await suite('connect', 'printed snippets, run with packages of their registries (each is skipped where its registry is not reachable)');
 }
 
+/** Whether the cluster suites are run; says so where they are not. */
+function onBed() {
+  if (only === 'fast') return false;
+  const why = !canRunBed()
+    ? 'the bed needs root on Linux'
+    : !CI && !isBedBuilt() && only !== 'cluster'
+      ? 'the bed is not built (build it and run them with: npm test cluster; about an hour the first time)'
+      : undefined;
+  if (why) notRun.push(`cluster suites: ${why}`);
+  return why === undefined;
+}
+
+/** Without it the fast suites are still worth running. */
+async function built() {
+  try {
+    await buildBed(['helm4']);
+    return true;
+  } catch (error) {
+    say(`\n${error.message}`);
+    total.failed += 1;
+    notRun.push('cluster suites: the bed could not be built');
+    return false;
+  }
+}
+
 async function cluster() {
-  if (!canRunBed()) return notRun.push('cluster suites: the bed needs root on Linux');
-  if (!CI && !isBedBuilt() && only !== 'cluster')
-    return notRun.push('cluster suites: the bed is not built (build it and run them with: npm test cluster; about an hour the first time)');
   checkpoint();
   await ensureChromium();
-  const started = await ensureBed(['helm4']);
+  const started = await startBed();
   try {
     await suite('cluster', 'cluster suites on the bed, two at a time (about 11 minutes)', bedEnvironment());
     await suite('cluster-alone', 'cluster suites that want the bed for themselves (about 20 minutes)', bedEnvironment());
@@ -82,13 +119,17 @@ async function cluster() {
 }
 
 try {
+  const wantsBed = onBed();
   say(
-    `npm test: lint, format, types, build, fast suites (under 3 minutes)${only === 'fast' ? '' : '; then cluster suites where the bed is built or CI=true'}.`,
+    `npm test: lint, format, types, build, fast suites (under 3 minutes)${wantsBed ? '; then the cluster suites on the test bed (half an hour; building it comes before)' : ''}.`,
   );
   await ensureDependencies();
+  if (only === 'cluster') await must('the build', process.execPath, ['scripts/build.mjs']);
+  else await statics();
+  // Before the fast suites: some of them try what they made with its helms, its collector and its Prometheus.
+  const bed = wantsBed && (await built());
   if (only !== 'cluster') await fast();
-  else await must('the build', process.execPath, ['scripts/build.mjs']);
-  if (only !== 'fast') await cluster();
+  if (bed) await cluster();
 } catch (error) {
   say(`\n${error.message}`);
   total.failed += 1;

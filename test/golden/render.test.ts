@@ -112,7 +112,6 @@ describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
     golden(`${name}/plan.json`, `${JSON.stringify(steps.map(outline), null, 2)}\n`);
   });
 
-  // In .ci/run helm is always there; elsewhere the reason is shown.
   it.skipIf(helm === undefined).each(releases(steps).filter((step) => step.chart.source === 'genai-obs').map((step) => [step.release, step] as const))(`renders %s${helm ? '' : ' (skipped: no helm on the PATH)'}`, async (release, step) => {
     golden(`${name}/${release}.yaml`, settled(await render(helm ?? '', step, config.namespace)));
   });
@@ -122,14 +121,14 @@ it.each(PLANS)('%s: plan', (name) => {
   golden(`${name}/plan.json`, `${JSON.stringify(buildPlan(profile(name)).map(outline), null, 2)}\n`);
 });
 
-describe.skipIf(helms.size < 2)(`helm 3 and helm 4${helms.size < 2 ? ' (skipped: only one of them is here)' : ''}`, () => {
+describe.skipIf(helms.size < 2)(`helm 3 and helm 4${helms.size < 2 ? ' (skipped: helm 3 and helm 4 are not both here)' : ''}`, () => {
   it.each(releases(buildPlan(VARIANTS.quickstart)).map((step) => [step.release, step] as const))('render %s alike', async (_release, step) => {
     const [three, four] = await Promise.all([...helms.values()].map((file) => render(file, step, 'genai-observability')));
     expect(settled(four ?? '')).toBe(settled(three ?? ''));
   });
 });
 
-describe.skipIf(helm === undefined)('what is rendered', () => {
+describe.skipIf(helm === undefined)(`what is rendered${helm ? '' : ' (skipped: no helm on the PATH)'}`, () => {
   const all = async (config: typeof VARIANTS.quickstart): Promise<{ release: string; text: string; objects: KubeObject[] }[]> =>
     Promise.all(releases(buildPlan(config)).map(async (step) => render(helm ?? '', step, config.namespace).then((text) => ({ release: step.release, text, objects: parseManifest(text) }))));
 
