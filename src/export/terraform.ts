@@ -24,7 +24,7 @@ export interface Sources {
 /** Providers in whose syntax this is written. */
 const PROVIDERS: Record<string, { source: string; version: string }> = {
   helm: { source: 'hashicorp/helm', version: '~> 3.0' },
-  kubernetes: { source: 'hashicorp/kubernetes', version: '~> 2.38' },
+  kubernetes: { source: 'hashicorp/kubernetes', version: '>= 2.38, < 4.0' },
 };
 
 const label = (text: string): string => text.replace(/[^A-Za-z0-9]+/g, '_');

@@ -28,7 +28,7 @@ const works = (file: string, args: string[]): boolean => {
 };
 const PYTHON = process.env['GENAI_OBS_PYTHON'] ?? 'python3';
 const hcl2 = works(PYTHON, ['-c', 'import hcl2']);
-const formatter = works('terraform', ['version']);
+const formatter = ['terraform', 'tofu'].find((program) => works(program, ['version']));
 const helm = works('helm', ['version']);
 
 const CRD: KubeObject = {
@@ -103,8 +103,8 @@ describe.each(profileNames())('profile %s as a Terraform module', (profile) => {
     expect(used.toSorted()).toEqual(declared.toSorted());
   });
 
-  it.skipIf(!formatter)(`is formatted as Terraform wants it, which also parses it${formatter ? '' : ' (skipped: no terraform on the PATH)'}`, () => {
-    expect(execFileSync('terraform', ['fmt', '-check', '-diff', '-no-color', folder], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })).toBe('');
+  it.skipIf(!formatter)(`is formatted as Terraform wants it, which also parses it${formatter ? '' : ' (skipped: no terraform or tofu on the PATH)'}`, () => {
+    expect(execFileSync(formatter ?? '', ['fmt', '-check', '-diff', '-no-color', folder], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })).toBe('');
   });
 
   it.skipIf(!hcl2)(`is HCL for another parser${hcl2 ? '' : ' (skipped: python-hcl2 is not installed)'}`, () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ROOT } from '../../../src/core/assets.ts';
 import { run } from './cluster.ts';
 
-const BIN = join(process.env['BED'] ?? join(homedir(), '.cache', 'genai-obs-bed'), 'bin');
+export const BIN = join(process.env['BED'] ?? join(homedir(), '.cache', 'genai-obs-bed'), 'bin');
 
 /** The host's side of the link to the bed: what listens there is reached by pods, and by nothing beyond this machine. */
 export const HOST = '10.200.0.1';
