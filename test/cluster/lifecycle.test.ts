@@ -174,22 +174,16 @@ describe('the life of a quickstart installation', { sequential: true } as object
 
   it('installs anew and restores: dashboards, samples, logs and traces from before the backup are there', { timeout: 900_000 }, async ({ onTestFailed }) => {
     onTestFailed(async () => {
+      process.stderr.write(readFileSync(join(BACKUP, 'tempo', 'files.txt'), 'utf8'));
       for (const name of ['tempo', 'loki', 'prometheus-server']) {
         // Its start tells what it read; what comes after are our own questions.
         const { stdout } = await run('kubectl', ['-n', NS, 'logs', `statefulset/${name}`, '--limit-bytes=20000', '--prefix']);
         process.stderr.write(stdout);
       }
-      const lines = `/loki/api/v1/query_range?limit=1000&start=${BigInt(logAt) - 5_000_000_000n}&query=${encodeURIComponent('{service_name="rag-chat"}')}`;
-      const last = await service<Range>(NS, 'loki', 3100, lines).catch(String);
-      const times =
-        typeof last === 'string'
-          ? last
-          : last.data.result
-              .flatMap(({ values }) => values.map(([at]) => at))
-              .toSorted()
-              .join(' ');
-      process.stderr.write(`wanted the line of ${logAt}; Loki has ${times || 'none'}\n`);
-      process.stderr.write(readFileSync(join(BACKUP, 'tempo', 'files.txt'), 'utf8'));
+      const path = `/loki/api/v1/query_range?limit=1000&start=${BigInt(logAt) - 5_000_000_000n}&query=${encodeURIComponent('{service_name="rag-chat"}')}`;
+      const { data } = await service<Range>(NS, 'loki', 3100, path);
+      const times = data.result.flatMap(({ values }) => values.map(([at]) => String(at))).toSorted();
+      process.stderr.write(`wanted the line of ${logAt}; Loki has ${times.join(' ') || 'none'}\n`);
     });
     await cliOk(['install', '-f', join(BACKUP, 'config.yaml'), '--yes']);
     const { stdout, stderr } = await cliOk(['restore', BACKUP, '--namespace', NS, '--dry-run']);
