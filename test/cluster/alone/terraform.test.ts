@@ -68,7 +68,10 @@ describe.each(CASES)('Terraform: $profile', ({ profile, args = [], secret: [name
 
     beforeAll(async () => {
       before = await inventory();
-      onInterrupt(() => void spawnSync('tofu', ['destroy', '-auto-approve'], { cwd: module, env: { ...process.env, ...ENV }, stdio: 'ignore' }));
+      onInterrupt(() => {
+        spawnSync('tofu', ['destroy', '-auto-approve'], { cwd: module, env: { ...process.env, ...ENV }, stdio: 'ignore' });
+        for (const file of definitions()) spawnSync('kubectl', ['delete', '-f', file, '--ignore-not-found'], { stdio: 'ignore' });
+      });
     });
     afterAll(async () => {
       if (existsSync(join(module, 'terraform.tfstate'))) await tofu('destroy', '-auto-approve');
