@@ -2,7 +2,13 @@ import { get } from '../support/cluster.ts';
 import { create, deletePods, editMap, patch, remove, untilReady } from './hands.ts';
 import type { Fault } from './types.ts';
 
-let password: string | undefined;
+/** What is to be put back, by namespace: two installations are broken at the same time. */
+const passwords = new Map<string, string | undefined>();
+
+async function keepPassword(ns: string): Promise<void> {
+  const { data } = await get<{ data: Record<string, string> }>('secret', 'grafana-admin', '-n', ns);
+  passwords.set(ns, data['admin-password']);
+}
 
 /** Grafana and what it is provisioned with. */
 export const grafanaFaults: Fault[] = [
@@ -40,11 +46,10 @@ export const grafanaFaults: Fault[] = [
   {
     name: 'another password in the Secret than in Grafana',
     async inject(ns) {
-      const { data } = await get<{ data: Record<string, string> }>('secret', 'grafana-admin', '-n', ns);
-      password = data['admin-password'];
+      await keepPassword(ns);
       await patch(ns, 'secret/grafana-admin', { data: { 'admin-password': Buffer.from('Something-Else-4711').toString('base64') } });
     },
-    undo: async (ns) => void (await patch(ns, 'secret/grafana-admin', { data: { 'admin-password': password } })),
+    undo: async (ns) => void (await patch(ns, 'secret/grafana-admin', { data: { 'admin-password': passwords.get(ns) } })),
     first: 'GRAF-05',
     evidence: /refuses the administrator of Secret grafana-admin: 401/,
     cause: /not that in the database/,
@@ -54,8 +59,7 @@ export const grafanaFaults: Fault[] = [
   {
     name: 'the Secret of the administrator deleted',
     async inject(ns) {
-      const { data } = await get<{ data: Record<string, string> }>('secret', 'grafana-admin', '-n', ns);
-      password = data['admin-password'];
+      await keepPassword(ns);
       await remove(ns, 'secret', 'grafana-admin');
     },
     async undo(ns) {
@@ -64,7 +68,7 @@ export const grafanaFaults: Fault[] = [
         apiVersion: 'v1',
         kind: 'Secret',
         metadata: { name: 'grafana-admin', namespace: ns, labels },
-        data: { 'admin-user': Buffer.from('admin').toString('base64'), 'admin-password': password },
+        data: { 'admin-user': Buffer.from('admin').toString('base64'), 'admin-password': passwords.get(ns) },
       });
     },
     first: 'PRE-22',
