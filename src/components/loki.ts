@@ -37,6 +37,8 @@ export const loki: Component = {
         replicas: 1,
         podLabels: OWN_LABEL,
         podAnnotations: checksumAnnotations(input),
+        // As in our own chart: what is flushed does not depend on a replay.
+        lifecycle: { preStop: { httpGet: { path: '/flush', port: 'http-metrics' } } },
         persistence: { enabled: false },
         extraEnv: storeEnv(input.config),
         extraVolumes: [dataVolume(input), ...rulesOf(input.config, { name: 'rules', configMap: { name: LOKI_RULES } })],

@@ -111,6 +111,10 @@ describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7
     expect(identities.kind === 'secret' && identities.keys['seaweedfs_s3_config']).toContain('${SEAWEEDFS_S3_ADMIN_SECRET_ACCESS_KEY}');
   });
 
+  it('Loki writes its chunks before it stops: a replay of its log may lose lines', () => {
+    expect(upstream.values('loki', 'singleBinary')['lifecycle']).toEqual({ preStop: { httpGet: { path: '/flush', port: 'http-metrics' } } });
+  });
+
   it('a backup says that it does not hold what is in buckets', async () => {
     const warnings: string[] = [];
     const kube = {} as Kube;

@@ -38,6 +38,7 @@ export function valueTree(chart: Chart, isKnown: (name: string, version: string)
   }
   const inner = new Set(chart.dependencies.map(({ alias }) => alias));
   if (chart.schema) addSchema(tree, chart.schema, chart.schema, 0, inner);
+  for (const { path, by } of HANDED_IN[chart.name] ?? []) if (chart.templates.some((template) => by.test(template))) place(tree, path, open);
   const { read, whole } = references(chart.templates);
   // Longest first: what is read deeper down makes a section of what stands above it.
   for (const path of read.toSorted((a, b) => b.length - a.length)) place(tree, path, open);
@@ -47,6 +48,11 @@ export function valueTree(chart: Chart, isKnown: (name: string, version: string)
   }
   return tree;
 }
+
+/** What a template reads of a section that it is handed by another one, and values.yaml does not name. */
+const HANDED_IN: Record<string, { path: string[]; by: RegExp }[]> = {
+  loki: [{ path: ['singleBinary', 'lifecycle'], by: /\$component\.lifecycle\b/ }],
+};
 
 /** Another project's chart that is off unless asked for, as MinIO in Loki's. */
 function isGuest(chart: Chart, { condition, remote }: Dependency): boolean {
