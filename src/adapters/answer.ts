@@ -14,7 +14,7 @@ export interface RequestOptions {
   timeout?: number;
 }
 
-/** The API server said no, or did not answer (`status` 0). */
+/** The API server said no, or did not answer (`status` 0; its reason is `Timeout` or `Unreachable`). */
 export class KubeError extends Error {
   readonly status: number;
   readonly reason: string;

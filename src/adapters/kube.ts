@@ -151,10 +151,11 @@ export async function connect(contextName?: string): Promise<Kube> {
           });
         },
       );
-      const timer = setTimeout(() => req.destroy(new Error(`no answer within ${timeout / 1000} s`)), timeout);
+      const late = new Error(`no answer within ${timeout / 1000} s`);
+      const timer = setTimeout(() => req.destroy(late), timeout);
       req.on('error', (error) => {
         clearTimeout(timer);
-        reject(new KubeError(0, 'Unreachable', `${server}: ${messageOf(error)}`));
+        reject(new KubeError(0, error === late ? 'Timeout' : 'Unreachable', `${server}: ${messageOf(error)}`));
       });
       req.end(options.body);
     });

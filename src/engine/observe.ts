@@ -1,6 +1,6 @@
 import { releasesIn, type Helm, type StoredRelease } from '../adapters/helm.ts';
 import { isNamespaced, restPath } from '../adapters/kinds.ts';
-import type { Kube } from '../adapters/kube.ts';
+import { type Kube, KubeError } from '../adapters/kube.ts';
 import { FIELD_MANAGER } from '../adapters/serverSideApply.ts';
 import type { Charts } from '../charts/source.ts';
 import { PINS } from '../charts/pins.ts';
@@ -88,11 +88,22 @@ async function observeObjects(step: ObjectsStep, eyes: Eyes): Promise<Observatio
   return (await notReady(step.workloads ?? [], eyes)) ?? { state: 'done', changes };
 }
 
+/** Milliseconds: the API server waits up to 30 s for a webhook that it cannot reach. */
+const WEBHOOK_PATIENCE = 5_000;
+
 /** Asked by a server dry-run, which changes nothing. */
 async function observeWebhook(step: WebhookStep, eyes: Eyes): Promise<Observation> {
   for (const object of step.objects) {
-    const answer = await eyes.kube.request('POST', `${restPath(object.kind, object.metadata.namespace)}?dryRun=All`, { body: JSON.stringify(object) });
-    if (answer.status >= 300) return { state: 'unready', changes: [], detail: `it does not serve (HTTP ${answer.status})` };
+    const path = `${restPath(object.kind, object.metadata.namespace)}?dryRun=All`;
+    const said = await eyes.kube.request('POST', path, { body: JSON.stringify(object), timeout: WEBHOOK_PATIENCE }).then(
+      ({ status }) => (status >= 300 ? `HTTP ${status}` : undefined),
+      (error: unknown) => {
+        // The cluster has just answered other questions: it is the webhook that keeps this one waiting.
+        if (error instanceof KubeError && error.reason === 'Timeout') return `no answer within ${WEBHOOK_PATIENCE / 1000} s`;
+        throw error;
+      },
+    );
+    if (said) return { state: 'unready', changes: [], detail: `it does not serve (${said})` };
   }
   const differing = await differingAuthorities(step, eyes.kube);
   return differing.length ? { state: 'drifted', changes: [], detail: `${differing.join(', ')} does not trust it` } : { state: 'done', changes: [] };

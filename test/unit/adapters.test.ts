@@ -259,7 +259,11 @@ describe('the API server', () => {
 
   it('that does not answer in time, or not with JSON', async () => {
     api.answer = () => undefined;
-    await expect(kube.json('/version', 100)).rejects.toMatchObject({ status: 0, message: expect.stringContaining('no answer within 0.1 s') as string });
+    await expect(kube.json('/version', 100)).rejects.toMatchObject({
+      status: 0,
+      reason: 'Timeout',
+      message: expect.stringContaining('no answer within 0.1 s') as string,
+    });
     api.answer = () => ({ status: 200, body: '<html>login</html>' });
     await expect(kube.json('/version')).rejects.toMatchObject({ reason: 'NotJson' });
     api.answer = () => ({ status: 502, body: '<html>bad gateway</html>' });

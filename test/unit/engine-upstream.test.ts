@@ -173,6 +173,16 @@ describe('a webhook', () => {
     expect(cluster.get('Issuer', 'genai-obs-dry-run', 'certs')).toBeUndefined();
   });
 
+  it('that keeps the API server waiting is not ready; a cluster that is away is an error', async () => {
+    const cluster = fakeCluster();
+    const failing = (reason: string): FakeCluster => ({
+      ...cluster,
+      kube: { ...cluster.kube, request: () => Promise.reject(new KubeError(0, reason, 'no answer')) },
+    });
+    expect(await look(failing('Timeout'), webhook)).toEqual({ state: 'unready', changes: [], detail: 'it does not serve (no answer within 5 s)' });
+    await expect(look(failing('Unreachable'), webhook)).rejects.toThrow('no answer');
+  });
+
   const configuration = (kind: string, name: string, webhooks: [name: string, service: string | undefined, group: string, resource: string][]): KubeObject => ({
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind,

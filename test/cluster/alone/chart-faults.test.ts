@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { COMPONENT_IDS } from '../../../src/profile/schema.ts';
 import { standIn } from '../../support/cloud.ts';
-import { IMAGE, NO_IMAGE, type Server, deafWebhook, definition, idle, list, serve, standInMirror } from '../support/charts.ts';
+import { IMAGE, NO_IMAGE, type Server, deafWebhook, definition, idle, list, mute, serve, standInMirror } from '../support/charts.ts';
 import { cli, cliOk, footprint, get, kubectl, leaveNothing, onInterrupt, removeAll, run } from '../support/cluster.ts';
 import { appliedBy, pending } from '../support/install.ts';
 import { errorOf, expectNoCrash, refuses } from '../support/refusal.ts';
@@ -172,6 +172,20 @@ describe('an operator, its webhook and its definitions', () => {
     expect(appliedBy(await cliOk([...args, '--json'], ENV))).toEqual(['release/opentelemetry-operator', 'resource/otel-gateway']);
     await uninstalled();
     expect(await definitions()).toEqual([]);
+  });
+
+  it('one that takes the connection and says nothing keeps the API server waiting: it is named, and not the cluster', async () => {
+    const server = await mute(await kubectl(['config', 'view', '--minify', '-o', 'jsonpath={.clusters[0].cluster.server}']));
+    servers.push(server);
+    await mirror.put('loki', [idle('StatefulSet', 'loki')]);
+    await mirror.put('opentelemetry-operator', [operator, ...deafWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors', server.url)], [crd]);
+    const failed = await cli(install(WITH_GATEWAY, mirror.folder, 10), ENV);
+    expect(failed.code, failed.stdout + failed.stderr).toBe(1);
+    expectNoCrash(failed);
+    const { what, on, cause } = errorOf(failed);
+    expect(what).toBe('a webhook does not serve after 10 s');
+    expect(on).toBe(`ValidatingWebhookConfiguration ${NS}, which calls ${server.url} (asked about OpenTelemetryCollector ${NS}/genai-obs-dry-run)`);
+    expect(cause).toMatch(/no answer within \d+ s/);
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, type Socket, connect, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { type ChartName, PINS } from '../../../src/charts/pins.ts';
 import { run } from './cluster.ts';
@@ -64,6 +64,23 @@ export async function serve(folder: string, status: (path: string) => number = (
   };
 }
 
+/** Takes connections of the API server and says nothing. @throws Error when the API server is not there */
+export async function mute(apiServer: string): Promise<Server> {
+  const { hostname, port } = new URL(apiServer);
+  // The address of ours that the API server sees.
+  const here = await new Promise<string>((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => (resolve(socket.localAddress ?? ''), socket.destroy()));
+    socket.on('error', reject);
+  });
+  const open = new Set<Socket>();
+  const server = createTcpServer((socket) => void open.add(socket.on('error', () => {})));
+  await new Promise<void>((resolve) => server.listen(0, here, resolve));
+  return {
+    url: `https://${here}:${(server.address() as AddressInfo).port}/validate`,
+    close: () => new Promise((resolve) => (open.forEach((socket) => socket.destroy()), server.close(() => resolve()))),
+  };
+}
+
 /** A workload that does nothing, and ends at once. */
 export function idle(kind: 'Deployment' | 'StatefulSet' | 'DaemonSet', name: string, image = IMAGE): Manifest {
   const labels = { 'app.kubernetes.io/name': name };
@@ -98,17 +115,20 @@ export function definition(name: string, kind: string, versions: string[], metad
   };
 }
 
-/** Asks a Service of the release's namespace, in which nobody listens; only about the resources of that namespace. */
-export function deafWebhook(name: string, namespace: string, group: string, resource: string): Manifest[] {
+/**
+ * Asks a Service of the release's namespace, in which nobody listens, or an address, as long as an API server may; only about the resources
+ * of that namespace.
+ */
+export function deafWebhook(name: string, namespace: string, group: string, resource: string, url?: string): Manifest[] {
   const service = { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ port: 443 }] } };
   const webhook = {
     name: `${resource}.${name}.test`,
-    clientConfig: { service: { name, namespace, path: '/validate', port: 443 } },
+    clientConfig: url ? { url } : { service: { name, namespace, path: '/validate', port: 443 } },
     rules: [{ apiGroups: [group], apiVersions: ['*'], resources: [resource], operations: ['CREATE', 'UPDATE'] }],
     namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
     admissionReviewVersions: ['v1'],
     sideEffects: 'None',
-    timeoutSeconds: 3,
+    timeoutSeconds: url ? 30 : 3,
   };
   return [service, { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration', metadata: { name }, webhooks: [webhook] }];
 }
