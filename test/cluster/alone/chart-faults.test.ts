@@ -174,11 +174,11 @@ describe('an operator, its webhook and its definitions', () => {
     expect(await definitions()).toEqual([]);
   });
 
-  it('one that takes the connection and says nothing keeps the API server waiting: it is named, and not the cluster', async () => {
-    const server = await mute(await kubectl(['config', 'view', '--minify', '-o', 'jsonpath={.clusters[0].cluster.server}']));
+  it('one that says nothing keeps the API server waiting: it is named, and not the cluster', async () => {
+    const server = await mute(await kubectl(['config', 'view', '--minify', '-o', 'jsonpath={.clusters[0].cluster.server}']), join(DIR, 'mute'));
     servers.push(server);
     await mirror.put('loki', [idle('StatefulSet', 'loki')]);
-    await mirror.put('opentelemetry-operator', [operator, ...deafWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors', server.url)], [crd]);
+    await mirror.put('opentelemetry-operator', [operator, ...deafWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors', server.client)], [crd]);
     const failed = await cli(install(WITH_GATEWAY, mirror.folder, 10), ENV);
     expect(failed.code, failed.stdout + failed.stderr).toBe(1);
     expectNoCrash(failed);

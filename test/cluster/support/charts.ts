@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { type AddressInfo, type Socket, connect, createServer as createTcpServer } from 'node:net';
+import { createServer as createSecureServer } from 'node:https';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { type ChartName, PINS } from '../../../src/charts/pins.ts';
+import { certs } from '../../unit/support/certs.ts';
 import { run } from './cluster.ts';
 
 /** An image that every test cluster has, and one whose registry refuses the connection at once. */
@@ -64,20 +66,27 @@ export async function serve(folder: string, status: (path: string) => number = (
   };
 }
 
-/** Takes connections of the API server and says nothing. @throws Error when the API server is not there */
-export async function mute(apiServer: string): Promise<Server> {
+export interface Mute extends Server {
+  client: { url: string; caBundle: string };
+}
+
+/** Takes what the API server asks and says nothing; its certificate is written to `dir`. @throws Error when the API server is not there */
+export async function mute(apiServer: string, dir: string): Promise<Mute> {
   const { hostname, port } = new URL(apiServer);
   // The address of ours that the API server sees.
   const here = await new Promise<string>((resolve, reject) => {
     const socket = connect(Number(port), hostname, () => (resolve(socket.localAddress ?? ''), socket.destroy()));
     socket.on('error', reject);
   });
-  const open = new Set<Socket>();
-  const server = createTcpServer((socket) => void open.add(socket.on('error', () => {})));
+  certs(dir, ['mute'], [`IP:${here}`]);
+  const pem = (name: string): Buffer => readFileSync(join(dir, 'mute', name));
+  const server = createSecureServer({ key: pem('tls.key'), cert: pem('tls.crt') }, () => {});
   await new Promise<void>((resolve) => server.listen(0, here, resolve));
+  const url = `https://${here}:${(server.address() as AddressInfo).port}/validate`;
   return {
-    url: `https://${here}:${(server.address() as AddressInfo).port}/validate`,
-    close: () => new Promise((resolve) => (open.forEach((socket) => socket.destroy()), server.close(() => resolve()))),
+    url,
+    client: { url, caBundle: pem('ca.crt').toString('base64') },
+    close: () => new Promise((resolve) => (server.closeAllConnections(), server.close(() => resolve()))),
   };
 }
 
@@ -116,19 +125,19 @@ export function definition(name: string, kind: string, versions: string[], metad
 }
 
 /**
- * Asks a Service of the release's namespace, in which nobody listens, or an address, as long as an API server may; only about the resources
+ * Asks a Service of the release's namespace, in which nobody listens, or `client`, as long as an API server may; only about the resources
  * of that namespace.
  */
-export function deafWebhook(name: string, namespace: string, group: string, resource: string, url?: string): Manifest[] {
+export function deafWebhook(name: string, namespace: string, group: string, resource: string, client?: Mute['client']): Manifest[] {
   const service = { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ port: 443 }] } };
   const webhook = {
     name: `${resource}.${name}.test`,
-    clientConfig: url ? { url } : { service: { name, namespace, path: '/validate', port: 443 } },
+    clientConfig: client ?? { service: { name, namespace, path: '/validate', port: 443 } },
     rules: [{ apiGroups: [group], apiVersions: ['*'], resources: [resource], operations: ['CREATE', 'UPDATE'] }],
     namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
     admissionReviewVersions: ['v1'],
     sideEffects: 'None',
-    timeoutSeconds: url ? 30 : 3,
+    timeoutSeconds: client ? 30 : 3,
   };
   return [service, { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration', metadata: { name }, webhooks: [webhook] }];
 }
