@@ -93,12 +93,14 @@ add('status', 'Show every step of the installation: what the journal says and wh
 add('doctor', 'Find what is wrong with the stack, name the cause first, and say how to mend it', [
   'genai-obs doctor',
   'genai-obs doctor --probe',
-  'genai-obs doctor --stage preflight',
+  'genai-obs doctor --stage preflight --profile k3s',
   'genai-obs doctor --only COL-06 --only PROM-13 --verbose',
   'genai-obs doctor -o junit > doctor.xml',
 ])
   .addOption(context())
   .addOption(namespace())
+  .option('--profile <name>', 'what should be there: this profile; default: what the installation was made with')
+  .option('-f, --file <path>', 'what should be there: this configuration; repeatable, later files win', collect)
   .addOption(new Option('--stage <stage>', 'preflight: before an installation; stack: the running stack').choices(['preflight', 'stack']).default('stack'))
   .option('--probe', 'also send a trace, a metric and a log through the gateway and find them again')
   .option('--only <id>', 'run only these checks; repeatable', collect)

@@ -18,12 +18,16 @@ import type { Facts, Finding } from '../doctor/types.ts';
 import { profileLayer, resolve } from '../profile/load.ts';
 import type { Config } from '../profile/schema.ts';
 import { paintStdout } from '../ui/paint.ts';
+import { layersOf } from './configure.ts';
 
 export type Format = 'table' | 'short' | 'json' | 'junit';
 
 export interface DoctorOptions {
   context?: string | undefined;
   namespace?: string | undefined;
+  /** With `file`: what should be there, in place of what the journal says; for what somebody else has installed, and before an installation. */
+  profile?: string | undefined;
+  file?: string[] | undefined;
   stage?: Stage | undefined;
   probe?: boolean | undefined;
   only?: string[] | undefined;
@@ -60,10 +64,11 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   select(CHECKS, chosen(options));
   const baseline = options.baseline ? loadFacts(options.baseline).facts : undefined;
   if (options.from) return replay(options, desk);
+  const wanted = options.profile || options.file?.length ? resolve(layersOf(options, undefined)) : undefined;
   const stop = softStop(() => desk.err('stopping: the probe cleans up'));
   try {
-    const wires = await wire({ context: options.context, namespace: options.namespace });
-    const config = await configOf(wires);
+    const wires = await wire({ context: options.context, namespace: wanted?.namespace ?? options.namespace });
+    const config = wanted ?? (await configOf(wires));
     return await runDoctor({ ...desk, wires, config, signal: stop.signal, ...(baseline ? { baseline } : {}) }, options);
   } finally {
     stop.dispose();
@@ -116,8 +121,8 @@ export async function runDoctor(deps: DoctorDeps, options: DoctorOptions): Promi
 
 /** The same verdicts from saved facts, without a cluster. */
 function replay(options: DoctorOptions, desk: Desk): number {
-  for (const flag of ['saveFacts', 'baseline'] as const)
-    if (options[flag]) throw usageError(`--from and ${flag === 'baseline' ? '--baseline' : '--save-facts'} exclude each other`);
+  const others = { '--save-facts': options.saveFacts, '--baseline': options.baseline, '--profile': options.profile, '--file': options.file };
+  for (const [flag, value] of Object.entries(others)) if (value) throw usageError(`--from and ${flag} exclude each other`);
   const saved = loadFacts(options.from ?? '');
   const started = Date.now();
   const selection = { ...chosen(options), stage: options.stage ?? 'stack', probe: saved.probe, context: saved.context };

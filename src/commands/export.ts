@@ -1,5 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { stringify } from 'yaml';
 import { helmFor } from '../adapters/helm.ts';
 import { chartsFrom } from '../charts/source.ts';
 import { assetPath } from '../core/assets.ts';
@@ -32,6 +33,7 @@ export async function exportTerraform(options: ExportOptions): Promise<number> {
   const { files, copies } = await terraform(steps, config.namespace, sourcesOf(config));
   const variables = [...(files['variables.tf'] ?? '').matchAll(/^variable "(\w+)"/gm)].map(([, name = '']) => name);
   files['README.md'] = readme(config, steps, variables);
+  files['config.yaml'] = `# What this module was written from.\n${stringify(config)}`;
   try {
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(dirname(join(options.out, path)), { recursive: true });

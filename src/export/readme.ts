@@ -21,7 +21,8 @@ export function readme(config: Config, steps: Step[], variables: string[]): stri
     ...(provided.length
       ? [`- genai-obs leaves out what the cluster has already; Terraform does not look. Remove from main.tf what yours brings: ${provided.join(', ')}.`]
       : []),
-    '- Not here: the preflight checks, the wait for webhooks and for what operators make, and the verification.',
+    '- Is it well? `genai-obs doctor -f config.yaml`, with `--probe` to send a trace, a metric and a log. Other commands want an installation of their own.',
+    '- Not here: the preflight checks, the wait for what operators make, and the verification. For webhooks it pauses, and does not ask them.',
     '- Use one of the two, Terraform or `genai-obs install`: a namespace that both manage has two owners.',
     '- `terraform destroy` keeps CustomResourceDefinitions; it deletes claims, and with them data.',
     '',

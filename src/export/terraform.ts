@@ -2,7 +2,7 @@ import { stringify } from 'yaml';
 import { kindInfo } from '../adapters/kinds.ts';
 import { PINS, type Pin } from '../charts/pins.ts';
 import type { KubeObject } from '../core/types.ts';
-import type { CrdsStep, ObjectsStep, ReleaseStep, SecretStep, Step } from '../engine/types.ts';
+import type { CrdsStep, ObjectsStep, ReleaseStep, SecretStep, Step, WebhookStep } from '../engine/types.ts';
 import { type Block, type HclValue, hcl, raw } from './hcl.ts';
 
 /** What is written: files by path, and folders or archives to be copied, from → path. */
@@ -26,6 +26,7 @@ const PROVIDERS: Record<string, { source: string; version: string }> = {
   helm: { source: 'hashicorp/helm', version: '~> 3.0' },
   kubernetes: { source: 'hashicorp/kubernetes', version: '>= 2.38, < 4.0' },
 };
+const TIME: typeof PROVIDERS = { time: { source: 'hashicorp/time', version: '~> 0.12' } };
 
 const label = (text: string): string => text.replace(/[^A-Za-z0-9]+/g, '_');
 
@@ -41,7 +42,10 @@ interface Part {
   block: Block;
 }
 
-/** A plan as a Terraform module: the same namespaces, Secrets, objects and releases in the same order (row 002-DEP-03). Gates and removals have no place in it. */
+/**
+ * A plan as a Terraform module: the same namespaces, Secrets, objects and releases in the same order (row 002-DEP-03). Instead of asking a webhook whether
+ * it serves, Terraform pauses; other gates and removals have no place in it.
+ */
 export async function terraform(steps: Step[], home: string, sources: Sources): Promise<Export> {
   const out: Work = { files: {}, copies: [], home, sources, variables: new Map() };
   const parts = new Map<string, Part[]>();
@@ -60,15 +64,16 @@ export async function terraform(steps: Step[], home: string, sources: Sources): 
       needs.length ? { ...block, attributes: { ...block.attributes, depends_on: needs.map(raw) } } : block,
     );
   });
-  out.files['main.tf'] = hcl([...setup(), ...blocks]);
+  const pauses = steps.some((step) => step.kind === 'webhook');
+  out.files['main.tf'] = hcl([...setup({ ...PROVIDERS, ...(pauses ? TIME : {}) }), ...blocks]);
   out.files['variables.tf'] = hcl([...connection(), ...out.variables.values()]);
   return { files: out.files, copies: out.copies };
 }
 
-function setup(): Block[] {
+function setup(providers: typeof PROVIDERS): Block[] {
   const kube: Record<string, HclValue> = { config_path: raw('var.kubeconfig'), config_context: raw('var.kube_context') };
   return [
-    { type: 'terraform', attributes: { required_version: '>= 1.5' }, blocks: [{ type: 'required_providers', attributes: PROVIDERS }] },
+    { type: 'terraform', attributes: { required_version: '>= 1.5' }, blocks: [{ type: 'required_providers', attributes: providers }] },
     { type: 'provider', labels: ['kubernetes'], attributes: kube },
     { type: 'provider', labels: ['helm'], attributes: { kubernetes: kube } },
   ];
@@ -96,6 +101,8 @@ async function partsOf(step: Step, out: Work): Promise<Part[]> {
       return [looseChart(step, (await out.sources.definitions(step)).map(kept), out)];
     case 'release':
       return [await releasePart(step, out)];
+    case 'webhook':
+      return [pausePart(step)];
     default:
       return [];
   }
@@ -141,7 +148,20 @@ function looseChart(step: Step, objects: KubeObject[], out: Work): Part {
   const namespace = objects.find((object) => object.metadata.namespace)?.metadata.namespace ?? out.home;
   return resource('helm_release', label(step.id), {
     about: step.title,
-    attributes: { name: chart, namespace, chart: raw(`"\${path.module}/${folder}"`), wait: true, timeout: TIMEOUT },
+    // What a webhook refuses leaves no record of helm's: the next apply would trip over it.
+    attributes: { name: chart, namespace, chart: raw(`"\${path.module}/${folder}"`), wait: true, atomic: true, timeout: TIMEOUT },
+  });
+}
+
+/** Until the nodes' proxies know the pods behind a new Service, calls of a webhook are refused, though its pods are ready. Anew after each change of the release. */
+function pausePart(step: WebhookStep): Part {
+  const releases = step.needs.filter((id) => id.startsWith('release/'));
+  return resource('time_sleep', label(step.id), {
+    about: step.title,
+    attributes: {
+      create_duration: '20s',
+      triggers: Object.fromEntries(releases.map((id): [string, HclValue] => [label(id), raw(`helm_release.${label(id)}.metadata.revision`)])),
+    },
   });
 }
 

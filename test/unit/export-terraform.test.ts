@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { layersOf } from '../../src/commands/configure.ts';
 import { exportTerraform } from '../../src/commands/export.ts';
 import { assetPath } from '../../src/core/assets.ts';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
@@ -95,7 +96,7 @@ describe.each(profileNames())('profile %s as a Terraform module', (profile) => {
 
   it('depends only on what it makes, uses only variables that it declares', () => {
     const known = new Set(resources(main));
-    const needed = [...main.matchAll(/^ {4}((?:helm|kubernetes)_\w+\.\w+),$/gm)].map(([, address = '']) => address);
+    const needed = [...main.matchAll(/^ {4}((?:helm|kubernetes|time)_\w+\.\w+),$/gm)].map(([, address = '']) => address);
     expect(needed.length).toBeGreaterThan(2);
     expect(needed.filter((address) => !known.has(address))).toEqual([]);
     const declared = [...(out.files['variables.tf'] ?? '').matchAll(/^variable "(\w+)"/gm)].map(([, name = '']) => name);
@@ -126,11 +127,21 @@ describe('terraform', () => {
     });
     const steps: Step[] = [
       objects('a', [], 'a'),
-      { kind: 'webhook', id: 'b', phase: 'operator', title: 'b', needs: ['a'], objects: [] },
+      { kind: 'gate', gate: 'preflight', id: 'b', phase: 'preflight', title: 'b', needs: ['a'] },
       { kind: 'gate', gate: 'preflight', id: 'c', phase: 'preflight', title: 'c', needs: ['b', 'c'] },
       objects('d', ['c'], 'd'),
     ];
     expect(block(mainOf(await made(quickstart({ namespace: 'one' }), steps)), 'kubernetes_manifest.configmap_d')).toContain('kubernetes_manifest.configmap_a,');
+  });
+
+  it('pauses where a webhook begins, anew after each change of its release; what it refuses leaves no record', async () => {
+    const main = mainOf(await made(configOf('k3s')));
+    expect(block(main, 'time_sleep.webhook_opentelemetry_operator')).toContain('helm_release.release_opentelemetry_operator.metadata.revision');
+    const resource = block(main, 'helm_release.resource_otel_gateway');
+    expect(resource).toContain('time_sleep.webhook_opentelemetry_operator,');
+    expect(resource).toMatch(/^ {2}atomic += true$/m);
+    expect(main).toContain('hashicorp/time');
+    expect(mainOf(await made(quickstart()))).not.toContain('hashicorp/time');
   });
 
   it('keeps objects of one name in two namespaces apart', async () => {
@@ -198,7 +209,8 @@ describe('genai-obs export terraform', () => {
     const out = join(dir, 'written');
     for (let i = 0; i < 2; i++) expect(await exportTerraform({ profile: 'quickstart', out })).toBe(0);
     vi.restoreAllMocks();
-    expect(readdirSync(out).toSorted()).toEqual(['README.md', 'charts', 'main.tf', 'objects', 'values', 'variables.tf']);
+    expect(readdirSync(out).toSorted()).toEqual(['README.md', 'charts', 'config.yaml', 'main.tf', 'objects', 'values', 'variables.tf']);
+    expect(resolve(layersOf({ file: [join(out, 'config.yaml')] }, undefined))).toEqual(quickstart());
     expect(existsSync(join(out, 'charts', 'loki', 'Chart.yaml'))).toBe(true);
     expect(readFileSync(join(out, 'README.md'), 'utf8')).toContain('export TF_VAR_grafana_admin_admin_password=…');
   });

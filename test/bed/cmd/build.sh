@@ -6,7 +6,7 @@
 QUICKSTART="hyper kubectl pause coredns local-path-provisioner kube-state-metrics alertmanager prometheus \
  otelcol loki tempo grafana grafana-home.tar helm3"
 ALL="$QUICKSTART helm4 kwok node_exporter jaeger otel-operator prometheus-operator prometheus-config-reloader alloy alloy-operator \
- tofu terraform-provider-helm terraform-provider-kubernetes"
+ tofu terraform-provider-helm terraform-provider-kubernetes terraform-provider-time"
 names=
 while [ $# -gt 0 ]; do
     case $1 in
@@ -98,6 +98,7 @@ sources() {
     # their module paths lack the major version, so that tags above v1 are none to the proxy: these commits are 3.2.0 and 3.2.1
     terraform-provider-helm) src $1 github.com/hashicorp/$1 v1.3.3-0.20260629194918-a4f1c1d8b008 && cd "$SRC/$1" ;;
     terraform-provider-kubernetes) src $1 github.com/hashicorp/$1 v1.13.4-0.20260821094251-3a33fb6cc605 && cd "$SRC/$1" ;;
+    terraform-provider-time) src $1 github.com/hashicorp/$1 v0.14.2 && cd "$SRC/$1" ;;
     *) return 1 ;;
     esac
 }
@@ -191,7 +192,7 @@ recipe() {
     prometheus-operator | prometheus-config-reloader) gob $1 "$(promver 0.93.1)" ;;
     alloy) gob $1 "-X github.com/grafana/alloy/internal/build.Version=v1.18.1" ;;
     alloy-operator) gob $1 "-X github.com/operator-framework/operator-sdk/internal/version.Version=v1.42.3" ;;
-    tofu | terraform-provider-helm | terraform-provider-kubernetes) gob $1 ;;
+    tofu | terraform-provider-*) gob $1 ;;
     esac
 }
 # unpack NAME: from the toolbox; what is not exactly what SHA256SUMS says is refused
@@ -217,7 +218,7 @@ estimate() { # NAME HOW
     prometheus) [ -n "$shared" ] && echo 40 || echo 110 ;;
     node_exporter) [ -n "$shared" ] && echo 5 || echo 20 ;;
     otelcol) echo 190 ;; loki) echo 195 ;; tempo) echo 150 ;; grafana) echo 145 ;; grafana-home.tar) echo 80 ;;
-    helm4) echo 90 ;; jaeger) echo 240 ;; otel-operator) echo 200 ;; prometheus-operator) echo 80 ;; alloy) echo 290 ;; alloy-operator) echo 105 ;; tofu) echo 135 ;; terraform-provider-*) echo 80 ;; prometheus-config-reloader | pause) echo 3 ;; helm3) echo 5 ;;
+    helm4) echo 90 ;; jaeger) echo 240 ;; otel-operator) echo 200 ;; prometheus-operator) echo 80 ;; alloy) echo 290 ;; alloy-operator) echo 105 ;; tofu) echo 135 ;; terraform-provider-time) echo 40 ;; terraform-provider-*) echo 80 ;; prometheus-config-reloader | pause) echo 3 ;; helm3) echo 5 ;;
     *) echo 60 ;;
     esac
 }

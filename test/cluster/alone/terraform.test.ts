@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BIN, notBuilt } from '../support/bed.ts';
-import { type Run, changedSince, cliOk, get, inventory, kubectl, onInterrupt, run } from '../support/cluster.ts';
+import { type Run, changedSince, cli, cliOk, eventually, get, inventory, kubectl, onInterrupt, run } from '../support/cluster.ts';
 
 const CHARTS = process.env['GENAI_OBS_CHARTS'];
-const PROVIDERS = { helm: '3.2.0', kubernetes: '3.2.1' };
+const PROVIDERS = { helm: '3.2.0', kubernetes: '3.2.1', time: '0.14.2' };
 const MISSING = notBuilt('tofu', ...Object.keys(PROVIDERS).map((name) => `terraform-provider-${name}`));
 const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-terraform-'));
 const PLUGINS = join(DIR, 'plugins');
@@ -90,6 +90,15 @@ describe.each(CASES)('Terraform: $profile', ({ profile, args = [], secret: [name
       const { code, stdout } = await tofu('plan', '-detailed-exitcode');
       expect(stdout).toContain('No changes');
       expect(code).toBe(0);
+    });
+
+    // Nobody takes what the cloud is sent.
+    it.skipIf(profile === 'grafana-cloud')('is well, says the doctor, who is told what should be there', { timeout: 180_000 }, async () => {
+      await eventually('nothing to find', async () => {
+        const { code, stdout } = await cli(['doctor', '-f', join(module, 'config.yaml'), '--probe', '-o', 'short']);
+        if (code !== 0) throw new Error(stdout);
+        return true;
+      });
     });
 
     it('is destroyed, all but the definitions', { timeout: 300_000 }, async () => {
