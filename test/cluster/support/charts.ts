@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import { type AddressInfo, connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type ChartName, PINS } from '../../../src/charts/pins.ts';
 import { certs } from '../../unit/support/certs.ts';
+import { HOST } from './bed.ts';
 import { run } from './cluster.ts';
 
 /** An image that every test cluster has, and one whose registry refuses the connection at once. */
@@ -70,19 +71,13 @@ export interface Mute extends Server {
   client: { url: string; caBundle: string };
 }
 
-/** Takes what the API server asks and says nothing; its certificate is written to `dir`. @throws Error when the API server is not there */
-export async function mute(apiServer: string, dir: string): Promise<Mute> {
-  const { hostname, port } = new URL(apiServer);
-  // The address of ours that the API server sees.
-  const here = await new Promise<string>((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => (resolve(socket.localAddress ?? ''), socket.destroy()));
-    socket.on('error', reject);
-  });
-  certs(dir, ['mute'], [`IP:${here}`]);
+/** Takes what the API server of the bed asks and says nothing; its certificate is written to `dir`. */
+export async function mute(dir: string): Promise<Mute> {
+  certs(dir, ['mute'], [`IP:${HOST}`]);
   const pem = (name: string): Buffer => readFileSync(join(dir, 'mute', name));
   const server = createSecureServer({ key: pem('tls.key'), cert: pem('tls.crt') }, () => {});
-  await new Promise<void>((resolve) => server.listen(0, here, resolve));
-  const url = `https://${here}:${(server.address() as AddressInfo).port}/validate`;
+  await new Promise<void>((resolve) => server.listen(0, HOST, resolve));
+  const url = `https://${HOST}:${(server.address() as AddressInfo).port}/validate`;
   return {
     url,
     client: { url, caBundle: pem('ca.crt').toString('base64') },
