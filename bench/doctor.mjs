@@ -9,7 +9,9 @@ const times = [];
 let summary = '';
 for (let round = 0; round < Number(rounds); round++) {
   // 0 ok, 3 a check failed: both are a doctor that has worked.
-  const { seconds, code, stdout, stderr } = await genaiObs(['doctor', '--namespace', namespace, '-o', 'json'], { check: false });
+  const { seconds, code, stdout, stderr } = await genaiObs(['doctor', '--namespace', namespace, '-o', 'json'], {
+    check: false,
+  });
   if (code !== 0 && code !== 3 && code !== 4) throw new Error(`doctor ended with ${code}: ${stderr || stdout}`);
   const { findings = [] } = JSON.parse(stdout);
   const count = (status) => findings.filter((finding) => finding.status === status).length;

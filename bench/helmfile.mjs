@@ -7,16 +7,37 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { ROOT, genaiObs, machine, median, needCluster, options, planOf, run, table, verdict, withCleanup } from './lib.mjs';
+import {
+  ROOT,
+  genaiObs,
+  machine,
+  median,
+  needCluster,
+  options,
+  planOf,
+  run,
+  table,
+  verdict,
+  withCleanup,
+} from './lib.mjs';
 
 const [INSTALL, RERUN] = [0.9, 0.3];
-const { profile, charts, settings, helmfile, rounds } = options({ profile: 'k3s', charts: '', settings: '', helmfile: 'helmfile', rounds: '2' });
+const { profile, charts, settings, helmfile, rounds } = options({
+  profile: 'k3s',
+  charts: '',
+  settings: '',
+  helmfile: 'helmfile',
+  rounds: '2',
+});
 if (!charts) throw new Error('--charts DIR: the folder with the archives of the upstream charts');
 const context = needCluster();
 const dir = await mkdtemp(join(tmpdir(), 'genai-obs-bench-'));
 const overlay = settings ? JSON.parse(await readFile(settings, 'utf8')) : {};
 const config = join(dir, 'config.yaml');
-await writeFile(config, stringify({ extends: profile, ...overlay, global: { ...overlay.global, charts: resolve(charts) } }));
+await writeFile(
+  config,
+  stringify({ extends: profile, ...overlay, global: { ...overlay.global, charts: resolve(charts) } }),
+);
 const steps = await planOf(overlay, profile);
 const versions = JSON.parse(await readFile(join(charts, 'mirror.json'), 'utf8')).charts;
 const archiveOf = (name) =>
@@ -26,7 +47,10 @@ const archiveOf = (name) =>
   );
 
 /** Definitions stay with the charts: in a release's own values where the chart has them as templates. */
-const withDefinitions = { 'opentelemetry-operator': { crds: { create: true } }, 'kube-prometheus-stack': { crds: { enabled: true } } };
+const withDefinitions = {
+  'opentelemetry-operator': { crds: { create: true } },
+  'kube-prometheus-stack': { crds: { enabled: true } },
+};
 
 /** A chart of plain objects: what no upstream chart makes. */
 async function rawChart(name, objects) {
@@ -34,7 +58,10 @@ async function rawChart(name, objects) {
   await mkdir(join(folder, 'templates'), { recursive: true });
   await writeFile(join(folder, 'Chart.yaml'), stringify({ apiVersion: 'v2', name, version: '1.0.0' }));
   await writeFile(join(folder, 'objects.json'), JSON.stringify(objects));
-  await writeFile(join(folder, 'templates', 'objects.yaml'), '{{- range .Files.Get "objects.json" | fromJsonArray }}\n---\n{{ toYaml . }}\n{{- end }}\n');
+  await writeFile(
+    join(folder, 'templates', 'objects.yaml'),
+    '{{- range .Files.Get "objects.json" | fromJsonArray }}\n---\n{{ toYaml . }}\n{{- end }}\n',
+  );
   return folder;
 }
 
@@ -53,11 +80,18 @@ async function writeHelmfile() {
       });
     } else if (step.kind === 'objects' && isCustom(step)) {
       const name = step.id.replaceAll('/', '-');
-      const operator = steps.find((one) => one.kind === 'release' && step.needs.includes(`webhook/${one.id.replace('release/', '')}`));
+      const operator = steps.find(
+        (one) => one.kind === 'release' && step.needs.includes(`webhook/${one.id.replace('release/', '')}`),
+      );
       const stack = steps.find((one) => one.id === 'release/kube-prometheus-stack');
       const first = operator ?? stack;
       const namespace = step.objects.find(({ metadata }) => metadata.namespace)?.metadata.namespace;
-      releases.push({ name, namespace, chart: await rawChart(name, step.objects), ...(first ? { needs: [`${first.namespace}/${first.release}`] } : {}) });
+      releases.push({
+        name,
+        namespace,
+        chart: await rawChart(name, step.objects),
+        ...(first ? { needs: [`${first.namespace}/${first.release}`] } : {}),
+      });
     }
   }
   const file = join(dir, 'helmfile.yaml');
@@ -65,7 +99,8 @@ async function writeHelmfile() {
   return { file, releases };
 }
 
-const isCustom = (step) => step.objects.some(({ apiVersion }) => /opentelemetry\.io|monitoring\.coreos\.com/.test(apiVersion));
+const isCustom = (step) =>
+  step.objects.some(({ apiVersion }) => /opentelemetry\.io|monitoring\.coreos\.com/.test(apiVersion));
 
 const { file, releases } = await writeHelmfile();
 
@@ -73,9 +108,17 @@ async function prepare() {
   const objects = steps.flatMap((step) => (step.kind === 'objects' && !isCustom(step) ? step.objects : []));
   const secrets = steps
     .filter((step) => step.kind === 'secret')
-    .map(({ object, keys }) => ({ ...object, stringData: Object.fromEntries(Object.entries(keys).map(([key, fixed]) => [key, fixed ?? 'benchmark-only'])) }));
-  for (const items of [objects.filter(({ kind }) => kind === 'Namespace'), [...objects.filter(({ kind }) => kind !== 'Namespace'), ...secrets]])
-    await run('kubectl', ['apply', '--server-side', '-f', '-'], { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }) });
+    .map(({ object, keys }) => ({
+      ...object,
+      stringData: Object.fromEntries(Object.entries(keys).map(([key, fixed]) => [key, fixed ?? 'benchmark-only'])),
+    }));
+  for (const items of [
+    objects.filter(({ kind }) => kind === 'Namespace'),
+    [...objects.filter(({ kind }) => kind !== 'Namespace'), ...secrets],
+  ])
+    await run('kubectl', ['apply', '--server-side', '-f', '-'], {
+      input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
+    });
 }
 
 const namespaces = steps
@@ -85,12 +128,19 @@ const namespaces = steps
 async function drop() {
   for (const kind of ['opentelemetrycollectors.opentelemetry.io'])
     await run('kubectl', ['delete', kind, '-A', '--all', '--wait', '--timeout=120s'], { check: false });
-  for (const { name, namespace } of releases) await run('helm', ['uninstall', name, '--namespace', namespace], { check: false });
-  await run('kubectl', ['delete', 'namespace', '--ignore-not-found', '--wait', '--timeout=300s', ...namespaces], { check: false });
+  for (const { name, namespace } of releases)
+    await run('helm', ['uninstall', name, '--namespace', namespace], { check: false });
+  await run('kubectl', ['delete', 'namespace', '--ignore-not-found', '--wait', '--timeout=300s', ...namespaces], {
+    check: false,
+  });
   const { stdout } = await run('kubectl', ['get', 'crd', '-o', 'name']);
   const own = stdout.split('\n').filter((name) => /opentelemetry\.io|monitoring\.coreos\.com/.test(name));
   if (own.length) await run('kubectl', ['delete', '--wait', ...own], { check: false });
-  await run('kubectl', ['delete', 'clusterrole,clusterrolebinding', '-l', 'app.kubernetes.io/part-of=genai-obs', '--ignore-not-found'], { check: false });
+  await run(
+    'kubectl',
+    ['delete', 'clusterrole,clusterrolebinding', '-l', 'app.kubernetes.io/part-of=genai-obs', '--ignore-not-found'],
+    { check: false },
+  );
 }
 
 async function ours() {
@@ -102,7 +152,8 @@ async function ours() {
 }
 
 /** What an operator makes of a custom resource: no chart names it. */
-const isMade = (step, { kind }) => step.kind === 'objects' || (step.chart?.name === 'kube-prometheus-stack' && kind === 'StatefulSet');
+const isMade = (step, { kind }) =>
+  step.kind === 'objects' || (step.chart?.name === 'kube-prometheus-stack' && kind === 'StatefulSet');
 
 /** helm waits for what a chart names. What operators make of it is waited for here, as genai-obs waits, and as somebody who needs the stack would. */
 async function ready() {
@@ -111,7 +162,8 @@ async function ready() {
   await Promise.all(
     made.map(async ({ kind, name, namespace }) => {
       const workload = `${kind.toLowerCase()}/${name}`;
-      while ((await run('kubectl', ['-n', namespace, 'get', workload], { check: false })).code !== 0) await new Promise((resolve) => setTimeout(resolve, 200));
+      while ((await run('kubectl', ['-n', namespace, 'get', workload], { check: false })).code !== 0)
+        await new Promise((resolve) => setTimeout(resolve, 200));
       await run('kubectl', ['-n', namespace, 'rollout', 'status', workload, '--timeout=300s']);
     }),
   );
@@ -135,7 +187,9 @@ if (there) throw new Error(`already there: ${there.trim().replaceAll('\n', ', ')
 
 await withCleanup(
   async () => {
-    console.log(`${profile} against helmfile, context ${context}, ${releases.length} releases: ${rounds} rounds; ${machine()}`);
+    console.log(
+      `${profile} against helmfile, context ${context}, ${releases.length} releases: ${rounds} rounds; ${machine()}`,
+    );
     const results = { ours: [], theirs: [] };
     const work = { ours, theirs };
     for (let round = 0; round < Number(rounds); round++) {

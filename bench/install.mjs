@@ -4,7 +4,20 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT, dropNamespace, genaiObs, machine, median, needCluster, options, planOf, run, table, verdict, withCleanup } from './lib.mjs';
+import {
+  ROOT,
+  dropNamespace,
+  genaiObs,
+  machine,
+  median,
+  needCluster,
+  options,
+  planOf,
+  run,
+  table,
+  verdict,
+  withCleanup,
+} from './lib.mjs';
 
 const LIMIT = 0.6;
 const { rounds, complete } = options({ rounds: '3', complete: false });
@@ -25,9 +38,17 @@ async function theirs() {
   const objects = steps.flatMap((step) => (step.kind === 'objects' ? step.objects : []));
   const secrets = steps
     .filter((step) => step.kind === 'secret')
-    .map(({ object, keys }) => ({ ...object, stringData: Object.fromEntries(Object.entries(keys).map(([key, fixed]) => [key, fixed ?? 'benchmark-only'])) }));
-  for (const items of [objects.filter(({ kind }) => kind === 'Namespace'), [...objects.filter(({ kind }) => kind !== 'Namespace'), ...secrets]]) {
-    await run('kubectl', ['apply', '--server-side', '-f', '-'], { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }) });
+    .map(({ object, keys }) => ({
+      ...object,
+      stringData: Object.fromEntries(Object.entries(keys).map(([key, fixed]) => [key, fixed ?? 'benchmark-only'])),
+    }));
+  for (const items of [
+    objects.filter(({ kind }) => kind === 'Namespace'),
+    [...objects.filter(({ kind }) => kind !== 'Namespace'), ...secrets],
+  ]) {
+    await run('kubectl', ['apply', '--server-side', '-f', '-'], {
+      input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
+    });
   }
   const releases = steps.filter((step) => step.kind === 'release');
   let seconds = 0;

@@ -48,7 +48,11 @@ export function run(file, args, { input, check = true, env } = {}) {
   if (interrupted) return Promise.reject(new Error('interrupted'));
   return new Promise((resolve, reject) => {
     const start = process.hrtime.bigint();
-    const child = spawn(file, args, { stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'], env: { ...process.env, ...env }, detached: true });
+    const child = spawn(file, args, {
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+      detached: true,
+    });
     children.add(child);
     let stdout = '';
     let stderr = '';
@@ -58,7 +62,10 @@ export function run(file, args, { input, check = true, env } = {}) {
     child.once('close', (code) => {
       children.delete(child);
       const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-      if (check && code !== 0) reject(new Error(`${file} ${args.join(' ')} ended with ${code}:\n${stderr.slice(-2000) || stdout.slice(-2000)}`));
+      if (check && code !== 0)
+        reject(
+          new Error(`${file} ${args.join(' ')} ended with ${code}:\n${stderr.slice(-2000) || stdout.slice(-2000)}`),
+        );
       else resolve({ seconds, code, stdout, stderr });
     });
     if (input !== undefined) child.stdin.end(input);
@@ -102,7 +109,13 @@ export function median(values) {
 /** Rows of cells, aligned. */
 export function table(rows) {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => String(row[i]).length)));
-  console.log(rows.map((row) => row.map((cell, i) => (i ? String(cell).padStart(widths[i]) : String(cell).padEnd(widths[i]))).join('  ')).join('\n'));
+  console.log(
+    rows
+      .map((row) =>
+        row.map((cell, i) => (i ? String(cell).padStart(widths[i]) : String(cell).padEnd(widths[i]))).join('  '),
+      )
+      .join('\n'),
+  );
 }
 
 /** Figures mean nothing without it: a busy machine. */
@@ -123,7 +136,10 @@ export async function planOf(settings, profile = 'quickstart') {
   const entry = join(dir, 'entry.ts');
   const from = (path) => JSON.stringify(join(ROOT, 'src', path));
   await mkdir(dir, { recursive: true });
-  await writeFile(entry, `export { buildPlan } from ${from('engine/plan.ts')}; export { extended, profileLayer, resolve } from ${from('profile/load.ts')};`);
+  await writeFile(
+    entry,
+    `export { buildPlan } from ${from('engine/plan.ts')}; export { extended, profileLayer, resolve } from ${from('profile/load.ts')};`,
+  );
   await build({
     entryPoints: [entry],
     outfile: join(dir, 'plan.mjs'),
@@ -142,9 +158,15 @@ export async function planOf(settings, profile = 'quickstart') {
 /** Waits for the namespace to be gone, with all that was in it. */
 export async function dropNamespace(namespace) {
   await run('kubectl', ['delete', 'namespace', namespace, '--ignore-not-found', '--wait', '--timeout=300s']);
-  await run('kubectl', ['delete', 'clusterrole,clusterrolebinding', '--ignore-not-found', ...(await clusterScoped(namespace))].filter(Boolean), {
-    check: false,
-  });
+  await run(
+    'kubectl',
+    ['delete', 'clusterrole,clusterrolebinding', '--ignore-not-found', ...(await clusterScoped(namespace))].filter(
+      Boolean,
+    ),
+    {
+      check: false,
+    },
+  );
 }
 
 async function clusterScoped(namespace) {

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { ROOT, needBuild, run, table, verdict } from './lib.mjs';
 
 needBuild();
-const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { env: { npm_config_loglevel: 'silent' } });
+const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+  env: { npm_config_loglevel: 'silent' },
+});
 const [{ size, unpackedSize, entryCount, files }] = JSON.parse(stdout);
 const { dependencies = {} } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const byFolder = {};

@@ -1,13 +1,32 @@
 // Installing again with nothing to do, against the first installation; and that it left helm's revisions alone.
 //   node bench/rerun.mjs --rounds 5
-import { dropNamespace, genaiObs, machine, median, needCluster, options, run, table, verdict, withCleanup } from './lib.mjs';
+import {
+  dropNamespace,
+  genaiObs,
+  machine,
+  median,
+  needCluster,
+  options,
+  run,
+  table,
+  verdict,
+  withCleanup,
+} from './lib.mjs';
 
 const LIMIT = 0.15;
 const { rounds, bare } = options({ rounds: '5', bare: false });
 const NAMESPACE = 'bench-c';
 const context = needCluster();
 // Without --bare: preflight and verification are part of both, as for a user.
-const flags = ['install', '--yes', '--namespace', NAMESPACE, '--timeout', '600', ...(bare ? ['--skip', 'preflight,verify'] : [])];
+const flags = [
+  'install',
+  '--yes',
+  '--namespace',
+  NAMESPACE,
+  '--timeout',
+  '600',
+  ...(bare ? ['--skip', 'preflight,verify'] : []),
+];
 
 async function revisions() {
   const { stdout } = await run('helm', ['list', '--namespace', NAMESPACE, '-o', 'json']);

@@ -30,6 +30,11 @@ const ratio = (values) => median(values.map((value, i) => value / base[i]));
 console.log(`startup: ${runs} runs; ${machine()}`);
 table([
   ['', 'median ms', 'least ms', 'ratio'],
-  ...Object.entries(times).map(([name, values]) => [name, median(values).toFixed(1), Math.min(...values).toFixed(1), ratio(values).toFixed(2)]),
+  ...Object.entries(times).map(([name, values]) => [
+    name,
+    median(values).toFixed(1),
+    Math.min(...values).toFixed(1),
+    ratio(values).toFixed(2),
+  ]),
 ]);
 verdict('--help / node -e 0', ratio(times['genai-obs --help']), LIMIT);

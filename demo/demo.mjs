@@ -46,15 +46,25 @@ async function cluster() {
   return { kind: 'bed', env: bedEnvironment(), context: 'bed', started };
 }
 
-const cli = (where, verb, ...rest) => [process.execPath, [CLI, verb, '--context', where.context, '--namespace', NAMESPACE, ...rest], { env: where.env }];
+const cli = (where, verb, ...rest) => [
+  process.execPath,
+  [CLI, verb, '--context', where.context, '--namespace', NAMESPACE, ...rest],
+  { env: where.env },
+];
 
 async function up() {
-  say('This demo prepares a cluster, installs the quickstart profile, runs a sample LLM workload and proves that its telemetry arrives.');
+  say(
+    'This demo prepares a cluster, installs the quickstart profile, runs a sample LLM workload and proves that its telemetry arrives.',
+  );
   say('With a cluster or prebuilt programs at hand: 2 to 3 minutes. Remove everything with: npm run demo -- down\n');
   await ensureDependencies();
   await ensureBuild();
   const where = await cluster();
-  state.write({ kind: where.kind, context: where.context, startedBed: where.started || state.read()?.startedBed || false });
+  state.write({
+    kind: where.kind,
+    context: where.context,
+    startedBed: where.started || state.read()?.startedBed || false,
+  });
   say(`\n• installing quickstart into namespace ${NAMESPACE} of context ${where.context}`);
   await must('the installation', ...cli(where, 'install', '--yes', '--cluster-name', 'demo', '--sampling-rate', '1'));
   say('\n• starting the sample workload: a traced RAG chat in front of a fake model');
@@ -63,7 +73,10 @@ async function up() {
   await new Promise((resolve) => setTimeout(resolve, 45_000));
   say('\n• genai-obs doctor --probe');
   const verdict = await show(...cli(where, 'doctor', '--probe'));
-  const bed = where.kind === 'bed' ? `  first         eval "$(test/bed/bed env)"      (kubeconfig, kubectl and helm of the bed)\n` : '';
+  const bed =
+    where.kind === 'bed'
+      ? `  first         eval "$(test/bed/bed env)"      (kubeconfig, kubectl and helm of the bed)\n`
+      : '';
   say(`
 What is where
 ${bed}  Grafana       node bin/genai-obs.js open --context ${where.context}      (dashboards in folder "GenAI Observability")
@@ -76,14 +89,21 @@ Remove all of it
 }
 
 async function startWorkload(where) {
-  const [{ bundleWorkload }, { workloadObjects }] = await Promise.all([import('./workload/bundle.mjs'), import('./workload/manifests.mjs')]);
+  const [{ bundleWorkload }, { workloadObjects }] = await Promise.all([
+    import('./workload/bundle.mjs'),
+    import('./workload/manifests.mjs'),
+  ]);
   const objects = workloadObjects({
     namespace: WORKLOAD,
     otlpEndpoint: `http://opentelemetry-collector.${NAMESPACE}.svc:4318`,
     script: await bundleWorkload(),
   });
   const kubectl = (rest, input) => {
-    const done = spawnSync('kubectl', ['--context', where.context, ...rest], { env: where.env, input, stdio: ['pipe', 'ignore', 2] });
+    const done = spawnSync('kubectl', ['--context', where.context, ...rest], {
+      env: where.env,
+      input,
+      stdio: ['pipe', 'ignore', 2],
+    });
     if (done.status !== 0) throw new Error(`kubectl ${rest.join(' ')} failed`);
   };
   kubectl(['apply', '--server-side', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
@@ -102,7 +122,12 @@ async function down() {
   if (was?.kind === 'kind') await must('kind', 'kind', ['delete', 'cluster', '--name', 'genai-obs-demo']);
   else if (was?.kind !== 'bed' || bedStatus() === 0) {
     say('• removing the sample workload');
-    await must('kubectl', 'kubectl', ['--context', where.context, 'delete', 'namespace', WORKLOAD, '--ignore-not-found', '--wait'], { env: where.env });
+    await must(
+      'kubectl',
+      'kubectl',
+      ['--context', where.context, 'delete', 'namespace', WORKLOAD, '--ignore-not-found', '--wait'],
+      { env: where.env },
+    );
     await must('uninstall', ...cli(where, 'uninstall', '--delete-data', '--yes'));
   }
   if (was?.startedBed) await bedDown();
@@ -114,6 +139,8 @@ async function down() {
 try {
   process.exitCode = args.includes('down') ? await down() : await up();
 } catch (error) {
-  say(`\nThe demo stopped: ${error.message}\nRun it again: it carries on. Remove what there is with: npm run demo -- down`);
+  say(
+    `\nThe demo stopped: ${error.message}\nRun it again: it carries on. Remove what there is with: npm run demo -- down`,
+  );
   process.exitCode = 1;
 }

@@ -72,5 +72,8 @@ export function startupPath(metafile) {
   };
   walk(Object.keys(metafile.outputs).find((file) => metafile.outputs[file].entryPoint === 'src/cli.ts'));
   const outputs = [...seen].map((file) => metafile.outputs[file]);
-  return { bytes: outputs.reduce((sum, { bytes }) => sum + bytes, 0), inputs: outputs.flatMap(({ inputs }) => Object.keys(inputs)) };
+  return {
+    bytes: outputs.reduce((sum, { bytes }) => sum + bytes, 0),
+    inputs: outputs.flatMap(({ inputs }) => Object.keys(inputs)),
+  };
 }

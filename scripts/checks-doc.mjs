@@ -6,7 +6,15 @@ import { build } from 'esbuild';
 
 // Inside of the package, because the checks find its templates from where they lie.
 const bundle = join('node_modules', `.checks-doc-${process.pid}.mjs`);
-await build({ entryPoints: ['src/checks/index.ts'], bundle: true, packages: 'external', format: 'esm', platform: 'node', outfile: bundle, logLevel: 'error' });
+await build({
+  entryPoints: ['src/checks/index.ts'],
+  bundle: true,
+  packages: 'external',
+  format: 'esm',
+  platform: 'node',
+  outfile: bundle,
+  logLevel: 'error',
+});
 let CHECKS;
 try {
   ({ CHECKS } = await import(pathToFileURL(bundle).href));
@@ -15,8 +23,14 @@ try {
 }
 
 const AREAS = {
-  PRE: ['Cluster and machine', 'What an installation needs. `genai-obs doctor --stage preflight` runs only these, and `genai-obs install` runs them first.'],
-  CLD: ['Grafana Cloud', 'What the destination says to user and token. Part of the preflight stage; only for profiles that send there.'],
+  PRE: [
+    'Cluster and machine',
+    'What an installation needs. `genai-obs doctor --stage preflight` runs only these, and `genai-obs install` runs them first.',
+  ],
+  CLD: [
+    'Grafana Cloud',
+    'What the destination says to user and token. Part of the preflight stage; only for profiles that send there.',
+  ],
   K3S: ['K3s', 'What K3s brings or keeps to itself. On any other Kubernetes these are skipped.'],
   COL: ['Collectors', 'Gateway, node and cluster collectors: where telemetry comes in.'],
   PROM: ['Prometheus', 'Metrics and rules.'],
@@ -33,10 +47,16 @@ const AREAS = {
   ],
 };
 
-const STAGES = { preflight: 'before and after an installation', stack: 'on the installed stack', probe: 'with `--probe`' };
+const STAGES = {
+  preflight: 'before and after an installation',
+  stack: 'on the installed stack',
+  probe: 'with `--probe`',
+};
 
 function section(check) {
-  const after = check.dependsOn?.length ? [`Explained by: ${check.dependsOn.map((id) => `[${id}](#${id.toLowerCase()})`).join(', ')}`] : [];
+  const after = check.dependsOn?.length
+    ? [`Explained by: ${check.dependsOn.map((id) => `[${id}](#${id.toLowerCase()})`).join(', ')}`]
+    : [];
   const rows = [`Runs: ${STAGES[check.stage]}`, ...after, `Source: ${check.sources}`];
   return `<a id="${check.id.toLowerCase()}"></a>\n### ${check.id} ${check.title}\n\n${check.about}\n\n${rows.map((row) => `- ${row}`).join('\n')}\n`;
 }
@@ -46,7 +66,9 @@ const parts = Object.entries(AREAS).map(([area, [title, about]]) => {
   const own = sorted.filter((check) => check.area === area);
   return `## ${title}\n\n${about ? `${about}\n\n` : ''}${own.map(section).join('\n')}`;
 });
-const counts = Object.entries(AREAS).map(([area, [title]]) => `| ${area} | ${title} | ${CHECKS.filter((check) => check.area === area).length} |`);
+const counts = Object.entries(AREAS).map(
+  ([area, [title]]) => `| ${area} | ${title} | ${CHECKS.filter((check) => check.area === area).length} |`,
+);
 
 const text = `# Checks of the doctor
 

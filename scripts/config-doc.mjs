@@ -17,7 +17,8 @@ const valueAt = (path) =>
     .replace(/^<\w+>/, (kind) => first[kind])
     .split('.')
     .reduce((value, key) => value?.[key], defaults);
-const shown = (value) => (value === '' ? '(empty)' : `\`${typeof value === 'object' ? JSON.stringify(value) : value}\``);
+const shown = (value) =>
+  value === '' ? '(empty)' : `\`${typeof value === 'object' ? JSON.stringify(value) : value}\``;
 
 const text = `# Configuration
 

@@ -25,7 +25,9 @@ try {
 try {
   const { values } = parseArgs({ options: { charts: { type: 'string' }, check: { type: 'boolean', default: false } } });
   if (!values.charts)
-    throw new Error('usage: npm run contracts -- --charts DIR [--check], where DIR holds NAME-VERSION.tgz of every pin in src/charts/pins.ts');
+    throw new Error(
+      'usage: npm run contracts -- --charts DIR [--check], where DIR holds NAME-VERSION.tgz of every pin in src/charts/pins.ts',
+    );
   const lines = await contracts(values.charts, values.check);
   for (const line of lines) console.log(line);
   if (!lines.length) console.error('nothing moved');

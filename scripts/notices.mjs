@@ -10,9 +10,17 @@ export async function notices(inputs) {
     if (!match || packages.has(match[1])) continue;
     const manifest = JSON.parse(readFileSync(join(match[1], 'package.json'), 'utf8'));
     const file = readdirSync(match[1]).find((name) => /^(licen[cs]e|copying)/i.test(name));
-    const text = file && existsSync(join(match[1], file)) ? readFileSync(join(match[1], file), 'utf8').trim() : '(the package ships no licence file)';
-    packages.set(match[1], { title: `${manifest.name} ${manifest.version} (${typeof manifest.license === 'string' ? manifest.license : 'see below'})`, text });
+    const text =
+      file && existsSync(join(match[1], file))
+        ? readFileSync(join(match[1], file), 'utf8').trim()
+        : '(the package ships no licence file)';
+    packages.set(match[1], {
+      title: `${manifest.name} ${manifest.version} (${typeof manifest.license === 'string' ? manifest.license : 'see below'})`,
+      text,
+    });
   }
-  const parts = [...packages.values()].sort((a, b) => (a.title < b.title ? -1 : 1)).map(({ title, text }) => `## ${title}\n\n\`\`\`\n${text}\n\`\`\`\n`);
+  const parts = [...packages.values()]
+    .sort((a, b) => (a.title < b.title ? -1 : 1))
+    .map(({ title, text }) => `## ${title}\n\n\`\`\`\n${text}\n\`\`\`\n`);
   return `# Third-party notices\n\ngenai-obs bundles these packages.\n\n${parts.join('\n')}`;
 }

@@ -30,10 +30,12 @@ function foreign(object) {
 function cut(key, value) {
   if (key.startsWith('k8s:Event')) return value.filter((one) => !foreign(one)).slice(-EVENTS);
   if (key.startsWith('k8s:')) return value.filter((one) => !foreign(one));
-  if (key.startsWith('logs:')) return Object.fromEntries(Object.entries(value).map(([pod, lines]) => [pod, lines.slice(-LINES)]));
+  if (key.startsWith('logs:'))
+    return Object.fromEntries(Object.entries(value).map(([pod, lines]) => [pod, lines.slice(-LINES)]));
   if (key === 'kubelet:stats') {
     const stats = structuredClone(value);
-    for (const node of Object.values(stats)) for (const pod of node.pods) pod.volume = pod.volume.filter((volume) => KEEP.has(volume.pvcRef?.namespace));
+    for (const node of Object.values(stats))
+      for (const pod of node.pods) pod.volume = pod.volume.filter((volume) => KEEP.has(volume.pvcRef?.namespace));
     return stats;
   }
   return value;
@@ -66,6 +68,9 @@ if (facts['cluster:ready']) facts['cluster:ready'].value.context = 'example';
 const rows = Object.entries(facts).map(([key, fact]) => `${JSON.stringify(key)}: ${JSON.stringify(fact)}`);
 const text = `{\n"takenAt": ${JSON.stringify(saved.takenAt)},\n"facts": {\n${rows.join(',\n')}\n}\n}\n`;
 const leak = /\/root\/|\/home\/[a-z]|BEGIN [A-Z ]*PRIVATE|dev-[a-z]+/.exec(text);
-if (leak) throw new Error(`the fixture would hold ${JSON.stringify(text.slice(Math.max(0, leak.index - 80), leak.index + 80))}`);
+if (leak)
+  throw new Error(
+    `the fixture would hold ${JSON.stringify(text.slice(Math.max(0, leak.index - 80), leak.index + 80))}`,
+  );
 writeFileSync(join(dirname(fileURLToPath(import.meta.url)), '../test/doctor/fixtures/healthy.json'), text);
 process.stderr.write(`${rows.length} facts, ${Math.round(text.length / 1024)} KiB\n`);

@@ -53,16 +53,25 @@ export function bedStatus() {
   return spawnSync(BED, ['status'], { stdio: 'ignore' }).status;
 }
 
-export const isBedBuilt = () => ['hyper', 'otelcol', 'prometheus', 'loki', 'tempo', 'grafana'].every((name) => existsSync(join(BED_HOME, 'bin', name)));
+export const isBedBuilt = () =>
+  ['hyper', 'otelcol', 'prometheus', 'loki', 'tempo', 'grafana'].every((name) =>
+    existsSync(join(BED_HOME, 'bin', name)),
+  );
 
 /** Environment that points kubectl and helm to the bed. */
 export function bedEnvironment() {
-  return { ...process.env, KUBECONFIG: join(BED_HOME, 'run', 'admin.kubeconfig'), PATH: `${join(BED_HOME, 'bin')}:${process.env.PATH}` };
+  return {
+    ...process.env,
+    KUBECONFIG: join(BED_HOME, 'run', 'admin.kubeconfig'),
+    PATH: `${join(BED_HOME, 'bin')}:${process.env.PATH}`,
+  };
 }
 
 /** Builds what is missing. @param {string[]} more programs besides the set quickstart */
 export async function buildBed(more = []) {
-  const how = toolbox() ? `prebuilt programs from ${toolbox()} where it has them` : 'everything is compiled: about 25 minutes on two cores, once';
+  const how = toolbox()
+    ? `prebuilt programs from ${toolbox()} where it has them`
+    : 'everything is compiled: about 25 minutes on two cores, once';
   if (!isBedBuilt()) say(`• building the test bed (${how}); resumable with the same command`);
   await must('building the bed', BED, ['build', '--set', 'quickstart', ...more], { env: bedEnv() });
 }
@@ -89,7 +98,10 @@ export async function ensureChromium() {
   say('• installing Debian’s chromium (1 min)');
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   await must('apt-get update', 'apt-get', ['update', '-qq'], { env });
-  await must('apt-get install', 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], { env, stdio: 'ignore' });
+  await must('apt-get install', 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], {
+    env,
+    stdio: 'ignore',
+  });
 }
 
 export const bedDown = () => must('stopping the bed', BED, ['down']);
@@ -99,7 +111,10 @@ export function stateFile(name) {
   const path = join(homedir(), '.cache', name);
   return {
     read: () => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined),
-    write: (data) => (mkdirSync(dirname(path), { recursive: true }), writeFileSync(path, JSON.stringify(data, null, 2))),
+    write: (data) => (
+      mkdirSync(dirname(path), { recursive: true }),
+      writeFileSync(path, JSON.stringify(data, null, 2))
+    ),
     path,
   };
 }

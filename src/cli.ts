@@ -4,11 +4,16 @@ import { version } from './core/root.ts';
 
 /** The command tree only: an action imports its command when it runs, so that `--help` loads nothing else. */
 const program = new Command('genai-obs')
-  .description('Installs, proves, diagnoses, backs up and removes an observability stack for LLM applications on Kubernetes.')
+  .description(
+    'Installs, proves, diagnoses, backs up and removes an observability stack for LLM applications on Kubernetes.',
+  )
   .version(version())
   .showHelpAfterError('(genai-obs --help shows all commands)')
   .exitOverride()
-  .addHelpText('after', examples(['genai-obs install', 'genai-obs doctor --probe', 'genai-obs open', 'genai-obs uninstall --delete-data']));
+  .addHelpText(
+    'after',
+    examples(['genai-obs install', 'genai-obs doctor --probe', 'genai-obs open', 'genai-obs uninstall --delete-data']),
+  );
 
 function examples(lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
@@ -16,7 +21,8 @@ function examples(lines: string[]): string {
 
 const collect = (value: string, before: string[] = []): string[] => [...before, ...value.split(',').filter(Boolean)];
 const context = (): Option => new Option('--context <name>', 'kube context; default: the current one');
-const namespace = (): Option => new Option('-n, --namespace <name>', 'namespace of the installation (default: genai-observability)');
+const namespace = (): Option =>
+  new Option('-n, --namespace <name>', 'namespace of the installation (default: genai-observability)');
 const timeout = (): Option => new Option('--timeout <seconds>', 'longest wait for one workload').default('300');
 const json = (what: string): Option => new Option('--json', what);
 
@@ -34,7 +40,10 @@ function settingOptions(command: Command): Command {
     .option('--gateway-replicas <n>', 'replicas of the gateway collector')
     .option('--expose <type>', 'Service type of Grafana: ClusterIP, NodePort or LoadBalancer')
     .option('--registry <host/path>', "registry put in place of every image's own")
-    .option('--charts <dir|url>', 'take upstream charts from a folder of archives, https://… or oci://… instead of their homes')
+    .option(
+      '--charts <dir|url>',
+      'take upstream charts from a folder of archives, https://… or oci://… instead of their homes',
+    )
     .option('--cloud-url <url>', 'OTLP gateway of your Grafana Cloud stack')
     .option('--cloud-user <id>', 'instance id of your Grafana Cloud stack')
     .option('--environment <name>', 'value of deployment.environment')
@@ -70,7 +79,9 @@ configOptions(
   .option('--print-config', 'print the resolved configuration and stop')
   .addOption(timeout())
   .addOption(json('one JSON event a line on stdout'))
-  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/install.ts')).install(rename(flags) as never)));
+  .action((flags: Flags) =>
+    guard(flags['json'] === true, async () => (await import('./commands/install.ts')).install(rename(flags) as never)),
+  );
 
 configOptions(
   add('plan', 'Show what install would change, object by object; changes nothing', [
@@ -82,13 +93,20 @@ configOptions(
 )
   .option('--exit-code', 'exit with 3 when there is something to change')
   .addOption(json('the plan as JSON'))
-  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/plan.ts')).plan(rename(flags))));
+  .action((flags: Flags) =>
+    guard(flags['json'] === true, async () => (await import('./commands/plan.ts')).plan(rename(flags))),
+  );
 
-add('status', 'Show every step of the installation: what the journal says and what the cluster says', ['genai-obs status', 'genai-obs status --json'])
+add('status', 'Show every step of the installation: what the journal says and what the cluster says', [
+  'genai-obs status',
+  'genai-obs status --json',
+])
   .addOption(context())
   .addOption(namespace())
   .addOption(json('as JSON'))
-  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/status.ts')).status(flags)));
+  .action((flags: Flags) =>
+    guard(flags['json'] === true, async () => (await import('./commands/status.ts')).status(flags)),
+  );
 
 add('doctor', 'Find what is wrong with the stack, name the cause first, and say how to mend it', [
   'genai-obs doctor',
@@ -101,18 +119,30 @@ add('doctor', 'Find what is wrong with the stack, name the cause first, and say 
   .addOption(namespace())
   .option('--profile <name>', 'what should be there: this profile; default: what the installation was made with')
   .option('-f, --file <path>', 'what should be there: this configuration; repeatable, later files win', collect)
-  .addOption(new Option('--stage <stage>', 'preflight: before an installation; stack: the running stack').choices(['preflight', 'stack']).default('stack'))
+  .addOption(
+    new Option('--stage <stage>', 'preflight: before an installation; stack: the running stack')
+      .choices(['preflight', 'stack'])
+      .default('stack'),
+  )
   .option('--probe', 'also send a trace, a metric and a log through the gateway and find them again')
   .option('--only <id>', 'run only these checks; repeatable', collect)
   .option('--skip <id>', 'leave these checks out; repeatable', collect)
-  .addOption(new Option('-o, --output <format>', 'format on stdout').choices(['table', 'short', 'json', 'junit']).default('table'))
+  .addOption(
+    new Option('-o, --output <format>', 'format on stdout')
+      .choices(['table', 'short', 'json', 'junit'])
+      .default('table'),
+  )
   .addOption(json('the same as --output json'))
   .option('--strict', 'exit with 4 when there are warnings')
   .option('-v, --verbose', 'list checks that are ok or skipped, too')
   .option('--from <facts.json>', 'judge saved facts instead of a cluster')
   .option('--save-facts <path>', 'write the facts that were collected')
   .option('--baseline <facts.json>', 'compare ingest, query time and memory with facts that were saved earlier')
-  .action((flags: Flags) => guard(flags['json'] === true || flags['output'] === 'json', async () => (await import('./commands/doctor.ts')).doctor(flags)));
+  .action((flags: Flags) =>
+    guard(flags['json'] === true || flags['output'] === 'json', async () =>
+      (await import('./commands/doctor.ts')).doctor(flags),
+    ),
+  );
 
 const backup = add('backup', 'Back up data, dashboards and configuration into a directory or archive', [
   'genai-obs backup --output ./backup-1',
@@ -125,7 +155,9 @@ const backup = add('backup', 'Back up data, dashboards and configuration into a 
   .option('--include-secrets', 'also the secrets, encrypted with a passphrase')
   .option('--passphrase-file <path>', 'file with the passphrase; or set GENAI_OBS_PASSPHRASE')
   .addOption(json('the result as JSON'))
-  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/backup.ts')).backup(flags)));
+  .action((flags: Flags) =>
+    guard(flags['json'] === true, async () => (await import('./commands/backup.ts')).backup(flags)),
+  );
 backup
   .command('verify <path>')
   .description('Check a backup: manifest, sizes, checksums, archives')
@@ -150,17 +182,26 @@ add('restore', 'Bring a backup back into an installed stack; ends with the docto
   .option('--passphrase-file <path>', 'file with the passphrase; or set GENAI_OBS_PASSPHRASE')
   .option('-y, --yes', 'ask nothing')
   .addOption(json('the result as JSON'))
-  .action((path: string, flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/restore.ts')).restore(path, flags)));
+  .action((path: string, flags: Flags) =>
+    guard(flags['json'] === true, async () => (await import('./commands/restore.ts')).restore(path, flags)),
+  );
 
-const exporting = add('export', 'Write the configuration for another tool', ['genai-obs export terraform --profile quickstart --out ./terraform']);
+const exporting = add('export', 'Write the configuration for another tool', [
+  'genai-obs export terraform --profile quickstart --out ./terraform',
+]);
 settingOptions(exporting.command('terraform'))
   .description('Write a Terraform module of the plan: namespaces, secrets, objects, releases; asks no cluster')
   .addHelpText(
     'after',
-    examples(['genai-obs export terraform --out ./terraform', 'genai-obs export terraform -f my-profile.yaml --charts ./archives --out ./terraform']),
+    examples([
+      'genai-obs export terraform --out ./terraform',
+      'genai-obs export terraform -f my-profile.yaml --charts ./archives --out ./terraform',
+    ]),
   )
   .requiredOption('--out <dir>', 'folder for the module')
-  .action((flags: Flags) => guard(false, async () => (await import('./commands/export.ts')).exportTerraform(rename(flags) as never)));
+  .action((flags: Flags) =>
+    guard(false, async () => (await import('./commands/export.ts')).exportTerraform(rename(flags) as never)),
+  );
 
 add('mirror', 'Write charts, the list of images and an overlay for clusters without a way out', [
   'genai-obs mirror --out ./mirror --profile k3s --registry registry.example/obs',
@@ -170,10 +211,15 @@ add('mirror', 'Write charts, the list of images and an overlay for clusters with
   .option('--profile <name>', 'only for these profiles; repeatable (default: all)', collect)
   .option('-f, --file <path>', 'also for this configuration; repeatable, later files win', collect)
   .option('--registry <host/path>', 'registry that will hold the images')
-  .option('--charts <dir|url>', 'take the charts from a folder of archives, https://… or oci://… instead of their homes')
+  .option(
+    '--charts <dir|url>',
+    'take the charts from a folder of archives, https://… or oci://… instead of their homes',
+  )
   .option('--no-digests', 'do not ask the registries for the digests of the images')
   .addOption(json('the result as JSON'))
-  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/mirror.ts')).mirror(flags)));
+  .action((flags: Flags) =>
+    guard(flags['json'] === true, async () => (await import('./commands/mirror.ts')).mirror(flags)),
+  );
 
 add('uninstall', 'Remove what genai-obs created and only that; keeps data unless told otherwise', [
   'genai-obs uninstall --dry-run',
@@ -187,9 +233,14 @@ add('uninstall', 'Remove what genai-obs created and only that; keeps data unless
   .option('-y, --yes', 'ask nothing')
   .addOption(timeout())
   .addOption(json('one JSON event a line on stdout'))
-  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/uninstall.ts')).runUninstall(flags as never)));
+  .action((flags: Flags) =>
+    guard(flags['json'] === true, async () => (await import('./commands/uninstall.ts')).runUninstall(flags as never)),
+  );
 
-add('open', 'Open a tunnel to Grafana; prints its URL and how to get the password', ['genai-obs open', 'genai-obs open --port 8080'])
+add('open', 'Open a tunnel to Grafana; prints its URL and how to get the password', [
+  'genai-obs open',
+  'genai-obs open --port 8080',
+])
   .addOption(context())
   .addOption(namespace())
   .option('--port <port>', 'local port; 0: any free one', '3000')
@@ -206,7 +257,9 @@ profile
   .description('Print a profile (default: quickstart)')
   .option('--resolved', 'every setting, after what it extends and with all defaults')
   .option('-f, --file <path>', 'configuration file over the profile; repeatable; implies --resolved', collect)
-  .action((name: string | undefined, flags: Flags) => guard(false, async () => (await import('./commands/profile.ts')).show(name, flags)));
+  .action((name: string | undefined, flags: Flags) =>
+    guard(false, async () => (await import('./commands/profile.ts')).show(name, flags)),
+  );
 profile
   .command('list')
   .description('List the profiles that come with genai-obs')
@@ -238,9 +291,13 @@ macos
     ]),
   )
   .exitOverride()
-  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/macos.ts')).bundle(flags as never)));
+  .action((flags: Flags) =>
+    guard(flags['json'] === true, async () => (await import('./commands/macos.ts')).bundle(flags as never)),
+  );
 
-const harden = add('harden', 'Write what makes the cluster itself safer, where kubectl cannot do it', ['genai-obs harden audit --out ./audit']);
+const harden = add('harden', 'Write what makes the cluster itself safer, where kubectl cannot do it', [
+  'genai-obs harden audit --out ./audit',
+]);
 harden
   .command('audit')
   .description("Write the API server's audit policy, K3s' settings for it and the steps for each server node")
@@ -248,7 +305,9 @@ harden
   .addOption(json('what was written, as JSON'))
   .addHelpText('after', examples(['genai-obs harden audit --out ./audit']))
   .exitOverride()
-  .action((flags: Flags) => guard(flags['json'] === true, async () => (await import('./commands/harden.ts')).audit(flags)));
+  .action((flags: Flags) =>
+    guard(flags['json'] === true, async () => (await import('./commands/harden.ts')).audit(flags)),
+  );
 
 add('connect', 'Print or apply what an application needs to send its telemetry to the stack', [
   'genai-obs connect',
@@ -257,7 +316,16 @@ add('connect', 'Print or apply what an application needs to send its telemetry t
   'genai-obs connect --apply deployment/checkout --app-namespace shop',
   'genai-obs connect --remove deployment/checkout --app-namespace shop',
 ])
-  .addArgument(new Argument('[language]', 'what to print; without it: what is there').choices(['python', 'node', 'java', 'vllm', 'litellm', 'env']))
+  .addArgument(
+    new Argument('[language]', 'what to print; without it: what is there').choices([
+      'python',
+      'node',
+      'java',
+      'vllm',
+      'litellm',
+      'env',
+    ]),
+  )
   .addOption(context())
   .addOption(namespace())
   .option('--profile <name>', 'print for this profile, without looking at a cluster')
@@ -277,8 +345,16 @@ add('connect', 'Print or apply what an application needs to send its telemetry t
 program
   .command('completion <shell>')
   .description('Print a completion script for bash, zsh or fish')
-  .addHelpText('after', examples(['source <(genai-obs completion bash)', 'genai-obs completion fish > ~/.config/fish/completions/genai-obs.fish']))
-  .action((shell: string) => guard(false, async () => (await import('./commands/completion.ts')).completion(shell, program)));
+  .addHelpText(
+    'after',
+    examples([
+      'source <(genai-obs completion bash)',
+      'genai-obs completion fish > ~/.config/fish/completions/genai-obs.fish',
+    ]),
+  )
+  .action((shell: string) =>
+    guard(false, async () => (await import('./commands/completion.ts')).completion(shell, program)),
+  );
 
 // `genai-obs plan | head`: a reader that has gone is no failure, and must not cut an installation off.
 for (const stream of [process.stdout, process.stderr]) {

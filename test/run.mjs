@@ -3,7 +3,19 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bedDown, bedEnvironment, buildBed, canRunBed, ensureChromium, ensureDependencies, isBedBuilt, must, say, show, startBed } from '../scripts/setup.mjs';
+import {
+  bedDown,
+  bedEnvironment,
+  buildBed,
+  canRunBed,
+  ensureChromium,
+  ensureDependencies,
+  isBedBuilt,
+  must,
+  say,
+  show,
+  startBed,
+} from '../scripts/setup.mjs';
 
 const CI = process.env.CI === 'true';
 const only = process.argv[2]; // fast | cluster
@@ -73,9 +85,16 @@ async function statics() {
 }
 
 async function fast() {
-  await suite('unit', 'unit, golden and doctor suites', isBedBuilt() ? { ...process.env, PATH: bedEnvironment().PATH } : process.env);
+  await suite(
+    'unit',
+    'unit, golden and doctor suites',
+    isBedBuilt() ? { ...process.env, PATH: bedEnvironment().PATH } : process.env,
+  );
   // After them: package managers and a JVM would take the time that the others wait for.
-  await suite('connect', 'printed snippets, run with packages of their registries (each is skipped where its registry is not reachable)');
+  await suite(
+    'connect',
+    'printed snippets, run with packages of their registries (each is skipped where its registry is not reachable)',
+  );
 }
 
 /** Whether the cluster suites are run; says so where they are not. */
@@ -109,7 +128,11 @@ async function cluster() {
   const started = await startBed();
   try {
     await suite('cluster', 'cluster suites on the bed, two at a time (about 11 minutes)', bedEnvironment());
-    await suite('cluster-alone', 'cluster suites that want the bed for themselves (about 20 minutes)', bedEnvironment());
+    await suite(
+      'cluster-alone',
+      'cluster suites that want the bed for themselves (about 20 minutes)',
+      bedEnvironment(),
+    );
   } finally {
     if (started) {
       await bedDown();

@@ -89,7 +89,12 @@ function deployment([role, requestCpu, limitCpu], options) {
           automountServiceAccountToken: false,
           enableServiceLinks: false,
           terminationGracePeriodSeconds: 20,
-          securityContext: { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: 1000,
+            runAsGroup: 1000,
+            seccompProfile: { type: 'RuntimeDefault' },
+          },
           containers: [container(role, options, requestCpu, limitCpu)],
           volumes: [{ name: 'app', configMap: { name: 'workload' } }],
         },
@@ -111,7 +116,13 @@ function service([role], namespace) {
  * Everything the sample workload is, for `kubectl apply --server-side -f -` as a List.
  * `script` is what bundleWorkload() gives; `rate` is questions per second.
  */
-export function workloadObjects({ namespace = 'genai-demo', otlpEndpoint, script, image = 'docker.io/library/node:20-alpine', rate = 3 }) {
+export function workloadObjects({
+  namespace = 'genai-demo',
+  otlpEndpoint,
+  script,
+  image = 'docker.io/library/node:20-alpine',
+  rate = 3,
+}) {
   const options = { namespace, otlpEndpoint, script, image, rate };
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: labelsOf('genai-demo') } },

@@ -20,12 +20,25 @@ export interface CloudAnswer {
 /** Empty requests as each protocol spells them: they are authenticated and authorised like any write, and store nothing. */
 const OTLP_FIELD = { metrics: 'resourceMetrics', logs: 'resourceLogs', traces: 'resourceSpans' };
 
-function requestOf({ protocol, signal, url }: EmptyWrite): { url: string; body: string | Uint8Array<ArrayBuffer>; headers: Record<string, string> } {
+function requestOf({ protocol, signal, url }: EmptyWrite): {
+  url: string;
+  body: string | Uint8Array<ArrayBuffer>;
+  headers: Record<string, string>;
+} {
   const json = { 'content-type': 'application/json' };
-  if (protocol === 'otlp') return { url: `${url.replace(/\/$/, '')}/v1/${signal}`, body: JSON.stringify({ [OTLP_FIELD[signal]]: [] }), headers: json };
+  if (protocol === 'otlp')
+    return {
+      url: `${url.replace(/\/$/, '')}/v1/${signal}`,
+      body: JSON.stringify({ [OTLP_FIELD[signal]]: [] }),
+      headers: json,
+    };
   if (protocol === 'loki') return { url, body: JSON.stringify({ streams: [] }), headers: json };
   // An empty protobuf message in snappy's block format: its length, 0.
-  const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy', 'x-prometheus-remote-write-version': '0.1.0' };
+  const headers = {
+    'content-type': 'application/x-protobuf',
+    'content-encoding': 'snappy',
+    'x-prometheus-remote-write-version': '0.1.0',
+  };
   return { url, body: new Uint8Array([0]), headers };
 }
 

@@ -54,7 +54,9 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
   if (result.failed && result.code === 'ENOENT') {
     throw new ObsError({
       what: `${file} is not installed or not on the PATH`,
-      next: file.includes('helm') ? 'install Helm 3.12 or newer: https://helm.sh/docs/intro/install/' : `install ${file} and run the command again`,
+      next: file.includes('helm')
+        ? 'install Helm 3.12 or newer: https://helm.sh/docs/intro/install/'
+        : `install ${file} and run the command again`,
     });
   }
   return {

@@ -23,10 +23,20 @@ export async function openGrafana(
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   registerSecret(authorization);
   const tunnel = await kubectl.portForward(service.name, service.port, { namespace });
-  const send = async (method: string, path: string, body?: string, more: Record<string, string> = {}): Promise<Answer> => {
+  const send = async (
+    method: string,
+    path: string,
+    body?: string,
+    more: Record<string, string> = {},
+  ): Promise<Answer> => {
     const response = await fetch(`http://127.0.0.1:${tunnel.port}${path}`, {
       method,
-      headers: { authorization, accept: 'application/json', ...more, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        authorization,
+        accept: 'application/json',
+        ...more,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body }),
       redirect: 'manual',
       signal: AbortSignal.timeout(30_000),
@@ -49,7 +59,10 @@ export async function openGrafana(
 }
 
 /** The administrator as the Secret names him; the password is registered, so that it is printed nowhere. @throws ObsError without the Secret */
-export async function grafanaAdmin(kube: Pick<Kube, 'read'>, namespace: string): Promise<{ user: string; password: string }> {
+export async function grafanaAdmin(
+  kube: Pick<Kube, 'read'>,
+  namespace: string,
+): Promise<{ user: string; password: string }> {
   const secret = await kube.read({ apiVersion: 'v1', kind: 'Secret', namespace, name: GRAFANA_ADMIN });
   if (!secret)
     throw new ObsError({

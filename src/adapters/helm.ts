@@ -40,7 +40,13 @@ export interface Helm {
    * Renders without a cluster, as for a server of `kubeVersion`; `crds`: with those of the chart's crds folder. Hooks are left out, as in helm's record.
    * @throws ObsError when the chart does not render.
    */
-  template(target: Target, chart: string, values: JsonMap, kubeVersion: string, options?: { crds?: boolean }): Promise<KubeObject[]>;
+  template(
+    target: Target,
+    chart: string,
+    values: JsonMap,
+    kubeVersion: string,
+    options?: { crds?: boolean },
+  ): Promise<KubeObject[]>;
   /**
    * `helm upgrade --install`, without waiting: readiness is watched by the engine. CRDs have a step of their own.
    * @throws ObsError
@@ -55,17 +61,36 @@ export function helmFor(context: string, file = process.env['GENAI_OBS_HELM'] ??
   const version: Helm['version'] = async () => {
     const { stdout, ok, stderr } = await exec(file, ['version', '--template', '{{.Version}}']);
     const match = /^v?(\d+)\.(\d+)\.\S*/.exec(stdout.trim());
-    if (!ok || !match) throw new ObsError({ what: 'helm does not tell its version', cause: lastLines(stderr) || stdout, next: 'helm version' });
+    if (!ok || !match)
+      throw new ObsError({
+        what: 'helm does not tell its version',
+        cause: lastLines(stderr) || stdout,
+        next: 'helm version',
+      });
     return { version: stdout.trim(), major: Number(match[1]), minor: Number(match[2]) };
   };
   // Helm 4 applies server-side, where a field that somebody edited by hand is a conflict; helm 3 just sets it right.
   let mending: Promise<string[]> | undefined;
-  const mend = (): Promise<string[]> => (mending ??= version().then(({ major }) => (major >= 4 ? ['--server-side=true', '--force-conflicts'] : [])));
+  const mend = (): Promise<string[]> =>
+    (mending ??= version().then(({ major }) => (major >= 4 ? ['--server-side=true', '--force-conflicts'] : [])));
   return {
     version,
     async template({ release, namespace }, chart, values, kubeVersion, { crds = false } = {}) {
-      const args = ['template', release, chart, '--namespace', namespace, '--kube-version', kubeVersion, '--values', '-', '--no-hooks'];
-      const result = await exec(file, [...args, crds ? '--include-crds' : '--skip-crds'], { input: JSON.stringify(values) });
+      const args = [
+        'template',
+        release,
+        chart,
+        '--namespace',
+        namespace,
+        '--kube-version',
+        kubeVersion,
+        '--values',
+        '-',
+        '--no-hooks',
+      ];
+      const result = await exec(file, [...args, crds ? '--include-crds' : '--skip-crds'], {
+        input: JSON.stringify(values),
+      });
       if (!result.ok)
         throw new ObsError({
           what: 'the chart does not render',
@@ -127,8 +152,12 @@ export function parseManifest(text: string): KubeObject[] {
     const object = document as KubeObject | null | undefined;
     if (!object?.kind) return [];
     // A chart writes `annotations:` with nothing below it: YAML's null.
-    const { labels, annotations, ...metadata } = (object.metadata as KubeObject['metadata'] | undefined) ?? { name: '' };
-    return [{ ...object, metadata: { ...metadata, ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) } }];
+    const { labels, annotations, ...metadata } = (object.metadata as KubeObject['metadata'] | undefined) ?? {
+      name: '',
+    };
+    return [
+      { ...object, metadata: { ...metadata, ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) } },
+    ];
   });
 }
 
@@ -157,7 +186,9 @@ export async function storedReleases(kube: Kube, namespace: string): Promise<Map
 /** Releases of several namespaces by `namespace/name`. @throws KubeError */
 export async function releasesIn(kube: Kube, namespaces: string[]): Promise<Map<string, StoredRelease>> {
   const all = await Promise.all(namespaces.map((namespace) => storedReleases(kube, namespace)));
-  return new Map(all.flatMap((map) => [...map.values()]).map((release) => [`${release.namespace}/${release.name}`, release]));
+  return new Map(
+    all.flatMap((map) => [...map.values()]).map((release) => [`${release.namespace}/${release.name}`, release]),
+  );
 }
 
 /** Helm's encoding: JSON, gzip, base64, and base64 again by the Secret. */

@@ -44,9 +44,21 @@ const KINDS: Record<string, KindInfo> = {
   CronJob: { apiVersion: 'batch/v1', plural: 'cronjobs', namespaced: true },
   PriorityClass: { apiVersion: 'scheduling.k8s.io/v1', plural: 'priorityclasses', namespaced: false },
   APIService: { apiVersion: 'apiregistration.k8s.io/v1', plural: 'apiservices', namespaced: false },
-  CustomResourceDefinition: { apiVersion: 'apiextensions.k8s.io/v1', plural: 'customresourcedefinitions', namespaced: false },
-  MutatingWebhookConfiguration: { apiVersion: 'admissionregistration.k8s.io/v1', plural: 'mutatingwebhookconfigurations', namespaced: false },
-  ValidatingWebhookConfiguration: { apiVersion: 'admissionregistration.k8s.io/v1', plural: 'validatingwebhookconfigurations', namespaced: false },
+  CustomResourceDefinition: {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    plural: 'customresourcedefinitions',
+    namespaced: false,
+  },
+  MutatingWebhookConfiguration: {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    plural: 'mutatingwebhookconfigurations',
+    namespaced: false,
+  },
+  ValidatingWebhookConfiguration: {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    plural: 'validatingwebhookconfigurations',
+    namespaced: false,
+  },
   // Of the charts that profiles install.
   OpenTelemetryCollector: custom('opentelemetry.io/v1beta1', 'opentelemetrycollectors'),
   Instrumentation: custom('opentelemetry.io/v1alpha1', 'instrumentations'),
@@ -70,7 +82,10 @@ function custom(apiVersion: string, plural: string): KindInfo {
 export function kindInfo(kind: string): KindInfo {
   const info = KINDS[kind];
   if (!info)
-    throw new ObsError({ what: `genai-obs does not know the kind ${kind}`, next: 'report this: a chart creates a kind that src/adapters/kinds.ts lacks' });
+    throw new ObsError({
+      what: `genai-obs does not know the kind ${kind}`,
+      next: 'report this: a chart creates a kind that src/adapters/kinds.ts lacks',
+    });
   return info;
 }
 
@@ -80,7 +95,18 @@ export function isNamespaced(kind: string): boolean {
 
 /** Kinds in which something of ours can be left behind; what `uninstall` proves to be empty. */
 export function ownableKinds(): string[] {
-  const never = new Set(['Node', 'Event', 'EndpointSlice', 'ReplicaSet', 'Pod', 'IngressClass', 'LimitRange', 'APIService', 'PriorityClass', 'CSIDriver']);
+  const never = new Set([
+    'Node',
+    'Event',
+    'EndpointSlice',
+    'ReplicaSet',
+    'Pod',
+    'IngressClass',
+    'LimitRange',
+    'APIService',
+    'PriorityClass',
+    'CSIDriver',
+  ]);
   return Object.keys(KINDS).filter((kind) => !never.has(kind));
 }
 
@@ -97,7 +123,9 @@ export function refPath(ref: ObjectRef): string {
 /** REST path of an object in the version that it names; undefined where only the cluster knows the plural of its kind. */
 export function knownPath({ apiVersion, kind, namespace, name }: ObjectRef): string | undefined {
   const info = KINDS[kind];
-  return info && groupOf(info.apiVersion) === groupOf(apiVersion) ? pathIn(apiVersion, info, namespace, name) : undefined;
+  return info && groupOf(info.apiVersion) === groupOf(apiVersion)
+    ? pathIn(apiVersion, info, namespace, name)
+    : undefined;
 }
 
 const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '');
@@ -107,7 +135,12 @@ export function versionPath(apiVersion: string): string {
   return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
 }
 
-export function pathIn(apiVersion: string, { plural, namespaced }: Pick<KindInfo, 'plural' | 'namespaced'>, namespace?: string, name?: string): string {
+export function pathIn(
+  apiVersion: string,
+  { plural, namespaced }: Pick<KindInfo, 'plural' | 'namespaced'>,
+  namespace?: string,
+  name?: string,
+): string {
   const scope = namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : '';
   return `${versionPath(apiVersion)}${scope}/${plural}${name ? `/${encodeURIComponent(name)}` : ''}`;
 }

@@ -32,7 +32,13 @@ export interface Kube {
   /** False when there was nothing to delete. */
   remove(ref: ObjectRef): Promise<boolean>;
   /** An HTTP request to a Service through the API server's proxy: no port is opened on this machine. */
-  service(namespace: string, name: string, port: string | number, path: string, options?: RequestOptions & { method?: string }): Promise<Answer>;
+  service(
+    namespace: string,
+    name: string,
+    port: string | number,
+    path: string,
+    options?: RequestOptions & { method?: string },
+  ): Promise<Answer>;
   close(): void;
 }
 
@@ -57,7 +63,12 @@ async function load(): Promise<KubeConfig> {
     return config;
   } catch (error) {
     const cause = error instanceof TypeError ? 'it is empty' : messageOf(error).replace(/\n[^]*/, '');
-    throw new ObsError({ what: `the kubeconfig ${kubeconfigPaths().join(', ')} cannot be read`, cause, next: 'kubectl config view', exit: 2 });
+    throw new ObsError({
+      what: `the kubeconfig ${kubeconfigPaths().join(', ')} cannot be read`,
+      cause,
+      next: 'kubectl config view',
+      exit: 2,
+    });
   }
 }
 
@@ -127,7 +138,12 @@ export async function connect(contextName?: string): Promise<Kube> {
       const headers = {
         ...(auth.headers as Record<string, string> | undefined),
         Accept: 'application/json',
-        ...(options.body === undefined ? {} : { 'Content-Type': options.contentType ?? 'application/json', 'Content-Length': Buffer.byteLength(options.body) }),
+        ...(options.body === undefined
+          ? {}
+          : {
+              'Content-Type': options.contentType ?? 'application/json',
+              'Content-Length': Buffer.byteLength(options.body),
+            }),
       };
       const req = (secure ? https : http).request(
         {
@@ -147,7 +163,11 @@ export async function connect(contextName?: string): Promise<Kube> {
           res.on('end', () => {
             clearTimeout(timer);
             const { date } = res.headers;
-            resolve({ status: res.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8'), ...(date ? { date } : {}) });
+            resolve({
+              status: res.statusCode ?? 0,
+              body: Buffer.concat(chunks).toString('utf8'),
+              ...(date ? { date } : {}),
+            });
           });
         },
       );
@@ -189,15 +209,21 @@ export async function connect(contextName?: string): Promise<Kube> {
     async list(kind, namespace, selector) {
       const query = selector ? `?labelSelector=${encodeURIComponent(selector)}` : '';
       const { apiVersion, custom } = kindInfo(kind);
-      const { items } = await parsed<{ items: KubeObject[] }>('GET', `${restPath(kind, namespace)}${query}`).catch((error: unknown) => {
-        // Without its definition there can be none.
-        if (custom && error instanceof KubeError && error.status === 404) return { items: [] };
-        throw error;
-      });
+      const { items } = await parsed<{ items: KubeObject[] }>('GET', `${restPath(kind, namespace)}${query}`).catch(
+        (error: unknown) => {
+          // Without its definition there can be none.
+          if (custom && error instanceof KubeError && error.status === 404) return { items: [] };
+          throw error;
+        },
+      );
       return items.map((item) => ({ ...item, apiVersion, kind }));
     },
-    create: (object) => parsed('POST', restPath(object.kind, object.metadata.namespace), { body: JSON.stringify(object) }),
-    replace: (object) => parsed('PUT', restPath(object.kind, object.metadata.namespace, object.metadata.name), { body: JSON.stringify(object) }),
+    create: (object) =>
+      parsed('POST', restPath(object.kind, object.metadata.namespace), { body: JSON.stringify(object) }),
+    replace: (object) =>
+      parsed('PUT', restPath(object.kind, object.metadata.namespace, object.metadata.name), {
+        body: JSON.stringify(object),
+      }),
     apply: (objects, options) => serverSideApply({ context, server, request }, objects, options),
     async remove(ref) {
       const answer = await request('DELETE', `${refPath(ref)}?propagationPolicy=Background`);

@@ -15,7 +15,11 @@ export interface Kubectl {
   ): Promise<{ port: number; close: () => void; ended: Promise<string> }>;
 }
 
-export function kubectlFor(context: string, namespace: string, file = process.env['GENAI_OBS_KUBECTL'] ?? 'kubectl'): Kubectl {
+export function kubectlFor(
+  context: string,
+  namespace: string,
+  file = process.env['GENAI_OBS_KUBECTL'] ?? 'kubectl',
+): Kubectl {
   const pinned = ['--context', context, '--namespace', namespace];
   return {
     run: (args, options) => exec(file, [...pinned, ...args], options),
@@ -32,9 +36,13 @@ async function openTunnel(
   wanted?: number,
 ): Promise<{ port: number; close: () => void; ended: Promise<string> }> {
   const local = wanted ?? (await freePort());
-  const child = spawn(file, [...pinned, 'port-forward', '--address', '127.0.0.1', `service/${service}`, `${local}:${port}`], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    file,
+    [...pinned, 'port-forward', '--address', '127.0.0.1', `service/${service}`, `${local}:${port}`],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   // The tunnel must not outlive us, however we end.
   const close = (): void => void child.kill('SIGTERM');
   process.once('exit', close);
@@ -81,7 +89,9 @@ export async function freePort(): Promise<number> {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => {
       const address = server.address();
-      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))));
+      server.close(() =>
+        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port')),
+      );
     });
   });
 }

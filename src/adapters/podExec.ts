@@ -59,7 +59,10 @@ export function podExecFor(context: string, file = process.env['GENAI_OBS_KUBECT
       process.once('exit', kill);
       const done = new Promise<{ stderr: string; code: number | null }>((resolve, reject) => {
         child.once('error', (error) => reject(failed(pod, error.message)));
-        child.once('close', (code) => (process.removeListener('exit', kill), resolve({ stderr: redact(stderr), code })));
+        child.once(
+          'close',
+          (code) => (process.removeListener('exit', kill), resolve({ stderr: redact(stderr), code })),
+        );
       });
       done.catch(() => {});
       return { stdin: child.stdin, stdout: child.stdout, done, kill };

@@ -33,7 +33,11 @@ const PAUSES = [250, 500, 1_000, 2_000, 2_000];
  * After a refusal nothing new is sent.
  * @throws ObsError naming the refused object
  */
-export async function serverSideApply(api: Api, objects: KubeObject[], { dryRun = false, timeout = TIMEOUT }: ApplyOptions = {}): Promise<void> {
+export async function serverSideApply(
+  api: Api,
+  objects: KubeObject[],
+  { dryRun = false, timeout = TIMEOUT }: ApplyOptions = {},
+): Promise<void> {
   const isFirst = ({ kind }: KubeObject): boolean => FIRST.has(kind);
   for (const group of [objects.filter(isFirst), objects.filter((object) => !isFirst(object))])
     await sideBySide(group, (object) => applyOne(api, object, dryRun, timeout));
@@ -61,7 +65,11 @@ async function applyOne(api: Api, object: KubeObject, dryRun: boolean, timeout: 
   for (let attempt = 0; ; attempt++) {
     try {
       const path = knownPath(ref) ?? (await discoveredPath(api, ref));
-      const answer = await api.request('PATCH', path + query, { body: JSON.stringify(object), contentType: 'application/apply-patch+yaml', timeout });
+      const answer = await api.request('PATCH', path + query, {
+        body: JSON.stringify(object),
+        contentType: 'application/apply-patch+yaml',
+        timeout,
+      });
       if (answer.status < 300) return;
       throw statusError(answer, refText(ref));
     } catch (error) {
@@ -81,7 +89,9 @@ function mayPass(error: unknown): boolean {
 async function discoveredPath(api: Api, { apiVersion, kind, namespace, name }: ObjectRef): Promise<string> {
   const answer = await api.request('GET', versionPath(apiVersion));
   if (answer.status >= 300 && answer.status !== 404) throw statusError(answer, apiVersion);
-  const { resources = [] } = (answer.status === 404 ? {} : JSON.parse(answer.body)) as { resources?: { name: string; kind: string; namespaced: boolean }[] };
+  const { resources = [] } = (answer.status === 404 ? {} : JSON.parse(answer.body)) as {
+    resources?: { name: string; kind: string; namespaced: boolean }[];
+  };
   const found = resources.find((one) => one.kind === kind && !one.name.includes('/'));
   if (!found) throw new KubeError(404, 'NotFound', `the cluster serves no kind ${kind} of ${apiVersion}`);
   return pathIn(apiVersion, { plural: found.name, namespaced: found.namespaced }, namespace, name);
@@ -97,14 +107,21 @@ function refused(error: unknown, ref: ObjectRef, { context, server }: Api): ObsE
   });
 }
 
-function wayOut(status: number | undefined, message: string, { kind, namespace, name }: ObjectRef, kubectl: string): string {
+function wayOut(
+  status: number | undefined,
+  message: string,
+  { kind, namespace, name }: ObjectRef,
+  kubectl: string,
+): string {
   const within = namespace ? `${kubectl} -n ${namespace}` : kubectl;
-  if (status === 0 || status === 429 || status === 503) return `${kubectl} get --raw /readyz; then run the same install again: it carries on`;
+  if (status === 0 || status === 429 || status === 503)
+    return `${kubectl} get --raw /readyz; then run the same install again: it carries on`;
   if (status === 401) return 'log in again with your cluster provider’s CLI, then: kubectl auth whoami';
   if (message.includes('being terminated'))
     return `wait until the namespace is gone: ${kubectl} get namespace ${namespace} -w; then run the same install again`;
   if (message.includes('exceeded quota')) return `${within} describe resourcequota`;
   if (status === 403) return 'ask for the rights that `genai-obs doctor --stage preflight` lists under PRE-23';
-  if (status === 400 || status === 422) return `compare with what is there: ${within} get ${kind.toLowerCase()} ${name} -o yaml`;
+  if (status === 400 || status === 422)
+    return `compare with what is there: ${within} get ${kind.toLowerCase()} ${name} -o yaml`;
   return `${within} get events --sort-by=.lastTimestamp; then run the same install again: it carries on`;
 }

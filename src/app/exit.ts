@@ -7,12 +7,26 @@ import { paint } from '../ui/paint.ts';
 export function describe(error: unknown): { text: string; json: object; exit: number } {
   if (error instanceof ObsError) {
     const { what, object, cause, next } = error.parts;
-    const lines = [`${paint.fail('error:')} ${what}`, object && `  on     ${object}`, cause && `  cause  ${cause}`, next && `  next   ${next}`];
-    return { text: redact(lines.filter(Boolean).join('\n')), json: { error: clean({ what, object, cause, next }), exit: error.exit }, exit: error.exit };
+    const lines = [
+      `${paint.fail('error:')} ${what}`,
+      object && `  on     ${object}`,
+      cause && `  cause  ${cause}`,
+      next && `  next   ${next}`,
+    ];
+    return {
+      text: redact(lines.filter(Boolean).join('\n')),
+      json: { error: clean({ what, object, cause, next }), exit: error.exit },
+      exit: error.exit,
+    };
   }
   if (isPromptExit(error))
-    return { text: `${paint.warn('cancelled:')} nothing was changed`, json: { error: { what: 'cancelled' }, exit: EXIT.cancelled }, exit: EXIT.cancelled };
-  const what = error instanceof KubeError ? `the cluster refused: ${error.message}` : `genai-obs failed: ${messageOf(error)}`;
+    return {
+      text: `${paint.warn('cancelled:')} nothing was changed`,
+      json: { error: { what: 'cancelled' }, exit: EXIT.cancelled },
+      exit: EXIT.cancelled,
+    };
+  const what =
+    error instanceof KubeError ? `the cluster refused: ${error.message}` : `genai-obs failed: ${messageOf(error)}`;
   const next = 'run again with GENAI_OBS_DEBUG=1 and report what it prints';
   const trace = process.env['GENAI_OBS_DEBUG'] && error instanceof Error ? `\n${redact(error.stack ?? '')}` : '';
   return {
@@ -23,7 +37,9 @@ export function describe(error: unknown): { text: string; json: object; exit: nu
 }
 
 function clean(parts: Record<string, string | undefined>): object {
-  return Object.fromEntries(Object.entries(parts).flatMap(([key, text]) => (text === undefined ? [] : [[key, redact(text)]])));
+  return Object.fromEntries(
+    Object.entries(parts).flatMap(([key, text]) => (text === undefined ? [] : [[key, redact(text)]])),
+  );
 }
 
 function isPromptExit(error: unknown): boolean {

@@ -21,7 +21,13 @@ export const DEFAULT_NAMESPACE = 'genai-observability';
 export async function wire(options: { context?: string | undefined; namespace?: string | undefined }): Promise<Wires> {
   const kube = await connect(options.context);
   const namespace = options.namespace ?? (await homeOf(kube));
-  return { kube, helm: helmFor(kube.context), kubectl: kubectlFor(kube.context, namespace), context: kube.context, namespace };
+  return {
+    kube,
+    helm: helmFor(kube.context),
+    kubectl: kubectlFor(kube.context, namespace),
+    context: kube.context,
+    namespace,
+  };
 }
 
 /** With the charts that a configuration takes from elsewhere. */
@@ -36,15 +42,24 @@ export function withCharts<T extends Wires>(wires: T, config: Config): T & { cha
 async function homeOf(kube: Kube): Promise<string> {
   let journals: string[];
   try {
-    const maps = await kube.list('ConfigMap', undefined, `app.kubernetes.io/part-of=${PART_OF},app.kubernetes.io/name=${PART_OF}`);
-    journals = maps.flatMap(({ metadata }) => (metadata.name === JOURNAL && metadata.namespace ? [metadata.namespace] : []));
+    const maps = await kube.list(
+      'ConfigMap',
+      undefined,
+      `app.kubernetes.io/part-of=${PART_OF},app.kubernetes.io/name=${PART_OF}`,
+    );
+    journals = maps.flatMap(({ metadata }) =>
+      metadata.name === JOURNAL && metadata.namespace ? [metadata.namespace] : [],
+    );
   } catch (error) {
     if (error instanceof KubeError) return DEFAULT_NAMESPACE;
     throw error;
   }
   if (journals.length < 2 || journals.includes(DEFAULT_NAMESPACE))
     return journals.includes(DEFAULT_NAMESPACE) ? DEFAULT_NAMESPACE : (journals[0] ?? DEFAULT_NAMESPACE);
-  throw usageError(`there are ${journals.length} installations in this cluster`, `choose one: --namespace ${journals.toSorted().join(' or ')}`);
+  throw usageError(
+    `there are ${journals.length} installations in this cluster`,
+    `choose one: --namespace ${journals.toSorted().join(' or ')}`,
+  );
 }
 
 /** The journal of an installation that must exist. @throws ObsError when there is none, or the cluster does not answer */

@@ -36,12 +36,14 @@ export const alertmanagerStore: Store = {
 async function plan(ctx: RestoreContext): Promise<Action[]> {
   const silences = (await readFileOf<Silence[]>(ctx.backup, FILE)) ?? [];
   if (silences.length === 0) return [];
-  if (!(await liveOf(ctx, 'alertmanager'))) return [{ object: `${silences.length} silences`, action: 'skip', detail: 'Alertmanager is not installed' }];
+  if (!(await liveOf(ctx, 'alertmanager')))
+    return [{ object: `${silences.length} silences`, action: 'skip', detail: 'Alertmanager is not installed' }];
   const live = new Set((await silencesOf(ctx)).filter((silence) => silence.status?.state !== 'expired').map(identity));
   return silences.map((silence): Action => {
     const object = `silence "${silence.comment || silence.id}"`;
     if (live.has(identity(silence))) return { object, action: 'same' };
-    if (Date.parse(silence.endsAt) <= Date.now()) return { object, action: 'skip', detail: `it ended at ${silence.endsAt}` };
+    if (Date.parse(silence.endsAt) <= Date.now())
+      return { object, action: 'skip', detail: `it ended at ${silence.endsAt}` };
     return { object, action: 'create', detail: `until ${silence.endsAt}`, run: () => post(ctx, silence) };
   });
 }
@@ -67,7 +69,17 @@ async function silencesOf(ctx: Context): Promise<Silence[]> {
 async function post(ctx: RestoreContext, silence: Silence): Promise<void> {
   const { namespace, service } = placeOf(ctx.config, 'alertmanager');
   const { matchers, startsAt, endsAt, createdBy, comment, annotations } = silence;
-  const body = JSON.stringify({ matchers, startsAt, endsAt, createdBy, comment, ...(annotations ? { annotations } : {}) });
-  const answer = await ctx.kube.service(namespace, service.name, service.port, '/api/v2/silences', { method: 'POST', body });
+  const body = JSON.stringify({
+    matchers,
+    startsAt,
+    endsAt,
+    createdBy,
+    comment,
+    ...(annotations ? { annotations } : {}),
+  });
+  const answer = await ctx.kube.service(namespace, service.name, service.port, '/api/v2/silences', {
+    method: 'POST',
+    body,
+  });
   if (answer.status !== 200) throw new Error(`HTTP ${answer.status} ${answer.body.slice(0, 200)}`);
 }

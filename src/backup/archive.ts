@@ -32,10 +32,17 @@ export async function pack(dir: string, file: string, names: string[]): Promise<
 /** @throws ObsError when the path is no backup, or the archive is cut off */
 export async function openBackup(path: string): Promise<OpenBackup> {
   const info = await stat(path).catch((error: unknown) =>
-    Promise.reject(usageError(`there is no backup at ${path}`, 'give the directory or .tar.gz that genai-obs backup wrote', messageOf(error))),
+    Promise.reject(
+      usageError(
+        `there is no backup at ${path}`,
+        'give the directory or .tar.gz that genai-obs backup wrote',
+        messageOf(error),
+      ),
+    ),
   );
   const shown = resolve(path);
-  if (info.isDirectory()) return { dir: shown, shown, manifest: await readManifest(shown, shown), close: () => Promise.resolve() };
+  if (info.isDirectory())
+    return { dir: shown, shown, manifest: await readManifest(shown, shown), close: () => Promise.resolve() };
   const dir = await mkdtemp(join(await scratch(dirname(shown)), '.genai-obs-'));
   // tar may still be writing when it gives up.
   const close = (): Promise<void> => rm(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
@@ -69,7 +76,12 @@ async function unpack(file: string, dir: string): Promise<void> {
       filter: (_path, entry) => !('type' in entry) || entry.type === 'File' || entry.type === 'Directory',
     });
   } catch (error) {
-    throw new ObsError({ what: 'the archive is damaged or cut off', object: file, cause: messageOf(error), next: 'use another backup' });
+    throw new ObsError({
+      what: 'the archive is damaged or cut off',
+      object: file,
+      cause: messageOf(error),
+      next: 'use another backup',
+    });
   }
 }
 
@@ -80,7 +92,10 @@ export async function entriesOf(file: string): Promise<Map<string, number>> {
   let broken: Error | undefined;
   const parser = new tar.Parser({
     strict: true,
-    onReadEntry: (entry) => (entry.type === 'File' && found.set(entry.path.replace(/^\.\//, ''), entry.size), entry.resume()),
+    onReadEntry: (entry) => (
+      entry.type === 'File' && found.set(entry.path.replace(/^\.\//, ''), entry.size),
+      entry.resume()
+    ),
   });
   parser.on('error', (error: Error) => (broken ??= error));
   let tail = Buffer.alloc(0);

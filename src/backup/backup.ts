@@ -94,7 +94,11 @@ async function startPartial(target: string): Promise<string> {
     await mkdir(partial, { mode: 0o700 });
     await writeFile(join(partial, MARK), '', { mode: 0o600 });
   } catch (error) {
-    throw usageError(`${dirname(target)} cannot be written`, `mkdir -p ${dirname(target)}, or choose another path`, messageOf(error));
+    throw usageError(
+      `${dirname(target)} cannot be written`,
+      `mkdir -p ${dirname(target)}, or choose another path`,
+      messageOf(error),
+    );
   }
   return partial;
 }
@@ -119,7 +123,12 @@ async function finish(partial: string, target: string): Promise<void> {
     await pack(partial, file, await readdir(partial));
     await rename(file, target);
   } catch (error) {
-    throw new ObsError({ what: 'the archive cannot be written', object: target, cause: messageOf(error), next: 'free some space, or choose another path' });
+    throw new ObsError({
+      what: 'the archive cannot be written',
+      object: target,
+      cause: messageOf(error),
+      next: 'free some space, or choose another path',
+    });
   } finally {
     await rm(file, { force: true });
   }

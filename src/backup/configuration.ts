@@ -16,7 +16,11 @@ export const configurationStore: Store = {
   title: 'Configuration',
   enabled: () => true,
   async backup(ctx) {
-    await ctx.out.text(CONFIG_FILE, ID, `# Replays the installation: genai-obs install -f ${CONFIG_FILE}\n${stringify(ctx.config)}`);
+    await ctx.out.text(
+      CONFIG_FILE,
+      ID,
+      `# Replays the installation: genai-obs install -f ${CONFIG_FILE}\n${stringify(ctx.config)}`,
+    );
     for (const namespace of namespacesOf(ctx.config)) await describe(ctx, namespace);
   },
   plan,
@@ -27,9 +31,15 @@ export const configurationStore: Store = {
 async function describe(ctx: BackupContext, namespace: string): Promise<void> {
   const away = namespace !== ctx.namespace;
   const folder = away ? `${namespace}/` : '';
-  for (const release of [...(await storedReleases(ctx.kube, namespace)).values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const release of [...(await storedReleases(ctx.kube, namespace)).values()].sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )) {
     const { name, revision, status, updated, payload } = release;
-    await ctx.out.text(`releases/${folder}${name}.json`, ID, `${JSON.stringify({ name, revision, status, updated, values: payload().values }, null, 2)}\n`);
+    await ctx.out.text(
+      `releases/${folder}${name}.json`,
+      ID,
+      `${JSON.stringify({ name, revision, status, updated, values: payload().values }, null, 2)}\n`,
+    );
   }
   for (const object of await ctx.kube.list('ConfigMap', namespace, OWN_SELECTOR)) {
     const { name, labels } = object.metadata;

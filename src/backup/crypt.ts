@@ -42,8 +42,17 @@ export function decrypt(text: string, passphrase: string, shown: string): string
   const bytes = (key: 'salt' | 'iv' | 'tag' | 'data'): Buffer => Buffer.from(box[key], 'base64');
   // A file that asks for gigabytes is not ours.
   if (box.format !== 1 || box.N > 2 ** 20 || box.r > 16 || box.p > 4)
-    throw new ObsError({ what: 'the secrets of the backup are in an unknown format', object: shown, next: 'npm install -g genai-obs@latest' });
-  const key = scryptSync(passphrase, bytes('salt'), 32, { N: box.N, r: box.r, p: box.p, maxmem: 2 * 1024 * 1024 * 1024 - 1 });
+    throw new ObsError({
+      what: 'the secrets of the backup are in an unknown format',
+      object: shown,
+      next: 'npm install -g genai-obs@latest',
+    });
+  const key = scryptSync(passphrase, bytes('salt'), 32, {
+    N: box.N,
+    r: box.r,
+    p: box.p,
+    maxmem: 2 * 1024 * 1024 * 1024 - 1,
+  });
   const decipher = createDecipheriv('aes-256-gcm', key, bytes('iv'), { authTagLength: 16 });
   decipher.setAuthTag(bytes('tag'));
   try {

@@ -1,5 +1,13 @@
 import { type GrafanaApi, withGrafana } from './grafanaApi.ts';
-import { type DashboardEntry, GRAFANA_FILES, alertingOf, dashboardOf, datasourcesOf, foldersOf, search } from './grafanaRead.ts';
+import {
+  type DashboardEntry,
+  GRAFANA_FILES,
+  alertingOf,
+  dashboardOf,
+  datasourcesOf,
+  foldersOf,
+  search,
+} from './grafanaRead.ts';
 import { planGrafana, restoreGrafana } from './grafanaRestore.ts';
 import { type BackupContext, type Store, checkpoint } from './types.ts';
 
@@ -32,7 +40,13 @@ async function dashboardsInto(ctx: BackupContext, api: GrafanaApi): Promise<Dash
     if (!answer) continue;
     const file = `grafana/dashboards/${Buffer.from(uid).toString('base64url')}.json`;
     await write(ctx, file, answer.dashboard);
-    entries.push({ uid, title, folderUid: answer.meta.folderUid ?? '', provisioned: answer.meta.provisioned === true, file });
+    entries.push({
+      uid,
+      title,
+      folderUid: answer.meta.folderUid ?? '',
+      provisioned: answer.meta.provisioned === true,
+      file,
+    });
   }
   return entries;
 }

@@ -1,7 +1,15 @@
 import { canonical } from '../core/compare.ts';
 import type { JsonMap } from '../core/types.ts';
 import type { GrafanaApi } from './grafanaApi.ts';
-import { type Alerting, GRAFANA_FILES, type Group, PROVISIONING, REDACTED, alertingOf, provisioned } from './grafanaRead.ts';
+import {
+  type Alerting,
+  GRAFANA_FILES,
+  type Group,
+  PROVISIONING,
+  REDACTED,
+  alertingOf,
+  provisioned,
+} from './grafanaRead.ts';
 import { readFileOf } from './read.ts';
 import type { Action, RestoreContext } from './types.ts';
 
@@ -12,7 +20,9 @@ export async function alerting(ctx: RestoreContext, api: GrafanaApi): Promise<Ac
   const live = await alertingOf(api);
   const rules = new Set(live.groups.flatMap((group) => group.rules.map((rule) => rule['uid'])));
   return [
-    ...wanted.templates.map((item) => named(api, 'message template', item, live.templates, (name) => ['PUT', `${PROVISIONING}/templates/${name}`])),
+    ...wanted.templates.map((item) =>
+      named(api, 'message template', item, live.templates, (name) => ['PUT', `${PROVISIONING}/templates/${name}`]),
+    ),
     ...wanted.muteTimings.map((item) =>
       named(api, 'mute timing', item, live.muteTimings, (name, there) =>
         there ? ['PUT', `${PROVISIONING}/mute-timings/${name}`] : ['POST', `${PROVISIONING}/mute-timings`],
@@ -34,7 +44,13 @@ function bare({ provenance: _provenance, version: _version, ...rest }: JsonMap):
   return rest;
 }
 
-function named(api: GrafanaApi, title: string, item: JsonMap, live: JsonMap[], how: (name: string, there: boolean) => ['PUT' | 'POST', string]): Action {
+function named(
+  api: GrafanaApi,
+  title: string,
+  item: JsonMap,
+  live: JsonMap[],
+  how: (name: string, there: boolean) => ['PUT' | 'POST', string],
+): Action {
   const name = text(item, 'name');
   const object = `${title} "${name}"`;
   const there = live.find((other) => other['name'] === name);
@@ -52,21 +68,42 @@ function contactPoint(api: GrafanaApi, item: JsonMap, live: JsonMap[]): Action {
   const byUid = live.find((other) => item['uid'] && other['uid'] === item['uid']);
   const there = byUid ?? live.find((other) => other['name'] === item['name'] && other['type'] === item['type']);
   const content = (point: JsonMap): string =>
-    canonical({ name: point['name'], type: point['type'], settings: point['settings'], disableResolveMessage: point['disableResolveMessage'] ?? false });
+    canonical({
+      name: point['name'],
+      type: point['type'],
+      settings: point['settings'],
+      disableResolveMessage: point['disableResolveMessage'] ?? false,
+    });
   if (there && content(there) === content(item)) return { object, action: 'same' };
   if (managed(item)) return provisioned(object, there, false);
   const uid = text(there, 'uid');
   if (there && !uid) return { object, action: 'skip', detail: 'Grafana’s own; differs from the backup' };
   const { secretSettings = [], ...body } = bare(item) as JsonMap & { secretSettings?: string[] };
-  const kept = { ...(body['settings'] as JsonMap), ...Object.fromEntries(secretSettings.map((key) => [key, REDACTED])) };
+  const kept = {
+    ...(body['settings'] as JsonMap),
+    ...Object.fromEntries(secretSettings.map((key) => [key, REDACTED])),
+  };
   if (there)
     return {
       object,
       action: 'update',
-      run: () => api.send('PUT', `${PROVISIONING}/contact-points/${encodeURIComponent(uid)}`, { ...body, settings: kept }, editable(item, there)),
+      run: () =>
+        api.send(
+          'PUT',
+          `${PROVISIONING}/contact-points/${encodeURIComponent(uid)}`,
+          { ...body, settings: kept },
+          editable(item, there),
+        ),
     };
-  const detail = secretSettings.length ? { detail: `its secrets (${secretSettings.join(', ')}) are not in the backup: enter them again` } : {};
-  return { object, action: 'create', ...detail, run: () => api.send('POST', `${PROVISIONING}/contact-points`, body, editable(item, there)) };
+  const detail = secretSettings.length
+    ? { detail: `its secrets (${secretSettings.join(', ')}) are not in the backup: enter them again` }
+    : {};
+  return {
+    object,
+    action: 'create',
+    ...detail,
+    run: () => api.send('POST', `${PROVISIONING}/contact-points`, body, editable(item, there)),
+  };
 }
 
 function policies(api: GrafanaApi, wanted: JsonMap | null, live: JsonMap | null): Action[] {
@@ -75,7 +112,12 @@ function policies(api: GrafanaApi, wanted: JsonMap | null, live: JsonMap | null)
   if (live && canonical(bare(live)) === canonical(bare(wanted))) return [{ object, action: 'same' }];
   if (managed(wanted)) return [provisioned(object, live, false)];
   return [
-    { object, action: 'update', detail: 'the whole tree', run: () => api.send('PUT', `${PROVISIONING}/policies`, bare(wanted), editable(wanted, undefined)) },
+    {
+      object,
+      action: 'update',
+      detail: 'the whole tree',
+      run: () => api.send('PUT', `${PROVISIONING}/policies`, bare(wanted), editable(wanted, undefined)),
+    },
   ];
 }
 
@@ -88,7 +130,13 @@ function ruleGroup(api: GrafanaApi, group: Group, live: Group[], known: Set<unkn
   return { object, action: there ? 'update' : 'create', run: () => putGroup(api, group, known) };
 }
 
-function plainRule({ id: _id, updated: _updated, provenance: _provenance, version: _version, ...rule }: JsonMap): JsonMap {
+function plainRule({
+  id: _id,
+  updated: _updated,
+  provenance: _provenance,
+  version: _version,
+  ...rule
+}: JsonMap): JsonMap {
   return rule;
 }
 
@@ -96,7 +144,8 @@ function plainRule({ id: _id, updated: _updated, provenance: _provenance, versio
 async function putGroup(api: GrafanaApi, group: Group, known: Set<unknown>): Promise<void> {
   const rules = group.rules.map(plainRule);
   for (const [i, rule] of rules.entries())
-    if (!known.has(rule['uid'])) await api.send('POST', `${PROVISIONING}/alert-rules`, rule, editable(group.rules[i] ?? rule, undefined));
+    if (!known.has(rule['uid']))
+      await api.send('POST', `${PROVISIONING}/alert-rules`, rule, editable(group.rules[i] ?? rule, undefined));
   const path = `${PROVISIONING}/folder/${encodeURIComponent(group.folderUid)}/rule-groups/${encodeURIComponent(group.title)}`;
   await api.send(
     'PUT',

@@ -32,7 +32,12 @@ function apiOver(ctx: Context, grafana: Grafana): GrafanaApi {
   return {
     async get<T>(path: string) {
       const answer = await grafana.request('GET', path).catch((error: unknown) => {
-        throw new ObsError({ what: 'Grafana does not answer', object, cause: messageOf(error), next: 'genai-obs doctor' });
+        throw new ObsError({
+          what: 'Grafana does not answer',
+          object,
+          cause: messageOf(error),
+          next: 'genai-obs doctor',
+        });
       });
       if (answer.status === 404) return undefined;
       if (answer.status === 401)
@@ -53,7 +58,12 @@ function apiOver(ctx: Context, grafana: Grafana): GrafanaApi {
     },
     async send(method, path, body, editable = true) {
       // Without X-Disable-Provenance, Grafana locks what comes by this API.
-      const answer = await grafana.request(method, path, JSON.stringify(body), editable ? { 'x-disable-provenance': 'true' } : {});
+      const answer = await grafana.request(
+        method,
+        path,
+        JSON.stringify(body),
+        editable ? { 'x-disable-provenance': 'true' } : {},
+      );
       if (answer.status >= 300) throw new Error(`Grafana: HTTP ${answer.status} ${redact(messageIn(answer.body))}`);
     },
   };

@@ -59,12 +59,19 @@ export async function search(api: GrafanaApi, type: 'dash-db' | 'dash-folder'): 
 
 /** Parents before children, as they must be created. */
 export async function foldersOf(api: GrafanaApi): Promise<Folder[]> {
-  const rest = (await search(api, 'dash-folder')).map(({ uid, title, folderUid }): Folder => ({ uid, title, ...(folderUid ? { parentUid: folderUid } : {}) }));
+  const rest = (await search(api, 'dash-folder')).map(({ uid, title, folderUid }): Folder => ({
+    uid,
+    title,
+    ...(folderUid ? { parentUid: folderUid } : {}),
+  }));
   const known = new Set(rest.map((folder) => folder.uid));
   const done = new Set<string>();
   const sorted: Folder[] = [];
   while (rest.length > sorted.length) {
-    const next = rest.filter((folder) => !done.has(folder.uid) && (!folder.parentUid || !known.has(folder.parentUid) || done.has(folder.parentUid)));
+    const next = rest.filter(
+      (folder) =>
+        !done.has(folder.uid) && (!folder.parentUid || !known.has(folder.parentUid) || done.has(folder.parentUid)),
+    );
     if (next.length === 0) break;
     for (const { uid } of next) done.add(uid);
     sorted.push(...next);
@@ -82,13 +89,20 @@ export async function datasourcesOf(ctx: Pick<BackupContext, 'warnings'>, api: G
       const full = (await api.get<Datasource>(`/api/datasources/uid/${encodeURIComponent(summary.uid)}`)) ?? summary;
       const secret = Object.keys((full['secureJsonFields'] ?? {}) as JsonMap);
       if (secret.length)
-        ctx.warnings.push(`datasource "${full.name}": its secrets (${secret.join(', ')}) are not in the backup; enter them again after a restore`);
-      return Object.fromEntries(Object.entries(full).filter(([key]) => !NEVER.includes(key) && !VOLATILE.includes(key))) as Datasource;
+        ctx.warnings.push(
+          `datasource "${full.name}": its secrets (${secret.join(', ')}) are not in the backup; enter them again after a restore`,
+        );
+      return Object.fromEntries(
+        Object.entries(full).filter(([key]) => !NEVER.includes(key) && !VOLATILE.includes(key)),
+      ) as Datasource;
     }),
   );
 }
 
-export function dashboardOf(api: GrafanaApi, uid: string): Promise<{ dashboard: JsonMap; meta: { folderUid?: string; provisioned?: boolean } } | undefined> {
+export function dashboardOf(
+  api: GrafanaApi,
+  uid: string,
+): Promise<{ dashboard: JsonMap; meta: { folderUid?: string; provisioned?: boolean } } | undefined> {
   return api.get(`/api/dashboards/uid/${encodeURIComponent(uid)}`);
 }
 
@@ -97,14 +111,26 @@ export const REDACTED = '[REDACTED]';
 export const PROVISIONING = '/api/v1/provisioning';
 
 export async function alertingOf(api: GrafanaApi): Promise<Alerting> {
-  const rules = (await api.get<{ uid: string; folderUID: string; ruleGroup: string; provenance?: string }[]>(`${PROVISIONING}/alert-rules`)) ?? [];
-  const names = new Map(rules.map(({ folderUID, ruleGroup }) => [`${folderUID}/${ruleGroup}`, { folderUID, ruleGroup }]));
+  const rules =
+    (await api.get<{ uid: string; folderUID: string; ruleGroup: string; provenance?: string }[]>(
+      `${PROVISIONING}/alert-rules`,
+    )) ?? [];
+  const names = new Map(
+    rules.map(({ folderUID, ruleGroup }) => [`${folderUID}/${ruleGroup}`, { folderUID, ruleGroup }]),
+  );
   // The group does not say who made its rules.
   const made = new Map<unknown, JsonMap>(rules.map(({ uid, provenance }) => [uid, provenance ? { provenance } : {}]));
   const groups: Group[] = [];
   for (const { folderUID, ruleGroup } of names.values()) {
-    const group = await api.get<Group>(`${PROVISIONING}/folder/${encodeURIComponent(folderUID)}/rule-groups/${encodeURIComponent(ruleGroup)}`);
-    if (group) groups.push({ ...group, folderUid: folderUID, rules: group.rules.map((rule) => ({ ...rule, ...made.get(rule['uid']) })) });
+    const group = await api.get<Group>(
+      `${PROVISIONING}/folder/${encodeURIComponent(folderUID)}/rule-groups/${encodeURIComponent(ruleGroup)}`,
+    );
+    if (group)
+      groups.push({
+        ...group,
+        folderUid: folderUID,
+        rules: group.rules.map((rule) => ({ ...rule, ...made.get(rule['uid']) })),
+      });
   }
   return {
     contactPoints: ((await api.get<JsonMap[]>(`${PROVISIONING}/contact-points`)) ?? []).map(withoutSecrets),
@@ -119,12 +145,21 @@ export async function alertingOf(api: GrafanaApi): Promise<Alerting> {
 export function withoutSecrets(point: JsonMap): JsonMap {
   const settings = Object.entries((point['settings'] ?? {}) as JsonMap);
   const secret = settings.filter(([, value]) => value === REDACTED).map(([key]) => key);
-  return { ...point, settings: Object.fromEntries(settings.filter(([key]) => !secret.includes(key))), ...(secret.length ? { secretSettings: secret } : {}) };
+  return {
+    ...point,
+    settings: Object.fromEntries(settings.filter(([key]) => !secret.includes(key))),
+    ...(secret.length ? { secretSettings: secret } : {}),
+  };
 }
 
 /** What the installation brings itself is compared, never written. */
 export function provisioned(object: string, there: unknown, same: boolean | undefined): Action {
-  if (!there) return { object, action: 'skip', detail: 'it is part of the installation in the backup, but not here: genai-obs install -f config.yaml' };
+  if (!there)
+    return {
+      object,
+      action: 'skip',
+      detail: 'it is part of the installation in the backup, but not here: genai-obs install -f config.yaml',
+    };
   return same
     ? { object, action: 'same', detail: 'part of the installation' }
     : { object, action: 'skip', detail: 'part of the installation; differs from the backup' };

@@ -1,6 +1,15 @@
 import { canonical } from '../core/compare.ts';
 import type { JsonMap } from '../core/types.ts';
-import { type DashboardEntry, type Datasource, type Folder, GRAFANA_FILES, dashboardOf, datasourcesOf, foldersOf, provisioned } from './grafanaRead.ts';
+import {
+  type DashboardEntry,
+  type Datasource,
+  type Folder,
+  GRAFANA_FILES,
+  dashboardOf,
+  datasourcesOf,
+  foldersOf,
+  provisioned,
+} from './grafanaRead.ts';
 import { alerting } from './grafanaAlerting.ts';
 import { type GrafanaApi, withGrafana } from './grafanaApi.ts';
 import { readFileOf } from './read.ts';
@@ -55,7 +64,11 @@ async function datasources(ctx: RestoreContext, api: GrafanaApi): Promise<Action
     if (!there) return { object, action: 'create', ...note, run: () => api.send('POST', '/api/datasources', body) };
     if (same) return { object, action: 'same' };
     // Without secureJsonData Grafana keeps the secrets that it has.
-    return { object, action: 'update', run: () => api.send('PUT', `/api/datasources/uid/${encodeURIComponent(source.uid)}`, body) };
+    return {
+      object,
+      action: 'update',
+      run: () => api.send('PUT', `/api/datasources/uid/${encodeURIComponent(source.uid)}`, body),
+    };
   });
 }
 
@@ -71,7 +84,11 @@ async function dashboards(ctx: RestoreContext, api: GrafanaApi): Promise<Action[
     const object = `dashboard "${entry.title}"`;
     const board = await readFileOf<JsonMap>(ctx.backup, entry.file);
     const there = await dashboardOf(api, entry.uid);
-    const same = board && there && canonical(plain(board)) === canonical(plain(there.dashboard)) && (there.meta.folderUid ?? '') === entry.folderUid;
+    const same =
+      board &&
+      there &&
+      canonical(plain(board)) === canonical(plain(there.dashboard)) &&
+      (there.meta.folderUid ?? '') === entry.folderUid;
     if (entry.provisioned || there?.meta.provisioned) actions.push(provisioned(object, there, same));
     else if (same) actions.push({ object, action: 'same' });
     else

@@ -42,7 +42,12 @@ export function claimOf(live: Live, planned: Place['claim']): string | undefined
 }
 
 /** Runs `use` with a helper on the component's claim. The pod is deleted whatever happens. */
-export async function withHelper<T>(ctx: Context, component: ComponentId, write: boolean, use: (helper: Helper) => Promise<T>): Promise<T> {
+export async function withHelper<T>(
+  ctx: Context,
+  component: ComponentId,
+  write: boolean,
+  use: (helper: Helper) => Promise<T>,
+): Promise<T> {
   checkpoint(ctx);
   const { title, namespace, claim: planned } = placeOf(ctx.config, component);
   const live = await mustLive(ctx, component);
@@ -66,7 +71,14 @@ export async function withHelper<T>(ctx: Context, component: ComponentId, write:
   }
 }
 
-function podFor(ctx: Context, component: ComponentId, live: Live, claim: string, write: boolean, node: string | undefined): KubeObject {
+function podFor(
+  ctx: Context,
+  component: ComponentId,
+  live: Live,
+  claim: string,
+  write: boolean,
+  node: string | undefined,
+): KubeObject {
   const { runAsUser = 65534, runAsGroup = runAsUser, fsGroup = runAsGroup } = live.pod.securityContext ?? {};
   return {
     apiVersion: 'v1',
@@ -100,7 +112,11 @@ function podFor(ctx: Context, component: ComponentId, live: Live, claim: string,
           image: imageOf(IMAGE, ctx.config.global.imageRegistry),
           imagePullPolicy: 'IfNotPresent',
           command: ['sh', '-c', `trap 'exit 0' TERM INT; sleep ${DEADLINE} & wait`],
-          securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          },
           resources: { requests: { cpu: '1m', memory: '16Mi' }, limits: { cpu: '1', memory: '512Mi' } },
           volumeMounts: [
             { name: 'data', mountPath: '/data', readOnly: !write },
@@ -135,12 +151,18 @@ async function waitRunning(ctx: Context, ref: ObjectRef & PodRef): Promise<void>
     const waiting = container?.state?.waiting;
     const bad = /ErrImage|ImagePull|InvalidImage|CreateContainer|RunContainer/.test(waiting?.reason ?? '');
     badSince = bad ? (badSince ?? Date.now()) : undefined;
-    const over = !pod || status.phase === 'Failed' || Date.now() > until || (badSince !== undefined && Date.now() - badSince > 20_000);
+    const over =
+      !pod ||
+      status.phase === 'Failed' ||
+      Date.now() > until ||
+      (badSince !== undefined && Date.now() - badSince > 20_000);
     if (over)
       throw new ObsError({
         what: 'the helper pod does not start',
         object: `Pod ${ref.namespace}/${ref.name}`,
-        cause: [waiting?.reason, waiting?.message, status.reason, status.message].filter(Boolean).join(': ') || `phase ${status.phase ?? 'unknown'}`,
+        cause:
+          [waiting?.reason, waiting?.message, status.reason, status.message].filter(Boolean).join(': ') ||
+          `phase ${status.phase ?? 'unknown'}`,
         next: `kubectl --context ${ctx.kube.context} -n ${ref.namespace} get events --field-selector involvedObject.name=${ref.name}`,
       });
     await sleep(200);
@@ -166,12 +188,21 @@ function helperIn(ctx: Context, ref: PodRef, component: ComponentId): Helper {
     upload: (source, script) => upload(ctx, ref, source, script),
     async annotate(key, value) {
       const body = JSON.stringify({ metadata: { annotations: { [key]: value } } });
-      await ctx.kube.request('PATCH', restPath('Pod', ref.namespace, ref.name), { body, contentType: 'application/merge-patch+json' });
+      await ctx.kube.request('PATCH', restPath('Pod', ref.namespace, ref.name), {
+        body,
+        contentType: 'application/merge-patch+json',
+      });
     },
   };
 }
 
-async function download(ctx: BackupContext, pod: PodRef, component: ComponentId, folder: string, path: string): Promise<{ complete: boolean }> {
+async function download(
+  ctx: BackupContext,
+  pod: PodRef,
+  component: ComponentId,
+  folder: string,
+  path: string,
+): Promise<{ complete: boolean }> {
   const run = ctx.exec.start(pod, sending(folder), false);
   return killedBy(ctx, run, async () => {
     // Both are awaited to their end: nothing may be written any more when the caller cleans up.
@@ -182,7 +213,8 @@ async function download(ctx: BackupContext, pod: PodRef, component: ComponentId,
     const { stderr, code } = ended.value;
     // kubectl exec may lose the end of a stream without a word: the pod says what it has sent.
     const sum = sumIn(stderr);
-    if (sum !== written.value.sha256) throw failed(pod, sum ? 'the connection lost data on the way' : stderr || `exit code ${code}`);
+    if (sum !== written.value.sha256)
+      throw failed(pod, sum ? 'the connection lost data on the way' : stderr || `exit code ${code}`);
     return { complete: code === 0 };
   });
 }
@@ -192,8 +224,11 @@ async function upload(ctx: Context, pod: PodRef, source: () => Source, script: s
   for (let attempt = 1; attempt <= UPLOADS; attempt += 1) {
     const { sent, got, stderr, code } = await uploadOnce(ctx, pod, source(), script);
     if (got === sent && code === 0) return;
-    if (got === sent || (!got && code !== 0)) throw failed(pod, stderr.replace(/^sum .*\n/m, '') || `exit code ${code}`);
-    ctx.report(`the connection to Pod ${pod.namespace}/${pod.name} lost data on the way${attempt < UPLOADS ? ': sending them again' : ''}`);
+    if (got === sent || (!got && code !== 0))
+      throw failed(pod, stderr.replace(/^sum .*\n/m, '') || `exit code ${code}`);
+    ctx.report(
+      `the connection to Pod ${pod.namespace}/${pod.name} lost data on the way${attempt < UPLOADS ? ': sending them again' : ''}`,
+    );
   }
   throw failed(pod, `the connection lost data on the way, ${UPLOADS} times`);
 }

@@ -23,5 +23,9 @@ function where({ jaeger: { storage, endpoint } }: Config): string {
 
 function skipped(config: Config): Action {
   const { workload, namespace } = placeOf(config, 'jaeger');
-  return { object: `${workload.kind} ${namespace}/${workload.name}`, action: 'skip', detail: `traces are in ${where(config)}` };
+  return {
+    object: `${workload.kind} ${namespace}/${workload.name}`,
+    action: 'skip',
+    detail: `traces are in ${where(config)}`,
+  };
 }

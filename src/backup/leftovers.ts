@@ -10,7 +10,9 @@ import { startForgotten } from './workload.ts';
 /** What a run that was killed has left: stopped workloads, helper pods, a snapshot. The lock of the installation makes sure that nobody uses them. */
 export async function cleanLeftovers(ctx: Context): Promise<void> {
   await startForgotten(ctx);
-  const pods = (await Promise.all(namespacesOf(ctx.config).map((namespace) => ctx.kube.list('Pod', namespace, HELPER_SELECTOR)))).flat();
+  const pods = (
+    await Promise.all(namespacesOf(ctx.config).map((namespace) => ctx.kube.list('Pod', namespace, HELPER_SELECTOR)))
+  ).flat();
   for (const pod of pods) {
     ctx.report(`removing the helper pod ${pod.metadata.name} of a run that was killed`);
     await removePod(ctx, refOf(pod));

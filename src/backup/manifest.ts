@@ -10,7 +10,10 @@ export const CONFIG_FILE = 'config.yaml';
 /** Raised when an older genai-obs could not restore what a newer one writes. */
 export const SCHEMA_VERSION = 1;
 
-const safePath = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/, 'is not a plain relative path'));
+const safePath = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/, 'is not a plain relative path'),
+);
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
@@ -58,7 +61,10 @@ function digestOf(manifest: Omit<Manifest, 'digest'>): string {
 export async function readManifest(dir: string, shown: string): Promise<Manifest> {
   const text = await readFile(join(dir, MANIFEST), 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new ObsError({
-      what: error.code === 'ENOENT' ? 'this is not a backup: it has no manifest.json' : 'the manifest of the backup cannot be read',
+      what:
+        error.code === 'ENOENT'
+          ? 'this is not a backup: it has no manifest.json'
+          : 'the manifest of the backup cannot be read',
       object: shown,
       cause: error.code === 'ENOENT' ? 'another folder, or a backup that did not end' : messageOf(error),
       next: 'genai-obs backup --output DIR',
@@ -68,7 +74,8 @@ export async function readManifest(dir: string, shown: string): Promise<Manifest
 }
 
 export function parseManifest(text: string, shown: string): Manifest {
-  const bad = (cause: string): ObsError => new ObsError({ what: 'the backup is damaged', object: `${shown}: ${MANIFEST}`, cause, next: 'use another backup' });
+  const bad = (cause: string): ObsError =>
+    new ObsError({ what: 'the backup is damaged', object: `${shown}: ${MANIFEST}`, cause, next: 'use another backup' });
   let data: unknown;
   try {
     data = JSON.parse(text);
@@ -85,7 +92,10 @@ export function parseManifest(text: string, shown: string): Manifest {
     });
   }
   const result = v.safeParse(ManifestSchema, data);
-  if (!result.success) throw bad(`${(result.issues[0].path ?? []).map((item) => String(item.key)).join('.')}: ${result.issues[0].message}`);
+  if (!result.success)
+    throw bad(
+      `${(result.issues[0].path ?? []).map((item) => String(item.key)).join('.')}: ${result.issues[0].message}`,
+    );
   if (digestOf(data as Manifest) !== result.output.digest) throw bad('its content does not match its own checksum');
   return result.output;
 }

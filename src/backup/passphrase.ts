@@ -9,15 +9,25 @@ const SHORTEST = 8;
  * The passphrase from a file, the environment or a hidden question; asked for once. It is taken out of our
  * environment at once, so that no child process inherits it: call this before anything is started.
  */
-export function passphraseFrom(file: string | undefined, ask: (message: string) => Promise<string>, twice: boolean): () => Promise<string> {
+export function passphraseFrom(
+  file: string | undefined,
+  ask: (message: string) => Promise<string>,
+  twice: boolean,
+): () => Promise<string> {
   const given = fromEnv();
   let known: Promise<string> | undefined;
   return () => (known ??= find(file, given, ask, twice));
 }
 
-async function find(file: string | undefined, given: string | undefined, ask: (message: string) => Promise<string>, twice: boolean): Promise<string> {
+async function find(
+  file: string | undefined,
+  given: string | undefined,
+  ask: (message: string) => Promise<string>,
+  twice: boolean,
+): Promise<string> {
   const value = file !== undefined ? await fromFile(file) : (given ?? (await question(ask, twice)));
-  if (value.length < SHORTEST) throw usageError(`the passphrase is shorter than ${SHORTEST} characters`, 'choose a longer one');
+  if (value.length < SHORTEST)
+    throw usageError(`the passphrase is shorter than ${SHORTEST} characters`, 'choose a longer one');
   registerSecret(value);
   return value;
 }
@@ -38,6 +48,7 @@ async function fromFile(file: string): Promise<string> {
 
 async function question(ask: (message: string) => Promise<string>, twice: boolean): Promise<string> {
   const first = await ask('Passphrase of the backup’s secrets');
-  if (twice && (await ask('The same again')) !== first) throw usageError('the two passphrases differ', 'run the command again');
+  if (twice && (await ask('The same again')) !== first)
+    throw usageError('the two passphrases differ', 'run the command again');
   return first;
 }

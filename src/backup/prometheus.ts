@@ -46,7 +46,10 @@ export function dropSnapshot(name: string): string {
 
 async function snapshot(ctx: BackupContext): Promise<string> {
   const { namespace, service } = placeOf(ctx.config, 'prometheus');
-  const answer = await ctx.kube.service(namespace, service.name, service.port, '/api/v1/admin/tsdb/snapshot', { method: 'POST', timeout: 300_000 });
+  const answer = await ctx.kube.service(namespace, service.name, service.port, '/api/v1/admin/tsdb/snapshot', {
+    method: 'POST',
+    timeout: 300_000,
+  });
   const body = parsed(answer.body);
   if (body.data?.name) return body.data.name;
   const disabled = /admin APIs disabled/i.test(answer.body);

@@ -61,7 +61,8 @@ export async function restoreAll(
     show(plan, backup.manifest);
     if (options.dryRun) return { manifest: backup.manifest, plan, restored: {}, warnings: ctx.warnings };
     const work = plan.flatMap(({ actions }) => actions).filter((action) => action.run);
-    if (work.length > 0 && !options.yes && !(await ctx.confirm('Restore this?'))) throw cancelled('nothing was changed', 'genai-obs restore');
+    if (work.length > 0 && !options.yes && !(await ctx.confirm('Restore this?')))
+      throw cancelled('nothing was changed', 'genai-obs restore');
     const restored = await runStores(ctx, used);
     return { manifest: backup.manifest, plan, restored, warnings: ctx.warnings };
   } finally {
@@ -99,7 +100,9 @@ function choose(stores: Store[], only: string[] | undefined): Store[] {
 }
 
 function notInstalled(backup: OpenBackup, path: string): ObsError {
-  const unpack = isArchive(path) ? `tar -xzf ${path} ${CONFIG_FILE} && genai-obs install -f ${CONFIG_FILE}` : `genai-obs install -f ${path}/${CONFIG_FILE}`;
+  const unpack = isArchive(path)
+    ? `tar -xzf ${path} ${CONFIG_FILE} && genai-obs install -f ${CONFIG_FILE}`
+    : `genai-obs install -f ${path}/${CONFIG_FILE}`;
   return new ObsError({
     what: 'genai-obs is not installed here: a restore brings data back into an installation',
     object: `backup of namespace ${backup.manifest.namespace}, ${backup.manifest.createdAt}`,
@@ -108,17 +111,23 @@ function notInstalled(backup: OpenBackup, path: string): ObsError {
 }
 
 function warningsFor(manifest: Manifest, namespace: string): string[] {
-  return manifest.namespace === namespace ? [] : [`the backup is of namespace ${manifest.namespace}; it is restored into ${namespace}`];
+  return manifest.namespace === namespace
+    ? []
+    : [`the backup is of namespace ${manifest.namespace}; it is restored into ${namespace}`];
 }
 
 /** The plan as people read it. */
 export function planText(plan: RestoreResult['plan'], manifest: Manifest): string {
-  const lines = [`Backup of ${manifest.createdAt}: namespace ${manifest.namespace}, profile ${manifest.profile}, genai-obs ${manifest.tool}`];
+  const lines = [
+    `Backup of ${manifest.createdAt}: namespace ${manifest.namespace}, profile ${manifest.profile}, genai-obs ${manifest.tool}`,
+  ];
   for (const { store, actions } of plan) {
     if (actions.length === 0) continue;
     lines.push(`${store}:`);
     for (const { action, object, detail, bytes } of actions)
-      lines.push(`  ${action.padEnd(8)} ${object}${bytes === undefined ? '' : `, ${bytesText(bytes)}`}${detail ? ` (${detail})` : ''}`);
+      lines.push(
+        `  ${action.padEnd(8)} ${object}${bytes === undefined ? '' : `, ${bytesText(bytes)}`}${detail ? ` (${detail})` : ''}`,
+      );
   }
   return lines.join('\n');
 }

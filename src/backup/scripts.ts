@@ -108,4 +108,5 @@ export const ROLL_BACK = [
 ].join('\n');
 
 /** The rename is the point of no return. */
-export const COMMIT = 'set -e; cd /data; mv .before-restore .genai-obs-obsolete; rm -rf .genai-obs-swapped .genai-obs-obsolete';
+export const COMMIT =
+  'set -e; cd /data; mv .before-restore .genai-obs-obsolete; rm -rf .genai-obs-swapped .genai-obs-obsolete';

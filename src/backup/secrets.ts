@@ -30,11 +30,15 @@ export const secretsStore: Store = {
   enabled: () => true,
   async backup(ctx) {
     if (!ctx.includeSecrets) return;
-    const lists = await Promise.all(namespacesOf(ctx.config).map((namespace) => ctx.kube.list('Secret', namespace, OWN_SELECTOR)));
+    const lists = await Promise.all(
+      namespacesOf(ctx.config).map((namespace) => ctx.kube.list('Secret', namespace, OWN_SELECTOR)),
+    );
     const found = lists.flat().filter((secret) => secret['type'] !== 'helm.sh/release.v1');
     const kept = found.map((secret): Kept => ({
       name: secret.metadata.name,
-      ...(secret.metadata.namespace && secret.metadata.namespace !== ctx.namespace ? { namespace: secret.metadata.namespace } : {}),
+      ...(secret.metadata.namespace && secret.metadata.namespace !== ctx.namespace
+        ? { namespace: secret.metadata.namespace }
+        : {}),
       type: typeof secret['type'] === 'string' ? secret['type'] : 'Opaque',
       labels: secret.metadata.labels ?? {},
       data: (secret['data'] ?? {}) as Record<string, string>,
@@ -47,16 +51,28 @@ export const secretsStore: Store = {
 
 async function plan(ctx: RestoreContext): Promise<Action[]> {
   const there = ctx.backup.manifest.files.some((file) => file.path === FILE);
-  if (!ctx.includeSecrets) return there ? [{ object: 'secrets', action: 'skip', detail: 'only with --include-secrets' }] : [];
-  if (!there) throw new ObsError({ what: 'the backup has no secrets', object: ctx.backup.shown, next: 'restore without --include-secrets', exit: 2 });
-  const text = decrypt(await readFile(join(ctx.backup.dir, FILE), 'utf8'), await ctx.passphrase(), `${ctx.backup.shown}: ${FILE}`);
+  if (!ctx.includeSecrets)
+    return there ? [{ object: 'secrets', action: 'skip', detail: 'only with --include-secrets' }] : [];
+  if (!there)
+    throw new ObsError({
+      what: 'the backup has no secrets',
+      object: ctx.backup.shown,
+      next: 'restore without --include-secrets',
+      exit: 2,
+    });
+  const text = decrypt(
+    await readFile(join(ctx.backup.dir, FILE), 'utf8'),
+    await ctx.passphrase(),
+    `${ctx.backup.shown}: ${FILE}`,
+  );
   const actions: Action[] = [];
   for (const kept of JSON.parse(text) as Kept[]) {
     for (const value of Object.values(kept.data)) registerSecret(Buffer.from(value, 'base64').toString());
     const namespace = homeOf(ctx, kept);
     const live = await ctx.kube.read({ apiVersion: 'v1', kind: 'Secret', namespace, name: kept.name });
     const object = `Secret ${namespace === ctx.namespace ? '' : `${namespace}/`}${kept.name}`;
-    if (live && sameData((live['data'] ?? {}) as Record<string, string>, kept.data)) actions.push({ object, action: 'same' });
+    if (live && sameData((live['data'] ?? {}) as Record<string, string>, kept.data))
+      actions.push({ object, action: 'same' });
     else
       actions.push({
         object,
@@ -96,5 +112,7 @@ async function changePassword(ctx: RestoreContext, kept: Kept): Promise<void> {
   const now = await grafanaAdmin(ctx.kube, namespaceOf(ctx.config, 'grafana'));
   const password = Buffer.from(kept.data['admin-password'] ?? '', 'base64').toString();
   if (!password || password === now.password) return;
-  await withGrafana(ctx, (api) => api.send('PUT', '/api/user/password', { oldPassword: now.password, newPassword: password, confirmNew: password }));
+  await withGrafana(ctx, (api) =>
+    api.send('PUT', '/api/user/password', { oldPassword: now.password, newPassword: password, confirmNew: password }),
+  );
 }

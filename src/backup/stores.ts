@@ -9,4 +9,13 @@ import { tempoStore } from './tempo.ts';
 import type { Store } from './types.ts';
 
 /** Every store, in the order of a restore (004-BAK-04): what others read comes first. */
-export const STORES: Store[] = [configurationStore, prometheusStore, lokiStore, tempoStore, jaegerStore, alertmanagerStore, grafanaStore, secretsStore];
+export const STORES: Store[] = [
+  configurationStore,
+  prometheusStore,
+  lokiStore,
+  tempoStore,
+  jaegerStore,
+  alertmanagerStore,
+  grafanaStore,
+  secretsStore,
+];

@@ -21,7 +21,13 @@ export async function verifyBackup(backup: OpenBackup, report: (text: string) =>
   for (const file of backup.manifest.files) {
     if (file.bytes > 64 * 1024 * 1024) report(`checking ${file.path} (${bytesText(file.bytes)})`);
     const bad = await badness(join(backup.dir, file.path), file);
-    if (bad) throw new ObsError({ what: 'the backup is damaged', object: `${backup.shown}: ${file.path}`, cause: bad, next: 'use another backup' });
+    if (bad)
+      throw new ObsError({
+        what: 'the backup is damaged',
+        object: `${backup.shown}: ${file.path}`,
+        cause: bad,
+        next: 'use another backup',
+      });
     bytes += file.bytes;
   }
   return { files: backup.manifest.files.length, bytes };
@@ -37,7 +43,9 @@ async function badness(path: string, file: FileEntry): Promise<string | undefine
   try {
     const sizes = [...(await entriesOf(path)).values()];
     const unpacked = sizes.reduce((sum, size) => sum + size, 0);
-    return file.unpacked === undefined || unpacked === file.unpacked ? undefined : `it holds ${unpacked} bytes instead of ${file.unpacked}`;
+    return file.unpacked === undefined || unpacked === file.unpacked
+      ? undefined
+      : `it holds ${unpacked} bytes instead of ${file.unpacked}`;
   } catch (error) {
     return `the archive cannot be read to its end: ${messageOf(error)}`;
   }

@@ -20,11 +20,16 @@ const LIST = 'files.txt';
  * False, with a warning, when a component keeps its data elsewhere: in a bucket, which its owner copies or replicates, or in its pod, where a copy needs
  * a stop, and the stop would delete them.
  */
-export async function hasClaim(ctx: Pick<BackupContext, 'config' | 'warnings' | 'kube'>, component: ComponentId): Promise<boolean> {
+export async function hasClaim(
+  ctx: Pick<BackupContext, 'config' | 'warnings' | 'kube'>,
+  component: ComponentId,
+): Promise<boolean> {
   const { title, claim } = placeOf(ctx.config, component);
   const store = component === 'loki' || component === 'tempo' ? objectStore(ctx.config) : undefined;
   if (store) {
-    ctx.warnings.push(`${title} keeps its data in a bucket at ${store.endpoint}: they are not in the backup, copy or replicate the bucket itself`);
+    ctx.warnings.push(
+      `${title} keeps its data in a bucket at ${store.endpoint}: they are not in the backup, copy or replicate the bucket itself`,
+    );
     return false;
   }
   if (claimOf(await mustLive(ctx, component), claim)) return true;
@@ -37,7 +42,12 @@ export async function hasClaim(ctx: Pick<BackupContext, 'config' | 'warnings' | 
  * A file that differs in size, times or inode from what the first pass saw is copied again, so the result is
  * exactly the state at the stop, and the stop is as long as the rest takes.
  */
-export async function backupVolume(ctx: BackupContext, component: ComponentId, early: string[], exclude: string[]): Promise<void> {
+export async function backupVolume(
+  ctx: BackupContext,
+  component: ComponentId,
+  early: string[],
+  exclude: string[],
+): Promise<void> {
   const { title } = placeOf(ctx.config, component);
   await withHelper(ctx, component, false, async (helper) => {
     await refuseInterrupted(ctx, component, helper);
@@ -60,7 +70,12 @@ export async function backupVolume(ctx: BackupContext, component: ComponentId, e
 }
 
 /** Never fails but for Ctrl-C: without it, the second pass copies everything. */
-async function earlyPass(ctx: BackupContext, helper: Helper, component: ComponentId, early: string[]): Promise<string | undefined> {
+async function earlyPass(
+  ctx: BackupContext,
+  helper: Helper,
+  component: ComponentId,
+  early: string[],
+): Promise<string | undefined> {
   const path = `${component}/data-1.tar.gz`;
   try {
     const files = Number(await helper.text(sh.earlyScript(early)));
@@ -71,7 +86,9 @@ async function earlyPass(ctx: BackupContext, helper: Helper, component: Componen
     return path;
   } catch (error) {
     if (ctx.signal.aborted) throw error;
-    ctx.report(`${placeOf(ctx.config, component).title}: the first pass failed (${messageOf(error)}); copying everything during the stop`);
+    ctx.report(
+      `${placeOf(ctx.config, component).title}: the first pass failed (${messageOf(error)}); copying everything during the stop`,
+    );
     await ctx.out.drop(path);
     await helper.text(sh.FORGET_EARLY);
     return undefined;
@@ -79,7 +96,12 @@ async function earlyPass(ctx: BackupContext, helper: Helper, component: Componen
 }
 
 /** Checks that the archives hold every file of the list in its size, then writes the list. */
-export async function closeVolume(ctx: BackupContext, component: ComponentId, list: string, archives: string[]): Promise<void> {
+export async function closeVolume(
+  ctx: BackupContext,
+  component: ComponentId,
+  list: string,
+  archives: string[],
+): Promise<void> {
   const { title, namespace } = placeOf(ctx.config, component);
   const wanted = parseList(list);
   if (!wanted)
@@ -106,14 +128,21 @@ export async function closeVolume(ctx: BackupContext, component: ComponentId, li
         next: 'run the same backup again',
       });
   }
-  await ctx.out.text(`${component}/${LIST}`, component, [...wanted].map(([name, size]) => `${size} ${name}\n`).join(''));
+  await ctx.out.text(
+    `${component}/${LIST}`,
+    component,
+    [...wanted].map(([name, size]) => `${size} ${name}\n`).join(''),
+  );
 }
 
 /** Undefined when the end is missing. */
 export function parseList(text: string): Map<string, number> | undefined {
   const lines = text.split('\n').filter(Boolean);
   if (lines.pop() !== 'end') return undefined;
-  const rows = lines.map((line): [string, number] => [line.slice(line.indexOf(' ') + 1), Number(line.slice(0, line.indexOf(' ')))]);
+  const rows = lines.map((line): [string, number] => [
+    line.slice(line.indexOf(' ') + 1),
+    Number(line.slice(0, line.indexOf(' '))),
+  ]);
   return new Map(rows);
 }
 
@@ -142,9 +171,11 @@ export async function planVolume(ctx: RestoreContext, component: ComponentId): P
   const object = `data of ${title} (claim ${claim?.name})`;
   const live = await liveOf(ctx, component);
   if (!live) return [{ object, action: 'skip', detail: 'the component is not installed' }];
-  if (!claimOf(live, claim)) return [{ object, action: 'skip', detail: 'it has no claim here: restored data would be lost with its pod' }];
+  if (!claimOf(live, claim))
+    return [{ object, action: 'skip', detail: 'it has no claim here: restored data would be lost with its pod' }];
   // Its operator would start it again while its data are swapped.
-  if (chart === 'kube-prometheus-stack') return [{ object, action: 'skip', detail: 'kube-prometheus-stack keeps it running: restore its volume by hand' }];
+  if (chart === 'kube-prometheus-stack')
+    return [{ object, action: 'skip', detail: 'kube-prometheus-stack keeps it running: restore its volume by hand' }];
   const bytes = files.reduce((sum, file) => sum + (file.unpacked ?? file.bytes), 0);
   return [
     {
@@ -163,7 +194,12 @@ export async function planVolume(ctx: RestoreContext, component: ComponentId): P
   ];
 }
 
-export async function restoreVolume(ctx: RestoreContext, component: ComponentId, archives: string[], bytes: number): Promise<void> {
+export async function restoreVolume(
+  ctx: RestoreContext,
+  component: ComponentId,
+  archives: string[],
+  bytes: number,
+): Promise<void> {
   const { title } = placeOf(ctx.config, component);
   const { namespace, claim } = placeOf(ctx.config, component);
   await withHelper(ctx, component, true, async (helper) => {

@@ -41,7 +41,13 @@ export async function liveOf(ctx: Pick<Context, 'kube' | 'config'>, component: C
   const selector = Object.entries(spec.selector?.matchLabels ?? {})
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
-  return { object, replicas: spec.replicas ?? 1, selector, pod: spec.template?.spec ?? {}, makesClaims: Boolean(spec.volumeClaimTemplates?.length) };
+  return {
+    object,
+    replicas: spec.replicas ?? 1,
+    selector,
+    pod: spec.template?.spec ?? {},
+    makesClaims: Boolean(spec.volumeClaimTemplates?.length),
+  };
 }
 
 /** @throws ObsError when the workload is not there */
@@ -49,7 +55,11 @@ export async function mustLive(ctx: Pick<Context, 'kube' | 'config'>, component:
   const live = await liveOf(ctx, component);
   if (live) return live;
   const { title, namespace, workload } = placeOf(ctx.config, component);
-  throw new ObsError({ what: `${title} is not installed`, object: `${workload.kind} ${namespace}/${workload.name}`, next: 'genai-obs status' });
+  throw new ObsError({
+    what: `${title} is not installed`,
+    object: `${workload.kind} ${namespace}/${workload.name}`,
+    next: 'genai-obs status',
+  });
 }
 
 /** Writes replicas and our note in one request: there is no moment with one and without the other. */
@@ -58,7 +68,11 @@ async function patch(kube: Kube, live: KubeObject, replicas: number, note: strin
   const body = JSON.stringify({ metadata: { annotations: { [REPLICAS]: note } }, spec: { replicas } });
   const answer = await kube.request('PATCH', path, { body, contentType: 'application/merge-patch+json' });
   if (answer.status >= 300)
-    throw new KubeError(answer.status, 'Patch', `${live.kind} ${live.metadata.name}: HTTP ${answer.status} ${answer.body.slice(0, 200)}`);
+    throw new KubeError(
+      answer.status,
+      'Patch',
+      `${live.kind} ${live.metadata.name}: HTTP ${answer.status} ${answer.body.slice(0, 200)}`,
+    );
 }
 
 /** Stops a component and waits until its pods are gone: only then nobody writes to the claim. `ctx.signal` ends the wait. */
@@ -149,7 +163,9 @@ export async function startForgotten(ctx: Context): Promise<void> {
     const replicas = Number(live?.object.metadata.annotations?.[REPLICAS] ?? 'NaN');
     if (!live || !Number.isInteger(replicas)) continue;
     const { kind, metadata } = live.object;
-    ctx.report(`${kind} ${metadata.name} was left stopped by a run that was killed: starting it with ${replicas} replicas`);
+    ctx.report(
+      `${kind} ${metadata.name} was left stopped by a run that was killed: starting it with ${replicas} replicas`,
+    );
     await patch(ctx.kube, live.object, replicas, null);
     await waitReady(ctx, id);
   }
@@ -162,7 +178,9 @@ export async function insist<T>(ask: () => Promise<T>, ms = 15_000): Promise<T> 
     try {
       return await ask();
     } catch (error) {
-      const passing = error instanceof KubeError && (error.status === 0 || error.status === 409 || error.status === 429 || error.status >= 500);
+      const passing =
+        error instanceof KubeError &&
+        (error.status === 0 || error.status === 409 || error.status === 429 || error.status >= 500);
       if (!passing || Date.now() > until) throw error;
       await sleep(500);
     }

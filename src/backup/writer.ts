@@ -42,13 +42,20 @@ export interface Writer {
 
 export function writerIn(dir: string): Writer {
   const files: FileEntry[] = [];
-  const write = async (path: string, component: string, streams: [Readable | string[], ...Transform[]]): Promise<void> => {
+  const write = async (
+    path: string,
+    component: string,
+    streams: [Readable | string[], ...Transform[]],
+  ): Promise<void> => {
     const file = join(dir, path);
     // At once: the output of a process that ends before anybody reads it is lost.
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const out = meter();
     // With `wx` nothing is ever written over.
-    await pipeline([...streams, out.stream, createWriteStream(file, { mode: 0o600, flags: 'wx' })] as unknown as [Readable, Transform]);
+    await pipeline([...streams, out.stream, createWriteStream(file, { mode: 0o600, flags: 'wx' })] as unknown as [
+      Readable,
+      Transform,
+    ]);
     files.push({ path, bytes: out.bytes(), sha256: out.sha256(), component });
   };
   return {

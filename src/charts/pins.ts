@@ -11,21 +11,39 @@ export interface Pin {
   digest?: string;
 }
 
-const OTEL = { repo: 'https://open-telemetry.github.io/opentelemetry-helm-charts', registry: 'oci://ghcr.io/open-telemetry/opentelemetry-helm-charts' };
-const PROMETHEUS = { repo: 'https://prometheus-community.github.io/helm-charts', registry: 'oci://ghcr.io/prometheus-community/charts' };
-const GRAFANA_COMMUNITY = { repo: 'https://grafana-community.github.io/helm-charts', registry: 'oci://ghcr.io/grafana-community/helm-charts' };
+const OTEL = {
+  repo: 'https://open-telemetry.github.io/opentelemetry-helm-charts',
+  registry: 'oci://ghcr.io/open-telemetry/opentelemetry-helm-charts',
+};
+const PROMETHEUS = {
+  repo: 'https://prometheus-community.github.io/helm-charts',
+  registry: 'oci://ghcr.io/prometheus-community/charts',
+};
+const GRAFANA_COMMUNITY = {
+  repo: 'https://grafana-community.github.io/helm-charts',
+  registry: 'oci://ghcr.io/grafana-community/helm-charts',
+};
 /** Still serves frozen old versions of grafana, loki and tempo: those moved to grafana-community. */
 const GRAFANA = { repo: 'https://grafana.github.io/helm-charts' };
 
 function pin(chart: string, version: string, home: { repo: string; registry?: string }, digest?: string): Pin {
-  return { chart, version, repo: home.repo, ...(home.registry ? { oci: `${home.registry}/${chart}` } : {}), ...(digest ? { digest } : {}) };
+  return {
+    chart,
+    version,
+    repo: home.repo,
+    ...(home.registry ? { oci: `${home.registry}/${chart}` } : {}),
+    ...(digest ? { digest } : {}),
+  };
 }
 
 /** Every upstream chart that a profile can install (upstream.md section 0). */
 export const PINS = {
   alertmanager: pin('alertmanager', '1.42.0', PROMETHEUS),
   alloy: pin('alloy', '1.11.1', GRAFANA, 'cc4cd48a885c070fe8b2929971552852375c11e92d95fc6337d0c3fa277ac575'),
-  'cert-manager': pin('cert-manager', 'v1.21.1', { repo: 'https://charts.jetstack.io', registry: 'oci://quay.io/jetstack/charts' }),
+  'cert-manager': pin('cert-manager', 'v1.21.1', {
+    repo: 'https://charts.jetstack.io',
+    registry: 'oci://quay.io/jetstack/charts',
+  }),
   'csi-driver-nfs': pin(
     'csi-driver-nfs',
     '4.13.4',
@@ -38,8 +56,18 @@ export const PINS = {
     { repo: 'https://nvidia.github.io/dcgm-exporter/helm-charts' },
     '1c5535c03ebab3f021444df6016fce1cd7871385122e115c6ed24c804b623803',
   ),
-  grafana: pin('grafana', '12.11.1', GRAFANA_COMMUNITY, '5dddbb4efe49f502a50264592637f4d2b99db50a0a800abde2f8cba3f8da0a74'),
-  jaeger: pin('jaeger', '4.11.1', { repo: 'https://jaegertracing.github.io/helm-charts' }, '120aad01641b88fd73fb097cd63af94aac4e9d49115877f5f63b52b86b512180'),
+  grafana: pin(
+    'grafana',
+    '12.11.1',
+    GRAFANA_COMMUNITY,
+    '5dddbb4efe49f502a50264592637f4d2b99db50a0a800abde2f8cba3f8da0a74',
+  ),
+  jaeger: pin(
+    'jaeger',
+    '4.11.1',
+    { repo: 'https://jaegertracing.github.io/helm-charts' },
+    '120aad01641b88fd73fb097cd63af94aac4e9d49115877f5f63b52b86b512180',
+  ),
   'k8s-monitoring': pin(
     'k8s-monitoring',
     '4.4.0',
@@ -61,8 +89,18 @@ export const PINS = {
     { repo: 'https://opensearch-project.github.io/helm-charts/' },
     'ca273ab819658024253fac6a81d289d8cace24b668f8d50c6995910e658d7d90',
   ),
-  'opentelemetry-collector': pin('opentelemetry-collector', '0.170.0', OTEL, 'ed140b332233075c7fd15eaebba571fdf100926f08c0a5a274c7b32895315137'),
-  'opentelemetry-operator': pin('opentelemetry-operator', '0.122.0', OTEL, 'b66f9b937ab644e75c0042395dc85bfc041eb5c51d22719b944d3e2bf32b5e4b'),
+  'opentelemetry-collector': pin(
+    'opentelemetry-collector',
+    '0.170.0',
+    OTEL,
+    'ed140b332233075c7fd15eaebba571fdf100926f08c0a5a274c7b32895315137',
+  ),
+  'opentelemetry-operator': pin(
+    'opentelemetry-operator',
+    '0.122.0',
+    OTEL,
+    'b66f9b937ab644e75c0042395dc85bfc041eb5c51d22719b944d3e2bf32b5e4b',
+  ),
   prometheus: pin('prometheus', '29.27.0', PROMETHEUS),
   'prometheus-node-exporter': pin('prometheus-node-exporter', '4.56.1', PROMETHEUS),
   'prometheus-operator-crds': pin('prometheus-operator-crds', '31.0.1', PROMETHEUS),

@@ -38,7 +38,8 @@ type Origin = (pin: Pin) => Promise<string>;
 
 function originOf(source: string, helm: string): Origin {
   if (source === '') return (pin) => cached(pin, '', (dir) => pull(helm, dir, pin, pin.oci));
-  if (source.startsWith('oci://')) return (pin) => cached(pin, source, (dir) => pull(helm, dir, pin, `${source.replace(/\/$/, '')}/${pin.chart}`));
+  if (source.startsWith('oci://'))
+    return (pin) => cached(pin, source, (dir) => pull(helm, dir, pin, `${source.replace(/\/$/, '')}/${pin.chart}`));
   if (/^https?:\/\//.test(source)) return fromUrl(source.replace(/\/$/, ''));
   return fromFolder(absolute(source));
 }
@@ -46,13 +47,17 @@ function originOf(source: string, helm: string): Origin {
 /** Archives lie in the folder itself or, as `mirror` writes them, in its `charts/`. */
 function fromFolder(folder: string): Origin {
   return async (pin) => {
-    const file = [join(folder, archiveOf(pin)), join(folder, 'charts', archiveOf(pin))].find((path) => existsSync(path));
+    const file = [join(folder, archiveOf(pin)), join(folder, 'charts', archiveOf(pin))].find((path) =>
+      existsSync(path),
+    );
     if (!file) {
       const there = await readdir(folder).catch(() => undefined);
       throw new ObsError({
         what: 'a chart is missing',
         object: `${archiveOf(pin)} in ${folder}`,
-        cause: there ? `the folder holds ${there.filter((name) => name.endsWith('.tgz')).length} archives, not this one` : 'the folder cannot be read',
+        cause: there
+          ? `the folder holds ${there.filter((name) => name.endsWith('.tgz')).length} archives, not this one`
+          : 'the folder cannot be read',
         next: 'genai-obs mirror --out DIR, on a machine that reaches the charts’ homes',
       });
     }
@@ -104,7 +109,9 @@ async function get(url: string, optional: boolean): Promise<Buffer | undefined> 
 /** By helm itself, so that its proxies, certificates and registry logins count; no repository is added to the user's helm. */
 async function pull(helm: string, dir: string, pin: Pin, oci: string | undefined): Promise<string> {
   const from = oci ? [oci] : [pin.chart, '--repo', pin.repo];
-  const result = await exec(helm, ['pull', ...from, '--version', pin.version, '--destination', dir], { timeout: 120_000 });
+  const result = await exec(helm, ['pull', ...from, '--version', pin.version, '--destination', dir], {
+    timeout: 120_000,
+  });
   const file = join(dir, archiveOf(pin));
   if (!result.ok || !existsSync(file))
     throw new ObsError({
@@ -117,14 +124,22 @@ async function pull(helm: string, dir: string, pin: Pin, oci: string | undefined
 }
 
 function cacheFolder(): string {
-  return process.env['GENAI_OBS_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'genai-obs', 'charts');
+  return (
+    process.env['GENAI_OBS_CACHE'] ??
+    join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'genai-obs', 'charts')
+  );
 }
 
 /**
  * Fetched once. The file's name holds the digest, so that an archive that was damaged or exchanged is seen, and made anew; so is one
  * that the mirror has replaced since.
  */
-async function cached(pin: Pin, source: string, fetchInto: (dir: string) => Promise<string>, index?: MirrorIndex): Promise<string> {
+async function cached(
+  pin: Pin,
+  source: string,
+  fetchInto: (dir: string) => Promise<string>,
+  index?: MirrorIndex,
+): Promise<string> {
   const folder = join(cacheFolder(), source === '' ? 'upstream' : digestText(source).slice(0, 16));
   await mkdir(folder, { recursive: true });
   const prefix = `${pin.chart}-${pin.version}.`;
@@ -146,7 +161,8 @@ async function cached(pin: Pin, source: string, fetchInto: (dir: string) => Prom
 }
 
 /** The list of the mirror that was chosen counts before the pin. */
-const digestFor = (pin: Pin, index: MirrorIndex | undefined): string | undefined => index?.charts[archiveOf(pin)] ?? pin.digest;
+const digestFor = (pin: Pin, index: MirrorIndex | undefined): string | undefined =>
+  index?.charts[archiveOf(pin)] ?? pin.digest;
 
 /** @throws ObsError when the archive is another one */
 async function verified(file: string, pin: Pin, index: MirrorIndex | undefined): Promise<string> {

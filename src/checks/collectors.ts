@@ -7,6 +7,11 @@ import { wiringChecks } from './collectors/wiring.ts';
 import { workloadChecks } from './collectors/workloads.ts';
 
 /** COL-01 to COL-25, by number. */
-export const collectorChecks: Check[] = [...workloadChecks, ...configurationChecks, ...entryChecks, ...flowChecks, ...samplingChecks, ...wiringChecks].sort(
-  (a, b) => (a.id < b.id ? -1 : 1),
-);
+export const collectorChecks: Check[] = [
+  ...workloadChecks,
+  ...configurationChecks,
+  ...entryChecks,
+  ...flowChecks,
+  ...samplingChecks,
+  ...wiringChecks,
+].sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -7,7 +7,8 @@ import { traceStore } from '../components/addons/jaeger.ts';
 import type { Config } from '../profile/schema.ts';
 
 const base = { area: 'E2E', stage: 'probe', reads: () => ['probe:result'] } as const;
-const showGateway = (look: Look) => `${look.kubectlFor('opentelemetry-collector')} get ${configResource(look, 'opentelemetry-collector')} -o yaml`;
+const showGateway = (look: Look) =>
+  `${look.kubectlFor('opentelemetry-collector')} get ${configResource(look, 'opentelemetry-collector')} -o yaml`;
 const GATEWAY = ['COL-05', 'COL-02', 'COL-08', 'COL-10', 'COL-18'];
 const GRAFANA = ['GRAF-01', 'GRAF-04', 'GRAF-05', 'GRAF-07'];
 
@@ -40,7 +41,8 @@ function links(look: Look): Verdict {
 
 function complete(look: Look): Verdict {
   const { trace, hops: all } = probe(look);
-  if (!trace && all.some((hop) => hop.signal === 'trace' && hop.detail === 'cancelled')) throw new CouldNotLook('the probe was cancelled');
+  if (!trace && all.some((hop) => hop.signal === 'trace' && hop.detail === 'cancelled'))
+    throw new CouldNotLook('the probe was cancelled');
   if (!trace) return skip('the trace did not arrive (E2E-03)');
   if (!trace.connected)
     return fail(`${trace.spans} spans arrived, but the gen_ai span is not a child of its parent`, {
@@ -61,7 +63,8 @@ function cleaned(look: Look): Verdict {
   return cleanup.ok
     ? ok(text)
     : warn(text, {
-        cause: 'the backend refuses deletion: Prometheus needs --web.enable-admin-api, Loki its compactor with retention and deletion',
+        cause:
+          'the backend refuses deletion: Prometheus needs --web.enable-admin-api, Loki its compactor with retention and deletion',
         fix: 'genai-obs plan, then genai-obs install; what is left ends with the retention',
       });
 }
@@ -135,7 +138,8 @@ export const endToEndChecks: Check[] = [
     ...base,
     id: 'E2E-06',
     title: 'The trace is complete',
-    about: 'The trace read back from Tempo or Jaeger has both spans, connected, and all gen_ai attributes that dashboards and costs need.',
+    about:
+      'The trace read back from Tempo or Jaeger has both spans, connected, and all gen_ai attributes that dashboards and costs need.',
     sources: '001-CHK-07, 001-PRIN-03, 001-SDK-06, 001-TRACE-01, 001-TRACE-02, 001-TRACE-03, 002-ATTR-01',
     dependsOn: ['E2E-03'],
     skipIf: without('opentelemetry-collector', 'traces'),
@@ -145,7 +149,8 @@ export const endToEndChecks: Check[] = [
     ...base,
     id: 'E2E-07',
     title: 'Sampling policies keep what they must',
-    about: 'Only for profiles with tail sampling. The quickstart profile samples by a share at the head; the probe’s trace asks to be kept (E2E-03).',
+    about:
+      'Only for profiles with tail sampling. The quickstart profile samples by a share at the head; the probe’s trace asks to be kept (E2E-03).',
     sources: '003-SAMP-03, 003-SAMP-04, 003-SAMP-05, 003-SAMP-06, 003-SAMP-07, 003-SAMP-08',
     ...never('this profile samples by a share and has no policies'),
   },

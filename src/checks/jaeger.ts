@@ -42,14 +42,19 @@ function counter(look: Look, name: string, labels = /./): number | undefined {
 
 function ownErrors(look: Look): Verdict {
   const { namespace } = look.place('jaeger');
-  const settled = settledFor(look, ({ metadata }) => metadata.namespace === namespace && metadata.name.startsWith('jaeger-'));
+  const settled = settledFor(
+    look,
+    ({ metadata }) => metadata.namespace === namespace && metadata.name.startsWith('jaeger-'),
+  );
   const lines = recentLines(look, 'jaeger', settled, ERROR);
   const last = lines.at(-1);
   if (!last) return ok('no error line of the last 15 min in its last 200 lines');
   const storage = lines.findLast(({ text }) => STORAGE.test(text));
   const evidence = `${plural(lines.length, 'error line')} in 15 min, the last: ${oneLine(essence((storage ?? last).text), 200)}`;
   const more = { fix: LOGS(look), object: OBJECT(look) };
-  return storage ? fail(evidence, { cause: 'its storage refuses or does not answer', ...more }) : warn(evidence, { cause: 'see the message', ...more });
+  return storage
+    ? fail(evidence, { cause: 'its storage refuses or does not answer', ...more })
+    : warn(evidence, { cause: 'see the message', ...more });
 }
 
 function ways(look: Look): Verdict {
@@ -81,15 +86,19 @@ function failedExports(look: Look): Verdict {
 function services(look: Look): Verdict {
   const answer = look.http('jaeger', SERVICES);
   if (answer.status !== 200)
-    return fail(`${SERVICES} answers ${answer.status}: ${oneLine(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body), 160)}`, {
-      cause: 'its storage cannot be read',
-      fix: LOGS(look),
-      object: OBJECT(look),
-    });
+    return fail(
+      `${SERVICES} answers ${answer.status}: ${oneLine(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body), 160)}`,
+      {
+        cause: 'its storage cannot be read',
+        fix: LOGS(look),
+        object: OBJECT(look),
+      },
+    );
   const listed = strings(answer.body, 'data');
   const applications = listed.filter((name) => name !== 'jaeger' && name !== PROBE_SERVICE);
   const taken = counter(look, 'otelcol_receiver_accepted_spans_total') ?? 0;
-  if (applications.length) return ok(`${plural(applications.length, 'service')}: ${some(applications)}; ${taken} spans taken since its start`);
+  if (applications.length)
+    return ok(`${plural(applications.length, 'service')}: ${some(applications)}; ${taken} spans taken since its start`);
   if (taken && !listed.length)
     return warn(`${taken} spans taken since its start, and ${SERVICES} lists nothing`, {
       cause: 'spans do not get from its receiver into its storage',
@@ -105,7 +114,9 @@ function services(look: Look): Verdict {
       object: OBJECT(look),
     });
   }
-  return ok(`the query API answers; no application has sent traces since its start${unused(look.config) ? ` (${unused(look.config)})` : ''}`);
+  return ok(
+    `the query API answers; no application has sent traces since its start${unused(look.config) ? ` (${unused(look.config)})` : ''}`,
+  );
 }
 
 function storage(look: Look): Verdict {
@@ -114,12 +125,22 @@ function storage(look: Look): Verdict {
   const object = configObject(look, 'jaeger');
   const traces = num(backend, 'memory', 'max_traces');
   if (traces !== undefined) {
-    const drifted = wanted.storage === 'memory' && traces === wanted.maxTraces ? '' : `; the profile says ${wanted.storage} (maxTraces ${wanted.maxTraces})`;
-    return warn(`traces lie in memory: at most ${traces}, the oldest go first, all are gone with the pod, and no backup has them${drifted}`, {
-      cause: drifted ? 'the profile was changed and not applied, or the ConfigMap edited by hand' : 'jaeger.storage is memory, which is for development',
-      fix: drifted ? 'genai-obs install' : 'set jaeger.storage to opensearch with an endpoint, or tempo.enabled in its place, then: genai-obs install',
-      object,
-    });
+    const drifted =
+      wanted.storage === 'memory' && traces === wanted.maxTraces
+        ? ''
+        : `; the profile says ${wanted.storage} (maxTraces ${wanted.maxTraces})`;
+    return warn(
+      `traces lie in memory: at most ${traces}, the oldest go first, all are gone with the pod, and no backup has them${drifted}`,
+      {
+        cause: drifted
+          ? 'the profile was changed and not applied, or the ConfigMap edited by hand'
+          : 'jaeger.storage is memory, which is for development',
+        fix: drifted
+          ? 'genai-obs install'
+          : 'set jaeger.storage to opensearch with an endpoint, or tempo.enabled in its place, then: genai-obs install',
+        object,
+      },
+    );
   }
   const urls = strings(backend, 'opensearch', 'server_urls');
   if (!urls.length) throw new CouldNotLook('its configuration names no storage that is known here');
@@ -128,11 +149,14 @@ function storage(look: Look): Verdict {
   const failed = counter(look, 'jaeger_storage_requests_total', /result="err"/) ?? 0;
   const text = `OpenSearch at ${some(urls)} answers`;
   if (!failed) return ok(`${text}; ${plural(asked, 'read')} since its start, none failed`);
-  return warn(`${text}; ${failed} of ${plural(asked, 'read')} since its start failed (${percent(failed / Math.max(failed, asked))})`, {
-    cause: 'OpenSearch was out of reach, overloaded, or its indices are red',
-    fix: LOGS(look),
-    object: OBJECT(look),
-  });
+  return warn(
+    `${text}; ${failed} of ${plural(asked, 'read')} since its start failed (${percent(failed / Math.max(failed, asked))})`,
+    {
+      cause: 'OpenSearch was out of reach, overloaded, or its indices are red',
+      fix: LOGS(look),
+      object: OBJECT(look),
+    },
+  );
 }
 
 export const jaegerChecks: Check[] = [
@@ -178,7 +202,12 @@ export const jaegerChecks: Check[] = [
     sources: '003-INST-02',
     needs: ['jaeger'],
     dependsOn: ['JAEG-01', 'JAEG-03', 'COL-18'],
-    reads: (config) => [...CLOCK_READS, httpOf('jaeger', SERVICES), METRICS, ...(config.prometheus.enabled && !unused(config) ? [`promql:${SENT}`] : [])],
+    reads: (config) => [
+      ...CLOCK_READS,
+      httpOf('jaeger', SERVICES),
+      METRICS,
+      ...(config.prometheus.enabled && !unused(config) ? [`promql:${SENT}`] : []),
+    ],
     run: services,
   }),
   jaeger('06', 'Traces are stored durably', {

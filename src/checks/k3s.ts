@@ -30,7 +30,13 @@ function serverArgs(look: Look): string[] | undefined {
 
 /** Values of a flag, given as `--flag value`, `--flag=value` or a list with commas. */
 function valuesOf(args: string[], flag: string): string[] {
-  return args.flatMap((arg, i) => (arg === flag ? (args[i + 1] ?? '').split(',') : arg.startsWith(`${flag}=`) ? arg.slice(flag.length + 1).split(',') : []));
+  return args.flatMap((arg, i) =>
+    arg === flag
+      ? (args[i + 1] ?? '').split(',')
+      : arg.startsWith(`${flag}=`)
+        ? arg.slice(flag.length + 1).split(',')
+        : [],
+  );
 }
 
 const isOn = (args: string[], flag: string): boolean => args.includes(flag) || valuesOf(args, flag).includes('true');
@@ -40,14 +46,20 @@ function fits(look: Look): Verdict {
   const { profile, storage } = look.config;
   const classes = look.list('StorageClass').map((one) => one.metadata.name);
   const made = profile.startsWith('k3s');
-  if (!version) return made ? ok(`profile ${profile} on a cluster that is no K3s: works with a storage class that it has`) : ELSEWHERE;
+  if (!version)
+    return made
+      ? ok(`profile ${profile} on a cluster that is no K3s: works with a storage class that it has`)
+      : ELSEWHERE;
   const wanted = storage.storageClass;
   if (storage.enabled && wanted && wanted !== 'local-path' && !classes.includes(wanted))
-    return warn(`profile ${profile} wants storage class ${wanted}; this is K3s ${version} with ${names(classes) || 'no class'}`, {
-      object: `StorageClass ${wanted}`,
-      cause: 'the profile was made for another kind of cluster',
-      fix: 'genai-obs install --profile k3s, or --storage-class local-path',
-    });
+    return warn(
+      `profile ${profile} wants storage class ${wanted}; this is K3s ${version} with ${names(classes) || 'no class'}`,
+      {
+        object: `StorageClass ${wanted}`,
+        cause: 'the profile was made for another kind of cluster',
+        fix: 'genai-obs install --profile k3s, or --storage-class local-path',
+      },
+    );
   return ok(`K3s ${version}, profile ${profile}`);
 }
 
@@ -56,7 +68,10 @@ function defaultClass(look: Look): Verdict {
   if (!look.config.storage.enabled) return skip('storage.enabled is false: the stack claims no storage');
   const chosen = look.config.storage.storageClass;
   const local = look.list('StorageClass').find((one) => one['provisioner'] === 'rancher.io/local-path');
-  if (local) return ok(`bundled class ${local.metadata.name}${chosen && chosen !== local.metadata.name ? `; the profile takes ${chosen}` : ' holds the data'}`);
+  if (local)
+    return ok(
+      `bundled class ${local.metadata.name}${chosen && chosen !== local.metadata.name ? `; the profile takes ${chosen}` : ' holds the data'}`,
+    );
   if (chosen) return ok(`local-path is switched off; the profile takes ${chosen}`);
   return warn('K3s’ bundled storage class local-path is not there', {
     cause: 'K3s runs with --disable local-storage, and the profile names no class of its own',
@@ -68,7 +83,8 @@ function metrics(look: Look): Verdict {
   if (!k3s(look)) return ELSEWHERE;
   const found = look.listAll('Deployment').find((one) => one.metadata.name === 'metrics-server');
   const own = look.config['metrics-server'].enabled;
-  if (found) return ok(`metrics-server of ${found.metadata.namespace} is used${own ? '; ours is not installed beside it' : ''}`);
+  if (found)
+    return ok(`metrics-server of ${found.metadata.namespace} is used${own ? '; ours is not installed beside it' : ''}`);
   if (own) return ok('K3s runs without its metrics-server; ours is installed');
   return warn('there is no metrics-server', {
     cause: 'K3s runs with --disable metrics-server: kubectl top and autoscaling know nothing',
@@ -97,7 +113,9 @@ function entry(look: Look): Verdict {
       cause: 'K3s runs with --disable servicelb, and no other load balancer is there',
       fix: 'use type NodePort, install MetalLB, or start K3s without --disable servicelb',
     });
-  return ok(`${bundled.length ? `bundled: ${bundled.join(', ')}` : 'no bundled entry'}${other ? `; ${other.metadata.name} gives addresses` : ''}`);
+  return ok(
+    `${bundled.length ? `bundled: ${bundled.join(', ')}` : 'no bundled entry'}${other ? `; ${other.metadata.name} gives addresses` : ''}`,
+  );
 }
 
 function policies(look: Look): Verdict {
@@ -120,7 +138,8 @@ function rules(look: Look): Verdict {
   if (!k3s(look)) return ELSEWHERE;
   const alerts = loadedRules(look).filter((rule) => rule.alert);
   const lost = alerts.filter((rule) => INSIDE.test(rule.query)).map((rule) => rule.name);
-  if (lost.length === 0) return ok(`none of ${alerts.length} alerts asks for scheduler, controller manager, proxy or etcd by themselves`);
+  if (lost.length === 0)
+    return ok(`none of ${alerts.length} alerts asks for scheduler, controller manager, proxy or etcd by themselves`);
   return warn(`${names(lost)} ask for parts that K3s runs in its own process`, {
     cause: 'the rules were made for another kind of cluster: they fire for ever, or never',
     fix: 'switch them off: kube-prometheus-stack.controlPlane: false, or take them out of your rules',
@@ -133,7 +152,8 @@ function audit(look: Look): Verdict {
   if (!args) return skip('no server node tells its arguments (annotation k3s.io/node-args)');
   const api = valuesOf(args, '--kube-apiserver-arg');
   const log = api.find((one) => one.startsWith('audit-log-path='));
-  if (log && api.some((one) => one.startsWith('audit-policy-file='))) return ok(`audit log: ${log.slice('audit-log-path='.length)}`);
+  if (log && api.some((one) => one.startsWith('audit-policy-file=')))
+    return ok(`audit log: ${log.slice('audit-log-path='.length)}`);
   return warn('the API server writes no audit log', {
     cause: 'K3s’ default; it is switched on in the servers’ configuration, not through kubectl',
     fix: 'genai-obs harden audit --out ./audit, then follow ./audit/README.md on each server',
@@ -168,7 +188,8 @@ export const k3sChecks: Check[] = [
     id: 'K3S-03',
     stage: 'preflight',
     title: 'There is one metrics-server',
-    about: 'K3s brings its own, which is then used: a second one would fight for the same APIService. None at all: a warning.',
+    about:
+      'K3s brings its own, which is then used: a second one would fight for the same APIService. None at all: a warning.',
     sources: 'upstream.md A.19',
     reads: () => ['cluster:version', 'k8s:Deployment@all'],
     run: metrics,
@@ -189,7 +210,8 @@ export const k3sChecks: Check[] = [
     id: 'K3S-05',
     stage: 'preflight',
     title: 'NetworkPolicies are enforced',
-    about: 'K3s enforces them, unless a server runs with --disable-network-policy. The nodes’ annotation k3s.io/node-args tells.',
+    about:
+      'K3s enforces them, unless a server runs with --disable-network-policy. The nodes’ annotation k3s.io/node-args tells.',
     sources: 'upstream.md A.2, B.5 22',
     reads: () => ['cluster:version', 'k8s:Node'],
     run: policies,
@@ -199,7 +221,8 @@ export const k3sChecks: Check[] = [
     id: 'K3S-06',
     stage: 'stack',
     title: 'No alert asks for what K3s keeps to itself',
-    about: 'Scheduler, controller manager, proxy and etcd run inside of the k3s process: rules on their own scrape jobs fire for ever or never.',
+    about:
+      'Scheduler, controller manager, proxy and etcd run inside of the k3s process: rules on their own scrape jobs fire for ever or never.',
     sources: 'upstream.md B.5 22',
     reads: (config) => keysFor(config, ['cluster:version', RULES]),
     dependsOn: ['PROM-03'],

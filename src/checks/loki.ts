@@ -1,5 +1,15 @@
 import { parseDocument } from 'yaml';
-import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../doctor/types.ts';
+import {
+  type Check,
+  CouldNotLook,
+  fail,
+  type FactKey,
+  type Look,
+  ok,
+  skip,
+  type Verdict,
+  warn,
+} from '../doctor/types.ts';
 import { CLUSTER, GATEWAY, NODE } from './helpers/collector-config.ts';
 import { body, checksOf, httpOf, percent, plural, some } from './helpers/define.ts';
 import { arr, at, keysOf, str, strings } from './helpers/json.ts';
@@ -27,7 +37,13 @@ const CONFIG = '/config';
 const http = (path: string) => httpOf('loki', path);
 
 /** Keys that Loki 3 no longer knows; its YAML is strict, so one of them keeps it from starting. */
-const REMOVED = ['enforce_metric_name', 'shared_store', 'shared_store_key_prefix', 'max_transfer_retries', 'max_look_back_period'];
+const REMOVED = [
+  'enforce_metric_name',
+  'shared_store',
+  'shared_store_key_prefix',
+  'max_transfer_retries',
+  'max_look_back_period',
+];
 
 /** JSON where Loki is asked for it, else its HTML page. */
 function ring(look: Look): Verdict {
@@ -35,7 +51,9 @@ function ring(look: Look): Verdict {
   const shards = arr(found, 'shards');
   const states = shards.length
     ? shards.map((one) => `${str(one, 'id') ?? '?'} ${str(one, 'state') ?? '?'}`)
-    : [...String(found).matchAll(/<td[^>]*>\s*(ACTIVE|JOINING|PENDING|LEAVING|Unhealthy|UNHEALTHY)\s*<\/td>/g)].map((match) => match[1] ?? '');
+    : [...String(found).matchAll(/<td[^>]*>\s*(ACTIVE|JOINING|PENDING|LEAVING|Unhealthy|UNHEALTHY)\s*<\/td>/g)].map(
+        (match) => match[1] ?? '',
+      );
   if (!states.length) throw new CouldNotLook('/ring of Loki names no ingester');
   const text = some(states);
   const more = {
@@ -65,15 +83,25 @@ function lines(look: Look): Verdict {
 }
 
 /** What the dashboards select by; which workload labels exist depends on what runs in the cluster. */
-const NEEDED = ['service_name', 'k8s_namespace_name', 'k8s_container_name', 'k8s_cluster_name', 'deployment_environment_name'];
+const NEEDED = [
+  'service_name',
+  'k8s_namespace_name',
+  'k8s_container_name',
+  'k8s_cluster_name',
+  'deployment_environment_name',
+];
 const WORKLOADS = ['k8s_deployment_name', 'k8s_statefulset_name', 'k8s_daemonset_name'];
 
 function labels(look: Look): Verdict {
   const found = new Set(strings(body(look, 'loki', LABELS), 'data'));
   const settled = settledFor(look);
-  const missing = [...NEEDED.filter((label) => !found.has(label)), ...(WORKLOADS.some((label) => found.has(label)) ? [] : [WORKLOADS.join(' or ')])];
+  const missing = [
+    ...NEEDED.filter((label) => !found.has(label)),
+    ...(WORKLOADS.some((label) => found.has(label)) ? [] : [WORKLOADS.join(' or ')]),
+  ];
   const more = {
-    cause: 'attributes are not set by the gateway (k8s_attributes, resource) or are no index labels in limits_config.otlp_config',
+    cause:
+      'attributes are not set by the gateway (k8s_attributes, resource) or are no index labels in limits_config.otlp_config',
     fix: 'genai-obs install   # configuration of gateway and Loki',
     object: configObject(look, 'loki'),
   };
@@ -88,7 +116,8 @@ function labels(look: Look): Verdict {
 function config(look: Look): unknown {
   const text = body(look, 'loki', CONFIG);
   const found: unknown = typeof text === 'string' ? parseDocument(text, { logLevel: 'silent' }).toJS() : text;
-  if (!at(found, 'compactor') || !at(found, 'limits_config')) throw new CouldNotLook('/config of Loki shows no compactor and limits');
+  if (!at(found, 'compactor') || !at(found, 'limits_config'))
+    throw new CouldNotLook('/config of Loki shows no compactor and limits');
   return found;
 }
 
@@ -98,13 +127,25 @@ function retention(look: Look): Verdict {
   const period = str(running, 'limits_config', 'retention_period') ?? '';
   const fix = { fix: 'genai-obs install', object: configObject(look, 'loki') };
   if (at(running, 'compactor', 'retention_enabled') !== true)
-    return warn('compactor.retention_enabled is false: logs are kept for ever', { cause: 'without the compactor nothing is deleted', ...fix });
+    return warn('compactor.retention_enabled is false: logs are kept for ever', {
+      cause: 'without the compactor nothing is deleted',
+      ...fix,
+    });
   if (!seconds(period))
-    return warn(`retention_period is ${period || 'absent'}: logs are kept for ever`, { cause: 'limits_config.retention_period is 0', ...fix });
+    return warn(`retention_period is ${period || 'absent'}: logs are kept for ever`, {
+      cause: 'limits_config.retention_period is 0',
+      ...fix,
+    });
   if (!str(running, 'compactor', 'delete_request_store'))
-    return warn('compactor.delete_request_store is not set: retention does not work', { cause: 'the compactor has no place for its deletions', ...fix });
+    return warn('compactor.delete_request_store is not set: retention does not work', {
+      cause: 'the compactor has no place for its deletions',
+      ...fix,
+    });
   if (seconds(period) !== seconds(wanted))
-    return warn(`logs are kept ${period}, the profile says ${wanted}`, { cause: 'the profile was changed and not applied', ...fix });
+    return warn(`logs are kept ${period}, the profile says ${wanted}`, {
+      cause: 'the profile was changed and not applied',
+      ...fix,
+    });
   return ok(`logs are kept ${wanted}, the compactor deletes older ones`);
 }
 
@@ -120,7 +161,9 @@ function discarded(look: Look): Verdict {
   const text = `${rate(total, 'lines')} discarded (${percent(share)}): ${rows.map(({ metric, value }) => `${metric['reason'] ?? '?'} ${rate(value)}`).join(', ')}`;
   const old = rows.some(({ metric }) => /greater_than_max_sample_age|too_far/.test(metric['reason'] ?? ''));
   const more = {
-    cause: old ? 'lines older than 168h or from the future: clocks, or old files read again' : 'a limit of limits_config: rate, line size, labels',
+    cause: old
+      ? 'lines older than 168h or from the future: clocks, or old files read again'
+      : 'a limit of limits_config: rate, line size, labels',
     fix: `${look.kubectlFor('loki')} logs ${resourceOf(look, 'loki')} --tail=50   # then the limit it names, in templates/loki/config.yaml`,
     object: OBJECT(look),
   };
@@ -189,7 +232,8 @@ export const lokiChecks: Check[] = [
     needs: ['loki'],
     dependsOn: ['LOKI-01', 'LOKI-05'],
     reads: [http('/ready')],
-    run: (look) => readyVerdict(look, 'loki', ['/ready'], /Ingester not ready|waiting for|Some services are not Running/i),
+    run: (look) =>
+      readyVerdict(look, 'loki', ['/ready'], /Ingester not ready|waiting for|Some services are not Running/i),
   }),
   loki('03', "Loki's ingester is active", {
     about:

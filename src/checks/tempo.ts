@@ -1,4 +1,14 @@
-import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../doctor/types.ts';
+import {
+  type Check,
+  CouldNotLook,
+  fail,
+  type FactKey,
+  type Look,
+  ok,
+  skip,
+  type Verdict,
+  warn,
+} from '../doctor/types.ts';
 import { GATEWAY } from './helpers/collector-config.ts';
 import { checksOf, httpOf, oneLine, plural, some } from './helpers/define.ts';
 import { arr, at, leaves, rec, str } from './helpers/json.ts';
@@ -44,18 +54,22 @@ function received(look: Look): Verdict {
 function search(look: Look): Verdict {
   const answer = look.http('tempo', SEARCH);
   if (answer.status !== 200) {
-    return fail(`a search answers ${answer.status}: ${oneLine(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body), 160)}`, {
-      cause: 'the querier or its storage fails',
-      fix: `${look.kubectlFor('tempo')} logs ${resourceOf(look, 'tempo')} --tail=50`,
-      object: OBJECT(look),
-    });
+    return fail(
+      `a search answers ${answer.status}: ${oneLine(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body), 160)}`,
+      {
+        cause: 'the querier or its storage fails',
+        fix: `${look.kubectlFor('tempo')} logs ${resourceOf(look, 'tempo')} --tail=50`,
+        object: OBJECT(look),
+      },
+    );
   }
   const traces = arr(answer.body, 'traces');
   const services = [...new Set(traces.map((trace) => str(trace, 'rootServiceName') ?? '?'))];
   if (traces.length) return ok(`${plural(traces.length, 'recent trace')} found, of ${some(services)}`);
   const spans = look.config.prometheus.enabled ? (scalar(look, SPANS) ?? 0) : 0;
   if (!spans) return ok('the search works; no application has sent traces in 15 min');
-  if (settledFor(look) < 300) return skip('the stack has just started: traces are searchable a few seconds after their last span');
+  if (settledFor(look) < 300)
+    return skip('the stack has just started: traces are searchable a few seconds after their last span');
   return warn(`Tempo receives ${rate(spans, 'spans')}, and a search finds no trace`, {
     cause: 'traces are not flushed or the search is off',
     fix: `${look.kubectlFor('tempo')} logs ${resourceOf(look, 'tempo')} --tail=50`,
@@ -95,9 +109,13 @@ function overrides(look: Look): Verdict {
     .map(({ text }) => text);
   if (!files[0]) return ok('no file of overrides is referenced');
   const name = files[0].split('/').at(-1) ?? '';
-  const mounts = arr(podsOf(look, 'tempo')[0] ?? workloadOf(look, 'tempo'), 'spec', 'containers').flatMap((container) => arr(container, 'volumeMounts'));
+  const mounts = arr(podsOf(look, 'tempo')[0] ?? workloadOf(look, 'tempo'), 'spec', 'containers').flatMap((container) =>
+    arr(container, 'volumeMounts'),
+  );
   const mounted = mounts.some((mount) => files[0]?.startsWith(str(mount, 'mountPath') ?? '\0'));
-  const exists = listIn(look, 'ConfigMap', look.place('tempo').namespace).some((map) => at(map, 'data', name) !== undefined);
+  const exists = listIn(look, 'ConfigMap', look.place('tempo').namespace).some(
+    (map) => at(map, 'data', name) !== undefined,
+  );
   if (mounted && exists) return ok(`${files[0]} is mounted`);
   return fail(`the overrides file ${files[0]} is ${mounted ? 'in no ConfigMap' : 'not mounted'}`, {
     cause: 'Tempo does not start without a file that its configuration names',
@@ -110,11 +128,21 @@ function serviceMap(look: Look): Verdict {
   const [calls, graph, accepted] = [scalar(look, CALLS), scalar(look, GRAPH), scalar(look, ACCEPTED)];
   const config = look.fact('config:tempo');
   const generator =
-    JSON.stringify(at(config, 'overrides') ?? '').includes('service-graphs') && arr(config, 'metrics_generator', 'storage', 'remote_write').length > 0;
-  const more = { fix: 'genai-obs install   # connector of the gateway, generator of Tempo', object: configObject(look, 'tempo') };
+    JSON.stringify(at(config, 'overrides') ?? '').includes('service-graphs') &&
+    arr(config, 'metrics_generator', 'storage', 'remote_write').length > 0;
+  const more = {
+    fix: 'genai-obs install   # connector of the gateway, generator of Tempo',
+    object: configObject(look, 'tempo'),
+  };
   if (!generator)
-    return warn("Tempo's metrics generator has no service-graphs processor or no remote write", { cause: 'the service map has no source', ...more });
-  if (calls) return ok(`${calls} series of span metrics, ${graph ?? 0} of the service graph${graph ? '' : ' (it needs calls between services)'}`);
+    return warn("Tempo's metrics generator has no service-graphs processor or no remote write", {
+      cause: 'the service map has no source',
+      ...more,
+    });
+  if (calls)
+    return ok(
+      `${calls} series of span metrics, ${graph ?? 0} of the service graph${graph ? '' : ' (it needs calls between services)'}`,
+    );
   if (!accepted) return ok('configured; no application has sent traces in 15 min');
   if (settledFor(look) < 300) return skip('the stack has just started: span metrics appear within a minute');
   return warn(`spans arrive (${rate(accepted)}) and there are no span metrics`, {
@@ -202,7 +230,9 @@ export const tempoChecks: Check[] = [
       if (backend === 'local') return skip('traces lie on a volume (backend local), not in object storage');
       const bad = Object.values(look.fact<Record<string, string[]>>('logs:tempo'))
         .flat()
-        .filter((line) => /level=error/.test(line) && /bucket|AccessDenied|SignatureDoesNotMatch|backend|s3|gcs/i.test(line));
+        .filter(
+          (line) => /level=error/.test(line) && /bucket|AccessDenied|SignatureDoesNotMatch|backend|s3|gcs/i.test(line),
+        );
       if (bad[0])
         return fail(`${plural(bad.length, 'line')} about ${backend}: ${oneLine(bad.at(-1) ?? '', 200)}`, {
           cause: 'bucket, region or credentials',

@@ -26,7 +26,11 @@ export interface BackupFlags {
 export async function backup(flags: BackupFlags): Promise<number> {
   if (!flags.output) throw usageError('backup needs a place to write to', 'genai-obs backup --output DIR');
   const { passwordOr } = await import('../ui/prompts.ts');
-  const passphrase = passphraseFrom(flags.passphraseFile, (message) => passwordOr('GENAI_OBS_PASSPHRASE or --passphrase-file', message), true);
+  const passphrase = passphraseFrom(
+    flags.passphraseFile,
+    (message) => passwordOr('GENAI_OBS_PASSPHRASE or --passphrase-file', message),
+    true,
+  );
   const wires = await wire(flags);
   const { config } = await installed(wires);
   const stop = softStop(() => report('stopping: everything is put back first; press Ctrl-C again to stop at once'));
@@ -44,7 +48,10 @@ export async function backup(flags: BackupFlags): Promise<number> {
     return EXIT.ok;
   } catch (error) {
     if (error instanceof ObsError && error.exit === EXIT.cancelled)
-      throw cancelled('stopped: no backup was written, and the cluster is as it was before', 'genai-obs backup --output DIR');
+      throw cancelled(
+        'stopped: no backup was written, and the cluster is as it was before',
+        'genai-obs backup --output DIR',
+      );
     throw explainKube(error, wires.kube, 'backing up');
   } finally {
     await lock?.release();
@@ -85,7 +92,10 @@ export async function verify(path: string, flags: { json?: boolean | undefined }
 }
 
 /** @throws ObsError naming the first bad file */
-export async function runVerify(path: string, tell: (text: string) => void): Promise<Verified & { createdAt: string; namespace: string }> {
+export async function runVerify(
+  path: string,
+  tell: (text: string) => void,
+): Promise<Verified & { createdAt: string; namespace: string }> {
   const opened = await openBackup(path);
   try {
     const verified = await verifyBackup(opened, tell);

@@ -6,7 +6,10 @@ export function completion(shell: string, program: Command): number {
   const verbs = program.commands.map((command) => ({
     name: command.name(),
     about: command.description(),
-    words: [...command.registeredArguments.flatMap((argument) => argument.argChoices ?? []), ...command.commands.map((inner) => inner.name())],
+    words: [
+      ...command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
+      ...command.commands.map((inner) => inner.name()),
+    ],
     flags: command.options.flatMap((option) => (option.long ? [{ flag: option.long, about: option.description }] : [])),
   }));
   const make = { bash, zsh: bash, fish }[shell as 'bash' | 'zsh' | 'fish'];
@@ -24,7 +27,9 @@ interface Verb {
 }
 
 function bash(verbs: Verb[]): string {
-  const cases = verbs.map((verb) => `    ${verb.name}) words="${[...verb.words, ...verb.flags.map((f) => f.flag)].join(' ')} --help";;`).join('\n');
+  const cases = verbs
+    .map((verb) => `    ${verb.name}) words="${[...verb.words, ...verb.flags.map((f) => f.flag)].join(' ')} --help";;`)
+    .join('\n');
   return `_genai_obs() {
   local words
   case "\${COMP_WORDS[1]}" in
@@ -39,10 +44,17 @@ complete -o default -F _genai_obs genai-obs
 
 function fish(verbs: Verb[]): string {
   const quote = (text: string): string => `'${text.replaceAll("'", "\\'")}'`;
-  const names = verbs.map((verb) => `complete -c genai-obs -n __fish_use_subcommand -f -a ${verb.name} -d ${quote(verb.about)}`);
-  const flags = verbs.flatMap((verb) =>
-    verb.flags.map(({ flag, about }) => `complete -c genai-obs -n '__fish_seen_subcommand_from ${verb.name}' -l ${flag.slice(2)} -d ${quote(about)}`),
+  const names = verbs.map(
+    (verb) => `complete -c genai-obs -n __fish_use_subcommand -f -a ${verb.name} -d ${quote(verb.about)}`,
   );
-  const words = verbs.flatMap((verb) => verb.words.map((word) => `complete -c genai-obs -n '__fish_seen_subcommand_from ${verb.name}' -f -a ${word}`));
+  const flags = verbs.flatMap((verb) =>
+    verb.flags.map(
+      ({ flag, about }) =>
+        `complete -c genai-obs -n '__fish_seen_subcommand_from ${verb.name}' -l ${flag.slice(2)} -d ${quote(about)}`,
+    ),
+  );
+  const words = verbs.flatMap((verb) =>
+    verb.words.map((word) => `complete -c genai-obs -n '__fish_seen_subcommand_from ${verb.name}' -f -a ${word}`),
+  );
   return `${[...names, ...words, ...flags].join('\n')}\n`;
 }

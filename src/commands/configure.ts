@@ -15,12 +15,19 @@ import type { Config } from '../profile/schema.ts';
  */
 export function layersOf(flags: ConfigFlags, journal: Journal | undefined): Layer[] {
   const files = (flags.file ?? []).map(fileLayer);
-  const named = flags.profile ?? files.map((file) => file.data['profile']).findLast((name): name is string => typeof name === 'string');
-  const before = journal && !flags.profile && files.length === 0 ? [{ source: 'existing installation', data: journal.config as unknown as JsonMap }] : [];
+  const named =
+    flags.profile ??
+    files.map((file) => file.data['profile']).findLast((name): name is string => typeof name === 'string');
+  const before =
+    journal && !flags.profile && files.length === 0
+      ? [{ source: 'existing installation', data: journal.config as unknown as JsonMap }]
+      : [];
   // A file that extends a profile brings its own base.
   const based = !flags.profile && files.some((file) => file.data['extends'] !== undefined);
   const base = before.length ? before : based ? [] : extended(profileLayer(named ?? 'quickstart'));
-  const layers = flags.profile ? files.map(({ data: { extends: _base, ...data }, ...file }) => ({ ...file, data })) : files.flatMap((file) => extended(file));
+  const layers = flags.profile
+    ? files.map(({ data: { extends: _base, ...data }, ...file }) => ({ ...file, data }))
+    : files.flatMap((file) => extended(file));
   return [...base, ...layers, flagLayer(flags)];
 }
 
@@ -39,7 +46,9 @@ export async function configure(
     const answers = await ask(wires.kube, resolve(layersOf({ ...flags, profile }, journal)), flags);
     return { config: resolve(layersOf({ ...flags, ...answers, profile }, journal)), asked: true };
   } catch (error) {
-    throw error instanceof Error && error.name.endsWith('PromptError') ? error : explainKube(error, wires.kube, 'reading the storage classes');
+    throw error instanceof Error && error.name.endsWith('PromptError')
+      ? error
+      : explainKube(error, wires.kube, 'reading the storage classes');
   }
 }
 

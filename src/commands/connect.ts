@@ -57,13 +57,18 @@ export async function connect(language: string | undefined, flags: ConnectFlags)
   };
   const injection = operator ? injectionOf(sender, namespace, endpoints) : undefined;
   const snippet = snippetOf(sender, injection);
-  if (wires && name !== undefined) return apply(wires, { namespace, name }, flags, { ...plan(snippet, injection, flags), certificate });
+  if (wires && name !== undefined)
+    return apply(wires, { namespace, name }, flags, { ...plan(snippet, injection, flags), certificate });
   process.stdout.write(flags.json ? `${JSON.stringify(snippet)}\n` : snippetText(snippet));
   return EXIT.ok;
 }
 
 /** What `--apply` does to a Deployment, and the operator's object that it needs. */
-function plan(snippet: Snippet, injection: Injection | undefined, flags: ConnectFlags): { make: (state: State) => State; injection?: Injection } {
+function plan(
+  snippet: Snippet,
+  injection: Injection | undefined,
+  flags: ConnectFlags,
+): { make: (state: State) => State; injection?: Injection } {
   const { env, annotations, volumes } = snippet;
   const wanted: Wanted = { env, annotations, secret: volumes?.[0]?.secret?.secretName, named: flags.app !== undefined };
   return { make: (state) => connected(state, wanted), ...(snippet.instrumentation && injection ? { injection } : {}) };
@@ -73,7 +78,10 @@ function plan(snippet: Snippet, injection: Injection | undefined, flags: Connect
  * The configuration of the installed stack; with `--profile` or `-f` the one that they describe, without asking any cluster.
  * @throws ObsError when it is not installed
  */
-async function stackOf(flags: ConnectFlags, mustBeThere: boolean): Promise<{ config: Config; operator: boolean; wires?: Wires }> {
+async function stackOf(
+  flags: ConnectFlags,
+  mustBeThere: boolean,
+): Promise<{ config: Config; operator: boolean; wires?: Wires }> {
   const { namespace, profile, file } = flags;
   if (profile || file?.length) {
     if (mustBeThere) throw usageError('--apply needs the installed stack, not a profile', 'leave out --profile and -f');
@@ -89,7 +97,14 @@ async function stackOf(flags: ConnectFlags, mustBeThere: boolean): Promise<{ con
 }
 
 function list(config: Config, endpoints: Record<OtlpProtocol, string>, operator: boolean, flags: ConnectFlags): number {
-  const stack = { namespace: config.namespace, profile: config.profile, environment: config.global.environment, endpoints, operator, languages: LANGUAGES };
+  const stack = {
+    namespace: config.namespace,
+    profile: config.profile,
+    environment: config.global.environment,
+    endpoints,
+    operator,
+    languages: LANGUAGES,
+  };
   if (flags.json) process.stdout.write(`${JSON.stringify(stack)}\n`);
   else
     process.stdout.write(
@@ -124,18 +139,27 @@ function languageOf(text: string | undefined): Language {
 function protocolOf(text: string | undefined, language: Language): OtlpProtocol {
   if (text === undefined) return language === 'vllm' ? 'grpc' : 'http/protobuf';
   const found = OTLP_PROTOCOLS.find((protocol) => protocol === text);
-  if (!found) throw usageError(`--protocol takes ${OTLP_PROTOCOLS.join(' or ')}, not "${text}"`, 'genai-obs connect --help');
+  if (!found)
+    throw usageError(`--protocol takes ${OTLP_PROTOCOLS.join(' or ')}, not "${text}"`, 'genai-obs connect --help');
   return found;
 }
 
 /** It is written into code and environment. @throws ObsError (usage) */
 function checkApp(app: string | undefined): void {
   if (app !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$/.test(app))
-    throw usageError(`--app takes letters, digits, dots, dashes, slashes and underscores, not "${app}"`, 'for example: --app checkout');
+    throw usageError(
+      `--app takes letters, digits, dots, dashes, slashes and underscores, not "${app}"`,
+      'for example: --app checkout',
+    );
 }
 
 function deploymentName(flag: string, text: string): string {
   const [, name] = /^(?:deployments?|deploy)(?:\.apps)?\/([a-z0-9]([-a-z0-9.]*[a-z0-9])?)$/.exec(text) ?? [];
-  if (!name) throw new ObsError({ what: `${flag} takes deployment/NAME, not "${text}"`, next: `${flag} deployment/my-app`, exit: EXIT.usage });
+  if (!name)
+    throw new ObsError({
+      what: `${flag} takes deployment/NAME, not "${text}"`,
+      next: `${flag} deployment/my-app`,
+      exit: EXIT.usage,
+    });
   return name;
 }

@@ -24,7 +24,12 @@ interface Plan {
 }
 
 /** `connect … --apply`: shows the change, asks, patches the containers' env or the pod template's annotations. Twice is as once. */
-export function apply(wires: Wires, target: Target, flags: ConnectFlags, { make, injection, certificate }: Plan): Promise<number> {
+export function apply(
+  wires: Wires,
+  target: Target,
+  flags: ConnectFlags,
+  { make, injection, certificate }: Plan,
+): Promise<number> {
   return work(wires, target, flags, make, async () => [
     ...(certificate ? await copying(wires.kube, certificate, target.namespace) : []),
     ...(injection ? await injecting(wires.kube, injection.object, target.namespace) : []),
@@ -38,7 +43,9 @@ async function copying(kube: Kube, certificate: Certificate, namespace: string):
   const difference = copy.isNew
     ? { name: 'object', to: `copied from namespace ${certificate.from}` }
     : { name: 'data', from: 'a former certificate', to: 'the renewed one' };
-  return [{ differences: [{ where: refText(refOf(copy.object)), ...difference }], run: () => kube.apply([copy.object]) }];
+  return [
+    { differences: [{ where: refText(refOf(copy.object)), ...difference }], run: () => kube.apply([copy.object]) },
+  ];
 }
 
 async function injecting(kube: Kube, object: KubeObject, namespace: string): Promise<Companion[]> {
@@ -47,7 +54,12 @@ async function injecting(kube: Kube, object: KubeObject, namespace: string): Pro
 }
 
 /** `connect --remove`: takes exactly that out again; the Instrumentation and the copy of the certificate go with their last user. */
-export function remove({ kube, ...rest }: Wires, target: Target, flags: ConnectFlags, make: (state: State) => State): Promise<number> {
+export function remove(
+  { kube, ...rest }: Wires,
+  target: Target,
+  flags: ConnectFlags,
+  make: (state: State) => State,
+): Promise<number> {
   return work({ kube, ...rest }, target, flags, make, async (deployment) => {
     const { namespace, name } = target;
     const state = stateOf(deployment);
@@ -92,28 +104,39 @@ async function work(
     const change = changeOf(deployment, make);
     const companions = await companionsOf(deployment);
     const all = [...companions.flatMap(({ differences }) => differences), ...change.differences];
-    const result = { deployment: `${target.namespace}/${target.name}`, changed: change.needed || companions.length > 0, differences: all };
+    const result = {
+      deployment: `${target.namespace}/${target.name}`,
+      changed: change.needed || companions.length > 0,
+      differences: all,
+    };
     const say = (text: string): void => void (flags.json ? undefined : process.stderr.write(`${redact(text)}\n`));
     if (result.changed) {
       say(`${refText(ref)}:\n${all.map(line).join('\n')}`);
-      for (const text of obstacles(make(stateOf(deployment)))) process.stderr.write(`${paint.warn('note:')} ${redact(text)}\n`);
+      for (const text of obstacles(make(stateOf(deployment))))
+        process.stderr.write(`${paint.warn('note:')} ${redact(text)}\n`);
       await agree(flags);
       for (const companion of companions) await companion.run();
       if (change.needed) await patchDeployment(wires.kube, ref, change.differences, make);
-      say(`${paint.ok('Done.')} Its pods are made anew: kubectl --context ${wires.context} -n ${target.namespace} rollout status deployment/${target.name}`);
-    } else say(`${paint.ok('Nothing to do')}: ${refText(ref)} is ${flags.remove ? 'not connected' : 'connected already'}.`);
+      say(
+        `${paint.ok('Done.')} Its pods are made anew: kubectl --context ${wires.context} -n ${target.namespace} rollout status deployment/${target.name}`,
+      );
+    } else
+      say(`${paint.ok('Nothing to do')}: ${refText(ref)} is ${flags.remove ? 'not connected' : 'connected already'}.`);
     if (flags.json) process.stdout.write(`${redact(JSON.stringify(result))}\n`);
     return EXIT.ok;
   } catch (error) {
     // Ctrl-C at the question is no failure of the cluster.
-    throw error instanceof Error && error.name.endsWith('PromptError') ? error : explainKube(error, wires.kube, `changing ${refText(ref)}`);
+    throw error instanceof Error && error.name.endsWith('PromptError')
+      ? error
+      : explainKube(error, wires.kube, `changing ${refText(ref)}`);
   }
 }
 
 async function agree(flags: ConnectFlags): Promise<void> {
   if (flags.yes) return;
   const { confirmOr } = await import('../ui/prompts.ts');
-  if (!(await confirmOr('--yes', 'Change it? Its pods are made anew.'))) throw cancelled('nothing was changed', 'add --yes to do it without a question');
+  if (!(await confirmOr('--yes', 'Change it? Its pods are made anew.')))
+    throw cancelled('nothing was changed', 'add --yes to do it without a question');
 }
 
 function instrumentationChanges(wanted: KubeObject, live: KubeObject | undefined): Difference[] {

@@ -77,12 +77,14 @@ export async function doctor(options: DoctorOptions): Promise<number> {
 
 /** What the installation was made with; before there is one, the quickstart profile. */
 async function configOf(wires: Parameters<typeof journalOf>[0]): Promise<Config> {
-  const preset = () => resolve([profileLayer('quickstart'), { source: '--namespace', data: { namespace: wires.namespace } }]);
+  const preset = () =>
+    resolve([profileLayer('quickstart'), { source: '--namespace', data: { namespace: wires.namespace } }]);
   try {
     return (await journalOf(wires))?.config ?? preset();
   } catch (error) {
     // A cluster that does not answer is the doctor's first finding, not an error of the tool.
-    if (error instanceof Error && /does not answer|refuses the credentials|not allowed/.test(error.message)) return preset();
+    if (error instanceof Error && /does not answer|refuses the credentials|not allowed/.test(error.message))
+      return preset();
     throw error instanceof KubeError ? explainKube(error, wires.kube, 'reading the journal') : error;
   }
 }
@@ -116,13 +118,26 @@ export async function runDoctor(deps: DoctorDeps, options: DoctorOptions): Promi
       facts,
     });
   if (deps.signal?.aborted) throw cancelled('the doctor was stopped', 'genai-obs doctor');
-  return write(deps, options, { findings, facts, config, context: wires.context, startedAt: new Date(started).toISOString(), ms: Date.now() - started });
+  return write(deps, options, {
+    findings,
+    facts,
+    config,
+    context: wires.context,
+    startedAt: new Date(started).toISOString(),
+    ms: Date.now() - started,
+  });
 }
 
 /** The same verdicts from saved facts, without a cluster. */
 function replay(options: DoctorOptions, desk: Desk): number {
-  const others = { '--save-facts': options.saveFacts, '--baseline': options.baseline, '--profile': options.profile, '--file': options.file };
-  for (const [flag, value] of Object.entries(others)) if (value) throw usageError(`--from and ${flag} exclude each other`);
+  const others = {
+    '--save-facts': options.saveFacts,
+    '--baseline': options.baseline,
+    '--profile': options.profile,
+    '--file': options.file,
+  };
+  for (const [flag, value] of Object.entries(others))
+    if (value) throw usageError(`--from and ${flag} exclude each other`);
   const saved = loadFacts(options.from ?? '');
   const started = Date.now();
   const selection = { ...chosen(options), stage: options.stage ?? 'stack', probe: saved.probe, context: saved.context };
@@ -137,7 +152,12 @@ function replay(options: DoctorOptions, desk: Desk): number {
   });
 }
 
-function chosen({ probe = false, only, skip, stage }: DoctorOptions): { probe: boolean; only?: string[]; skip?: string[]; stage?: Stage } {
+function chosen({ probe = false, only, skip, stage }: DoctorOptions): {
+  probe: boolean;
+  only?: string[];
+  skip?: string[];
+  stage?: Stage;
+} {
   return { probe, ...(only?.length ? { only } : {}), ...(skip?.length ? { skip } : {}), ...(stage ? { stage } : {}) };
 }
 
@@ -150,7 +170,11 @@ interface Outcome {
   ms: number;
 }
 
-function write(desk: Desk, options: DoctorOptions, { findings, facts, config, context, startedAt, ms }: Outcome): number {
+function write(
+  desk: Desk,
+  options: DoctorOptions,
+  { findings, facts, config, context, startedAt, ms }: Outcome,
+): number {
   const exitCode = exitCodeOf(findings, options.strict ?? false);
   const probe = facts['probe:result'];
   const report: Report = {

@@ -29,7 +29,10 @@ export async function exportTerraform(options: ExportOptions): Promise<number> {
   const steps = buildPlan(config);
   const before = existsSync(options.out) ? readdirSync(options.out) : [];
   if (before.length && !before.includes('main.tf'))
-    throw usageError(`--out ${options.out} holds other files`, 'name a folder that does not exist, is empty, or was written by this command');
+    throw usageError(
+      `--out ${options.out} holds other files`,
+      'name a folder that does not exist, is empty, or was written by this command',
+    );
   const { files, copies } = await terraform(steps, config.namespace, sourcesOf(config));
   const variables = [...(files['variables.tf'] ?? '').matchAll(/^variable "(\w+)"/gm)].map(([, name = '']) => name);
   files['README.md'] = readme(config, steps, variables);
@@ -44,7 +47,9 @@ export async function exportTerraform(options: ExportOptions): Promise<number> {
     throw usageError(`--out ${options.out} cannot be written`, 'check the path and its rights', messageOf(error));
   }
   process.stdout.write(`${Object.keys(files).toSorted().join('\n')}\n`);
-  process.stderr.write(`Terraform module written to ${options.out}; how to use it: ${join(options.out, 'README.md')}\n`);
+  process.stderr.write(
+    `Terraform module written to ${options.out}; how to use it: ${join(options.out, 'README.md')}\n`,
+  );
   return EXIT.ok;
 }
 
@@ -56,12 +61,21 @@ function sourcesOf(config: Config): Sources {
     archive: (step) => (config.global.charts ? charts.path(step.chart) : Promise.resolve(undefined)),
     async definitions(step) {
       const target = { release: step.chart, namespace: config.namespace };
-      const objects = await helm.template(target, await charts.path({ source: 'upstream', name: step.chart }), step.values, KUBE_VERSION, { crds: true });
+      const objects = await helm.template(
+        target,
+        await charts.path({ source: 'upstream', name: step.chart }),
+        step.values,
+        KUBE_VERSION,
+        { crds: true },
+      );
       return objects.filter((object) => object.kind === 'CustomResourceDefinition').map(labelled);
     },
   };
 }
 
 function labelled(object: KubeObject): KubeObject {
-  return { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, [PART_OF_LABEL]: PART_OF } } };
+  return {
+    ...object,
+    metadata: { ...object.metadata, labels: { ...object.metadata.labels, [PART_OF_LABEL]: PART_OF } },
+  };
 }

@@ -8,8 +8,13 @@ import type { Config } from '../profile/schema.ts';
 type Report = (detail: string) => void;
 
 /** The installer's gates are the doctor: preflight is its preflight stage, verify is all of it with the probe. */
-export function gates(wires: Wires, config: Config, signal: AbortSignal): (step: GateStep, report: Report) => Promise<string> {
-  return (step, report) => (step.gate === 'preflight' ? preflight(wires, config) : verify(wires, config, signal, report));
+export function gates(
+  wires: Wires,
+  config: Config,
+  signal: AbortSignal,
+): (step: GateStep, report: Report) => Promise<string> {
+  return (step, report) =>
+    step.gate === 'preflight' ? preflight(wires, config) : verify(wires, config, signal, report);
 }
 
 /** kubectl and helm: without them nothing can be done, so one that does not tell its version is refused too. */
@@ -47,8 +52,11 @@ async function verify(wires: Wires, config: Config, signal: AbortSignal, report:
     const bad = all.filter((f) => f.status === 'fail' || f.status === 'unknown');
     if (bad.length === 0) return summary(all);
     if (signal.aborted) throw cancelled('stopped during the verification', 'genai-obs doctor --probe');
-    if (Date.now() > deadline) refuse(bad, 'everything is installed, but the verification did not pass', 'genai-obs doctor --probe');
-    report(`waiting for ${bad.length} checks to settle: ${bad.map((f) => `${f.id} (${f.evidence.slice(0, 60)})`).join(', ')}`);
+    if (Date.now() > deadline)
+      refuse(bad, 'everything is installed, but the verification did not pass', 'genai-obs doctor --probe');
+    report(
+      `waiting for ${bad.length} checks to settle: ${bad.map((f) => `${f.id} (${f.evidence.slice(0, 60)})`).join(', ')}`,
+    );
     await sleep(2_000);
   }
 }
@@ -56,7 +64,10 @@ async function verify(wires: Wires, config: Config, signal: AbortSignal, report:
 /** For example `27 checks ok; PRE-09 could not look; PRE-24 warns: port 3000 is taken`. */
 function summary(findings: Finding[]): string {
   const of = (status: Finding['status']): Finding[] => findings.filter((f) => f.status === status);
-  const notes = [...of('unknown').map((f) => `${f.id} ${f.evidence}`), ...of('warn').map((f) => `${f.id} warns: ${f.evidence}`)];
+  const notes = [
+    ...of('unknown').map((f) => `${f.id} ${f.evidence}`),
+    ...of('warn').map((f) => `${f.id} warns: ${f.evidence}`),
+  ];
   return [`${of('ok').length} checks ok`, ...notes].join('; ');
 }
 

@@ -12,16 +12,20 @@ const FILES = ['audit-policy.yaml', '10-audit.yaml', 'README.md'];
  * @throws ObsError (usage) without a folder, with one that is not empty, or that cannot be written
  */
 export function audit({ out, json }: { out?: string; json?: boolean }): Promise<number> {
-  if (!out) throw usageError('harden audit needs a place to write to', '--out DIR: a folder that is empty or not there yet');
+  if (!out)
+    throw usageError('harden audit needs a place to write to', '--out DIR: a folder that is empty or not there yet');
   const paths = written(out);
   process.stdout.write(json ? `${JSON.stringify({ out, files: paths })}\n` : paths.map((path) => `${path}\n`).join(''));
-  process.stderr.write(`${paint.ok('Written')}: the audit policy of the API server\n  next   follow ${join(out, 'README.md')} on each server node\n`);
+  process.stderr.write(
+    `${paint.ok('Written')}: the audit policy of the API server\n  next   follow ${join(out, 'README.md')} on each server node\n`,
+  );
   return Promise.resolve(EXIT.ok);
 }
 
 function written(out: string): string[] {
   try {
-    if (existsSync(out) && readdirSync(out).length > 0) throw usageError(`${out} is not empty`, 'name a folder that is empty or not there yet: --out DIR');
+    if (existsSync(out) && readdirSync(out).length > 0)
+      throw usageError(`${out} is not empty`, 'name a folder that is empty or not there yet: --out DIR');
     mkdirSync(out, { recursive: true });
     return FILES.map((name) => {
       const path = join(out, name);
@@ -29,7 +33,8 @@ function written(out: string): string[] {
       return path;
     });
   } catch (error) {
-    if (error instanceof Error && 'code' in error) throw usageError(`${out} cannot be written`, 'name another folder: --out DIR', messageOf(error));
+    if (error instanceof Error && 'code' in error)
+      throw usageError(`${out} cannot be written`, 'name another folder: --out DIR', messageOf(error));
     throw error;
   }
 }

@@ -103,7 +103,9 @@ interface Work {
 async function execute(work: Work): Promise<number> {
   const { wires, config, steps } = work;
   const draw = await drawer(work.json);
-  const stop = softStop(() => draw.emit({ type: 'notice', detail: 'stopping: what runs is let finish; press Ctrl-C again to stop at once' }));
+  const stop = softStop(() =>
+    draw.emit({ type: 'notice', detail: 'stopping: what runs is let finish; press Ctrl-C again to stop at once' }),
+  );
   const journal = work.before
     ? { ...work.before, config, tool: version() }
     : await newJournal(wires.kube, config, await foundBefore(wires, steps)).catch((error: unknown) =>
@@ -150,23 +152,31 @@ async function execute(work: Work): Promise<number> {
 
 /** Objects of the plan that are there before us and carry no label of ours: used, never deleted. */
 async function foundBefore(wires: Wires, steps: Step[]): Promise<string[]> {
-  const namespace = steps.flatMap((step) => (step.kind === 'objects' ? step.objects : [])).find((object) => object.kind === 'Namespace');
+  const namespace = steps
+    .flatMap((step) => (step.kind === 'objects' ? step.objects : []))
+    .find((object) => object.kind === 'Namespace');
   const live = namespace && (await wires.kube.read(refOf(namespace)));
-  return live && live.metadata.labels?.['app.kubernetes.io/managed-by'] !== 'genai-obs' ? [`Namespace ${live.metadata.name}`] : [];
+  return live && live.metadata.labels?.['app.kubernetes.io/managed-by'] !== 'genai-obs'
+    ? [`Namespace ${live.metadata.name}`]
+    : [];
 }
 
 /** Where applications send to; a profile without a gateway has no such place. */
 function entry(config: Config): string[] {
   if (!config['opentelemetry-collector'].enabled && !config['k8s-monitoring'].enabled) return [];
   const { grpc, 'http/protobuf': http } = gatewayEndpoint(config);
-  return [`  send OTLP    ${http} (gRPC: port ${new URL(grpc).port})${http.startsWith('https:') ? ', with a client certificate' : ''}`];
+  return [
+    `  send OTLP    ${http} (gRPC: port ${new URL(grpc).port})${http.startsWith('https:') ? ', with a client certificate' : ''}`,
+  ];
 }
 
 function finish(work: Work, result: { applied: string[]; unchanged: string[] }, ms: number): void {
   const { namespace } = work.wires;
   const flag = namespace === 'genai-observability' ? '' : ` --namespace ${namespace}`;
   if (work.json) {
-    process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), type: 'result', applied: result.applied, unchanged: result.unchanged, ms })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ time: new Date().toISOString(), type: 'result', applied: result.applied, unchanged: result.unchanged, ms })}\n`,
+    );
     return;
   }
   const seconds = (ms / 1000).toFixed(1);

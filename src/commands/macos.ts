@@ -7,11 +7,16 @@ import { paint } from '../ui/paint.ts';
 export async function bundle(flags: BundleFlags): Promise<number> {
   const request = requestOf(flags);
   const hosts = writeBundles(request, request.out);
-  if (flags.json) process.stdout.write(`${JSON.stringify({ out: request.out, endpoint: request.endpoint, access: request.access, hosts })}\n`);
+  if (flags.json)
+    process.stdout.write(
+      `${JSON.stringify({ out: request.out, endpoint: request.endpoint, access: request.access, hosts })}\n`,
+    );
   else process.stdout.write(hosts.map(({ path }) => `${path}\n`).join(''));
   const note =
     request.access === 'plain'
-      ? [`${paint.warn('note:')} without --mtls or --token-file metrics travel unencrypted: only inside a network that you trust`]
+      ? [
+          `${paint.warn('note:')} without --mtls or --token-file metrics travel unencrypted: only inside a network that you trust`,
+        ]
       : [];
   const [first] = hosts;
   process.stderr.write(

@@ -25,10 +25,16 @@ export async function mirror(flags: MirrorFlags): Promise<number> {
   if (!flags.out) throw usageError('mirror needs a folder to write to', 'genai-obs mirror --out DIR');
   const out = absolute(flags.out);
   if (existsSync(out) && readdirSync(out).length > 0)
-    throw usageError(`${out} is not empty`, 'name a folder that does not exist yet: an old mirror must not mix with a new one');
+    throw usageError(
+      `${out} is not empty`,
+      'name a folder that does not exist yet: an old mirror must not mix with a new one',
+    );
   const names = flags.profile ?? (flags.file ? [] : profileNames());
   // With upstream's own names: the list says what to copy, the overlay says where it lies then.
-  const layers = [...names.map((name) => [...extended(profileLayer(name)), flagLayer({})]), ...(flags.file ? [layersOf({ file: flags.file }, undefined)] : [])];
+  const layers = [
+    ...names.map((name) => [...extended(profileLayer(name)), flagLayer({})]),
+    ...(flags.file ? [layersOf({ file: flags.file }, undefined)] : []),
+  ];
   const steps = layers.flatMap((one) => buildPlan(resolve(one)));
   const report = (detail: string): void => void process.stderr.write(`${detail}\n`);
   const result = await writeMirror(steps, helmFor(''), chartsFrom(sourceOf(flags.charts ?? '')), {

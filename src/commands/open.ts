@@ -14,7 +14,11 @@ export interface OpenOptions {
 export async function open(options: OpenOptions): Promise<number> {
   const port = Number(options.port);
   if (!Number.isInteger(port) || port < 0 || port > 65535)
-    throw new ObsError({ what: `--port takes a port number, not "${options.port}"`, next: 'genai-obs open --port 0 takes any free one', exit: EXIT.usage });
+    throw new ObsError({
+      what: `--port takes a port number, not "${options.port}"`,
+      next: 'genai-obs open --port 0 takes any free one',
+      exit: EXIT.usage,
+    });
   if (port !== 0 && !(await isPortFree(port))) {
     const where = options.namespace ? ` --namespace ${options.namespace}` : '';
     throw new ObsError({

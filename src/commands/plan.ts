@@ -28,7 +28,11 @@ export async function observeAll(steps: Step[], wires: Wires & { charts: Charts 
     const eyes = { ...wires, releases: await releasesIn(wires.kube, namespacesIn(steps, wires.namespace)) };
     const out: Observed = [];
     for (let i = 0; i < steps.length; i += 4) {
-      out.push(...(await Promise.all(steps.slice(i, i + 4).map(async (step) => ({ step, seen: await observe(step, eyes, { diff: true }) })))));
+      out.push(
+        ...(await Promise.all(
+          steps.slice(i, i + 4).map(async (step) => ({ step, seen: await observe(step, eyes, { diff: true }) })),
+        )),
+      );
     }
     return out;
   } catch (error) {
@@ -51,7 +55,13 @@ export async function plan(options: PlanOptions): Promise<number> {
     { ...rest, charts },
   );
   const changes = observed.some(({ step, seen }) => step.kind !== 'gate' && seen.state !== 'done');
-  if (options.json) process.stdout.write(`${JSON.stringify({ namespace: config.namespace, context: wires.context, steps: planJson(observed) }, null, 2)}\n`);
-  else process.stdout.write(`${planText(observed, paintStdout())}\n\n${budgetText(steps, await imagesOf(steps, wires.helm, charts))}\n`);
+  if (options.json)
+    process.stdout.write(
+      `${JSON.stringify({ namespace: config.namespace, context: wires.context, steps: planJson(observed) }, null, 2)}\n`,
+    );
+  else
+    process.stdout.write(
+      `${planText(observed, paintStdout())}\n\n${budgetText(steps, await imagesOf(steps, wires.helm, charts))}\n`,
+    );
   return changes && options.exitCode ? EXIT.check : EXIT.ok;
 }

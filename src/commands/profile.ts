@@ -9,8 +9,15 @@ import { layersOf } from './configure.ts';
 const print = (text: string): void => void process.stdout.write(text);
 
 /** A profile as it was written; `resolved`, or with files over it: every setting, as an installation would have it. @throws ObsError (usage) */
-export function show(name: string | undefined, { resolved = false, file = [] }: { resolved?: boolean; file?: string[] }): number {
-  print(resolved || file.length ? stringify(configOf({ profile: name, file })) : (profileLayer(name ?? 'quickstart').text ?? ''));
+export function show(
+  name: string | undefined,
+  { resolved = false, file = [] }: { resolved?: boolean; file?: string[] },
+): number {
+  print(
+    resolved || file.length
+      ? stringify(configOf({ profile: name, file }))
+      : (profileLayer(name ?? 'quickstart').text ?? ''),
+  );
   return EXIT.ok;
 }
 

@@ -26,15 +26,36 @@ export interface RestoreFlags {
 /** `genai-obs restore`; ends with the doctor. */
 export async function restore(path: string, flags: RestoreFlags): Promise<number> {
   const { confirmOr, passwordOr } = await import('../ui/prompts.ts');
-  const passphrase = passphraseFrom(flags.passphraseFile, (message) => passwordOr('GENAI_OBS_PASSPHRASE or --passphrase-file', message), false);
+  const passphrase = passphraseFrom(
+    flags.passphraseFile,
+    (message) => passwordOr('GENAI_OBS_PASSPHRASE or --passphrase-file', message),
+    false,
+  );
   const wires = await wire(flags);
   const config = (await journalOf(wires))?.config;
-  const stop = softStop(() => report('stopping: what was begun is ended or taken back; press Ctrl-C again to stop at once'));
-  const deps: RestoreDeps = { ...wires, config, signal: stop.signal, report, confirm: (message) => confirmOr('--yes', message), passphrase };
-  const options: RestoreOptions = { path, dryRun: flags.dryRun, only: flags.only, yes: flags.yes, includeSecrets: flags.includeSecrets };
+  const stop = softStop(() =>
+    report('stopping: what was begun is ended or taken back; press Ctrl-C again to stop at once'),
+  );
+  const deps: RestoreDeps = {
+    ...wires,
+    config,
+    signal: stop.signal,
+    report,
+    confirm: (message) => confirmOr('--yes', message),
+    passphrase,
+  };
+  const options: RestoreOptions = {
+    path,
+    dryRun: flags.dryRun,
+    only: flags.only,
+    yes: flags.yes,
+    includeSecrets: flags.includeSecrets,
+  };
   const lock = config && !flags.dryRun ? await takeLock(wires.kube, wires.namespace, 'restore', report) : undefined;
   try {
-    const result = await runRestore(deps, options, (plan, manifest) => (flags.json ? undefined : showPlan(plan, manifest, flags)));
+    const result = await runRestore(deps, options, (plan, manifest) =>
+      flags.json ? undefined : showPlan(plan, manifest, flags),
+    );
     for (const text of result.warnings) process.stderr.write(`${paint.warn('note:')} ${redact(text)}\n`);
     if (!flags.dryRun && config) await examine(wires, config, stop.signal, result);
     if (flags.json)
@@ -72,7 +93,11 @@ async function examine(wires: Wires, config: Config, signal: AbortSignal, result
   process.stderr.write(
     `\n${done > 0 ? `${paint.ok('Restored')}: ${done} objects` : paint.ok('Nothing to restore: everything is as in the backup')}. The doctor looks at the stack.\n`,
   );
-  await gates(wires, config, signal)({ kind: 'gate', gate: 'verify', id: 'verify', phase: 'verify', title: 'Verification', needs: [] }, calmly(report));
+  await gates(
+    wires,
+    config,
+    signal,
+  )({ kind: 'gate', gate: 'verify', id: 'verify', phase: 'verify', title: 'Verification', needs: [] }, calmly(report));
   process.stderr.write(`${paint.ok('The stack is healthy.')}\n`);
 }
 

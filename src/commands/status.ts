@@ -18,7 +18,10 @@ export async function status(options: StatusOptions): Promise<number> {
   const wires = await wire(options);
   const { journal, config } = await installed(wires);
   const steps = buildPlan(config).filter((step) => step.kind !== 'gate');
-  const eyes = { ...withCharts(wires, config), releases: await releasesIn(wires.kube, namespacesIn(steps, wires.namespace)) };
+  const eyes = {
+    ...withCharts(wires, config),
+    releases: await releasesIn(wires.kube, namespacesIn(steps, wires.namespace)),
+  };
   const rows = await Promise.all(
     steps.map(async (step) => ({
       id: step.id,

@@ -24,7 +24,9 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
   const timeout = secondsOf(options.timeout);
   const wires = await wire(options);
   const deleteData = options.deleteData ?? false;
-  const removal = await planRemoval(wires).catch((error: unknown) => Promise.reject(explainKube(error, wires.kube, 'looking for what is ours')));
+  const removal = await planRemoval(wires).catch((error: unknown) =>
+    Promise.reject(explainKube(error, wires.kube, 'looking for what is ours')),
+  );
   const nothing =
     removal.releases.length + removal.resources.length + removal.objects.length === 0 &&
     (!deleteData || (removal.data.length === 0 && removal.namespaces.length === 0));
@@ -50,12 +52,20 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
     const hands = { ...wires, charts: chartsFrom(''), timeout: timeout * 1000, signal: stop.signal };
     const result = await uninstall(removal, hands, { deleteData }, draw.emit);
     await draw.close();
-    if (options.json) process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), type: 'result', ...result })}\n`);
+    if (options.json)
+      process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), type: 'result', ...result })}\n`);
     else {
-      process.stderr.write(`\n${paint.ok('Removed.')} Nothing else of genai-obs is left in the cluster (${result.kinds} kinds looked at).\n`);
+      process.stderr.write(
+        `\n${paint.ok('Removed.')} Nothing else of genai-obs is left in the cluster (${result.kinds} kinds looked at).\n`,
+      );
       if (deleteData) for (const line of heldBy(removal)) process.stderr.write(`${paint.warn('kept:')} ${line}\n`);
-      const kept = deleteData ? result.kept.filter((text) => !removal.held.some((ref) => refText(ref) === text)) : result.kept;
-      if (kept.length) process.stderr.write(`kept: ${kept.join(', ')}\n  a new install uses them again; remove them with: genai-obs uninstall --delete-data\n`);
+      const kept = deleteData
+        ? result.kept.filter((text) => !removal.held.some((ref) => refText(ref) === text))
+        : result.kept;
+      if (kept.length)
+        process.stderr.write(
+          `kept: ${kept.join(', ')}\n  a new install uses them again; remove them with: genai-obs uninstall --delete-data\n`,
+        );
     }
     return EXIT.ok;
   } catch (error) {
@@ -96,6 +106,7 @@ function describeRemoval(removal: RemovalPlan, deleteData: boolean): string {
   ];
   const data = [...removal.data, ...removal.namespaces].map(refText);
   if (deleteData) lines.push(...data.map((text) => paint.fail(`  - ${text}`)));
-  else if (data.length) lines.push(paint.bold('This is kept (remove it with --delete-data):'), ...data.map((text) => `  = ${text}`));
+  else if (data.length)
+    lines.push(paint.bold('This is kept (remove it with --delete-data):'), ...data.map((text) => `  = ${text}`));
   return lines.join('\n');
 }

@@ -15,9 +15,11 @@ const ADDRESS = new RegExp(`(?<scheme>://)?(?<![\\w.-])(?<host>${names.join('|')
 
 /** Base configurations speak of Services as our own charts name them; this puts the names of the profile in their place. */
 export function placed<T extends Json>(value: T, config: Config, from: string): T {
-  if (typeof value === 'string') return value.replace(ADDRESS, (...match) => addressOf(match.at(-1) as Groups, match[0], config, from)) as T;
+  if (typeof value === 'string')
+    return value.replace(ADDRESS, (...match) => addressOf(match.at(-1) as Groups, match[0], config, from)) as T;
   if (Array.isArray(value)) return value.map((item) => placed(item, config, from)) as T;
-  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, placed(item, config, from)])) as T;
+  if (value && typeof value === 'object')
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, placed(item, config, from)])) as T;
   return value;
 }
 

@@ -125,7 +125,10 @@ const UPSTREAM: Partial<Record<PlacedId, Record<string, Differences>>> = {
       image: 'quay.io/prometheus/prometheus:v3.14.0-distroless',
       workload: { kind: 'StatefulSet', name: 'prometheus-monitoring-kube-prometheus-prometheus' },
       service: { name: 'monitoring-kube-prometheus-prometheus', port: 9090, portName: 'http-web' },
-      claim: { name: 'prometheus-monitoring-kube-prometheus-prometheus-db-prometheus-monitoring-kube-prometheus-prometheus-0', mountPath: '/prometheus' },
+      claim: {
+        name: 'prometheus-monitoring-kube-prometheus-prometheus-db-prometheus-monitoring-kube-prometheus-prometheus-0',
+        mountPath: '/prometheus',
+      },
     },
   },
   alertmanager: {
@@ -143,8 +146,18 @@ const UPSTREAM: Partial<Record<PlacedId, Record<string, Differences>>> = {
       },
     },
   },
-  loki: { loki: { service: { name: 'loki', port: 3100, portName: 'http-metrics' }, configMap: { name: 'loki', key: 'config.yaml' } } },
-  tempo: { tempo: { service: { name: 'tempo', port: 3200, portName: 'tempo-prom-metrics' }, configMap: { name: 'tempo', key: 'tempo.yaml' } } },
+  loki: {
+    loki: {
+      service: { name: 'loki', port: 3100, portName: 'http-metrics' },
+      configMap: { name: 'loki', key: 'config.yaml' },
+    },
+  },
+  tempo: {
+    tempo: {
+      service: { name: 'tempo', port: 3200, portName: 'tempo-prom-metrics' },
+      configMap: { name: 'tempo', key: 'tempo.yaml' },
+    },
+  },
   grafana: {
     grafana: {
       workload: { kind: 'Deployment', name: 'grafana' },
@@ -160,26 +173,49 @@ const UPSTREAM: Partial<Record<PlacedId, Record<string, Differences>>> = {
     },
   },
   // Made by the operator from the resources otel-gateway, otel-node and otel-cluster: it adds `-collector`.
-  'opentelemetry-collector': { 'opentelemetry-operator': fromResource('Deployment', 'otel-gateway', { port: 4318, portName: 'otlp-http' }) },
-  'opentelemetry-node-collector': { 'opentelemetry-operator': fromResource('DaemonSet', 'otel-node', { port: 8888, portName: 'metrics' }) },
-  'opentelemetry-cluster-collector': { 'opentelemetry-operator': fromResource('Deployment', 'otel-cluster', { port: 8888, portName: 'metrics' }) },
+  'opentelemetry-collector': {
+    'opentelemetry-operator': fromResource('Deployment', 'otel-gateway', { port: 4318, portName: 'otlp-http' }),
+  },
+  'opentelemetry-node-collector': {
+    'opentelemetry-operator': fromResource('DaemonSet', 'otel-node', { port: 8888, portName: 'metrics' }),
+  },
+  'opentelemetry-cluster-collector': {
+    'opentelemetry-operator': fromResource('Deployment', 'otel-cluster', { port: 8888, portName: 'metrics' }),
+  },
 };
 
-function fromResource(kind: 'Deployment' | 'DaemonSet', name: string, port: { port: number; portName: string }): Differences {
+function fromResource(
+  kind: 'Deployment' | 'DaemonSet',
+  name: string,
+  port: { port: number; portName: string },
+): Differences {
   const object = `${name}-collector`;
-  return { workload: { kind, name: object }, service: { name: object, ...port }, configMap: { name: object, key: 'collector.yaml', prefix: true } };
+  return {
+    workload: { kind, name: object },
+    service: { name: object, ...port },
+    configMap: { name: object, key: 'collector.yaml', prefix: true },
+  };
 }
 
 /** Where a component is and how its objects are called in this configuration. */
 export function placeOf(config: Config, id: PlacedId): Place {
   const chart = id === 'jaeger' ? 'jaeger' : config[id].chart;
-  return { ...CATALOG[id], ...(chart === 'genai-obs' ? {} : UPSTREAM[id]?.[chart]), id, chart, namespace: namespaceOf(config, id) };
+  return {
+    ...CATALOG[id],
+    ...(chart === 'genai-obs' ? {} : UPSTREAM[id]?.[chart]),
+    id,
+    chart,
+    namespace: namespaceOf(config, id),
+  };
 }
 
 /** Names of every claim that a component, or SeaweedFS, can have. */
 export function claimNames(): Set<string> {
   const all = Object.values(UPSTREAM).flatMap((charts) => Object.values(charts));
-  return new Set(['seaweedfs-data', ...[...Object.values(CATALOG), ...all].flatMap(({ claim }) => (claim ? [claim.name] : []))]);
+  return new Set([
+    'seaweedfs-data',
+    ...[...Object.values(CATALOG), ...all].flatMap(({ claim }) => (claim ? [claim.name] : [])),
+  ]);
 }
 
 /** Service account of a component. Every chart and operator calls it like the Service, Prometheus' of kube-prometheus-stack too. */
@@ -210,9 +246,13 @@ export function hostOf({ service, namespace }: Place, from: string): string {
 
 /** Labels of a component's pods, so that they are known before they exist (upstream.md A.2, A.5 to A.10). */
 export function podLabelsOf({ id, chart, namespace, workload, service }: Place): Record<string, string> {
-  const labels = (name: string, instance: string) => ({ 'app.kubernetes.io/name': name, 'app.kubernetes.io/instance': instance });
+  const labels = (name: string, instance: string) => ({
+    'app.kubernetes.io/name': name,
+    'app.kubernetes.io/instance': instance,
+  });
   if (chart === 'genai-obs') return { ...labels(id, id), [PART_OF_LABEL]: PART_OF };
-  if (chart === 'opentelemetry-operator') return labels(workload.name, `${namespace}.${workload.name.replace(/-collector$/, '')}`);
+  if (chart === 'opentelemetry-operator')
+    return labels(workload.name, `${namespace}.${workload.name.replace(/-collector$/, '')}`);
   if (chart === 'kube-prometheus-stack') return labels(id, id === 'kube-state-metrics' ? 'monitoring' : service.name);
   return labels(id, id);
 }

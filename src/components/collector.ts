@@ -15,15 +15,23 @@ export function withoutExporter(config: JsonMap, name: string): JsonMap {
     });
     const next = Object.fromEntries(kept);
     // A connector must be both an exporter of one pipeline and a receiver of another.
-    const used = (side: string): Set<string> => new Set(Object.values(next).flatMap((pipeline) => namesAt(pipeline, side)));
+    const used = (side: string): Set<string> =>
+      new Set(Object.values(next).flatMap((pipeline) => namesAt(pipeline, side)));
     const [sends, receives] = [used('exporters'), used('receivers')];
-    const broken = connectors.filter((connector) => !gone.has(connector) && sends.has(connector) !== receives.has(connector));
+    const broken = connectors.filter(
+      (connector) => !gone.has(connector) && sends.has(connector) !== receives.has(connector),
+    );
     pipelines = next;
     if (broken.length === 0) break;
     for (const connector of broken) gone.add(connector);
   }
-  const without = (section: string): JsonMap => Object.fromEntries(Object.entries(mapAt(config, section)).filter(([key]) => !gone.has(key)));
-  return set({ ...config, exporters: without('exporters'), connectors: without('connectors') }, ['service', 'pipelines'], pipelines);
+  const without = (section: string): JsonMap =>
+    Object.fromEntries(Object.entries(mapAt(config, section)).filter(([key]) => !gone.has(key)));
+  return set(
+    { ...config, exporters: without('exporters'), connectors: without('connectors') },
+    ['service', 'pipelines'],
+    pipelines,
+  );
 }
 
 /** The same exporter under another name, with some of its settings changed, wherever pipelines speak of it. */
@@ -35,7 +43,11 @@ export function renamedExporter(config: JsonMap, from: string, to: string, over:
     id,
     { ...(pipeline as JsonMap), exporters: namesAt(pipeline, 'exporters').map((name) => (name === from ? to : name)) },
   ]);
-  return set({ ...config, exporters: Object.fromEntries(exporters) }, ['service', 'pipelines'], Object.fromEntries(pipelines));
+  return set(
+    { ...config, exporters: Object.fromEntries(exporters) },
+    ['service', 'pipelines'],
+    Object.fromEntries(pipelines),
+  );
 }
 
 const namesAt = (pipeline: Json, side: string): string[] => listAt(pipeline, side) as string[];
@@ -43,7 +55,8 @@ const namesAt = (pipeline: Json, side: string): string[] => listAt(pipeline, sid
 /** Leaves out the pipelines of signals that the gateway does not take: it would refuse them for ever. */
 export function onlyStored(config: JsonMap, profile: Config): JsonMap {
   const kept = Object.entries(mapAt(config, 'service', 'pipelines')).filter(
-    ([id]) => !(id.startsWith('metrics') && !profile.prometheus.enabled) && !(id.startsWith('logs') && !profile.loki.enabled),
+    ([id]) =>
+      !(id.startsWith('metrics') && !profile.prometheus.enabled) && !(id.startsWith('logs') && !profile.loki.enabled),
   );
   return set(config, ['service', 'pipelines'], Object.fromEntries(kept));
 }

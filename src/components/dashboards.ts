@@ -30,17 +30,24 @@ export function dashboards(config: Config): Record<string, string> {
     files.flatMap(([name, text]) => {
       const board = JSON.parse(text) as Dashboard;
       const lost = (uid: string | undefined): boolean => uid !== undefined && missing.includes(uid);
-      const kept = board.panels.filter((panel) => !lost(panel.datasource?.uid) && !(panel.targets ?? []).some((target) => lost(target.datasource?.uid)));
+      const kept = board.panels.filter(
+        (panel) =>
+          !lost(panel.datasource?.uid) && !(panel.targets ?? []).some((target) => lost(target.datasource?.uid)),
+      );
       const panels = withoutEmptyRows(kept);
       if (!panels.some((panel) => panel.type !== 'row' && panel.type !== 'text')) return [];
-      const list = (board.templating?.list ?? []).map((variable) => (lost(variable.datasource?.uid) ? typed(variable) : variable));
+      const list = (board.templating?.list ?? []).map((variable) =>
+        lost(variable.datasource?.uid) ? typed(variable) : variable,
+      );
       return [[name, JSON.stringify({ ...board, panels, templating: { ...board.templating, list } }, null, 2)]];
     }),
   );
 }
 
 function withoutEmptyRows(panels: Panel[]): Panel[] {
-  return panels.filter((panel, i) => panel.type !== 'row' || (panels[i + 1] !== undefined && panels[i + 1]?.type !== 'row'));
+  return panels.filter(
+    (panel, i) => panel.type !== 'row' || (panels[i + 1] !== undefined && panels[i + 1]?.type !== 'row'),
+  );
 }
 
 /** A variable whose values nobody can list any more: a pattern to type, so that the queries that name it still work. */

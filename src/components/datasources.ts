@@ -32,9 +32,14 @@ export function datasources(config: Config): JsonMap {
     let source = entry as JsonMap;
     for (const [key, wanted] of Object.entries(LINKS[uid] ?? {})) {
       const link = at(source, 'jsonData', key);
-      source = set(source, ['jsonData', key], backends.has(target(wanted)) && link ? pointed(link, wanted, target(wanted)) : undefined);
+      source = set(
+        source,
+        ['jsonData', key],
+        backends.has(target(wanted)) && link ? pointed(link, wanted, target(wanted)) : undefined,
+      );
     }
-    if (uid === 'jaeger') return [set(source, ['url'], `http://${jaegerHost(config, namespaceOf(config, 'grafana'))}:16686`)];
+    if (uid === 'jaeger')
+      return [set(source, ['url'], `http://${jaegerHost(config, namespaceOf(config, 'grafana'))}:16686`)];
     return [uid === 'prometheus' ? set(source, ['jsonData', 'timeInterval'], stepOf(config)) : source];
   });
   return { ...file, datasources: placed(kept, config, namespaceOf(config, 'grafana')) };

@@ -31,4 +31,5 @@ export function set(map: JsonMap, path: string[], value: Json | undefined): Json
 }
 
 /** Prometheus' `scrape_interval` as its operator's resources spell it: `scrapeInterval`. */
-export const camel = (name: string): string => name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+export const camel = (name: string): string =>
+  name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());

@@ -13,7 +13,8 @@ export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
  * @throws ObsError when this configuration has no gateway
  */
 export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
-  if (!config['opentelemetry-collector'].enabled && config['k8s-monitoring'].enabled) return endpoints(CLOUD_RECEIVER, namespaceOf(config, 'k8s-monitoring'));
+  if (!config['opentelemetry-collector'].enabled && config['k8s-monitoring'].enabled)
+    return endpoints(CLOUD_RECEIVER, namespaceOf(config, 'k8s-monitoring'));
   if (!config['opentelemetry-collector'].enabled) {
     throw new ObsError({
       what: 'this stack has no gateway that applications could send to',
@@ -29,10 +30,18 @@ export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
 
 /** Whether the gateway takes no plain OTLP: applications, too, show a certificate (`security.mtls.mode: strict`). */
 export function needsCertificate(config: Config): boolean {
-  return config['opentelemetry-collector'].enabled && !openReceivers(config).some(({ receiver }) => receiver === 'otlp');
+  return (
+    config['opentelemetry-collector'].enabled && !openReceivers(config).some(({ receiver }) => receiver === 'otlp')
+  );
 }
 
-function endpoints(service: string, namespace: string, scheme = 'http', grpc = 4317, http = 4318): Record<OtlpProtocol, string> {
+function endpoints(
+  service: string,
+  namespace: string,
+  scheme = 'http',
+  grpc = 4317,
+  http = 4318,
+): Record<OtlpProtocol, string> {
   const host = `${service}.${namespace}.svc`;
   return { grpc: `${scheme}://${host}:${grpc}`, 'http/protobuf': `${scheme}://${host}:${http}` };
 }

@@ -13,7 +13,9 @@ const IMAGE = 'docker.io/nginxinc/nginx-unprivileged:1.31-alpine';
 export function proxyConfig(config: Config): Record<string, string> | undefined {
   const { enabled, upstream } = config.grafana.gatewayProxy;
   if (!enabled) return undefined;
-  return { 'default.conf.template': readAsset('templates', 'grafana', 'gateway-proxy.conf').replaceAll('UPSTREAM', upstream) };
+  return {
+    'default.conf.template': readAsset('templates', 'grafana', 'gateway-proxy.conf').replaceAll('UPSTREAM', upstream),
+  };
 }
 
 /** nginx beside Grafana (rows 001-GRAF-01 to 001-GRAF-03). */

@@ -20,7 +20,9 @@ export const grafana: Component = {
     service: { type: config.grafana.service.type },
     ...ownIngress(config.grafana.ingress),
     ...(config.grafana.contactPoint ? { alerting: contactPoint(config) } : {}),
-    ...(config.grafana.gatewayProxy.enabled ? { extraContainers: [proxyContainer(config)], extraVolumes: proxyVolumes(), targetPort: 'gateway-proxy' } : {}),
+    ...(config.grafana.gatewayProxy.enabled
+      ? { extraContainers: [proxyContainer(config)], extraVolumes: proxyVolumes(), targetPort: 'gateway-proxy' }
+      : {}),
   }),
   upstream: {
     // Datasources and dashboards are mounted: no sidecar that asks the API server for every ConfigMap of the cluster (upstream.md A.8).
@@ -36,14 +38,33 @@ export const grafana: Component = {
       deploymentStrategy: { type: 'Recreate' },
       persistence: { enabled: input.claim !== '', ...(input.claim ? { existingClaim: input.claim } : {}) },
       initChownData: { enabled: false },
-      service: { type: input.config.grafana.service.type, port: placeOf(input.config, 'grafana').service.port, ...proxied(input.config).service },
+      service: {
+        type: input.config.grafana.service.type,
+        port: placeOf(input.config, 'grafana').service.port,
+        ...proxied(input.config).service,
+      },
       ...upstreamIngress(input.config.grafana.ingress),
       ...(input.config.grafana.contactPoint ? { alerting: { 'alerting.yaml': contactPoint(input.config) } } : {}),
       ...proxied(input.config).pod,
       extraConfigmapMounts: [
-        { name: 'datasources', configMap: 'grafana-datasources', mountPath: '/etc/grafana/provisioning/datasources', readOnly: true },
-        { name: 'dashboards-provider', configMap: 'grafana-dashboards-provider', mountPath: '/etc/grafana/provisioning/dashboards', readOnly: true },
-        { name: 'dashboards', configMap: 'genai-dashboards', mountPath: '/var/lib/genai-obs/dashboards', readOnly: true },
+        {
+          name: 'datasources',
+          configMap: 'grafana-datasources',
+          mountPath: '/etc/grafana/provisioning/datasources',
+          readOnly: true,
+        },
+        {
+          name: 'dashboards-provider',
+          configMap: 'grafana-dashboards-provider',
+          mountPath: '/etc/grafana/provisioning/dashboards',
+          readOnly: true,
+        },
+        {
+          name: 'dashboards',
+          configMap: 'genai-dashboards',
+          mountPath: '/var/lib/genai-obs/dashboards',
+          readOnly: true,
+        },
       ],
       rbac: { create: false },
       testFramework: { enabled: false },
@@ -56,8 +77,14 @@ export const grafana: Component = {
 
 /** Grafana's alerting provisioning: its alerts go on to Alertmanager, so that no secret of a receiver is needed twice. */
 function contactPoint(config: Config): JsonMap {
-  const receivers = [{ uid: 'genai-obs-alertmanager', type: 'prometheus-alertmanager', settings: { url: 'http://alertmanager:9093' } }];
-  return placed({ apiVersion: 1, contactPoints: [{ orgId: 1, name: 'Alertmanager', receivers }] }, config, placeOf(config, 'grafana').namespace);
+  const receivers = [
+    { uid: 'genai-obs-alertmanager', type: 'prometheus-alertmanager', settings: { url: 'http://alertmanager:9093' } },
+  ];
+  return placed(
+    { apiVersion: 1, contactPoints: [{ orgId: 1, name: 'Alertmanager', receivers }] },
+    config,
+    placeOf(config, 'grafana').namespace,
+  );
 }
 
 /** Links in mails and redirects must name the address that people use. */
@@ -71,5 +98,8 @@ function proxied(config: Config): { service: JsonMap; pod: JsonMap } {
   if (!config.grafana.gatewayProxy.enabled) return { service: {}, pod: {} };
   // nginx's own port would have the Service's name for it a second time.
   const { ports: _, ...container } = proxyContainer(config);
-  return { service: { targetPort: PROXY_PORT }, pod: { extraContainers: stringify([container]), extraContainerVolumes: proxyVolumes() } };
+  return {
+    service: { targetPort: PROXY_PORT },
+    pod: { extraContainers: stringify([container]), extraContainerVolumes: proxyVolumes() },
+  };
 }

@@ -10,4 +10,14 @@ import { nodeCollector } from './opentelemetry-node-collector.ts';
 import { clusterCollector } from './opentelemetry-cluster-collector.ts';
 
 /** Every component: a new one is a file here, a row in catalog.ts, a folder in templates/, and a line in this list. */
-export const COMPONENTS: Component[] = [prometheus, alertmanager, loki, tempo, kubeStateMetrics, grafana, gatewayCollector, nodeCollector, clusterCollector];
+export const COMPONENTS: Component[] = [
+  prometheus,
+  alertmanager,
+  loki,
+  tempo,
+  kubeStateMetrics,
+  grafana,
+  gatewayCollector,
+  nodeCollector,
+  clusterCollector,
+];

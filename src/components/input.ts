@@ -19,5 +19,7 @@ export function inputOf(config: Config, component: Component, checksums: Record<
 }
 
 function baseOf(id: string): JsonMap {
-  return folderAsset(`templates/${id}`, 'config.yaml')['config.yaml'] === undefined ? {} : yamlAsset('templates', id, 'config.yaml');
+  return folderAsset(`templates/${id}`, 'config.yaml')['config.yaml'] === undefined
+    ? {}
+    : yamlAsset('templates', id, 'config.yaml');
 }

@@ -10,7 +10,11 @@ export const kubeStateMetrics: Component = {
   // Scraped by our own job, with the name that dashboards and rules know.
   stack: (input) => ({
     kubeStateMetrics: { enabled: true },
-    'kube-state-metrics': { image: imageParts(input.image), prometheus: { monitor: { enabled: false } }, resources: resourcesOf(input) },
+    'kube-state-metrics': {
+      image: imageParts(input.image),
+      prometheus: { monitor: { enabled: false } },
+      resources: resourcesOf(input),
+    },
   }),
   upstream: {
     'kube-state-metrics': (input) => ({

@@ -12,7 +12,8 @@ export const loki: Component = {
   id: 'loki',
   phase: 'backends',
   needs: ['loki-rules', 'secret/s3-credentials', 'release/seaweedfs'],
-  configure: (base, config) => withRules(onObjectStore(set(base, ['limits_config', 'retention_period'], config.loki.retention), config), config),
+  configure: (base, config) =>
+    withRules(onObjectStore(set(base, ['limits_config', 'retention_period'], config.loki.retention), config), config),
   values: (config) => ({
     ...(objectStore(config) ? { extraEnv: storeEnv(config) } : {}),
     ...(config.teams.length ? { rulesConfigMap: LOKI_RULES } : {}),
@@ -77,7 +78,10 @@ function onObjectStore(base: JsonMap, config: Config): JsonMap {
     s3forcepathstyle: forcePathStyle,
     insecure,
   };
-  const periods = listAt(base, 'schema_config', 'configs').map((period): Json => ({ ...(period as JsonMap), object_store: 's3' }));
+  const periods = listAt(base, 'schema_config', 'configs').map((period): Json => ({
+    ...(period as JsonMap),
+    object_store: 's3',
+  }));
   const stored = set(set(base, ['common', 'storage'], { s3 }), ['schema_config', 'configs'], periods);
   return set(stored, ['compactor', 'delete_request_store'], 's3');
 }
@@ -88,5 +92,11 @@ function withRules(base: JsonMap, config: Config): JsonMap {
   const alerts = config.alertmanager.enabled ? mapAt(base, 'ruler') : {};
   // One tenant, called `fake` where nobody has to say who he is: its folder is the mount.
   const storage = { type: 'local', local: { directory: LOKI_RULES_PATH.replace(/\/fake$/, '') } };
-  return set(base, ['ruler'], { ...alerts, storage, rule_path: '/loki/rules-scratch', enable_api: true, ring: { kvstore: { store: 'inmemory' } } });
+  return set(base, ['ruler'], {
+    ...alerts,
+    storage,
+    rule_path: '/loki/rules-scratch',
+    enable_api: true,
+    ring: { kvstore: { store: 'inmemory' } },
+  });
 }

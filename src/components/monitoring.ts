@@ -14,19 +14,25 @@ import { ruleFiles } from './rulefiles.ts';
  */
 export function monitoringObjects(config: Config): KubeObject[] {
   const { namespace } = placeOf(config, 'prometheus');
-  const metadata = (name: string): KubeObject['metadata'] => ({ name: `genai-obs-${name}`, namespace, labels: ownLabels('prometheus') });
+  const metadata = (name: string): KubeObject['metadata'] => ({
+    name: `genai-obs-${name}`,
+    namespace,
+    labels: ownLabels('prometheus'),
+  });
   const rules = Object.entries(ruleFiles(config)).map(([file, text]): KubeObject => ({
     apiVersion: 'monitoring.coreos.com/v1',
     kind: 'PrometheusRule',
     metadata: metadata(file.replace(/\.yaml$/, '')),
     spec: parse(text) as JsonMap,
   }));
-  const jobs = (listAt(inputOf(config, prometheus).configuration, 'scrape_configs') as Job[]).map((job): KubeObject => ({
-    apiVersion: 'monitoring.coreos.com/v1alpha1',
-    kind: 'ScrapeConfig',
-    metadata: metadata(job.job_name),
-    spec: scrapeConfig(job),
-  }));
+  const jobs = (listAt(inputOf(config, prometheus).configuration, 'scrape_configs') as Job[]).map(
+    (job): KubeObject => ({
+      apiVersion: 'monitoring.coreos.com/v1alpha1',
+      kind: 'ScrapeConfig',
+      metadata: metadata(job.job_name),
+      spec: scrapeConfig(job),
+    }),
+  );
   return [...rules, ...jobs];
 }
 

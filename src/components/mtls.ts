@@ -51,8 +51,12 @@ function secretMounts(config: Config, id: ComponentId): SecretMount[] {
   const own = SECRETS[id];
   return [
     ...(mtls.enabled && own ? [{ name: 'tls', secret: own, mountPath: TLS_DIR }] : []),
-    ...(id === GATEWAY && ingest.tlsSecret ? [{ name: 'ingest-tls', secret: ingest.tlsSecret, mountPath: INGEST_TLS_DIR }] : []),
-    ...(id === GATEWAY && ingest.tokenSecret ? [{ name: 'ingest-token', secret: ingest.tokenSecret, mountPath: TOKEN_DIR }] : []),
+    ...(id === GATEWAY && ingest.tlsSecret
+      ? [{ name: 'ingest-tls', secret: ingest.tlsSecret, mountPath: INGEST_TLS_DIR }]
+      : []),
+    ...(id === GATEWAY && ingest.tokenSecret
+      ? [{ name: 'ingest-token', secret: ingest.tokenSecret, mountPath: TOKEN_DIR }]
+      : []),
   ];
 }
 
@@ -67,14 +71,22 @@ export function secretVolumes(config: Config, id: ComponentId): { volumes?: Json
 }
 
 /** cert-manager renews certificates in the Secrets; collectors look every hour. */
-const pair = (dir: string): JsonMap => ({ cert_file: `${dir}/tls.crt`, key_file: `${dir}/tls.key`, reload_interval: '1h' });
+const pair = (dir: string): JsonMap => ({
+  cert_file: `${dir}/tls.crt`,
+  key_file: `${dir}/tls.key`,
+  reload_interval: '1h',
+});
 
 /** The gateway's receivers beside plain OTLP; in mode `strict` plain OTLP is taken from inside of its own pod only. */
 export function protectedEntry(base: JsonMap, config: Config): JsonMap {
   const { mtls, ingest } = config.security;
   let out = base;
   if (mtls.enabled) {
-    out = receiving(out, 'otlp/mtls', MTLS_PORTS, { ...pair(TLS_DIR), client_ca_file: `${TLS_DIR}/ca.crt`, client_ca_file_reload: true });
+    out = receiving(out, 'otlp/mtls', MTLS_PORTS, {
+      ...pair(TLS_DIR),
+      client_ca_file: `${TLS_DIR}/ca.crt`,
+      client_ca_file_reload: true,
+    });
     if (mtls.mode === 'strict')
       for (const protocol of ['grpc', 'http'] as const) {
         const port = protocol === 'grpc' ? 4317 : 4318;
@@ -83,7 +95,9 @@ export function protectedEntry(base: JsonMap, config: Config): JsonMap {
   }
   if (mtls.enabled) out = protectedPeers(out);
   if (ingest.tokenSecret) {
-    out = receiving(out, 'otlp/token', TOKEN_PORTS, pair(ingest.tlsSecret ? INGEST_TLS_DIR : TLS_DIR), { auth: { authenticator: 'bearertokenauth' } });
+    out = receiving(out, 'otlp/token', TOKEN_PORTS, pair(ingest.tlsSecret ? INGEST_TLS_DIR : TLS_DIR), {
+      auth: { authenticator: 'bearertokenauth' },
+    });
     out = set(out, ['extensions', 'bearertokenauth'], { filename: `${TOKEN_DIR}/token` });
     // Before the receiver that asks it.
     out = set(out, ['service', 'extensions'], ['bearertokenauth', ...(mapAt(out, 'service')['extensions'] as Json[])]);
@@ -112,10 +126,19 @@ function protectedPorts(config: Config): { name: string; port: number }[] {
 }
 
 /** A copy of the plain receiver on other ports, in every pipeline that has that one. */
-function receiving(config: JsonMap, name: string, ports: { grpc: number; http: number }, tls: JsonMap, more: JsonMap = {}): JsonMap {
+function receiving(
+  config: JsonMap,
+  name: string,
+  ports: { grpc: number; http: number },
+  tls: JsonMap,
+  more: JsonMap = {},
+): JsonMap {
   const { grpc, http } = mapAt(config, 'receivers', 'otlp', 'protocols') as { grpc: JsonMap; http: JsonMap };
   const receiver = {
-    protocols: { grpc: { ...grpc, endpoint: `0.0.0.0:${ports.grpc}`, tls, ...more }, http: { ...http, endpoint: `0.0.0.0:${ports.http}`, tls, ...more } },
+    protocols: {
+      grpc: { ...grpc, endpoint: `0.0.0.0:${ports.grpc}`, tls, ...more },
+      http: { ...http, endpoint: `0.0.0.0:${ports.http}`, tls, ...more },
+    },
   };
   const pipelines = Object.entries(mapAt(config, 'service', 'pipelines')).map(([id, pipeline]): [string, Json] => {
     const { receivers = [] } = pipeline as { receivers?: string[] };
@@ -156,8 +179,11 @@ export function certificates(config: Config): KubeObject[] {
       issuerRef: { name: CA, kind: 'Issuer' },
       ...spec,
     });
-  const client = (name: string, spec: JsonMap = {}): KubeObject => certificate(name, { usages: ['client auth'], ...spec });
-  const senders = Object.entries(SECRETS).flatMap(([id, secret]) => (id !== GATEWAY && isEnabled(config, id as ComponentId) ? [secret] : []));
+  const client = (name: string, spec: JsonMap = {}): KubeObject =>
+    certificate(name, { usages: ['client auth'], ...spec });
+  const senders = Object.entries(SECRETS).flatMap(([id, secret]) =>
+    id !== GATEWAY && isEnabled(config, id as ComponentId) ? [secret] : [],
+  );
   return [
     object('Issuer', 'genai-obs-self-signed', { selfSigned: {} }),
     // Its key stays when it is renewed: what it has signed stays valid.
@@ -174,7 +200,9 @@ export function certificates(config: Config): KubeObject[] {
     certificate('otel-gateway-tls', { usages: ['server auth', 'client auth'], ...gatewayNames(config) }),
     ...senders.map((name) => client(name)),
     // Outside of the cluster nobody renews them. Java reads no other encoding.
-    ...mtls.clients.map((name) => client(clientSecret(name), { duration: '8760h0m0s', privateKey: { ...KEY, encoding: 'PKCS8' } })),
+    ...mtls.clients.map((name) =>
+      client(clientSecret(name), { duration: '8760h0m0s', privateKey: { ...KEY, encoding: 'PKCS8' } }),
+    ),
   ];
 }
 
@@ -182,7 +210,12 @@ export function certificates(config: Config): KubeObject[] {
 function gatewayNames(config: Config): JsonMap {
   const { service, namespace } = placeOf(config, GATEWAY);
   const services = [service.name, ...(config[GATEWAY].expose.type === 'ClusterIP' ? [] : [INGEST])];
-  const inside = services.flatMap((name) => [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`]);
+  const inside = services.flatMap((name) => [
+    name,
+    `${name}.${namespace}`,
+    `${name}.${namespace}.svc`,
+    `${name}.${namespace}.svc.cluster.local`,
+  ]);
   const isAddress = (name: string): boolean => /^\d+(\.\d+){3}$/.test(name) || name.includes(':');
   const addresses = config.security.mtls.names.filter(isAddress);
   const hosts = config.security.mtls.names.filter((name) => !isAddress(name));
@@ -204,7 +237,10 @@ function ingestSpec(config: Config): JsonMap | undefined {
     protocol: 'TCP',
     ...(nodePort ? { nodePort } : {}),
   });
-  return { type, ports: [port('otlp-grpc', 4317, grpc, nodePorts.grpc), port('otlp-http', 4318, http, nodePorts.http)] };
+  return {
+    type,
+    ports: [port('otlp-grpc', 4317, grpc, nodePorts.grpc), port('otlp-http', 4318, http, nodePorts.http)],
+  };
 }
 
 /** The Service as an object, for a gateway that an operator makes. */

@@ -14,7 +14,13 @@ export const clusterCollector: Component = {
     collectorResources(input, {
       mode: 'deployment',
       replicas: 1,
-      securityContext: { runAsNonRoot: true, runAsUser: 10001, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 10001,
+        readOnlyRootFilesystem: true,
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ['ALL'] },
+      },
       ...secretVolumes(input.config, 'opentelemetry-cluster-collector'),
     }),
 };

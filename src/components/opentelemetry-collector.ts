@@ -84,10 +84,25 @@ function tailResources({ genai, size }: Config): JsonMap {
 function spreadOf({ config, place }: Input): JsonMap[] {
   const whenUnsatisfiable = config['opentelemetry-collector'].spread;
   const labelSelector = { matchLabels: podLabelsOf(place) };
-  return ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({ maxSkew: 1, topologyKey, whenUnsatisfiable, labelSelector }));
+  return ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({
+    maxSkew: 1,
+    topologyKey,
+    whenUnsatisfiable,
+    labelSelector,
+  }));
 }
 
 function autoscaler(config: Config): JsonMap {
-  const { enabled, minReplicas, maxReplicas, cpuPercent, memoryPercent } = config['opentelemetry-collector'].autoscaling;
-  return enabled ? { autoscaler: { minReplicas, maxReplicas, targetCPUUtilization: cpuPercent, targetMemoryUtilization: memoryPercent } } : {};
+  const { enabled, minReplicas, maxReplicas, cpuPercent, memoryPercent } =
+    config['opentelemetry-collector'].autoscaling;
+  return enabled
+    ? {
+        autoscaler: {
+          minReplicas,
+          maxReplicas,
+          targetCPUUtilization: cpuPercent,
+          targetMemoryUtilization: memoryPercent,
+        },
+      }
+    : {};
 }

@@ -17,7 +17,13 @@ export const nodeCollector: Component = {
       {
         mode: 'daemonset',
         // Log files and the kubelet's folders belong to root.
-        securityContext: { runAsUser: 0, runAsGroup: 0, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+        securityContext: {
+          runAsUser: 0,
+          runAsGroup: 0,
+          readOnlyRootFilesystem: true,
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ['ALL'] },
+        },
         tolerations: [{ operator: 'Exists', effect: 'NoSchedule' }],
         nodeSelector: { 'kubernetes.io/os': 'linux' },
         volumes: [

@@ -14,7 +14,11 @@ export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[]
   const { place, config } = input;
   const resource = place.workload.name.replace(/-collector$/, '');
   // The operator copies these to everything that it makes: seed 004 knows the pods by this name.
-  const meta = (name: string): KubeObject['metadata'] => ({ name, namespace: place.namespace, labels: ownLabels(place.workload.name) });
+  const meta = (name: string): KubeObject['metadata'] => ({
+    name,
+    namespace: place.namespace,
+    labels: ownLabels(place.workload.name),
+  });
   // Not the name of our own chart's: changing from one to the other, helm would refuse it, or remove it with its release.
   const role = `${config.namespace}-${place.workload.name}`;
   const clusterMeta = { name: role, labels: ownLabels(place.id) };
@@ -63,13 +67,20 @@ export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[]
 
 /** In: OTLP where it is received, metrics and health. Out: everything, its targets are many. */
 function networkPolicy({ place, configuration }: Input, metadata: KubeObject['metadata']): KubeObject {
-  const otlp = Object.entries(mapAt(configuration, 'receivers')).flatMap(([name, receiver]) => (/^otlp(\/|$)/.test(name) ? portsOf(receiver) : []));
+  const otlp = Object.entries(mapAt(configuration, 'receivers')).flatMap(([name, receiver]) =>
+    /^otlp(\/|$)/.test(name) ? portsOf(receiver) : [],
+  );
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
     metadata,
     spec: {
-      podSelector: { matchLabels: { 'app.kubernetes.io/name': place.workload.name, 'app.kubernetes.io/managed-by': 'opentelemetry-operator' } },
+      podSelector: {
+        matchLabels: {
+          'app.kubernetes.io/name': place.workload.name,
+          'app.kubernetes.io/managed-by': 'opentelemetry-operator',
+        },
+      },
       policyTypes: ['Ingress'],
       ingress: [{ ports: [...otlp, 8888, 13133].map((port) => ({ port, protocol: 'TCP' })) }],
     },
@@ -79,7 +90,9 @@ function networkPolicy({ place, configuration }: Input, metadata: KubeObject['me
 /** On which an OTLP receiver listens for others. */
 function portsOf(receiver: Json): number[] {
   const endpoints = Object.values(mapAt(receiver, 'protocols')).map((protocol) => at(protocol, 'endpoint') as string);
-  return endpoints.filter((endpoint) => !endpoint.startsWith('127.')).map((endpoint) => Number(endpoint.split(':').at(-1)));
+  return endpoints
+    .filter((endpoint) => !endpoint.startsWith('127.'))
+    .map((endpoint) => Number(endpoint.split(':').at(-1)));
 }
 
 function environment({ clusterName, environment: name }: Input['config']['global']): Json[] {

@@ -50,7 +50,9 @@ export const prometheus: Component = {
   },
   values: (config) => ({
     ...kept(config),
-    ...(writeSecrets(config).length ? { secretFiles: writeSecrets(config).map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` })) } : {}),
+    ...(writeSecrets(config).length
+      ? { secretFiles: writeSecrets(config).map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` })) }
+      : {}),
     ...(config.prometheus.cadvisor ? { cadvisor: true } : {}),
     ...ownIngress(config.prometheus.ingress),
   }),
@@ -77,7 +79,9 @@ export const prometheus: Component = {
           enableAdminAPI: true,
           enableFeatures: ['exemplar-storage'],
           otlp: Object.fromEntries(Object.entries(otlp).map(([key, value]) => [camel(key), value])),
-          tsdb: { outOfOrderTimeWindow: mapAt(input.configuration, 'storage', 'tsdb')['out_of_order_time_window'] ?? '30m' },
+          tsdb: {
+            outOfOrderTimeWindow: mapAt(input.configuration, 'storage', 'tsdb')['out_of_order_time_window'] ?? '30m',
+          },
           // Whatever monitors and rules the cluster has, not only those labelled release=monitoring.
           ruleSelectorNilUsesHelmValues: false,
           serviceMonitorSelectorNilUsesHelmValues: false,
@@ -134,7 +138,10 @@ export const prometheus: Component = {
         },
       },
       serverFiles: {
-        'prometheus.yml': { rule_files: listAt(input.configuration, 'rule_files'), scrape_configs: listAt(input.configuration, 'scrape_configs') },
+        'prometheus.yml': {
+          rule_files: listAt(input.configuration, 'rule_files'),
+          scrape_configs: listAt(input.configuration, 'scrape_configs'),
+        },
       },
       scrapeConfigs: Object.fromEntries(CHART_JOBS.map((job) => [job, { enabled: false }])),
       alertmanager: { enabled: false },
@@ -157,7 +164,12 @@ function remoteWriteOf({ config, configuration }: Input): JsonMap {
   const names = [...new Set(writeSecrets(config).map(({ secret }) => secret))];
   return {
     remoteWrite,
-    extraSecretMounts: names.map((name) => ({ name: `secret-${name}`, secretName: name, mountPath: `${SECRETS_PATH}/${name}`, readOnly: true })),
+    extraSecretMounts: names.map((name) => ({
+      name: `secret-${name}`,
+      secretName: name,
+      mountPath: `${SECRETS_PATH}/${name}`,
+      readOnly: true,
+    })),
   };
 }
 
@@ -165,7 +177,9 @@ function remoteWriteOf({ config, configuration }: Input): JsonMap {
 function alertingOf(config: Config): JsonMap {
   const { service, namespace, chart } = placeOf(config, 'alertmanager');
   if (!config.alertmanager.enabled || chart === 'kube-prometheus-stack') return {};
-  return { alertingEndpoints: [{ name: service.name, namespace, port: service.portName, scheme: 'http', apiVersion: 'v2' }] };
+  return {
+    alertingEndpoints: [{ name: service.name, namespace, port: service.portName, scheme: 'http', apiVersion: 'v2' }],
+  };
 }
 
 const RELOADER = 'quay.io/prometheus-operator/prometheus-config-reloader:v0.93.1';
@@ -188,10 +202,14 @@ const CHART_JOBS = [
 /** Where the collectors' pods are, and how they are known. */
 function collectorsOf(config: Config, job: Json): Json {
   if ((job as { job_name: string }).job_name !== 'otel-collector') return job;
-  const places = (['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const).map((id) => placeOf(config, id));
+  const places = (
+    ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const
+  ).map((id) => placeOf(config, id));
   const made = places.filter((place) => place.chart === 'opentelemetry-operator');
   const home = places.every(
-    (place) => place.namespace === config.prometheus.namespace || (!config.prometheus.namespace && place.namespace === config.namespace),
+    (place) =>
+      place.namespace === config.prometheus.namespace ||
+      (!config.prometheus.namespace && place.namespace === config.namespace),
   );
   if (made.length === 0 && home) return job;
   const [discovery] = listAt(job, 'kubernetes_sd_configs') as JsonMap[];

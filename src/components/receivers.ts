@@ -11,7 +11,12 @@ export interface SecretKey {
 
 /** Secrets whose keys the receivers read as files. */
 export function notifySecrets({ alertmanager: { notify } }: Config): SecretKey[] {
-  const all = [notify.slack, notify.pagerduty, notify.webhook, notify.email?.secret ? { secret: notify.email.secret, key: notify.email.key } : undefined];
+  const all = [
+    notify.slack,
+    notify.pagerduty,
+    notify.webhook,
+    notify.email?.secret ? { secret: notify.email.secret, key: notify.email.key } : undefined,
+  ];
   return all.flatMap((one) => (one ? [{ secret: one.secret, key: one.key }] : []));
 }
 
@@ -29,7 +34,12 @@ export function withReceivers(base: JsonMap, config: Config): JsonMap {
   const known = new Set(Object.keys(RECEIVERS));
   const others = listAt(base, 'receivers').filter((one) => !known.has((one as { name: string }).name));
   const timing: JsonMap = config.genai.genops.enabled ? { group_interval: '10s', repeat_interval: '12h' } : {};
-  const route = { ...(base['route'] as JsonMap), group_by: ['alertname', 'cluster', 'team'], ...timing, routes: ROUTES };
+  const route = {
+    ...(base['route'] as JsonMap),
+    group_by: ['alertname', 'cluster', 'team'],
+    ...timing,
+    routes: ROUTES,
+  };
   return { ...base, route, receivers: [...others, ...receivers] };
 }
 
@@ -66,7 +76,8 @@ const ROUTES: Json[] = [
 /** Integrations of a receiver: only those whose Secret the profile names. */
 function integrations(config: Config): (name: string, kind: Kind) => JsonMap {
   const { notify, chart } = config.alertmanager;
-  const file = ({ secret, key }: SecretKey): string => `${chart === 'kube-prometheus-stack' ? OPERATOR_PATH : SECRETS_PATH}/${secret}/${key}`;
+  const file = ({ secret, key }: SecretKey): string =>
+    `${chart === 'kube-prometheus-stack' ? OPERATOR_PATH : SECRETS_PATH}/${secret}/${key}`;
   const everyday = notify.slack ?? notify.webhook;
   return (name, { icon, urgent = false, pages }) => {
     const { slack, webhook, pagerduty, email } = notify;
@@ -88,7 +99,14 @@ function integrations(config: Config): (name: string, kind: Kind) => JsonMap {
         : {}),
       ...(webhook && told ? { webhook_configs: [{ url_file: file(webhook), send_resolved: true }] } : {}),
       ...(pagerduty && pages
-        ? { pagerduty_configs: [{ routing_key_file: file(pagerduty), severity: pages === 'critical' ? pages : '{{ or .CommonLabels.severity "warning" }}' }] }
+        ? {
+            pagerduty_configs: [
+              {
+                routing_key_file: file(pagerduty),
+                severity: pages === 'critical' ? pages : '{{ or .CommonLabels.severity "warning" }}',
+              },
+            ],
+          }
         : {}),
       ...(email && (urgent || !everyday)
         ? {
@@ -109,4 +127,5 @@ function integrations(config: Config): (name: string, kind: Kind) => JsonMap {
   };
 }
 
-const TEXT = '{{ range .Alerts }}{{ .Annotations.description }}\n{{ with .Annotations.runbook }}Runbook: {{ . }}\n{{ end }}{{ end }}';
+const TEXT =
+  '{{ range .Alerts }}{{ .Annotations.description }}\n{{ with .Annotations.runbook }}Runbook: {{ . }}\n{{ end }}{{ end }}';

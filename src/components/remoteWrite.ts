@@ -39,7 +39,12 @@ export function operatorWrites(config: Config): JsonMap[] {
 /** Keys that `remoteWrites` speaks of, each once. */
 export function writeSecrets(config: Config): SecretKey[] {
   const all = config.prometheus.server.remoteWrite.flatMap(({ secret }): SecretKey[] =>
-    secret ? (secret.tokenKey ? [secret.tokenKey] : [secret.usernameKey, secret.passwordKey]).map((key) => ({ secret: secret.name, key })) : [],
+    secret
+      ? (secret.tokenKey ? [secret.tokenKey] : [secret.usernameKey, secret.passwordKey]).map((key) => ({
+          secret: secret.name,
+          key,
+        }))
+      : [],
   );
   return [...new Map(all.map((one) => [`${one.secret}/${one.key}`, one])).values()];
 }

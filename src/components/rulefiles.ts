@@ -2,13 +2,25 @@ import { parse, stringify } from 'yaml';
 import { yamlAsset } from '../core/assets.ts';
 import { type Config, namespacesOf } from '../profile/schema.ts';
 import { placeOf } from './catalog.ts';
-import { type ListPrice, type Rule, type RuleGroup, budgetRules, monthlyBudgets, priceRules, teamBudgets } from './rules.ts';
+import {
+  type ListPrice,
+  type Rule,
+  type RuleGroup,
+  budgetRules,
+  monthlyBudgets,
+  priceRules,
+  teamBudgets,
+} from './rules.ts';
 import { shipped } from './shipped.ts';
 import { teamRules } from './teams.ts';
 
 /** `absent(up{job="otel-collector"})` would fire for ever where no collector is wanted. */
 function missesCollectors(rule: Rule, config: Config): boolean {
-  const collectors = ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const;
+  const collectors = [
+    'opentelemetry-collector',
+    'opentelemetry-node-collector',
+    'opentelemetry-cluster-collector',
+  ] as const;
   return rule.expr.includes('absent(up{job="otel-collector"})') && collectors.every((id) => !config[id].enabled);
 }
 
@@ -19,7 +31,9 @@ function named(text: string, config: Config): string {
   const filled = text
     .replaceAll('daemonset="opentelemetry-node-collector"', `daemonset="${daemonset}"`)
     .replaceAll('GENOPS_APPS', config.genai.genops.namespace);
-  return more.length ? filled.replaceAll('="NAMESPACE"', `=~"${[home, ...more].join('|')}"`) : filled.replaceAll('NAMESPACE', config.namespace);
+  return more.length
+    ? filled.replaceAll('="NAMESPACE"', `=~"${[home, ...more].join('|')}"`)
+    : filled.replaceAll('NAMESPACE', config.namespace);
 }
 
 /** Files of the ConfigMap prometheus-rules: ours from templates/rules, plus prices and budget of the profile. */
@@ -28,7 +42,15 @@ export function ruleFiles(config: Config): Record<string, string> {
   const fixed = shipped(config, 'templates/rules', '.yaml').map(([name, text]): [string, string] => {
     // Parsed and written again: a template that is no valid YAML must fail here, not in Prometheus.
     const file = parse(named(text, config)) as { groups: RuleGroup[] };
-    return [name, stringify({ groups: file.groups.map((group) => ({ ...group, rules: group.rules.filter((rule) => !missesCollectors(rule, config)) })) })];
+    return [
+      name,
+      stringify({
+        groups: file.groups.map((group) => ({
+          ...group,
+          rules: group.rules.filter((rule) => !missesCollectors(rule, config)),
+        })),
+      }),
+    ];
   });
   const list = yamlAsset<{ prices: ListPrice[] }>('templates', 'prices.yaml');
   const made = [

@@ -41,7 +41,11 @@ const TOKEN_TYPES = ['input', 'output'] as const;
 export function priceRules(prices: readonly ListPrice[], overrides: PriceOverrides = {}): RuleGroup {
   const byModel = new Map<string, TokenPrice>();
   for (const { model, input, output } of prices) {
-    if (byModel.has(model)) throw usageError(`the price list names the model ${model} twice`, 'Keep one entry per model in templates/prices.yaml.');
+    if (byModel.has(model))
+      throw usageError(
+        `the price list names the model ${model} twice`,
+        'Keep one entry per model in templates/prices.yaml.',
+      );
     byModel.set(model, { input, output });
   }
   for (const [model, price] of Object.entries(overrides)) byModel.set(model, price);
@@ -103,7 +107,11 @@ export function budgetRules(limitUsd: number): RuleGroup[] {
 export function teamBudgets(limitUsd: number, byTeam: Readonly<Record<string, number>>): RuleGroup[] {
   const limits = Object.entries({ all: limitUsd, ...byTeam }).filter(([, limit]) => limit !== 0);
   if (limits.length === 0) return [];
-  const rules = limits.map(([team, limit]) => ({ record: 'genops:budget_usd', expr: `vector(${decimal(limit, `budget of ${team}`)})`, labels: { team } }));
+  const rules = limits.map(([team, limit]) => ({
+    record: 'genops:budget_usd',
+    expr: `vector(${decimal(limit, `budget of ${team}`)})`,
+    labels: { team },
+  }));
   return [{ name: 'genops-budgets', rules }];
 }
 
@@ -127,7 +135,9 @@ export function monthlyBudgets(limitUsd: number, byTeam: Readonly<Record<string,
     expr: `vector(${decimal(usd, `monthly budget of ${team}`)})`,
     labels: { team },
   });
-  const teams = Object.keys(byTeam).length ? [{ record: spent, expr: 'sum by (team) (genops:cost_usd:increase5m{team!=""})' }] : [];
+  const teams = Object.keys(byTeam).length
+    ? [{ record: spent, expr: 'sum by (team) (genops:cost_usd:increase5m{team!=""})' }]
+    : [];
   const alert = ({ percent, severity }: (typeof MONTHLY)[number]): Rule => ({
     alert: `MonthlyBudget${percent}Percent`,
     expr: `genai:monthly_budget_used:ratio > ${percent / 100}`,
@@ -135,7 +145,8 @@ export function monthlyBudgets(limitUsd: number, byTeam: Readonly<Record<string,
     labels: { severity, category: 'cost' },
     annotations: {
       summary: `More than ${percent} % of the monthly budget of {{ $labels.team }} are spent`,
-      description: 'Model calls of {{ $labels.team }} cost {{ $value | humanizePercentage }} of their budget for 30 days.',
+      description:
+        'Model calls of {{ $labels.team }} cost {{ $value | humanizePercentage }} of their budget for 30 days.',
       dashboard_uid: 'genai-overview',
       runbook: `docs/runbooks.md#monthlybudget${percent}percent`,
     },
@@ -150,7 +161,10 @@ export function monthlyBudgets(limitUsd: number, byTeam: Readonly<Record<string,
         ...teams,
         // Steps of five minutes, each the sum of its own five.
         { record: 'genai:spent_usd:increase30d', expr: `sum_over_time(${spent}[30d:5m])` },
-        { record: 'genai:monthly_budget_used:ratio', expr: 'genai:spent_usd:increase30d / on (team) genai:monthly_budget_usd' },
+        {
+          record: 'genai:monthly_budget_used:ratio',
+          expr: 'genai:spent_usd:increase30d / on (team) genai:monthly_budget_usd',
+        },
       ],
     },
     { name: 'genai-monthly-budget-alerts', rules: MONTHLY.map(alert) },
@@ -159,6 +173,7 @@ export function monthlyBudgets(limitUsd: number, byTeam: Readonly<Record<string,
 
 /** A number as PromQL reads it back unchanged. */
 function decimal(value: number, what: string): string {
-  if (!Number.isFinite(value) || value < 0) throw usageError(`the ${what} must be a number of USD, 0 or more, not ${value}`);
+  if (!Number.isFinite(value) || value < 0)
+    throw usageError(`the ${what} must be a number of USD, 0 or more, not ${value}`);
   return String(value);
 }

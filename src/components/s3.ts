@@ -35,6 +35,9 @@ export function objectStore(config: Config): ObjectStore | undefined {
 export function storeEnv(config: Config): Json[] {
   const store = objectStore(config);
   if (!store) return [];
-  const from = (name: string, key: string): Json => ({ name, valueFrom: { secretKeyRef: { name: store.secret, key } } });
+  const from = (name: string, key: string): Json => ({
+    name,
+    valueFrom: { secretKeyRef: { name: store.secret, key } },
+  });
   return [from('S3_ACCESS_KEY', ACCESS_KEY), from('S3_SECRET_KEY', SECRET_KEY)];
 }

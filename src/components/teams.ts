@@ -12,7 +12,11 @@ export function teamRules(config: Config): RuleGroup[] {
   return [
     {
       name: 'team-namespaces',
-      rules: config.teams.map(({ name, namespace }) => ({ record: 'genai_obs:team_namespace', expr: 'vector(1)', labels: { namespace, team: name } })),
+      rules: config.teams.map(({ name, namespace }) => ({
+        record: 'genai_obs:team_namespace',
+        expr: 'vector(1)',
+        labels: { namespace, team: name },
+      })),
     },
   ];
 }
@@ -29,7 +33,8 @@ export function lokiRules(config: Config): Record<string, string> | undefined {
     labels: { severity: 'warning', category: 'infrastructure', team: name, namespace },
     annotations: {
       summary: `Pods of team ${name} are refused: the quota of namespace ${namespace} is used up`,
-      description: '{{ $value }} event(s) in 5 minutes say "exceeded quota". Running pods go on; new ones, also of a rollout, do not start.',
+      description:
+        '{{ $value }} event(s) in 5 minutes say "exceeded quota". Running pods go on; new ones, also of a rollout, do not start.',
       dashboard_uid: 'llm-platform-teams',
       runbook: 'docs/runbooks.md#quotarejected',
     },

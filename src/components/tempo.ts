@@ -13,8 +13,14 @@ export const tempo: Component = {
   phase: 'backends',
   needs: ['secret/s3-credentials', 'release/seaweedfs'],
   configure(base, config) {
-    const kept = set(onObjectStore(base, config), ['compactor', 'compaction', 'block_retention'], goHours(config.tempo.retention));
-    return config.prometheus.enabled ? kept : set(set(kept, ['metrics_generator'], undefined), ['overrides'], undefined);
+    const kept = set(
+      onObjectStore(base, config),
+      ['compactor', 'compaction', 'block_retention'],
+      goHours(config.tempo.retention),
+    );
+    return config.prometheus.enabled
+      ? kept
+      : set(set(kept, ['metrics_generator'], undefined), ['overrides'], undefined);
   },
   values: (config) => (objectStore(config) ? { extraEnv: storeEnv(config) } : {}),
   upstream: {

@@ -22,7 +22,10 @@ export function imageOneHost(image: string): { repository: string; tag: string }
 
 /** Requests and limits of the profile's size, else those that our own chart asks for. */
 export function resourcesOf({ config, place }: Input): JsonMap {
-  return sizedResources(config.size, place.id) ?? yamlAsset<{ resources: JsonMap }>('templates', place.id, 'values.yaml').resources;
+  return (
+    sizedResources(config.size, place.id) ??
+    yamlAsset<{ resources: JsonMap }>('templates', place.id, 'values.yaml').resources
+  );
 }
 
 /** A changed ConfigMap rolls the pods. */
@@ -39,7 +42,11 @@ export function dataVolume({ claim }: Input): JsonMap {
  * Storage of what the Prometheus operator makes: its StatefulSet takes the claim of that name, which is there before it.
  * Data lie at the claim's root, as our own charts keep them.
  */
-export function operatorStorage({ claim, config, place }: Input, field: 'storage' | 'storageSpec', size: string): JsonMap {
+export function operatorStorage(
+  { claim, config, place }: Input,
+  field: 'storage' | 'storageSpec',
+  size: string,
+): JsonMap {
   if (!claim) return {};
   const { storageClass } = config.storage;
   const spec: JsonMap = {

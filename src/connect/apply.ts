@@ -58,7 +58,11 @@ export function stateOf(deployment: KubeObject): State {
   const { template } = deployment['spec'] as DeploymentSpec;
   const memory = deployment.metadata.annotations?.[MEMORY];
   return {
-    containers: template.spec.containers.map(({ name, env = [], volumeMounts = [] }) => ({ name, env, mounts: volumeMounts })),
+    containers: template.spec.containers.map(({ name, env = [], volumeMounts = [] }) => ({
+      name,
+      env,
+      mounts: volumeMounts,
+    })),
     volumes: template.spec.volumes ?? [],
     annotations: template.metadata?.annotations ?? {},
     memory: memory ? (JSON.parse(memory) as Memory) : undefined,
@@ -96,7 +100,9 @@ export function disconnected(state: State): State {
 /** Ours by its name: in place where it is there, and gone where it is not wanted and we have put it there. */
 function withOwn<T extends { name: string }>(list: T[], own: T | undefined, { memory }: State): T[] {
   if (!own) return memory ? list.filter(({ name }) => name !== VOLUME) : list;
-  return list.some(({ name }) => name === VOLUME) ? list.map((entry) => (entry.name === VOLUME ? own : entry)) : [...list, own];
+  return list.some(({ name }) => name === VOLUME)
+    ? list.map((entry) => (entry.name === VOLUME ? own : entry))
+    : [...list, own];
 }
 
 /** The Secret that we have had mounted. */
@@ -116,7 +122,9 @@ function fitted(entry: EnvVar, former: EnvVar | undefined, named: boolean): EnvV
   if (entry.name !== 'OTEL_RESOURCE_ATTRIBUTES' || !former.value) return [entry];
   const keyOf = (pair: string): string => pair.split('=')[0]?.trim() ?? '';
   const ours = (entry.value ?? '').split(',');
-  const theirs = former.value.split(',').filter((pair) => keyOf(pair) && !ours.some((own) => keyOf(own) === keyOf(pair)));
+  const theirs = former.value
+    .split(',')
+    .filter((pair) => keyOf(pair) && !ours.some((own) => keyOf(own) === keyOf(pair)));
   return [{ name: entry.name, value: [...theirs, ...ours].join(',') }];
 }
 
@@ -143,8 +151,15 @@ function placed(env: EnvVar[], own: EnvVar[]): EnvVar[] {
 /** What a person must see before saying yes. */
 export function differences(before: State, after: State): Difference[] {
   const text = (entry: EnvVar | undefined): string | undefined =>
-    entry && (entry.valueFrom ? (entry.valueFrom.fieldRef?.fieldPath ?? `from ${Object.keys(entry.valueFrom).join()}`) : (entry.value ?? ''));
-  const compare = (where: string, from: Map<string, string | undefined>, to: Map<string, string | undefined>): Difference[] =>
+    entry &&
+    (entry.valueFrom
+      ? (entry.valueFrom.fieldRef?.fieldPath ?? `from ${Object.keys(entry.valueFrom).join()}`)
+      : (entry.value ?? ''));
+  const compare = (
+    where: string,
+    from: Map<string, string | undefined>,
+    to: Map<string, string | undefined>,
+  ): Difference[] =>
     [...new Set([...from.keys(), ...to.keys()])]
       .filter((name) => from.get(name) !== to.get(name))
       .map((name) => ({ where, name, from: from.get(name), to: to.get(name) }));
@@ -152,14 +167,19 @@ export function differences(before: State, after: State): Difference[] {
     new Map((state.containers[index]?.env ?? []).map((entry) => [entry.name, text(entry)]));
   const mountsOf = (state: State, index: number): Map<string, string> =>
     new Map((state.containers[index]?.mounts ?? []).map((entry) => [entry.name, entry.mountPath]));
-  const volumesOf = (state: State): Map<string, string> => new Map(state.volumes.map((volume) => [volume.name, `Secret ${volume.secret?.secretName}`]));
+  const volumesOf = (state: State): Map<string, string> =>
+    new Map(state.volumes.map((volume) => [volume.name, `Secret ${volume.secret?.secretName}`]));
   return [
     ...compare('pod template, volumes', volumesOf(before), volumesOf(after)),
     ...before.containers.flatMap(({ name }, index) => [
       ...compare(`container ${name}, env`, envOf(before, index), envOf(after, index)),
       ...compare(`container ${name}, volumeMounts`, mountsOf(before, index), mountsOf(after, index)),
     ]),
-    ...compare('pod template, annotations', new Map(Object.entries(before.annotations)), new Map(Object.entries(after.annotations))),
+    ...compare(
+      'pod template, annotations',
+      new Map(Object.entries(before.annotations)),
+      new Map(Object.entries(after.annotations)),
+    ),
   ];
 }
 
@@ -179,17 +199,31 @@ export function patchOf(deployment: KubeObject, after: State): PatchOperation[] 
     ...after.containers.flatMap(({ env, mounts }, index) => {
       const path = `/spec/template/spec/containers/${index}`;
       const old = before.containers[index];
-      return [...put(`${path}/env`, old?.env ?? [], env, !env.length), ...put(`${path}/volumeMounts`, old?.mounts ?? [], mounts, !mounts.length)];
+      return [
+        ...put(`${path}/env`, old?.env ?? [], env, !env.length),
+        ...put(`${path}/volumeMounts`, old?.mounts ?? [], mounts, !mounts.length),
+      ];
     }),
-    ...put('/spec/template/metadata/annotations', before.annotations, after.annotations, !Object.keys(after.annotations).length),
+    ...put(
+      '/spec/template/metadata/annotations',
+      before.annotations,
+      after.annotations,
+      !Object.keys(after.annotations).length,
+    ),
     ...put('/metadata/annotations', deployment.metadata.annotations ?? {}, notes, !Object.keys(notes).length),
   ];
-  return operations.length ? [{ op: 'replace', path: '/metadata/resourceVersion', value: deployment.metadata.resourceVersion ?? '' }, ...operations] : [];
+  return operations.length
+    ? [
+        { op: 'replace', path: '/metadata/resourceVersion', value: deployment.metadata.resourceVersion ?? '' },
+        ...operations,
+      ]
+    : [];
 }
 
 /** Variables of the containers that win over ours, or switch everything off. */
 export function obstacles(state: State): string[] {
-  const wins = /^OTEL_EXPORTER_OTLP_(TRACES|METRICS|LOGS)_(ENDPOINT|PROTOCOL)$|^OTEL_(SDK_DISABLED|(TRACES|METRICS|LOGS)_EXPORTER)$/;
+  const wins =
+    /^OTEL_EXPORTER_OTLP_(TRACES|METRICS|LOGS)_(ENDPOINT|PROTOCOL)$|^OTEL_(SDK_DISABLED|(TRACES|METRICS|LOGS)_EXPORTER)$/;
   // Python's exporter by HTTP takes these before the authority that the gateway's certificate is of.
   const bundles = state.volumes.some(({ name }) => name === VOLUME) ? /^(REQUESTS|CURL)_CA_BUNDLE$/ : undefined;
   const bundled = state.containers.flatMap(({ name, env }) =>
@@ -200,7 +234,10 @@ export function obstacles(state: State): string[] {
   const elsewhere = state.containers.flatMap(({ name, env }) =>
     env
       .filter((entry) => wins.test(entry.name) && state.memory?.env[name]?.[entry.name] === undefined)
-      .map((entry) => `container ${name} sets ${entry.name}${entry.value === undefined ? '' : `=${entry.value}`}, which may send its telemetry elsewhere`),
+      .map(
+        (entry) =>
+          `container ${name} sets ${entry.name}${entry.value === undefined ? '' : `=${entry.value}`}, which may send its telemetry elsewhere`,
+      ),
   );
   return [...elsewhere, ...bundled];
 }

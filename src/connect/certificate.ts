@@ -74,10 +74,19 @@ export function certificateNote({ secret, from }: Certificate): string {
   return `The gateway lets in nobody without a client certificate: Secret ${secret} of namespace ${from} must be in the namespace of the application. --apply copies it, and copies it again after a renewal (cert-manager renews it in the eleventh month); then the pods must be made anew.`;
 }
 
-const refOfCopy = (secret: string, namespace: string): ObjectRef => ({ apiVersion: 'v1', kind: 'Secret', namespace, name: secret });
+const refOfCopy = (secret: string, namespace: string): ObjectRef => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  namespace,
+  name: secret,
+});
 
 /** The copy that the namespace of an application lacks, or has of an older certificate. @throws ObsError, KubeError */
-export async function missingCopy(kube: Kube, { secret, from }: Certificate, namespace: string): Promise<{ object: KubeObject; isNew: boolean } | undefined> {
+export async function missingCopy(
+  kube: Kube,
+  { secret, from }: Certificate,
+  namespace: string,
+): Promise<{ object: KubeObject; isNew: boolean } | undefined> {
   if (namespace === from) return undefined;
   const source = await kube.read(refOfCopy(secret, from));
   if (!source?.['data'])
@@ -98,8 +107,16 @@ export async function missingCopy(kube: Kube, { secret, from }: Certificate, nam
       next: `rename or delete it, then run the command again`,
     });
   if (live && canonical(live['data']) === canonical(wanted)) return undefined;
-  const metadata = { name: secret, namespace, labels: { [MANAGED_BY_LABEL]: PART_OF }, annotations: { [COPIED_FROM]: from } };
-  return { object: { apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', metadata, data: wanted }, isNew: !live };
+  const metadata = {
+    name: secret,
+    namespace,
+    labels: { [MANAGED_BY_LABEL]: PART_OF },
+    annotations: { [COPIED_FROM]: from },
+  };
+  return {
+    object: { apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', metadata, data: wanted },
+    isNew: !live,
+  };
 }
 
 const isCopy = ({ metadata }: KubeObject): boolean => metadata.annotations?.[COPIED_FROM] !== undefined;

@@ -43,7 +43,12 @@ const ATTEMPTS = 5;
  * Patches what was shown, and nothing else. A status that moves meanwhile costs another attempt; a change of what was shown is refused.
  * @throws ObsError, KubeError
  */
-export async function patchDeployment(kube: Kube, ref: ObjectRef, shown: Difference[], make: (state: State) => State): Promise<void> {
+export async function patchDeployment(
+  kube: Kube,
+  ref: ObjectRef,
+  shown: Difference[],
+  make: (state: State) => State,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const deployment = await readDeployment(kube, ref);
     const after = make(stateOf(deployment));
@@ -55,7 +60,10 @@ export async function patchDeployment(kube: Kube, ref: ObjectRef, shown: Differe
         next: 'run the command again',
       });
     const operations = patchOf(deployment, after);
-    const answer = await kube.request('PATCH', refPath(ref), { body: JSON.stringify(operations), contentType: 'application/json-patch+json' });
+    const answer = await kube.request('PATCH', refPath(ref), {
+      body: JSON.stringify(operations),
+      contentType: 'application/json-patch+json',
+    });
     if (answer.status === 409 && attempt < ATTEMPTS) continue;
     return throwRefusal(answer);
   }

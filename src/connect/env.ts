@@ -40,7 +40,8 @@ const POD: [string, string][] = [
  * Rows 001-SDK-02, 001-SDK-03, 001-SDK-05, 003-INST-01; upstream.md B.2 #21, B.3 #13, C.1.
  */
 export function environmentOf(sender: Sender): EnvVar[] {
-  const plain = (values: Record<string, string>): EnvVar[] => Object.entries(values).map(([name, value]) => ({ name, value }));
+  const plain = (values: Record<string, string>): EnvVar[] =>
+    Object.entries(values).map(([name, value]) => ({ name, value }));
   return [
     ...POD.map(([name, fieldPath]) => ({ name, valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } } })),
     ...plain({
@@ -53,7 +54,9 @@ export function environmentOf(sender: Sender): EnvVar[] {
       ...SEMANTICS,
       ...(sender.language === 'vllm' ? vllm(sender) : {}),
       // LiteLLM reads its environment's name from a variable of its own, and sends OTLP metrics only when told to.
-      ...(sender.language === 'litellm' ? { OTEL_ENVIRONMENT_NAME: sender.environment, LITELLM_OTEL_INTEGRATION_ENABLE_METRICS: 'true' } : {}),
+      ...(sender.language === 'litellm'
+        ? { OTEL_ENVIRONMENT_NAME: sender.environment, LITELLM_OTEL_INTEGRATION_ENABLE_METRICS: 'true' }
+        : {}),
     }),
   ];
 }

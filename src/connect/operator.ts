@@ -38,7 +38,8 @@ export async function hasOperator(kube: Kube): Promise<boolean> {
  * The operator's Python packages contain no gRPC exporter: Python always gets the HTTP pair.
  */
 export function injectionOf(sender: Sender, namespace: string, endpoints: Record<OtlpProtocol, string>): Injection {
-  const env = (values: Record<string, string>): EnvVar[] => Object.entries(values).map(([name, value]) => ({ name, value }));
+  const env = (values: Record<string, string>): EnvVar[] =>
+    Object.entries(values).map(([name, value]) => ({ name, value }));
   const certificate = sender.certificate ? certificateEnvironment() : {};
   const object: KubeObject = {
     apiVersion: 'opentelemetry.io/v1alpha1',
@@ -47,10 +48,23 @@ export function injectionOf(sender: Sender, namespace: string, endpoints: Record
     spec: {
       exporter: { endpoint: sender.endpoint },
       propagators: ['tracecontext', 'baggage'],
-      resource: { addK8sUIDAttributes: true, resourceAttributes: { 'deployment.environment.name': sender.environment } },
+      resource: {
+        addK8sUIDAttributes: true,
+        resourceAttributes: { 'deployment.environment.name': sender.environment },
+      },
       // Not exporter.tls: for that the operator has to read Secrets of all namespaces, which its chart does not let it: pods come late, and without SDK.
-      env: env({ OTEL_EXPORTER_OTLP_PROTOCOL: sender.protocol, ...certificate, OTEL_METRIC_EXPORT_INTERVAL: '30000', ...SEMANTICS }),
-      python: { env: env({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoints['http/protobuf'], OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }) },
+      env: env({
+        OTEL_EXPORTER_OTLP_PROTOCOL: sender.protocol,
+        ...certificate,
+        OTEL_METRIC_EXPORT_INTERVAL: '30000',
+        ...SEMANTICS,
+      }),
+      python: {
+        env: env({
+          OTEL_EXPORTER_OTLP_ENDPOINT: endpoints['http/protobuf'],
+          OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+        }),
+      },
     },
   };
   return {
@@ -72,7 +86,8 @@ export function injectionOf(sender: Sender, namespace: string, endpoints: Record
   };
 }
 
-const path = (namespace: string, name = ''): string => `${GROUP}/namespaces/${encodeURIComponent(namespace)}/instrumentations${name}`;
+const path = (namespace: string, name = ''): string =>
+  `${GROUP}/namespaces/${encodeURIComponent(namespace)}/instrumentations${name}`;
 
 /** The Instrumentation that an earlier run has made. @throws KubeError */
 export async function readInstrumentation(kube: Kube, namespace: string): Promise<KubeObject | undefined> {
@@ -104,5 +119,7 @@ export function throwRefusal({ status, body }: Answer): void {
 
 /** Whether a pod template asks for our Instrumentation. */
 export function asksForInjection(annotations: Record<string, string>): boolean {
-  return Object.entries(annotations).some(([key, value]) => key.startsWith('instrumentation.opentelemetry.io/inject-') && value === NAME);
+  return Object.entries(annotations).some(
+    ([key, value]) => key.startsWith('instrumentation.opentelemetry.io/inject-') && value === NAME,
+  );
 }

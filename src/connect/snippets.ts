@@ -49,7 +49,11 @@ export function snippetOf(sender: Sender, injection?: Injection): Snippet {
     ...(injected ? { instrumentation: injected.object } : {}),
     ...(install && !injected ? { install: install.trim() } : {}),
     files: injected ? [] : Object.entries(files).map(([name, text]) => ({ name, text })),
-    notes: [...(certificate ? [certificateNote(certificate)] : []), ...(injected ? injected.notes : lines(notes)), ...lines(common)],
+    notes: [
+      ...(certificate ? [certificateNote(certificate)] : []),
+      ...(injected ? injected.notes : lines(notes)),
+      ...lines(common),
+    ],
   };
 }
 
@@ -82,9 +86,23 @@ const yaml = (value: unknown): string => stringify(value, { lineWidth: 0 });
 
 /** For people and for copying: sections under comment lines. `env` alone is pure YAML, so that it can be piped. */
 export function snippetText(snippet: Snippet): string {
-  const { language, app, endpoint, protocol, env, annotations, volumes, volumeMounts, instrumentation, install, files, notes } = snippet;
+  const {
+    language,
+    app,
+    endpoint,
+    protocol,
+    env,
+    annotations,
+    volumes,
+    volumeMounts,
+    instrumentation,
+    install,
+    files,
+    notes,
+  } = snippet;
   const sections: [string, string][] = [];
-  if (instrumentation) sections.push(['For the OpenTelemetry operator, once a namespace: kubectl apply -f -', yaml(instrumentation)]);
+  if (instrumentation)
+    sections.push(['For the OpenTelemetry operator, once a namespace: kubectl apply -f -', yaml(instrumentation)]);
   if (Object.keys(annotations).length) sections.push(['Annotations of the pod template', yaml({ annotations })]);
   if (volumes) sections.push(['Volume of the pod template', yaml({ volumes })]);
   if (volumeMounts) sections.push(['Mount of the container', yaml({ volumeMounts })]);

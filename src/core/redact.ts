@@ -7,7 +7,12 @@ const secrets = new Set<string>();
 export function registerSecret(value: string): void {
   // Short values would blank out ordinary words.
   if (value.length >= 6) {
-    const forms = [value, Buffer.from(value).toString('base64'), JSON.stringify(value).slice(1, -1), encodeURIComponent(value)];
+    const forms = [
+      value,
+      Buffer.from(value).toString('base64'),
+      JSON.stringify(value).slice(1, -1),
+      encodeURIComponent(value),
+    ];
     for (const form of forms) secrets.add(form);
   }
 }
@@ -20,6 +25,9 @@ export function redact(text: string): string {
     out
       .replace(/(Bearer\s+)[A-Za-z0-9._~+/=-]{12,}/g, '$1[redacted]')
       // Quotes and escapes stay where they are: the text may be JSON.
-      .replace(/((?:password|token|api[_-]?key|secret)\\*"?\s*[:=]\s*(?:\\*")?)(?!\[redacted\])[^\s",}\\]{6,}/gi, '$1[redacted]')
+      .replace(
+        /((?:password|token|api[_-]?key|secret)\\*"?\s*[:=]\s*(?:\\*")?)(?!\[redacted\])[^\s",}\\]{6,}/gi,
+        '$1[redacted]',
+      )
   );
 }

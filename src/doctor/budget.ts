@@ -32,7 +32,11 @@ export function largestPod(config: Config): Need {
 }
 
 function podRequests(id: ComponentId): Need {
-  const { resources } = yamlAsset<{ resources?: { requests?: { cpu?: string; memory?: string } } }>('templates', id, 'values.yaml');
+  const { resources } = yamlAsset<{ resources?: { requests?: { cpu?: string; memory?: string } } }>(
+    'templates',
+    id,
+    'values.yaml',
+  );
   return { cpu: quantity(resources?.requests?.cpu), memory: quantity(resources?.requests?.memory) };
 }
 

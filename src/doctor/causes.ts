@@ -51,7 +51,13 @@ function explainers(check: Check, config: Config): string[] {
   const network = check.stage !== 'preflight' && schemes.some((scheme) => TALKS.has(scheme)) ? NETWORK : [];
   // The tools and ports of this machine do not need a cluster.
   const local = schemes.length > 0 && schemes.every((scheme) => scheme === 'tool' || scheme === 'port');
-  return [...(check.dependsOn ?? []), ...(ACROSS[check.id] ?? []), ...network, ...stack, ...(local ? [] : ALWAYS)].filter((id) => id !== check.id);
+  return [
+    ...(check.dependsOn ?? []),
+    ...(ACROSS[check.id] ?? []),
+    ...network,
+    ...stack,
+    ...(local ? [] : ALWAYS),
+  ].filter((id) => id !== check.id);
 }
 
 const WEIGHT: Record<Status, number> = { fail: 3, unknown: 2, warn: 1, blocked: 0, ok: 0, skip: 0 };

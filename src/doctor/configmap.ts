@@ -11,7 +11,8 @@ export function configMapOf({ id, namespace, workload, configMap }: Place, maps:
   if (!configMap) return named(workload.name) ?? named(id);
   if (!configMap.prefix) return named(configMap.name);
   const version = (name: string) =>
-    name === configMap.name || (name.startsWith(`${configMap.name}-`) && /^[0-9a-f]+$/.test(name.slice(configMap.name.length + 1)));
+    name === configMap.name ||
+    (name.startsWith(`${configMap.name}-`) && /^[0-9a-f]+$/.test(name.slice(configMap.name.length + 1)));
   const age = ({ metadata }: KubeObject) => metadata.creationTimestamp ?? '';
   return own.filter(({ metadata }) => version(metadata.name)).toSorted((a, b) => age(b).localeCompare(age(a)))[0];
 }

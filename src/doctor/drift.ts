@@ -11,10 +11,19 @@ import type { DriftRow } from './facts/context.ts';
 import { scrubText } from './facts/scrub.ts';
 
 /** Live objects against the plan of this configuration, by the installer's own comparison. Absent steps are MNT-05's business. */
-export async function driftOf(wires: { kube: Kube; helm: Helm; namespace: string }, config: Config): Promise<DriftRow[]> {
+export async function driftOf(
+  wires: { kube: Kube; helm: Helm; namespace: string },
+  config: Config,
+): Promise<DriftRow[]> {
   // What would need a chart archive is left to `plan`: the doctor works where no chart can be had.
-  const steps = buildPlan(config).filter((step) => step.kind !== 'gate' && step.kind !== 'crds' && step.kind !== 'webhook');
-  const eyes = { ...wires, charts: chartsFrom(config.global.charts), releases: await releasesIn(wires.kube, namespacesIn(steps, wires.namespace)) };
+  const steps = buildPlan(config).filter(
+    (step) => step.kind !== 'gate' && step.kind !== 'crds' && step.kind !== 'webhook',
+  );
+  const eyes = {
+    ...wires,
+    charts: chartsFrom(config.global.charts),
+    releases: await releasesIn(wires.kube, namespacesIn(steps, wires.namespace)),
+  };
   const seen = await Promise.all(steps.map((step) => observe(step, eyes)));
   return seen.flatMap(({ changes }) =>
     changes.flatMap(({ ref, action, changes: rows }): DriftRow[] => {

@@ -45,8 +45,20 @@ function entryOf(config: Config, from: From, number: number): number {
 const nameLabel = (namespace: string): Labels => ({ 'kubernetes.io/metadata.name': namespace });
 
 /** An application of another namespace, without labels that a policy could know of. */
-const APPLICATIONS: Peer = { name: 'applications', labels: {}, namespace: '', namespaceLabels: nameLabel('an-application'), inside: false };
-const DNS: Peer = { name: 'DNS', labels: { 'k8s-app': 'kube-dns' }, namespace: 'kube-system', namespaceLabels: nameLabel('kube-system'), inside: false };
+const APPLICATIONS: Peer = {
+  name: 'applications',
+  labels: {},
+  namespace: '',
+  namespaceLabels: nameLabel('an-application'),
+  inside: false,
+};
+const DNS: Peer = {
+  name: 'DNS',
+  labels: { 'k8s-app': 'kube-dns' },
+  namespace: 'kube-system',
+  namespaceLabels: nameLabel('kube-system'),
+  inside: false,
+};
 
 /**
  * The flows of a profile. Pods are known by the labels of their charts, so that this works before they exist; `live`
@@ -73,12 +85,17 @@ export function flowsOf(
   const on = (id: From) => id === 'applications' || isEnabled(config, id);
   // Beside Tempo, Jaeger is looked into and sent nothing.
   const idle = (from: From, to: PlacedId) => from === GATEWAY && to === 'jaeger' && traceStore(config) !== 'jaeger';
-  const ways = WAYS.filter(([from, to]) => on(from) && on(to) && !idle(from, to)).map(([from, to, number, name]): Flow => ({
-    from: peer(from),
-    to: peer(to),
-    port: { number: to === GATEWAY ? entryOf(config, from, number) : number, name },
-  }));
+  const ways = WAYS.filter(([from, to]) => on(from) && on(to) && !idle(from, to)).map(
+    ([from, to, number, name]): Flow => ({
+      from: peer(from),
+      to: peer(to),
+      port: { number: to === GATEWAY ? entryOf(config, from, number) : number, name },
+    }),
+  );
   // Everything is found by name: without DNS nothing else helps.
   const asking = [...new Set(WAYS.map(([from]) => from))].filter((id) => id !== 'applications' && on(id));
-  return [...ways, ...asking.map((id): Flow => ({ from: peer(id), to: DNS, port: { number: 53, name: 'dns', protocol: 'UDP' } }))];
+  return [
+    ...ways,
+    ...asking.map((id): Flow => ({ from: peer(id), to: DNS, port: { number: 53, name: 'dns', protocol: 'UDP' } })),
+  ];
 }

@@ -86,7 +86,10 @@ function blockers(policies: KubeObject[], direction: 'ingress' | 'egress', flow:
   const allowed = isolating.some((policy) =>
     (((policy['spec'] ?? {}) as Policy)[direction] ?? []).some((rule) => {
       const peers = direction === 'ingress' ? rule.from : rule.to;
-      return matchesPort(rule, flow.port) && (!peers?.length || peers.some((peer) => matchesPeer(peer, other, self.namespace)));
+      return (
+        matchesPort(rule, flow.port) &&
+        (!peers?.length || peers.some((peer) => matchesPeer(peer, other, self.namespace)))
+      );
     }),
   );
   return allowed ? [] : isolating;

@@ -27,7 +27,15 @@ export type { Hop, ProbeOptions, ProbeResult } from './probe/types.ts';
 /** Hops in the order in which data flows: the first broken one names the culprit. */
 export function hopsOf(config: Config): string[] {
   const stores = [traceStore(config) ?? 'tempo', 'prometheus', 'loki'];
-  return ['send-trace', 'send-metric', 'send-log', ...stores, ...stores.map((id) => `grafana-${id}`), 'log-to-trace', 'trace-to-log'];
+  return [
+    'send-trace',
+    'send-metric',
+    'send-log',
+    ...stores,
+    ...stores.map((id) => `grafana-${id}`),
+    'log-to-trace',
+    'trace-to-log',
+  ];
 }
 
 /**
@@ -41,7 +49,11 @@ export async function runProbe(options: ProbeOptions): Promise<ProbeResult> {
   let hops: Hop[] = [];
   let cleanup: ProbeResult['cleanup'];
   try {
-    const chains = await Promise.all([traceChain(options, token, found), metricChain(options, token), logChain(options, token, found)]);
+    const chains = await Promise.all([
+      traceChain(options, token, found),
+      metricChain(options, token),
+      logChain(options, token, found),
+    ]);
     hops = [...chains.flat(), ...(await linkChain(options, token, found))];
   } finally {
     options.onStep?.('cleaning up');
@@ -80,26 +92,41 @@ function chain(options: ProbeOptions, signal: Signal) {
   let broken: string | undefined;
   const step = async <T>(id: string, act: () => Promise<Found<T>>, unless?: string): Promise<T | undefined> => {
     const { path = id, cause, fix } = causes[id] ?? {};
-    const why = unless ?? (broken ? `not tried: ${broken} is broken` : options.signal.aborted ? 'cancelled' : undefined);
+    const why =
+      unless ?? (broken ? `not tried: ${broken} is broken` : options.signal.aborted ? 'cancelled' : undefined);
     if (why) {
       hops.push({ id, signal, path, status: 'skipped', ms: 0, detail: why });
       return undefined;
     }
     options.onStep?.(path);
     const { value, ms, error } = await act();
-    if (value !== undefined) hops.push({ id, signal, path, status: 'ok', ms, detail: typeof value === 'string' ? value : 'arrived' });
+    if (value !== undefined)
+      hops.push({ id, signal, path, status: 'ok', ms, detail: typeof value === 'string' ? value : 'arrived' });
     else if (options.signal.aborted) hops.push({ id, signal, path, status: 'skipped', ms, detail: 'cancelled' });
     else {
       broken = path;
-      hops.push({ id, signal, path, status: 'broken', ms, detail: error ?? 'not found', ...(cause ? { cause } : {}), ...(fix ? { fix } : {}) });
+      hops.push({
+        id,
+        signal,
+        path,
+        status: 'broken',
+        ms,
+        detail: error ?? 'not found',
+        ...(cause ? { cause } : {}),
+        ...(fix ? { fix } : {}),
+      });
     }
     return value;
   };
-  const seek = <T>(id: string, look: Seek<T>, unless?: string) => step(id, () => poll(look, options.deadline ?? 30_000, options.signal), unless);
+  const seek = <T>(id: string, look: Seek<T>, unless?: string) =>
+    step(id, () => poll(look, options.deadline ?? 30_000, options.signal), unless);
   return { hops, step, seek };
 }
 
-const off = (config: Config, ...components: ('tempo' | 'jaeger' | 'loki' | 'prometheus' | 'grafana')[]): string | undefined => {
+const off = (
+  config: Config,
+  ...components: ('tempo' | 'jaeger' | 'loki' | 'prometheus' | 'grafana')[]
+): string | undefined => {
   const missing = components.find((id) => !isEnabled(config, id));
   return missing ? `${missing} is not part of this profile` : undefined;
 };
@@ -110,7 +137,11 @@ async function traceChain(options: ProbeOptions, token: Token, found: { trace?: 
   const store = traceStore(options.config) ?? 'tempo';
   const spans = await seek(store, seekTrace(direct(options, store), token), off(options.config, store));
   if (spans) found.trace = spans;
-  await seek(`grafana-${store}`, seekTrace(throughGrafana(options, store), token), off(options.config, store, 'grafana'));
+  await seek(
+    `grafana-${store}`,
+    seekTrace(throughGrafana(options, store), token),
+    off(options.config, store, 'grafana'),
+  );
   return hops;
 }
 
@@ -118,7 +149,11 @@ async function metricChain(options: ProbeOptions, token: Token): Promise<Hop[]> 
   const { hops, step, seek } = chain(options, 'metric');
   await step('send-metric', () => send(options, 'metrics', metricPayload(token)));
   await seek('prometheus', seekMetric(options, token), off(options.config, 'prometheus'));
-  await seek('grafana-prometheus', seekMetricThroughGrafana(options, token), off(options.config, 'prometheus', 'grafana'));
+  await seek(
+    'grafana-prometheus',
+    seekMetricThroughGrafana(options, token),
+    off(options.config, 'prometheus', 'grafana'),
+  );
   return hops;
 }
 
@@ -132,7 +167,11 @@ async function logChain(options: ProbeOptions, token: Token, found: { log?: LogR
 }
 
 /** The two directions of correlation stand on their own: one may work without the other. */
-async function linkChain(options: ProbeOptions, token: Token, { trace, log }: { trace?: SpanRead[]; log?: LogRead }): Promise<Hop[]> {
+async function linkChain(
+  options: ProbeOptions,
+  token: Token,
+  { trace, log }: { trace?: SpanRead[]; log?: LogRead },
+): Promise<Hop[]> {
   const absent =
     off(options.config, traceStore(options.config) ?? 'tempo', 'loki', 'grafana') ??
     (trace && log ? undefined : 'not tried: the trace or the log did not arrive');

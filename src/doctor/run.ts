@@ -40,7 +40,8 @@ export function select(checks: Check[], selection: Selection): { check: Check; n
     .filter((check) => (only ? only.has(check.id) : inStage(check, selection)))
     .map((check) => {
       if (skip?.has(check.id)) return { check, not: 'left out by --skip' };
-      if (check.stage === 'probe' && !selection.probe) return { check, not: 'runs only with --probe, which sends a trace, a metric and a log' };
+      if (check.stage === 'probe' && !selection.probe)
+        return { check, not: 'runs only with --probe, which sends a trace, a metric and a log' };
       return { check };
     });
 }
@@ -83,7 +84,8 @@ export function diagnose(facts: Facts, config: Config, checks: Check[], options:
   const selected = select(checks, options);
   const findings = new Map<string, Finding>();
   for (const { check, not } of selected) {
-    const verdict = not === undefined ? judge(check, facts, config, options.context) : { status: 'skip' as const, evidence: not };
+    const verdict =
+      not === undefined ? judge(check, facts, config, options.context) : { status: 'skip' as const, evidence: not };
     findings.set(check.id, { id: check.id, title: check.title, area: check.area, ...verdict, docs: docsOf(check.id) });
   }
   const causes = causesOf(checks, config);
@@ -111,7 +113,10 @@ export function judge(check: Check, facts: Facts, config: Config, context?: stri
     if (error instanceof UndeclaredFact) throw error;
     if (error instanceof CouldNotLook) return { status: 'unknown', evidence: `could not look: ${error.message}` };
     // An answer of an unexpected shape must neither end the run nor pass.
-    return { status: 'unknown', evidence: `could not look: the answer has an unexpected shape (${error instanceof Error ? error.message : String(error)})` };
+    return {
+      status: 'unknown',
+      evidence: `could not look: the answer has an unexpected shape (${error instanceof Error ? error.message : String(error)})`,
+    };
   }
 }
 

@@ -23,14 +23,21 @@ const SavedSchema = v.object({
   takenAt: v.string(),
   probe: v.boolean(),
   config: ConfigSchema,
-  facts: v.record(v.string(), v.union([v.object({ ok: v.literal(true), value: v.unknown() }), v.object({ ok: v.literal(false), error: v.string() })])),
+  facts: v.record(
+    v.string(),
+    v.union([
+      v.object({ ok: v.literal(true), value: v.unknown() }),
+      v.object({ ok: v.literal(false), error: v.string() }),
+    ]),
+  ),
 });
 
 /** Registered secrets are blanked in every string; the facts hold none, this is the second net. */
 function safe<T>(value: T): T {
   if (typeof value === 'string') return blank(value) as T;
   if (Array.isArray(value)) return value.map((item: unknown) => safe(item)) as T;
-  if (value !== null && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, safe(item)])) as T;
+  if (value !== null && typeof value === 'object')
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, safe(item)])) as T;
   return value;
 }
 
@@ -40,7 +47,9 @@ function safe<T>(value: T): T {
  */
 function blank(text: string): string {
   const mark = '\u200b';
-  const marked = text.replace(/(Bearer)(\s)/g, `$1${mark}$2`).replace(/(password|token|api[_-]?key|secret)(\\*"?\s*[:=])/gi, `$1${mark}$2`);
+  const marked = text
+    .replace(/(Bearer)(\s)/g, `$1${mark}$2`)
+    .replace(/(password|token|api[_-]?key|secret)(\\*"?\s*[:=])/gi, `$1${mark}$2`);
   return redact(marked).replaceAll(mark, '');
 }
 
@@ -54,7 +63,11 @@ export function loadFacts(path: string): Saved {
   try {
     data = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw usageError(`the facts file ${path} cannot be read`, 'write one with: genai-obs doctor --save-facts facts.json', messageOf(error));
+    throw usageError(
+      `the facts file ${path} cannot be read`,
+      'write one with: genai-obs doctor --save-facts facts.json',
+      messageOf(error),
+    );
   }
   const result = v.safeParse(SavedSchema, data);
   if (!result.success) {

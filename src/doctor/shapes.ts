@@ -55,7 +55,10 @@ export function isLive(pod: KubeObject): boolean {
 
 export function requested(pod: KubeObject): { cpu: number; memory: number } {
   const each = containers(pod).map((one) => one.resources?.requests ?? {});
-  return { cpu: each.reduce((sum, one) => sum + quantity(one.cpu), 0), memory: each.reduce((sum, one) => sum + quantity(one.memory), 0) };
+  return {
+    cpu: each.reduce((sum, one) => sum + quantity(one.cpu), 0),
+    memory: each.reduce((sum, one) => sum + quantity(one.memory), 0),
+  };
 }
 
 export function className(object: KubeObject): string | undefined {
@@ -75,7 +78,10 @@ export function eventsOf(events: KubeObject[], kind: string, name: string): { re
   return (events as unknown as Event[])
     .filter((event) => event.involvedObject?.kind === kind && event.involvedObject.name === name)
     .toSorted((a, b) => at(b) - at(a))
-    .map((event) => ({ reason: event.reason ?? '', message: (event.message ?? '').replace(/\s+/g, ' ').slice(0, 160) }));
+    .map((event) => ({
+      reason: event.reason ?? '',
+      message: (event.message ?? '').replace(/\s+/g, ' ').slice(0, 160),
+    }));
 }
 
 export function ageMs(object: KubeObject, nowIso: string): number {

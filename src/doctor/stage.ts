@@ -34,7 +34,12 @@ export interface Examination {
 }
 
 /** Collects what the checks of a stage need and judges it: the doctor for other commands. */
-export async function examine(wires: DoctorWires, config: Config, stage: Stage, options: StageOptions = {}): Promise<Examination> {
+export async function examine(
+  wires: DoctorWires,
+  config: Config,
+  stage: Stage,
+  options: StageOptions = {},
+): Promise<Examination> {
   const { probe = false, only, skip, baseline, signal, report } = options;
   const selection = { stage, probe, context: wires.context, ...(only ? { only } : {}), ...(skip ? { skip } : {}) };
   // Looked up first: an unknown id is refused before anything is asked.
@@ -54,6 +59,11 @@ export async function examine(wires: DoctorWires, config: Config, stage: Stage, 
 }
 
 /** The findings alone; what the installer's gates ask for. */
-export async function runStage(wires: DoctorWires, config: Config, stage: Stage, options: StageOptions = {}): Promise<Finding[]> {
+export async function runStage(
+  wires: DoctorWires,
+  config: Config,
+  stage: Stage,
+  options: StageOptions = {},
+): Promise<Finding[]> {
   return (await examine(wires, config, stage, options)).findings;
 }

@@ -42,7 +42,20 @@ export type FactKey = string;
 
 /** `unknown` means "could not look" and is never ok; `skip` means "does not apply", with the reason; `blocked` is the consequence of another finding. */
 export type Status = 'ok' | 'warn' | 'fail' | 'unknown' | 'skip' | 'blocked';
-export type Area = 'PRE' | 'CLD' | 'K3S' | 'COL' | 'PROM' | 'LOKI' | 'TEMPO' | 'JAEG' | 'GRAF' | 'ALRT' | 'SEC' | 'MNT' | 'E2E';
+export type Area =
+  | 'PRE'
+  | 'CLD'
+  | 'K3S'
+  | 'COL'
+  | 'PROM'
+  | 'LOKI'
+  | 'TEMPO'
+  | 'JAEG'
+  | 'GRAF'
+  | 'ALRT'
+  | 'SEC'
+  | 'MNT'
+  | 'E2E';
 
 export interface Finding {
   id: string;
@@ -123,10 +136,16 @@ export class CouldNotLook extends Error {}
 export function ok(evidence: string): Verdict {
   return { status: 'ok', evidence };
 }
-export function warn(evidence: string, more: Omit<Verdict, 'status' | 'evidence'> & { cause: string; fix: string }): Verdict {
+export function warn(
+  evidence: string,
+  more: Omit<Verdict, 'status' | 'evidence'> & { cause: string; fix: string },
+): Verdict {
   return { status: 'warn', evidence, ...more };
 }
-export function fail(evidence: string, more: Omit<Verdict, 'status' | 'evidence'> & { cause: string; fix: string }): Verdict {
+export function fail(
+  evidence: string,
+  more: Omit<Verdict, 'status' | 'evidence'> & { cause: string; fix: string },
+): Verdict {
   return { status: 'fail', evidence, ...more };
 }
 export function skip(reason: string): Verdict {

@@ -40,7 +40,11 @@ export async function applyObjects(step: ObjectsStep, hands: Hands, report: Repo
   await hands.kube.apply(step.objects);
   for (const [i, workload] of workloads.entries()) {
     // The operator makes of it what it makes of it a moment later: the old pods' being ready says nothing.
-    for (let waited = 0; waited < RECONCILED && generations[i] !== undefined && generations[i] === (await generationOf(workload, hands)); waited += 200)
+    for (
+      let waited = 0;
+      waited < RECONCILED && generations[i] !== undefined && generations[i] === (await generationOf(workload, hands));
+      waited += 200
+    )
       await sleep(200);
     await waitReady(workload, hands, report);
   }
@@ -75,13 +79,22 @@ export async function applySecret(step: SecretStep, hands: Hands): Promise<void>
 export async function applyRemoval(step: RemovalStep, seen: Observation, hands: Hands, report: Report): Promise<void> {
   report('helm uninstall');
   await hands.helm.uninstall(step);
-  for (const ref of step.objects) if (seen.changes.some((change) => change.ref.kind === ref.kind && change.ref.name === ref.name)) await hands.kube.remove(ref);
+  for (const ref of step.objects)
+    if (seen.changes.some((change) => change.ref.kind === ref.kind && change.ref.name === ref.name))
+      await hands.kube.remove(ref);
 }
 
 /** `reread`: a ConfigMap that the pods read at their start was put back to what it should be. */
-export async function applyRelease(step: ReleaseStep, seen: Observation, hands: Hands, report: Report, reread = false): Promise<void> {
+export async function applyRelease(
+  step: ReleaseStep,
+  seen: Observation,
+  hands: Hands,
+  report: Report,
+  reread = false,
+): Promise<void> {
   if (seen.state === 'stuck') await recover(step, hands, report);
-  const templates = (): Promise<(string | undefined)[]> => Promise.all(step.workloads.map((workload) => podTemplate(workload, hands)));
+  const templates = (): Promise<(string | undefined)[]> =>
+    Promise.all(step.workloads.map((workload) => podTemplate(workload, hands)));
   const before = await templates();
   // An upstream archive that was mended in its mirror keeps its version; ours count by a digest.
   const mayDiffer = seen.state === 'unready' ? step.chart.source === 'upstream' : seen.state !== 'done';
@@ -108,7 +121,13 @@ async function podTemplate(workload: Workload, hands: Hands): Promise<string | u
 
 async function restart({ kind, name, namespace }: Workload, hands: Hands, report: Report): Promise<void> {
   report('its configuration was edited by hand: restarting');
-  const result = await hands.kubectl.run(['rollout', 'restart', `${kind.toLowerCase()}/${name}`, '--namespace', namespace]);
+  const result = await hands.kubectl.run([
+    'rollout',
+    'restart',
+    `${kind.toLowerCase()}/${name}`,
+    '--namespace',
+    namespace,
+  ]);
   if (!result.ok)
     throw new ObsError({
       what: 'a workload cannot be restarted',
@@ -119,10 +138,12 @@ async function restart({ kind, name, namespace }: Workload, hands: Hands, report
 }
 
 /** What helm says when another helm, left behind by a killed genai-obs, works on the same release. */
-const CROSSED = /another operation .*in progress|already exists(?!.*ownership)|release: not found|object has been modified|cannot re-use a name/i;
+const CROSSED =
+  /another operation .*in progress|already exists(?!.*ownership)|release: not found|object has been modified|cannot re-use a name/i;
 
 /** How helm 3 and 4 name an object that they cannot bring back: with helm 3 `cannot patch "tempo" with kind Service`. */
-const REFUSED = /cannot patch "(?<name>[^"]+)" with kind (?<kind>\w+)|apply failed for object [^\s/]*\/(?<name4>\S+) \S+ Kind=(?<kind4>\w+)/;
+const REFUSED =
+  /cannot patch "(?<name>[^"]+)" with kind (?<kind>\w+)|apply failed for object [^\s/]*\/(?<name4>\S+) \S+ Kind=(?<kind4>\w+)/;
 /** Hold neither pods nor data: they can be made anew. */
 const REPLACEABLE = new Set(['Service', 'ConfigMap', 'RoleBinding', 'ClusterRoleBinding', 'PodDisruptionBudget']);
 
@@ -186,7 +207,12 @@ export async function waitReady(workload: Workload, hands: Hands, report: Report
     if (now.ready) return;
     if (now.detail !== last) report((last = now.detail));
     if (hands.signal.aborted)
-      throw new ObsError({ what: 'stopped while waiting', object: `${workload.kind} ${workload.namespace}/${workload.name}`, cause: now.detail, exit: 130 });
+      throw new ObsError({
+        what: 'stopped while waiting',
+        object: `${workload.kind} ${workload.namespace}/${workload.name}`,
+        cause: now.detail,
+        exit: 130,
+      });
     stuckSince = now.stuck ? (stuckSince ?? Date.now()) : undefined;
     const object = `${workload.kind} ${workload.namespace}/${workload.name}`;
     const next = `kubectl -n ${workload.namespace} describe ${workload.kind.toLowerCase()}/${workload.name}; then run the same install again: it carries on`;

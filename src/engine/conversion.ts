@@ -24,7 +24,8 @@ export async function applyWebhook(step: WebhookStep, hands: Hands, report: Repo
       return await trustAuthority(step, hands);
     } catch (error) {
       const cause = error instanceof ObsError ? (error.parts.cause ?? '') : String(error);
-      if (hands.signal.aborted) throw new ObsError({ what: 'stopped while waiting', object: step.title, cause, exit: 130 });
+      if (hands.signal.aborted)
+        throw new ObsError({ what: 'stopped while waiting', object: step.title, cause, exit: 130 });
       // What the webhook itself refuses will not become better by waiting.
       if (/denied the request|is invalid:/.test(cause)) throw error;
       if (Date.now() - start > hands.timeout) throw await deaf(step, hands, cause);
@@ -46,7 +47,11 @@ async function deaf({ objects }: WebhookStep, { kube, timeout }: Hands, cause: s
   });
 }
 
-const crdRef = (name: string): ObjectRef => ({ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', name });
+const crdRef = (name: string): ObjectRef => ({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  name,
+});
 
 interface ClientConfig {
   caBundle?: string;
@@ -66,7 +71,9 @@ export async function differingAuthorities(step: WebhookStep, kube: Kube): Promi
   const authority = await authorityOf(step, kube);
   if (!authority) return [];
   const live = await Promise.all((step.conversion?.crds ?? []).map((name) => kube.read(crdRef(name))));
-  return live.flatMap((crd) => (crd && clientOf(crd) && clientOf(crd)?.caBundle !== authority ? [crd.metadata.name] : []));
+  return live.flatMap((crd) =>
+    crd && clientOf(crd) && clientOf(crd)?.caBundle !== authority ? [crd.metadata.name] : [],
+  );
 }
 
 /** The chart that signs for itself puts its authority into definitions that it applies; ours come by a step of their own. */
@@ -74,10 +81,14 @@ async function trustAuthority(step: WebhookStep, { kube }: Hands): Promise<void>
   const authority = await authorityOf(step, kube);
   for (const name of authority ? await differingAuthorities(step, kube) : []) {
     const patch = { spec: { conversion: { webhook: { clientConfig: { caBundle: authority } } } } };
-    const answer = await kube.request('PATCH', `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}?fieldManager=genai-obs-authority`, {
-      body: JSON.stringify(patch),
-      contentType: 'application/merge-patch+json',
-    });
+    const answer = await kube.request(
+      'PATCH',
+      `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}?fieldManager=genai-obs-authority`,
+      {
+        body: JSON.stringify(patch),
+        contentType: 'application/merge-patch+json',
+      },
+    );
     if (answer.status >= 300)
       throw new ObsError({
         what: 'a definition cannot be told whom to trust',

@@ -18,7 +18,10 @@ const CHART_ANNOTATION = 'genai-obs.io/chart';
 const rendered = new WeakMap<CrdsStep, Promise<KubeObject[]>>();
 
 /** Rendered once in a run: looking whose they are, comparing and applying all need them. */
-function definitions(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>): Promise<KubeObject[]> {
+function definitions(
+  step: CrdsStep,
+  eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>,
+): Promise<KubeObject[]> {
   const objects = rendered.get(step) ?? render(step, eyes);
   rendered.set(step, objects);
   objects.catch(() => rendered.delete(step));
@@ -26,10 +29,19 @@ function definitions(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'charts'
 }
 
 /** The definitions of a chart, labelled as ours. @throws ObsError when the chart cannot be had */
-async function render(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>): Promise<KubeObject[]> {
+async function render(
+  step: CrdsStep,
+  eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>,
+): Promise<KubeObject[]> {
   const chart = await eyes.charts.path({ source: 'upstream', name: step.chart });
   const { gitVersion } = await eyes.kube.json<{ gitVersion: string }>('/version');
-  const objects = await eyes.helm.template({ release: step.chart, namespace: eyes.namespace }, chart, step.values, gitVersion, { crds: true });
+  const objects = await eyes.helm.template(
+    { release: step.chart, namespace: eyes.namespace },
+    chart,
+    step.values,
+    gitVersion,
+    { crds: true },
+  );
   return objects
     .filter((object) => object.kind === 'CustomResourceDefinition')
     .map(({ metadata, ...rest }): KubeObject => ({
@@ -37,7 +49,11 @@ async function render(step: CrdsStep, eyes: Pick<Eyes, 'kube' | 'helm' | 'charts
       metadata: {
         name: metadata.name,
         labels: { ...metadata.labels, [PART_OF_LABEL]: PART_OF },
-        annotations: { ...metadata.annotations, [CHART_ANNOTATION]: `${step.chart}-${PINS[step.chart].version}`, [HOME_ANNOTATION]: eyes.namespace },
+        annotations: {
+          ...metadata.annotations,
+          [CHART_ANNOTATION]: `${step.chart}-${PINS[step.chart].version}`,
+          [HOME_ANNOTATION]: eyes.namespace,
+        },
       },
     }));
 }
@@ -89,7 +105,10 @@ export async function compareCrds(step: CrdsStep, eyes: Eyes): Promise<Observati
  * Definitions that somebody else owns and that lack a version we need: applying ours would take them over.
  * @throws ObsError naming the definition and its owner
  */
-export async function refuseForeignCrds(steps: Step[], eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>): Promise<void> {
+export async function refuseForeignCrds(
+  steps: Step[],
+  eyes: Pick<Eyes, 'kube' | 'helm' | 'charts' | 'namespace'>,
+): Promise<void> {
   for (const step of steps) {
     if (step.kind !== 'crds') continue;
     for (const { wanted, live } of await pairs(step, eyes)) {

@@ -22,23 +22,36 @@ export function isOurRelease(release: StoredRelease): boolean {
  * would replace its contents, and uninstall would delete it. The namespace and secrets may be there before us: they are used, never labelled.
  * @throws ObsError naming the object
  */
-export async function refuseForeign(steps: Step[], kube: Kube, namespace: string, releases: Map<string, StoredRelease>): Promise<void> {
+export async function refuseForeign(
+  steps: Step[],
+  kube: Kube,
+  namespace: string,
+  releases: Map<string, StoredRelease>,
+): Promise<void> {
   for (const step of steps) {
     const stored = step.kind === 'release' ? releases.get(`${step.namespace}/${step.release}`) : undefined;
     if (stored && stored.status !== 'uninstalled' && !isOurRelease(stored))
       throw taken(`release ${stored.namespace}/${stored.name}`, `helm -n ${stored.namespace} uninstall ${stored.name}`);
   }
-  const wanted = steps.flatMap((step) => (step.kind === 'objects' ? step.objects : [])).filter((object) => object.kind !== 'Namespace');
+  const wanted = steps
+    .flatMap((step) => (step.kind === 'objects' ? step.objects : []))
+    .filter((object) => object.kind !== 'Namespace');
   const live = await Promise.all(wanted.map((object) => kube.read(refOf(object))));
   const foreign = live.find((object) => object && !isOurs(object));
-  if (foreign) throw taken(refText(refOf(foreign)), `kubectl -n ${namespace} delete ${foreign.kind.toLowerCase()} ${foreign.metadata.name}`);
+  if (foreign)
+    throw taken(
+      refText(refOf(foreign)),
+      `kubectl -n ${namespace} delete ${foreign.kind.toLowerCase()} ${foreign.metadata.name}`,
+    );
 }
 
 /** Somebody else's object that does the same for the whole cluster. @throws KubeError */
 export async function providedBy(step: ReleaseStep, kube: Kube): Promise<KubeObject | undefined> {
   const live = step.provided && (await kube.read(step.provided.ref));
   const annotations = live?.metadata.annotations ?? {};
-  const ours = annotations['meta.helm.sh/release-name'] === step.release && annotations['meta.helm.sh/release-namespace'] === step.namespace;
+  const ours =
+    annotations['meta.helm.sh/release-name'] === step.release &&
+    annotations['meta.helm.sh/release-namespace'] === step.namespace;
   return live && !ours && !isOurs(live) ? live : undefined;
 }
 
@@ -46,9 +59,14 @@ export async function providedBy(step: ReleaseStep, kube: Kube): Promise<KubeObj
  * What the cluster has already is used, not installed beside it; so it must be new enough. One that does not tell its version is taken.
  * @throws ObsError naming its version and the one that is needed
  */
-export async function refuseOldProvided(steps: Step[], kube: Kube, releases: Map<string, StoredRelease>): Promise<void> {
+export async function refuseOldProvided(
+  steps: Step[],
+  kube: Kube,
+  releases: Map<string, StoredRelease>,
+): Promise<void> {
   for (const step of steps) {
-    if (step.kind !== 'release' || !step.provided?.version || releases.has(`${step.namespace}/${step.release}`)) continue;
+    if (step.kind !== 'release' || !step.provided?.version || releases.has(`${step.namespace}/${step.release}`))
+      continue;
     const { label, minimum } = step.provided.version;
     const live = await providedBy(step, kube);
     const version = live?.metadata.labels?.[label];
@@ -64,7 +82,8 @@ export async function refuseOldProvided(steps: Step[], kube: Kube, releases: Map
 
 /** By major, minor and patch; a leading v and what follows the patch do not count. */
 function isOlder(version: string, minimum: string): boolean {
-  const parts = (text: string): number[] => (/^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?/.exec(text)?.slice(1) ?? []).map((part) => Number(part ?? 0));
+  const parts = (text: string): number[] =>
+    (/^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?/.exec(text)?.slice(1) ?? []).map((part) => Number(part ?? 0));
   const [have, want] = [parts(version), parts(minimum)];
   const differing = have.findIndex((part, i) => part !== want[i]);
   return differing >= 0 && (have[differing] ?? 0) < (want[differing] ?? 0);

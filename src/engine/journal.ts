@@ -57,7 +57,11 @@ export async function readJournal(kube: Kube, namespace: string): Promise<Journa
   const object = await kube.read(ref(namespace));
   if (!object) return undefined;
   const data = (object['data'] ?? {}) as Record<string, string>;
-  const head = read(namespace, 'journal.json', () => JSON.parse(data['journal.json'] ?? '{}') as Omit<Journal, 'config'>);
+  const head = read(
+    namespace,
+    'journal.json',
+    () => JSON.parse(data['journal.json'] ?? '{}') as Omit<Journal, 'config'>,
+  );
   if ((head.schema ?? 0) > SCHEMA) {
     throw new ObsError({
       what: `this installation was made by genai-obs ${head.tool}, which is newer than this one (${version()})`,

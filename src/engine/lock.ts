@@ -21,7 +21,12 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-const refIn = (namespace: string): ObjectRef => ({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', namespace, name: LEASE });
+const refIn = (namespace: string): ObjectRef => ({
+  apiVersion: 'coordination.k8s.io/v1',
+  kind: 'Lease',
+  namespace,
+  name: LEASE,
+});
 
 /** `user@host pid=1 command id`: tells people who holds it, and us whether that process still lives on this machine. */
 function identity(command: string): string {
@@ -82,7 +87,8 @@ export async function takeLock(
     async release() {
       clearInterval(timer);
       const live = await kube.read(refIn(namespace)).catch(() => undefined);
-      if (live && (live['spec'] as LeaseSpec).holderIdentity === me) await kube.remove(refIn(namespace)).catch(() => false);
+      if (live && (live['spec'] as LeaseSpec).holderIdentity === me)
+        await kube.remove(refIn(namespace)).catch(() => false);
     },
   };
 }
@@ -100,7 +106,12 @@ type Held = { holder: string; renewTime: string; fresh: boolean };
 
 async function tryTake(kube: Kube, namespace: string, me: string, overRenewTime?: string): Promise<true | Held> {
   const now = new Date().toISOString().replace('Z', '000Z');
-  const spec: LeaseSpec & { acquireTime: string } = { holderIdentity: me, leaseDurationSeconds: SECONDS, acquireTime: now, renewTime: now };
+  const spec: LeaseSpec & { acquireTime: string } = {
+    holderIdentity: me,
+    leaseDurationSeconds: SECONDS,
+    acquireTime: now,
+    renewTime: now,
+  };
   const object: KubeObject = {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
@@ -115,12 +126,17 @@ async function tryTake(kube: Kube, namespace: string, me: string, overRenewTime?
     }
     const { holderIdentity = '', renewTime = '' } = live['spec'] as LeaseSpec;
     const age = Date.now() - Date.parse(renewTime);
-    if (holderIdentity && overRenewTime !== renewTime) return { holder: holderIdentity, renewTime, fresh: !(age > LONG_GONE) };
+    if (holderIdentity && overRenewTime !== renewTime)
+      return { holder: holderIdentity, renewTime, fresh: !(age > LONG_GONE) };
     // resourceVersion: of two that take over at once, one wins.
-    await kube.replace({ ...object, metadata: { ...object.metadata, resourceVersion: live.metadata.resourceVersion ?? '' } });
+    await kube.replace({
+      ...object,
+      metadata: { ...object.metadata, resourceVersion: live.metadata.resourceVersion ?? '' },
+    });
     return true;
   } catch (error) {
-    if (error instanceof KubeError && error.status === 409) return { holder: 'another genai-obs', renewTime: '', fresh: true };
+    if (error instanceof KubeError && error.status === 409)
+      return { holder: 'another genai-obs', renewTime: '', fresh: true };
     throw error;
   }
 }

@@ -12,7 +12,17 @@ import { compareCrds } from './crds.ts';
 import { observeStale } from './stale.ts';
 import { differingAuthorities } from './conversion.ts';
 import { providedBy } from './foreign.ts';
-import type { ObjectChange, Observation, ObjectsStep, ReleaseStep, RemovalStep, SecretStep, Step, WebhookStep, Workload } from './types.ts';
+import type {
+  ObjectChange,
+  Observation,
+  ObjectsStep,
+  ReleaseStep,
+  RemovalStep,
+  SecretStep,
+  Step,
+  WebhookStep,
+  Workload,
+} from './types.ts';
 import { readiness } from './workload.ts';
 
 export interface Eyes {
@@ -35,7 +45,11 @@ export function inputsOf(step: Step): string {
     case 'crds':
       return hashOf([PINS[step.chart], step.values]);
     case 'release':
-      return hashOf([step.chart.name, step.values, ...(step.chart.source === 'upstream' ? [PINS[step.chart.name].version] : [])]);
+      return hashOf([
+        step.chart.name,
+        step.values,
+        ...(step.chart.source === 'upstream' ? [PINS[step.chart.name].version] : []),
+      ]);
     case 'webhook':
       return hashOf(step.objects);
     case 'removal':
@@ -77,7 +91,13 @@ async function observeSecret(step: SecretStep, eyes: Eyes): Promise<Observation>
   if (missing.length)
     return {
       state: 'drifted',
-      changes: [{ ref: refOf(step.object), action: 'change', changes: missing.map((key) => ({ path: `data.${key}`, from: '(absent)', to: '(a new value)' })) }],
+      changes: [
+        {
+          ref: refOf(step.object),
+          action: 'change',
+          changes: missing.map((key) => ({ path: `data.${key}`, from: '(absent)', to: '(a new value)' })),
+        },
+      ],
     };
   return { state: 'done', changes: [] };
 }
@@ -95,18 +115,23 @@ const WEBHOOK_PATIENCE = 5_000;
 async function observeWebhook(step: WebhookStep, eyes: Eyes): Promise<Observation> {
   for (const object of step.objects) {
     const path = `${restPath(object.kind, object.metadata.namespace)}?dryRun=All`;
-    const said = await eyes.kube.request('POST', path, { body: JSON.stringify(object), timeout: WEBHOOK_PATIENCE }).then(
-      ({ status }) => (status >= 300 ? `HTTP ${status}` : undefined),
-      (error: unknown) => {
-        // The cluster has just answered other questions: it is the webhook that keeps this one waiting.
-        if (error instanceof KubeError && error.reason === 'Timeout') return `no answer within ${WEBHOOK_PATIENCE / 1000} s`;
-        throw error;
-      },
-    );
+    const said = await eyes.kube
+      .request('POST', path, { body: JSON.stringify(object), timeout: WEBHOOK_PATIENCE })
+      .then(
+        ({ status }) => (status >= 300 ? `HTTP ${status}` : undefined),
+        (error: unknown) => {
+          // The cluster has just answered other questions: it is the webhook that keeps this one waiting.
+          if (error instanceof KubeError && error.reason === 'Timeout')
+            return `no answer within ${WEBHOOK_PATIENCE / 1000} s`;
+          throw error;
+        },
+      );
     if (said) return { state: 'unready', changes: [], detail: `it does not serve (${said})` };
   }
   const differing = await differingAuthorities(step, eyes.kube);
-  return differing.length ? { state: 'drifted', changes: [], detail: `${differing.join(', ')} does not trust it` } : { state: 'done', changes: [] };
+  return differing.length
+    ? { state: 'drifted', changes: [], detail: `${differing.join(', ')} does not trust it` }
+    : { state: 'done', changes: [] };
 }
 
 async function notReady(workloads: Workload[], eyes: Eyes): Promise<Observation | undefined> {
@@ -118,7 +143,10 @@ async function notReady(workloads: Workload[], eyes: Eyes): Promise<Observation 
 }
 
 /** helm's record of a step's release. */
-export async function recordOf(step: { release: string; namespace: string }, eyes: Eyes): Promise<StoredRelease | undefined> {
+export async function recordOf(
+  step: { release: string; namespace: string },
+  eyes: Eyes,
+): Promise<StoredRelease | undefined> {
   const releases = eyes.releases ?? (await releasesIn(eyes.kube, [step.namespace]));
   return releases.get(`${step.namespace}/${step.release}`);
 }
@@ -127,7 +155,8 @@ async function observeRelease(step: ReleaseStep, eyes: Eyes, diff: boolean): Pro
   const stored = await recordOf(step, eyes);
   const other = stored ? undefined : await providedBy(step, eyes.kube);
   if (other) return { state: 'done', changes: [], detail: `already in the cluster: ${refText(refOf(other))}` };
-  if (!stored || stored.status === 'uninstalled') return { state: 'absent', changes: diff ? await renderedChanges(step, eyes) : [] };
+  if (!stored || stored.status === 'uninstalled')
+    return { state: 'absent', changes: diff ? await renderedChanges(step, eyes) : [] };
   if (stored.status.startsWith('pending-') || stored.status === 'uninstalling') {
     return {
       state: 'stuck',
@@ -174,7 +203,9 @@ async function renderedChanges(step: ReleaseStep, eyes: Eyes, before: KubeObject
 }
 
 export function placed(object: KubeObject, namespace: string): KubeObject {
-  return isNamespaced(object.kind) ? { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } } : object;
+  return isNamespaced(object.kind)
+    ? { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } }
+    : object;
 }
 
 async function compareAll(objects: KubeObject[], eyes: Eyes, namespace: string): Promise<ObjectChange[]> {
@@ -203,7 +234,9 @@ function leftOver(wanted: KubeObject, live: KubeObject): Change[] {
 
 /** A namespace found with other labels stays as its owner made it; a claim's size may have been grown since. */
 function comparable(object: KubeObject): KubeObject {
-  if (object.kind === 'Namespace') return { apiVersion: object.apiVersion, kind: object.kind, metadata: { name: object.metadata.name } };
-  if (object.kind === 'PersistentVolumeClaim') return { apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata };
+  if (object.kind === 'Namespace')
+    return { apiVersion: object.apiVersion, kind: object.kind, metadata: { name: object.metadata.name } };
+  if (object.kind === 'PersistentVolumeClaim')
+    return { apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata };
   return object;
 }

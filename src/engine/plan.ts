@@ -14,7 +14,14 @@ import { ruleFiles } from '../components/rulefiles.ts';
 import { ACCESS_KEY, SECRET_KEY, objectStore } from '../components/s3.ts';
 import { LOKI_RULES, lokiRules } from '../components/teams.ts';
 import type { Component } from '../components/types.ts';
-import { type AddonId, type ComponentId, type Config, isEnabled, namespaceOf, namespacesOf } from '../profile/schema.ts';
+import {
+  type AddonId,
+  type ComponentId,
+  type Config,
+  isEnabled,
+  namespaceOf,
+  namespacesOf,
+} from '../profile/schema.ts';
 import { addonSteps } from './planAddons.ts';
 import { monitorSteps } from './planMonitors.ts';
 import { protectionSteps } from './planProtection.ts';
@@ -54,17 +61,35 @@ export function buildPlan(config: Config): Step[] {
 
 /** Node collectors read the nodes' log files and /proc: the restricted and baseline levels forbid that. */
 function isPrivileged(config: Config, namespace: string): boolean {
-  return (['opentelemetry-node-collector', 'kube-prometheus-stack', 'k8s-monitoring', 'csi-driver-nfs', 'dcgm-exporter'] as const).some(
-    (id) => isEnabled(config, id) && namespaceOf(config, id) === namespace,
-  );
+  return (
+    [
+      'opentelemetry-node-collector',
+      'kube-prometheus-stack',
+      'k8s-monitoring',
+      'csi-driver-nfs',
+      'dcgm-exporter',
+    ] as const
+  ).some((id) => isEnabled(config, id) && namespaceOf(config, id) === namespace);
 }
 
 /** Last of all: what takes the place of something is there before that goes. */
 function staleStep(steps: Step[]): StaleStep {
-  const wanted = steps.flatMap((step) => (step.kind === 'release' || step.kind === 'removal' ? [`${step.namespace}/${step.release}`] : []));
-  const refs = steps.flatMap((step) => (step.kind === 'objects' ? step.objects.map(refOf) : step.kind === 'removal' ? step.objects : []));
+  const wanted = steps.flatMap((step) =>
+    step.kind === 'release' || step.kind === 'removal' ? [`${step.namespace}/${step.release}`] : [],
+  );
+  const refs = steps.flatMap((step) =>
+    step.kind === 'objects' ? step.objects.map(refOf) : step.kind === 'removal' ? step.objects : [],
+  );
   const needs = steps.filter((step) => step.kind === 'release' || step.kind === 'objects').map((step) => step.id);
-  return { kind: 'stale', id: 'removal/releases', phase: 'alerting', title: 'What is no longer wanted', needs, wanted, objects: refs.map(refText) };
+  return {
+    kind: 'stale',
+    id: 'removal/releases',
+    phase: 'alerting',
+    title: 'What is no longer wanted',
+    needs,
+    wanted,
+    objects: refs.map(refText),
+  };
 }
 
 /** Two installations may live in one cluster: what is applied tells whose it is. Claims stay as they are: a volume may have been grown since. */
@@ -102,10 +127,25 @@ function secretSteps(config: Config): Step[] {
   const steps: Step[] = [];
   const add = (owner: ComponentId | AddonId, id: string, name: string, keys: Record<string, string | null>): void => {
     const namespace = namespaceOf(config, owner);
-    const object: KubeObject = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name, namespace, labels: ownLabels(owner) } };
-    steps.push({ kind: 'secret', id, phase: 'secrets', title: `Secret ${name}`, needs: [namespaceStepId(config, namespace)], object, keys, data: true });
+    const object: KubeObject = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      type: 'Opaque',
+      metadata: { name, namespace, labels: ownLabels(owner) },
+    };
+    steps.push({
+      kind: 'secret',
+      id,
+      phase: 'secrets',
+      title: `Secret ${name}`,
+      needs: [namespaceStepId(config, namespace)],
+      object,
+      keys,
+      data: true,
+    });
   };
-  if (config.grafana.enabled) add('grafana', 'secret/grafana-admin', 'grafana-admin', { 'admin-user': 'admin', 'admin-password': null });
+  if (config.grafana.enabled)
+    add('grafana', 'secret/grafana-admin', 'grafana-admin', { 'admin-user': 'admin', 'admin-password': null });
   const store = objectStore(config);
   if (store && isEnabled(config, 'seaweedfs')) {
     add('seaweedfs', 'secret/s3-credentials', store.secret, { [ACCESS_KEY]: 'genai-obs', [SECRET_KEY]: null });
@@ -128,7 +168,9 @@ function claimSteps(config: Config, enabled: Component[]): ObjectsStep[] {
     const size = claimSize(config, component);
     return claim && size ? [claimStep(config, component.id, claim.name, size)] : [];
   });
-  return isEnabled(config, 'seaweedfs') ? [...steps, claimStep(config, 'seaweedfs', SEAWEEDFS_CLAIM, config.seaweedfs.size)] : steps;
+  return isEnabled(config, 'seaweedfs')
+    ? [...steps, claimStep(config, 'seaweedfs', SEAWEEDFS_CLAIM, config.seaweedfs.size)]
+    : steps;
 }
 
 function claimStep(config: Config, id: ComponentId | AddonId, name: string, size: string): ObjectsStep {
@@ -138,7 +180,11 @@ function claimStep(config: Config, id: ComponentId | AddonId, name: string, size
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
     metadata: { name, namespace, labels: ownLabels(id) },
-    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: size } }, ...(className ? { storageClassName: className } : {}) },
+    spec: {
+      accessModes: ['ReadWriteOnce'],
+      resources: { requests: { storage: size } },
+      ...(className ? { storageClassName: className } : {}),
+    },
   };
   return {
     kind: 'objects',
@@ -153,14 +199,32 @@ function claimStep(config: Config, id: ComponentId | AddonId, name: string, size
 
 function configMap(config: Config, name: string, data: Record<string, string>): KubeObject {
   const component = MOUNTED_BY[name] as ComponentId;
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: namespaceOf(config, component), labels: ownLabels(component) }, data };
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, namespace: namespaceOf(config, component), labels: ownLabels(component) },
+    data,
+  };
 }
 
 /** ConfigMaps that Grafana and Prometheus mount; before the releases, so that a first start finds them. */
 function configSteps(config: Config): ObjectsStep[] {
   const steps: ObjectsStep[] = [];
-  const add = (owner: ComponentId, id: string, phase: ObjectsStep['phase'], title: string, objects: KubeObject[]): void =>
-    void steps.push({ kind: 'objects', id, phase, title, needs: [namespaceStepId(config, namespaceOf(config, owner))], objects });
+  const add = (
+    owner: ComponentId,
+    id: string,
+    phase: ObjectsStep['phase'],
+    title: string,
+    objects: KubeObject[],
+  ): void =>
+    void steps.push({
+      kind: 'objects',
+      id,
+      phase,
+      title,
+      needs: [namespaceStepId(config, namespaceOf(config, owner))],
+      objects,
+    });
   if (config.grafana.enabled) {
     add('grafana', 'datasources', 'datasources', 'Datasources and correlations', [
       configMap(config, 'grafana-datasources', { 'datasources.yaml': stringify(datasources(config)) }),
@@ -168,13 +232,19 @@ function configSteps(config: Config): ObjectsStep[] {
     const boards = dashboards(config);
     add('grafana', 'dashboards', 'dashboards', `${Object.keys(boards).length} dashboards`, [
       configMap(config, 'genai-dashboards', boards),
-      configMap(config, 'grafana-dashboards-provider', { 'provider.yaml': readAsset('templates', 'datasources', 'provider.yaml') }),
+      configMap(config, 'grafana-dashboards-provider', {
+        'provider.yaml': readAsset('templates', 'datasources', 'provider.yaml'),
+      }),
     ]);
     const proxy = proxyConfig(config);
-    if (proxy) add('grafana', 'gateway-proxy', 'grafana', 'Proxy to the platform’s gateway', [configMap(config, PROXY_CONFIG, proxy)]);
+    if (proxy)
+      add('grafana', 'gateway-proxy', 'grafana', 'Proxy to the platform’s gateway', [
+        configMap(config, PROXY_CONFIG, proxy),
+      ]);
   }
   const logRules = lokiRules(config);
-  if (config.loki.enabled && logRules) add('loki', 'loki-rules', 'alerting', 'Alert rules on logs', [configMap(config, LOKI_RULES, logRules)]);
+  if (config.loki.enabled && logRules)
+    add('loki', 'loki-rules', 'alerting', 'Alert rules on logs', [configMap(config, LOKI_RULES, logRules)]);
   if (config.prometheus.enabled) {
     const operated = config.prometheus.chart === 'kube-prometheus-stack';
     const objects = operated ? monitoringObjects(config) : [configMap(config, 'prometheus-rules', ruleFiles(config))];
@@ -187,6 +257,10 @@ function configSteps(config: Config): ObjectsStep[] {
 /** Hash per ConfigMap: a changed one rolls the pods that mount it. */
 function checksumsOf(steps: ObjectsStep[]): Record<string, string> {
   return Object.fromEntries(
-    steps.flatMap((step) => step.objects.filter((object) => object.kind === 'ConfigMap').map((object) => [object.metadata.name, hashOf(object['data'])])),
+    steps.flatMap((step) =>
+      step.objects
+        .filter((object) => object.kind === 'ConfigMap')
+        .map((object) => [object.metadata.name, hashOf(object['data'])]),
+    ),
   );
 }

@@ -16,7 +16,16 @@ function stepsOf(config: Config, addon: Addon): Step[] {
   const before = [namespaceStepId(config, namespace), ...new Set(secrets), ...(addon.needs?.(config) ?? [])];
   const steps: Step[] = [];
   if (crds)
-    steps.push({ kind: 'crds', id: `crds/${id}`, phase, title: `Definitions of ${title}`, needs: ['namespace'], chart, values: crds, served: !webhook });
+    steps.push({
+      kind: 'crds',
+      id: `crds/${id}`,
+      phase,
+      title: `Definitions of ${title}`,
+      needs: ['namespace'],
+      chart,
+      values: crds,
+      served: !webhook,
+    });
   steps.push({
     kind: 'release',
     id: `release/${id}`,
@@ -30,10 +39,20 @@ function stepsOf(config: Config, addon: Addon): Step[] {
     workloads: addon.workloads(config).map((workload) => ({ ...workload, namespace })),
     ...(provided ? { provided } : {}),
   });
-  if (objects) steps.push({ kind: 'objects', id: `objects/${id}`, phase, title: `Objects of ${title}`, needs: [`release/${id}`], objects: objects(config) });
+  if (objects)
+    steps.push({
+      kind: 'objects',
+      id: `objects/${id}`,
+      phase,
+      title: `Objects of ${title}`,
+      needs: [`release/${id}`],
+      objects: objects(config),
+    });
   if (webhook) {
     const tried = webhook(config);
-    const places = tried.flatMap(({ metadata }) => (metadata.namespace ? [namespaceStepId(config, metadata.namespace)] : []));
+    const places = tried.flatMap(({ metadata }) =>
+      metadata.namespace ? [namespaceStepId(config, metadata.namespace)] : [],
+    );
     steps.push({
       kind: 'webhook',
       id: `webhook/${id}`,

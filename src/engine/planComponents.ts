@@ -20,11 +20,22 @@ export const MOUNTED_BY: Record<string, string> = {
 };
 
 /** A release of our own chart or of an upstream one, or a resource of the operator; nothing where a whole stack's chart brings it. */
-export function componentStep(config: Config, component: Component, checksums: Record<string, string>, present: Set<string>): Step[] {
-  const mounted = Object.entries(MOUNTED_BY).flatMap(([name, id]) => (id === component.id && checksums[name] ? [[name, checksums[name]]] : []));
+export function componentStep(
+  config: Config,
+  component: Component,
+  checksums: Record<string, string>,
+  present: Set<string>,
+): Step[] {
+  const mounted = Object.entries(MOUNTED_BY).flatMap(([name, id]) =>
+    id === component.id && checksums[name] ? [[name, checksums[name]]] : [],
+  );
   const input = inputOf(config, component, Object.fromEntries(mounted));
   const { place, claim } = input;
-  const needs = [namespaceStepId(config, place.namespace), ...(claim ? [`claim/${claim}`] : []), ...component.needs.filter((id) => present.has(id))];
+  const needs = [
+    namespaceStepId(config, place.namespace),
+    ...(claim ? [`claim/${claim}`] : []),
+    ...component.needs.filter((id) => present.has(id)),
+  ];
   const base = { phase: component.phase, title: place.title };
   if (place.chart === 'opentelemetry-operator')
     return [
@@ -38,7 +49,8 @@ export function componentStep(config: Config, component: Component, checksums: R
       },
     ];
   const release = releaseOf(config, component.id);
-  const values = place.chart === 'genai-obs' ? ownValues(component, input) : component.upstream?.[place.chart as ChartName]?.(input);
+  const values =
+    place.chart === 'genai-obs' ? ownValues(component, input) : component.upstream?.[place.chart as ChartName]?.(input);
   if (!release || !values) return [];
   return [
     {
@@ -48,7 +60,10 @@ export function componentStep(config: Config, component: Component, checksums: R
       needs,
       release: release.name,
       namespace: release.namespace,
-      chart: place.chart === 'genai-obs' ? { source: 'genai-obs', name: component.id } : { source: 'upstream', name: place.chart as ChartName },
+      chart:
+        place.chart === 'genai-obs'
+          ? { source: 'genai-obs', name: component.id }
+          : { source: 'upstream', name: place.chart as ChartName },
       values,
       workloads: [{ ...place.workload, namespace: place.namespace }],
       ...(component.rereads ? { rereads: component.rereads } : {}),
@@ -72,7 +87,9 @@ function ownValues(component: Component, { config, configuration, image, claim, 
 /** A component that is switched off after it was installed goes, with the ConfigMaps that only it mounts. */
 export function removalStep(config: Config, component: Component): RemovalStep {
   const { namespace, title } = placeOf(config, component.id);
-  const objects = Object.entries(MOUNTED_BY).flatMap(([name, id]) => (id === component.id ? [{ apiVersion: 'v1', kind: 'ConfigMap', namespace, name }] : []));
+  const objects = Object.entries(MOUNTED_BY).flatMap(([name, id]) =>
+    id === component.id ? [{ apiVersion: 'v1', kind: 'ConfigMap', namespace, name }] : [],
+  );
   return {
     kind: 'removal',
     id: `removal/${component.id}`,

@@ -27,7 +27,10 @@ export function monitorSteps(config: Config): Step[] {
     id: 'service-monitors',
     phase: 'alerting',
     title: `${places.length} ServiceMonitors`,
-    needs: [...new Set(places.map(({ namespace }) => namespaceStepId(config, namespace))), ownStack ? 'release/kube-prometheus-stack' : crds.id],
+    needs: [
+      ...new Set(places.map(({ namespace }) => namespaceStepId(config, namespace))),
+      ownStack ? 'release/kube-prometheus-stack' : crds.id,
+    ],
     objects: places.map((place) => monitor(config, place)),
   };
   return ownStack ? [monitors] : [crds, monitors];
@@ -61,7 +64,11 @@ function monitor({ serviceMonitors: { interval, labels } }: Config, place: Place
     metadata: { name: place.service.name, namespace: place.namespace, labels: { ...labels, ...ownLabels(place.id) } },
     spec: {
       namespaceSelector: { matchNames: [place.namespace] },
-      selector: { matchLabels: { 'app.kubernetes.io/name': place.chart === 'opentelemetry-operator' ? place.workload.name : place.id } },
+      selector: {
+        matchLabels: {
+          'app.kubernetes.io/name': place.chart === 'opentelemetry-operator' ? place.workload.name : place.id,
+        },
+      },
       jobLabel: 'app.kubernetes.io/name',
       endpoints: [endpoint],
     },

@@ -15,7 +15,10 @@ export function protectionSteps(config: Config): Step[] {
           id: 'certificates',
           phase: 'operator',
           title: `${objects.filter(({ kind }) => kind === 'Certificate').length} certificates for mutual TLS`,
-          needs: [namespaceStepId(config, namespace), ...(isEnabled(config, 'cert-manager') ? ['webhook/cert-manager'] : [])],
+          needs: [
+            namespaceStepId(config, namespace),
+            ...(isEnabled(config, 'cert-manager') ? ['webhook/cert-manager'] : []),
+          ],
           objects,
         },
       ]

@@ -16,7 +16,12 @@ export function givenSecretSteps(config: Config): SecretStep[] {
       phase: 'secrets',
       title: `Secret ${name}`,
       needs: [namespaceStepId(config, namespace)],
-      object: { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name, namespace, labels: ownLabels(PART_OF) } },
+      object: {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        type: 'Opaque',
+        metadata: { name, namespace, labels: ownLabels(PART_OF) },
+      },
       keys: {},
       data: true,
     };

@@ -70,7 +70,8 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
   const runOne = async (step: Step): Promise<void> => {
     await Promise.all(step.needs.map((id) => launch(id)));
     if (failure !== undefined) return;
-    if (context.excluded.has(step.id)) return context.emit({ type: 'done', id: step.id, result: 'skipped', ms: 0, detail: 'left out by a flag' });
+    if (context.excluded.has(step.id))
+      return context.emit({ type: 'done', id: step.id, result: 'skipped', ms: 0, detail: 'left out by a flag' });
     if (context.signal.aborted) {
       failure ??= new ObsError({ what: 'stopped', exit: 130 });
       return;
@@ -80,7 +81,13 @@ export async function run(steps: Step[], context: RunContext): Promise<RunResult
     try {
       const { outcome, detail } = await execute(step, inside, releases, result.applied.length > 0);
       (outcome === 'applied' ? result.applied : result.unchanged).push(step.id);
-      context.emit({ type: 'done', id: step.id, result: outcome, ms: Date.now() - start, ...(detail ? { detail } : {}) });
+      context.emit({
+        type: 'done',
+        id: step.id,
+        result: outcome,
+        ms: Date.now() - start,
+        ...(detail ? { detail } : {}),
+      });
     } catch (error) {
       failure ??= error;
       if (step.kind !== 'gate' && step.id !== NAMESPACE_STEP) await note(step, context, 'failed').catch(() => {});
@@ -111,7 +118,12 @@ type Releases = Map<string, StoredRelease>;
 
 /** Where helm's records of a plan are. */
 export function namespacesIn(steps: Step[], home: string): string[] {
-  return [...new Set([home, ...steps.flatMap((step) => (step.kind === 'release' || step.kind === 'removal' ? [step.namespace] : []))])];
+  return [
+    ...new Set([
+      home,
+      ...steps.flatMap((step) => (step.kind === 'release' || step.kind === 'removal' ? [step.namespace] : [])),
+    ]),
+  ];
 }
 
 interface Outcome {
@@ -124,7 +136,8 @@ async function execute(step: Step, context: Inside, releases: Releases, changed:
   if (step.kind === 'gate') return runGate(step, context, changed, report);
   const seen = await observe(step, { ...context, releases });
   const reread = step.kind === 'release' && (step.rereads ?? []).some((id) => context.repaired.has(id));
-  if (step.kind === 'objects' && (wasEdited(seen) || context.journal.steps[step.id]?.state === 'running')) context.repaired.add(step.id);
+  if (step.kind === 'objects' && (wasEdited(seen) || context.journal.steps[step.id]?.state === 'running'))
+    context.repaired.add(step.id);
   if (step.id === NAMESPACE_STEP) {
     if (seen.state !== 'done') await act(step, seen, context, report);
     await context.enter();
@@ -132,7 +145,8 @@ async function execute(step: Step, context: Inside, releases: Releases, changed:
     return { outcome: seen.state === 'done' ? 'unchanged' : 'applied' };
   }
   if (seen.state === 'done' && !reread) {
-    if (context.journal.steps[step.id]?.state !== 'done' || context.journal.steps[step.id]?.inputs !== inputsOf(step)) await note(step, context, 'done');
+    if (context.journal.steps[step.id]?.state !== 'done' || context.journal.steps[step.id]?.inputs !== inputsOf(step))
+      await note(step, context, 'done');
     return { outcome: 'unchanged', ...(seen.detail ? { detail: seen.detail } : {}) };
   }
   await note(step, context, 'running');
@@ -141,7 +155,13 @@ async function execute(step: Step, context: Inside, releases: Releases, changed:
   return { outcome: 'applied' };
 }
 
-async function act(step: Exclude<Step, GateStep>, seen: Observation, context: Inside, report: (detail: string) => void, reread = false): Promise<void> {
+async function act(
+  step: Exclude<Step, GateStep>,
+  seen: Observation,
+  context: Inside,
+  report: (detail: string) => void,
+  reread = false,
+): Promise<void> {
   if (step.kind === 'objects') return applyObjects(step, context, report);
   if (step.kind === 'crds') return applyCrds(step, context, report);
   if (step.kind === 'webhook') return applyWebhook(step, context, report);
@@ -152,7 +172,12 @@ async function act(step: Exclude<Step, GateStep>, seen: Observation, context: In
 }
 
 /** The preflight runs before anything exists; verify is owed until it has passed for exactly these inputs. */
-async function runGate(step: GateStep, context: RunContext, changed: boolean, report: (detail: string) => void): Promise<Outcome> {
+async function runGate(
+  step: GateStep,
+  context: RunContext,
+  changed: boolean,
+  report: (detail: string) => void,
+): Promise<Outcome> {
   if (step.gate === 'preflight') return { outcome: 'unchanged', detail: await context.gate(step, report) };
   const inputs = hashOf(
     Object.entries(context.journal.steps)
@@ -174,7 +199,12 @@ async function runGate(step: GateStep, context: RunContext, changed: boolean, re
 }
 
 /** Writes one step's record. */
-async function note(step: Step, context: RunContext, state: StepRecord['state'], inputs = inputsOf(step)): Promise<void> {
+async function note(
+  step: Step,
+  context: RunContext,
+  state: StepRecord['state'],
+  inputs = inputsOf(step),
+): Promise<void> {
   context.journal.steps[step.id] = { state, inputs, at: new Date().toISOString(), by: whoami() };
   try {
     await context.save();

@@ -44,7 +44,11 @@ function fileValue(path: string): string {
   try {
     text = readFileSync(path, 'utf8').trim();
   } catch (error) {
-    throw usageError(`the file ${path} with a secret cannot be read`, `check the path; the file holds the value and nothing else`, messageOf(error));
+    throw usageError(
+      `the file ${path} with a secret cannot be read`,
+      `check the path; the file holds the value and nothing else`,
+      messageOf(error),
+    );
   }
   if (!text) throw usageError(`the file ${path} with a secret is empty`, 'write the value into it and nothing else');
   registerSecret(text);
@@ -60,7 +64,9 @@ export interface Missing {
 
 /** What is missing; reads Secrets only. @throws KubeError @throws ObsError (usage) for a file that cannot be read */
 export async function missingValues(steps: Step[], kube: Kube): Promise<Missing[]> {
-  const secrets = steps.filter((step) => step.kind === 'secret').filter((step) => Object.values(step.keys).some(isGiven));
+  const secrets = steps
+    .filter((step) => step.kind === 'secret')
+    .filter((step) => Object.values(step.keys).some(isGiven));
   const all = await Promise.all(
     secrets.map(async (step) => {
       const live = (await kube.read(refOf(step.object)))?.['data'] as Record<string, string> | undefined;

@@ -15,7 +15,8 @@ export interface PhaseFlags {
  */
 export function excludedSteps(steps: Step[], flags: PhaseFlags): Set<string> {
   for (const name of [...(flags.only ?? []), ...(flags.skip ?? []), ...(flags.from ? [flags.from] : [])]) {
-    if (!PHASES.includes(name as Phase)) throw usageError(`there is no phase "${name}"`, `phases: ${PHASES.join(', ')}`);
+    if (!PHASES.includes(name as Phase))
+      throw usageError(`there is no phase "${name}"`, `phases: ${PHASES.join(', ')}`);
   }
   const from = flags.from ? PHASES.indexOf(flags.from as Phase) : 0;
   const out = steps.filter(({ phase }) => {

@@ -39,14 +39,22 @@ async function lookFor(step: StaleStep, eyes: Pick<Eyes, 'kube' | 'namespace'>):
   const planned = new Set(step.objects);
   return {
     releases: [...releases.values()].filter(
-      (release) => release.status !== 'uninstalled' && !wanted.has(`${release.namespace}/${release.name}`) && isOurRelease(release),
+      (release) =>
+        release.status !== 'uninstalled' &&
+        !wanted.has(`${release.namespace}/${release.name}`) &&
+        isOurRelease(release),
     ),
     objects: objects.map(refOf).filter((ref) => !planned.has(refText(ref))),
   };
 }
 
-async function appliedObjects({ kube, namespace }: Pick<Eyes, 'kube' | 'namespace'>, places: string[]): Promise<KubeObject[]> {
-  const lists = PRUNED.flatMap((kind) => (isNamespaced(kind) ? places : [undefined]).map((place) => kube.list(kind, place, OWN_SELECTOR)));
+async function appliedObjects(
+  { kube, namespace }: Pick<Eyes, 'kube' | 'namespace'>,
+  places: string[],
+): Promise<KubeObject[]> {
+  const lists = PRUNED.flatMap((kind) =>
+    (isNamespaced(kind) ? places : [undefined]).map((place) => kube.list(kind, place, OWN_SELECTOR)),
+  );
   return (await Promise.all(lists)).flat().filter((object) => isApplied(object, namespace));
 }
 
@@ -65,7 +73,12 @@ function isApplied({ metadata }: KubeObject, home: string): boolean {
 /** What `install` would remove; claims and secrets stay. */
 export async function observeStale(step: StaleStep, eyes: Eyes): Promise<Observation> {
   const { releases, objects } = await lookFor(step, eyes);
-  const records = releases.map(({ namespace, record }): ObjectRef => ({ apiVersion: 'v1', kind: 'Secret', namespace, name: record }));
+  const records = releases.map(({ namespace, record }): ObjectRef => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    namespace,
+    name: record,
+  }));
   const changes = [...records, ...objects].map((ref): ObjectChange => ({ ref, action: 'delete', changes: [] }));
   if (changes.length === 0) return { state: 'done', changes };
   const detail = releases.map(({ namespace, name }) => `release ${namespace}/${name}`).join(', ');

@@ -42,9 +42,18 @@ type Look = Pick<Hands, 'kube' | 'namespace'>;
 /** Everything that carries our label, cluster-wide for cluster-scoped kinds. @throws KubeError when a kind cannot be listed: "could not look" is not "nothing there" */
 export async function ownObjects(look: Look, namespaces: string[]): Promise<KubeObject[]> {
   const lists = await Promise.all(
-    ownableKinds().flatMap((kind) => (isNamespaced(kind) ? namespaces : [undefined]).map((namespace) => look.kube.list(kind, namespace, OWN_SELECTOR))),
+    ownableKinds().flatMap((kind) =>
+      (isNamespaced(kind) ? namespaces : [undefined]).map((namespace) => look.kube.list(kind, namespace, OWN_SELECTOR)),
+    ),
   );
-  return lists.flat().filter((object) => isNamespaced(object.kind) || object.kind === 'PersistentVolume' || belongsTo(object, look.namespace, namespaces));
+  return lists
+    .flat()
+    .filter(
+      (object) =>
+        isNamespaced(object.kind) ||
+        object.kind === 'PersistentVolume' ||
+        belongsTo(object, look.namespace, namespaces),
+    );
 }
 
 /** Two installations may live in one cluster: cluster-scoped objects are named after their home, or name it. */
@@ -54,7 +63,9 @@ function belongsTo(object: KubeObject, home: string, namespaces: string[]): bool
   // helm's own word first: the namespaces "obs" and "obs-2" begin alike.
   const owner = annotations?.['meta.helm.sh/release-namespace'];
   if (owner !== undefined) return namespaces.includes(owner);
-  return annotations?.[HOME_ANNOTATION] === undefined ? name.startsWith(`${home}-`) : annotations[HOME_ANNOTATION] === home;
+  return annotations?.[HOME_ANNOTATION] === undefined
+    ? name.startsWith(`${home}-`)
+    : annotations[HOME_ANNOTATION] === home;
 }
 
 export async function planRemoval(look: Look): Promise<RemovalPlan> {
@@ -89,7 +100,10 @@ const releaseId = ({ namespace, name }: { namespace: string; name: string }): st
 /** By us, not by helm: definitions keep what their chart says of managed-by. */
 function isApplied(object: KubeObject): boolean {
   const { labels = {}, annotations = {} } = object.metadata;
-  return labels[MANAGED_BY_LABEL] === PART_OF || (object.kind === 'CustomResourceDefinition' && annotations[HOME_ANNOTATION] !== undefined);
+  return (
+    labels[MANAGED_BY_LABEL] === PART_OF ||
+    (object.kind === 'CustomResourceDefinition' && annotations[HOME_ANNOTATION] !== undefined)
+  );
 }
 
 /** Operators copy the labels of a resource to what they make of it; that goes with the resource. */
@@ -124,9 +138,15 @@ function isOursOrSystems(object: KubeObject, releases: Set<string>): boolean {
   if (labels[PART_OF_LABEL] === PART_OF || ownerReferences.length > 0) return true;
   const release = annotations['meta.helm.sh/release-name'];
   if (release && releases.has(`${annotations['meta.helm.sh/release-namespace'] ?? ''}/${release}`)) return true;
-  if (object.kind === 'Secret' && labels['owner'] === 'helm' && releases.has(`${namespace}/${labels['name'] ?? ''}`)) return true;
+  if (object.kind === 'Secret' && labels['owner'] === 'helm' && releases.has(`${namespace}/${labels['name'] ?? ''}`))
+    return true;
   // cert-manager's webhook signs for itself.
-  if (object.kind === 'Secret' && annotations['cert-manager.io/allow-direct-injection'] === 'true' && releases.has(`${namespace}/cert-manager`)) return true;
+  if (
+    object.kind === 'Secret' &&
+    annotations['cert-manager.io/allow-direct-injection'] === 'true' &&
+    releases.has(`${namespace}/cert-manager`)
+  )
+    return true;
   if (object.kind === 'Lease' && LEADERS.test(name)) return true;
   return (
     (object.kind === 'ConfigMap' && name === 'kube-root-ca.crt') ||
@@ -142,10 +162,16 @@ export interface RemovalResult {
 }
 
 /** The reverse of an installation: resources, releases, our own objects, data only when asked for; then proves that nothing is left. */
-export async function uninstall(plan: RemovalPlan, hands: Hands, options: { deleteData: boolean }, emit: Emit): Promise<RemovalResult> {
+export async function uninstall(
+  plan: RemovalPlan,
+  hands: Hands,
+  options: { deleteData: boolean },
+  emit: Emit,
+): Promise<RemovalResult> {
   const removed: string[] = [];
   const timed = async (id: string, work: () => Promise<void>): Promise<void> => {
-    if (hands.signal.aborted) throw new ObsError({ what: 'stopped', next: 'run uninstall again: it carries on', exit: 130 });
+    if (hands.signal.aborted)
+      throw new ObsError({ what: 'stopped', next: 'run uninstall again: it carries on', exit: 130 });
     const start = Date.now();
     emit({ type: 'start', id });
     try {
@@ -165,7 +191,10 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
   await gone(plan.resources, hands, 'uninstall');
   await Promise.all(
     plan.releases.map((release) =>
-      timed(`release ${release.name}`, async () => void (await hands.helm.uninstall({ release: release.name, namespace: release.namespace }))),
+      timed(
+        `release ${release.name}`,
+        async () => void (await hands.helm.uninstall({ release: release.name, namespace: release.namespace })),
+      ),
     ),
   );
   await Promise.all(left.map(async (ref) => void (await hands.kube.remove(ref))));
@@ -177,10 +206,16 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
   const namespaces = options.deleteData ? plan.namespaces : [];
   for (const ref of namespaces) await drop(ref);
   const all = await hands.kube.list('Namespace', undefined, OWN_SELECTOR);
-  const staying = all.filter((o) => !namespaces.some((ref) => ref.name === o.metadata.name)).map((o) => refText(refOf(o)));
+  const staying = all
+    .filter((o) => !namespaces.some((ref) => ref.name === o.metadata.name))
+    .map((o) => refText(refOf(o)));
   const kept = plan.data.filter((ref) => !data.includes(ref)).map(refText);
   const places = [
-    ...new Set([hands.namespace, ...[...plan.namespaces, ...plan.held].map((ref) => ref.name), ...plan.releases.map((release) => release.namespace)]),
+    ...new Set([
+      hands.namespace,
+      ...[...plan.namespaces, ...plan.held].map((ref) => ref.name),
+      ...plan.releases.map((release) => release.namespace),
+    ]),
   ];
   const ownStaying = [...(options.deleteData ? [] : plan.namespaces), ...plan.held].map(refText);
   await proveGone(hands, places, [...rendered, ...left], new Set([...kept, ...staying]), options.deleteData);
@@ -189,13 +224,19 @@ export async function uninstall(plan: RemovalPlan, hands: Hands, options: { dele
 
 /** A definition goes with every object of its kind: one that others use stays. */
 async function withoutUsed(refs: ObjectRef[], kube: Kube): Promise<ObjectRef[]> {
-  const used = await Promise.all(refs.map(async (ref) => ref.kind === 'CustomResourceDefinition' && (await hasObjects(ref, kube))));
+  const used = await Promise.all(
+    refs.map(async (ref) => ref.kind === 'CustomResourceDefinition' && (await hasObjects(ref, kube))),
+  );
   return refs.filter((_ref, i) => !used[i]);
 }
 
 async function hasObjects(ref: ObjectRef, kube: Kube): Promise<boolean> {
   const crd = await kube.read(ref);
-  const { group, names, versions } = (crd?.['spec'] ?? {}) as { group?: string; names?: { plural: string }; versions?: { name: string; storage?: boolean }[] };
+  const { group, names, versions } = (crd?.['spec'] ?? {}) as {
+    group?: string;
+    names?: { plural: string };
+    versions?: { name: string; storage?: boolean }[];
+  };
   const version = versions?.find((one) => one.storage)?.name;
   if (!group || !names || !version) return false;
   const { items } = await kube.json<{ items: unknown[] }>(`/apis/${group}/${version}/${names.plural}?limit=1`);
@@ -206,7 +247,10 @@ async function hasObjects(ref: ObjectRef, kube: Kube): Promise<boolean> {
 async function madeBy(plan: RemovalPlan, hands: Hands): Promise<{ rendered: ObjectRef[]; left: ObjectRef[] }> {
   const records = await releasesIn(hands.kube, [...new Set(plan.releases.map((release) => release.namespace))]);
   const found = plan.releases.flatMap((release) => records.get(releaseId(release)) ?? []);
-  return { rendered: found.flatMap((release) => refsOf(release, release.payload().objects)), left: found.flatMap(outliving) };
+  return {
+    rendered: found.flatMap((release) => refsOf(release, release.payload().objects)),
+    left: found.flatMap(outliving),
+  };
 }
 
 /** What stays when helm removes a release: what its hooks made, and the Secrets of its Certificates. */
@@ -220,18 +264,34 @@ function outliving(release: StoredRelease): ObjectRef[] {
 }
 
 function refsOf({ namespace }: StoredRelease, objects: KubeObject[]): ObjectRef[] {
-  const going = objects.filter(({ metadata: { annotations = {} } }) => annotations['helm.sh/resource-policy'] !== 'keep');
+  const going = objects.filter(
+    ({ metadata: { annotations = {} } }) => annotations['helm.sh/resource-policy'] !== 'keep',
+  );
   return going.map((object) => refOf(placed(object, namespace)));
 }
 
 /** Waits until nothing of ours but `kept` is there. @throws ObsError naming what stays, and its finalizers */
-async function proveGone(hands: Hands, places: string[], rendered: ObjectRef[], kept: Set<string>, deleteData: boolean): Promise<void> {
+async function proveGone(
+  hands: Hands,
+  places: string[],
+  rendered: ObjectRef[],
+  kept: Set<string>,
+  deleteData: boolean,
+): Promise<void> {
   const stays = (object: KubeObject): boolean => kept.has(refText(refOf(object)));
   await until(hands, 'uninstall', async () => {
-    const left = (await ownObjects(hands, places)).filter((o) => !stays(o) && !(o.kind === 'Lease' && o.metadata.name === LEASE));
-    const pods = (await Promise.all(places.map((place) => hands.kube.list('Pod', place, OWN_SELECTOR)))).flat().filter((o) => !stays(o));
-    const volumes = deleteData ? (await hands.kube.list('PersistentVolume')).filter((pv) => places.includes(claimsOf(pv) ?? '') && reclaims(pv)) : [];
-    const made = (await Promise.all(rendered.map((ref) => hands.kube.read(ref)))).filter((object) => object !== undefined);
+    const left = (await ownObjects(hands, places)).filter(
+      (o) => !stays(o) && !(o.kind === 'Lease' && o.metadata.name === LEASE),
+    );
+    const pods = (await Promise.all(places.map((place) => hands.kube.list('Pod', place, OWN_SELECTOR))))
+      .flat()
+      .filter((o) => !stays(o));
+    const volumes = deleteData
+      ? (await hands.kube.list('PersistentVolume')).filter((pv) => places.includes(claimsOf(pv) ?? '') && reclaims(pv))
+      : [];
+    const made = (await Promise.all(rendered.map((ref) => hands.kube.read(ref)))).filter(
+      (object) => object !== undefined,
+    );
     return [...left, ...pods, ...volumes, ...made];
   });
 }

@@ -24,7 +24,9 @@ export async function calledAbout(objects: KubeObject[], kube: Kube, said: strin
   const kinds = ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'] as const;
   const lists = await Promise.all(kinds.map((kind) => kube.list(kind)));
   const all = kinds.flatMap((kind, i) =>
-    (lists[i] ?? []).flatMap(({ metadata: { name }, ...rest }) => ((rest['webhooks'] ?? []) as Webhook[]).map((webhook): Called => ({ kind, name, webhook }))),
+    (lists[i] ?? []).flatMap(({ metadata: { name }, ...rest }) =>
+      ((rest['webhooks'] ?? []) as Webhook[]).map((webhook): Called => ({ kind, name, webhook })),
+    ),
   );
   const concerned = all.filter(({ webhook }) => objects.some((object) => judges(webhook, object)));
   const named = /failed calling webhook "(?<name>[^"]+)"/.exec(said)?.groups?.['name'];
@@ -35,13 +37,18 @@ export async function calledAbout(objects: KubeObject[], kube: Kube, said: strin
 function judges({ rules = [] }: Webhook, { apiVersion, kind }: KubeObject): boolean {
   const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : '';
   const { plural } = kindInfo(kind);
-  const has = (list: string[] | undefined, ...wanted: (string | undefined)[]): boolean => (list ?? []).some((one) => wanted.includes(one));
-  return rules.some(({ apiGroups, resources }) => has(apiGroups, group, '*') && has(resources, plural, `${plural}/*`, '*', '*/*'));
+  const has = (list: string[] | undefined, ...wanted: (string | undefined)[]): boolean =>
+    (list ?? []).some((one) => wanted.includes(one));
+  return rules.some(
+    ({ apiGroups, resources }) => has(apiGroups, group, '*') && has(resources, plural, `${plural}/*`, '*', '*/*'),
+  );
 }
 
 /** `ValidatingWebhookConfiguration x, which calls Service ns/name`, each once. */
 export function calledText(all: Called[]): string {
-  return [...new Set(all.map(({ kind, name, webhook }) => `${kind} ${name}, which calls ${targetOf(webhook)}`))].join('; ');
+  return [...new Set(all.map(({ kind, name, webhook }) => `${kind} ${name}, which calls ${targetOf(webhook)}`))].join(
+    '; ',
+  );
 }
 
 function targetOf({ clientConfig: { url, service } }: Webhook): string {
@@ -53,6 +60,8 @@ export function lookAt([first]: Called[], context: string): string {
   const kubectl = `kubectl --context ${context}`;
   if (!first) return `${kubectl} get validatingwebhookconfigurations,mutatingwebhookconfigurations`;
   const { service } = first.webhook.clientConfig;
-  const behind = service ? [`${kubectl} -n ${service.namespace} get endpointslices -l kubernetes.io/service-name=${service.name}`] : [];
+  const behind = service
+    ? [`${kubectl} -n ${service.namespace} get endpointslices -l kubernetes.io/service-name=${service.name}`]
+    : [];
   return [...behind, `${kubectl} describe ${first.kind.toLowerCase()} ${first.name}`].join('; ');
 }

@@ -28,7 +28,11 @@ interface ContainerStatus {
   ready: boolean;
   started?: boolean;
   restartCount: number;
-  state?: { waiting?: { reason?: string; message?: string }; running?: object; terminated?: { reason?: string; exitCode?: number; message?: string } };
+  state?: {
+    waiting?: { reason?: string; message?: string };
+    running?: object;
+    terminated?: { reason?: string; exitCode?: number; message?: string };
+  };
   lastState?: { terminated?: { reason?: string; exitCode?: number; message?: string } };
 }
 
@@ -60,9 +64,18 @@ export async function readiness(kube: Kube, workload: Workload): Promise<Readine
     .sort((a, b) => Number(isOver(a)) - Number(isOver(b)))
     .map(explainPod)
     .find((text) => text !== undefined);
-  if (waiting) return { ready: false, detail: `${have} of ${want} ready: ${waiting.detail}`, ...(waiting.stuck ? { stuck: waiting.stuck } : {}) };
+  if (waiting)
+    return {
+      ready: false,
+      detail: `${have} of ${want} ready: ${waiting.detail}`,
+      ...(waiting.stuck ? { stuck: waiting.stuck } : {}),
+    };
   const refused = pods.length === 0 ? await refusal(kube, namespace, live) : undefined;
-  return { ready: false, detail: refused ? `no pod: ${refused}` : `${have} of ${want} ready`, ...(refused ? { stuck: refused } : {}) };
+  return {
+    ready: false,
+    detail: refused ? `no pod: ${refused}` : `${have} of ${want} ready`,
+    ...(refused ? { stuck: refused } : {}),
+  };
 }
 
 function podsOf(kube: Kube, namespace: string, live: KubeObject): Promise<KubeObject[]> {
@@ -87,11 +100,16 @@ export async function retryPods(kube: Kube, workload: Workload): Promise<void> {
   for (const pod of live ? await podsOf(kube, namespace, live) : []) {
     const { containerStatuses = [] } = (pod['status'] ?? {}) as { containerStatuses?: ContainerStatus[] };
     const neverRan = containerStatuses.every((c) => c.restartCount === 0 && !c.state?.running && !c.state?.terminated);
-    if ((neverRan && containerStatuses.some((c) => NO_IMAGE.has(c.state?.waiting?.reason ?? ''))) || isOutdated(live, pod))
-      await kube.remove({ apiVersion: 'v1', kind: 'Pod', namespace, name: pod.metadata.name }).catch((error: unknown) => {
-        // Who may not delete pods waits for the kubelet.
-        if (!(error instanceof KubeError && error.status === 403)) throw error;
-      });
+    if (
+      (neverRan && containerStatuses.some((c) => NO_IMAGE.has(c.state?.waiting?.reason ?? ''))) ||
+      isOutdated(live, pod)
+    )
+      await kube
+        .remove({ apiVersion: 'v1', kind: 'Pod', namespace, name: pod.metadata.name })
+        .catch((error: unknown) => {
+          // Who may not delete pods waits for the kubelet.
+          if (!(error instanceof KubeError && error.status === 403)) throw error;
+        });
   }
 }
 
@@ -99,7 +117,11 @@ function isOutdated(live: KubeObject | undefined, pod: KubeObject): boolean {
   const { updateRevision } = (live?.['status'] ?? {}) as { updateRevision?: string };
   const { containerStatuses = [] } = (pod['status'] ?? {}) as { containerStatuses?: ContainerStatus[] };
   const revision = pod.metadata.labels?.['controller-revision-hash'];
-  const old = live?.kind === 'StatefulSet' && updateRevision !== undefined && revision !== undefined && revision !== updateRevision;
+  const old =
+    live?.kind === 'StatefulSet' &&
+    updateRevision !== undefined &&
+    revision !== undefined &&
+    revision !== updateRevision;
   return old && containerStatuses.some((c) => !c.ready && c.restartCount > 0);
 }
 
@@ -118,7 +140,10 @@ function explainPod(pod: KubeObject): { detail: string; stuck?: string } | undef
     conditions?: { type: string; status: string; reason?: string; message?: string }[];
     containerStatuses?: ContainerStatus[];
   };
-  if (isOver(pod)) return { detail: `${name} is over: ${oneLine([status.reason ?? status.phase, status.message].filter(Boolean).join(': '))}` };
+  if (isOver(pod))
+    return {
+      detail: `${name} is over: ${oneLine([status.reason ?? status.phase, status.message].filter(Boolean).join(': '))}`,
+    };
   const scheduled = status.conditions?.find((c) => c.type === 'PodScheduled');
   if (scheduled?.status === 'False')
     return {
@@ -129,7 +154,10 @@ function explainPod(pod: KubeObject): { detail: string; stuck?: string } | undef
   for (const c of containers) {
     const wait = c.state?.waiting;
     if (wait && NO_IMAGE.has(wait.reason ?? ''))
-      return { detail: `${name} cannot pull ${c.image}`, stuck: `the image ${c.image} of ${name} cannot be pulled: ${oneLine(wait.message)}` };
+      return {
+        detail: `${name} cannot pull ${c.image}`,
+        stuck: `the image ${c.image} of ${name} cannot be pulled: ${oneLine(wait.message)}`,
+      };
     if (wait?.reason === 'CrashLoopBackOff' || (c.restartCount > 1 && !c.ready && c.lastState?.terminated)) {
       const last = c.lastState?.terminated;
       return {
@@ -137,14 +165,24 @@ function explainPod(pod: KubeObject): { detail: string; stuck?: string } | undef
         stuck: `${name} ends again and again: ${last?.reason ?? ''} exit code ${last?.exitCode ?? '?'} ${oneLine(last?.message)}`,
       };
     }
-    if (wait?.reason === 'CreateContainerConfigError' || wait?.reason === 'CreateContainerError' || wait?.reason === 'RunContainerError')
-      return { detail: `${name}: ${oneLine(wait.message)}`, stuck: `${name} cannot be started: ${oneLine(wait.message)}` };
+    if (
+      wait?.reason === 'CreateContainerConfigError' ||
+      wait?.reason === 'CreateContainerError' ||
+      wait?.reason === 'RunContainerError'
+    )
+      return {
+        detail: `${name}: ${oneLine(wait.message)}`,
+        stuck: `${name} cannot be started: ${oneLine(wait.message)}`,
+      };
     if (wait)
       return {
         detail: `${name} ${wait.reason === 'ContainerCreating' || wait.reason === 'PodInitializing' ? 'is being created (volumes, image)' : (wait.reason ?? 'waits')}`,
       };
     const end = c.state?.terminated;
-    if (end) return { detail: `${name} ended (${end.reason ?? 'unknown reason'}, exit code ${end.exitCode ?? '?'}) and is started again` };
+    if (end)
+      return {
+        detail: `${name} ended (${end.reason ?? 'unknown reason'}, exit code ${end.exitCode ?? '?'}) and is started again`,
+      };
     if (!c.ready) return { detail: `${name} runs, not ready yet` };
   }
   if (containers.length === 0) return { detail: `${name} is being created` };
@@ -158,9 +196,9 @@ function oneLine(text: string | undefined): string {
 
 /** Why a controller makes no pods: quota, admission, a missing service account. */
 async function refusal(kube: Kube, namespace: string, live: KubeObject): Promise<string | undefined> {
-  const { items } = await kube.json<{ items: { message?: string; reason?: string; involvedObject?: { name?: string } }[] }>(
-    `${restPath('Event', namespace)}?fieldSelector=reason%3DFailedCreate`,
-  );
+  const { items } = await kube.json<{
+    items: { message?: string; reason?: string; involvedObject?: { name?: string } }[];
+  }>(`${restPath('Event', namespace)}?fieldSelector=reason%3DFailedCreate`);
   const own = items.filter((event) => event.involvedObject?.name?.startsWith(live.metadata.name));
   return own.length ? oneLine(own.at(-1)?.message) : undefined;
 }

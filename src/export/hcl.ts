@@ -22,7 +22,10 @@ export function quoted(text: string): string {
 }
 
 const isRaw = (value: HclValue): value is Raw =>
-  typeof value === 'object' && !Array.isArray(value) && typeof value['raw'] === 'string' && Object.keys(value).length === 1;
+  typeof value === 'object' &&
+  !Array.isArray(value) &&
+  typeof value['raw'] === 'string' &&
+  Object.keys(value).length === 1;
 
 function valueText(value: HclValue, depth: number): string {
   if (typeof value === 'string') return quoted(value);
@@ -30,13 +33,18 @@ function valueText(value: HclValue, depth: number): string {
   if (isRaw(value)) return value.raw;
   const pad = '  '.repeat(depth + 1);
   const end = '  '.repeat(depth);
-  if (Array.isArray(value)) return value.length ? `[\n${value.map((item) => `${pad}${valueText(item, depth + 1)},\n`).join('')}${end}]` : '[]';
+  if (Array.isArray(value))
+    return value.length ? `[\n${value.map((item) => `${pad}${valueText(item, depth + 1)},\n`).join('')}${end}]` : '[]';
   const lines = attributeLines(value, depth + 1, (key) => (/^[A-Za-z_][\w-]*$/.test(key) ? key : quoted(key)));
   return lines.length ? `{\n${lines.join('\n')}\n${end}}` : '{}';
 }
 
 /** Equals signs stand in one column as long as the values have one line, as the formatter wants it. */
-function attributeLines(attributes: Record<string, HclValue>, depth: number, keyText = (key: string): string => key): string[] {
+function attributeLines(
+  attributes: Record<string, HclValue>,
+  depth: number,
+  keyText = (key: string): string => key,
+): string[] {
   const pad = '  '.repeat(depth);
   const rows = Object.entries(attributes).map(([key, value]) => ({ key: keyText(key), text: valueText(value, depth) }));
   const groups: (typeof rows)[] = [];
@@ -55,7 +63,10 @@ function attributeLines(attributes: Record<string, HclValue>, depth: number, key
 
 function blockText({ type, labels = [], about, attributes = {}, blocks = [] }: Block, depth: number): string {
   const pad = '  '.repeat(depth);
-  const inner = [attributeLines(attributes, depth + 1).join('\n'), ...blocks.map((block) => blockText(block, depth + 1))].filter(Boolean);
+  const inner = [
+    attributeLines(attributes, depth + 1).join('\n'),
+    ...blocks.map((block) => blockText(block, depth + 1)),
+  ].filter(Boolean);
   return `${about ? `${pad}# ${about}\n` : ''}${pad}${[type, ...labels.map(quoted)].join(' ')} {\n${inner.join('\n\n')}${inner.length ? '\n' : ''}${pad}}`;
 }
 

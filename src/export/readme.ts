@@ -19,7 +19,9 @@ export function readme(config: Config, steps: Step[], variables: string[]): stri
     '- Terraform keeps every value in its state, the secrets too: put the state where only you can read it.',
     '- Charts of genai-obs, definitions and objects of new kinds lie in `charts/`, values of releases in `values/`, plain objects in `objects/`.',
     ...(provided.length
-      ? [`- genai-obs leaves out what the cluster has already; Terraform does not look. Remove from main.tf what yours brings: ${provided.join(', ')}.`]
+      ? [
+          `- genai-obs leaves out what the cluster has already; Terraform does not look. Remove from main.tf what yours brings: ${provided.join(', ')}.`,
+        ]
       : []),
     '- Is it well? `genai-obs doctor -f config.yaml`, with `--probe` to send a trace, a metric and a log. Other commands want an installation of their own.',
     '- Not here: the preflight checks, the wait for what operators make, and the verification. For webhooks it pauses, and does not ask them.',

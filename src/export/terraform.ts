@@ -56,7 +56,9 @@ export async function terraform(steps: Step[], home: string, sources: Sources): 
     if (seen.has(id)) return [];
     seen.add(id);
     const own = parts.get(id) ?? [];
-    return own.length ? own.map(({ address }) => address) : (byId.get(id)?.needs ?? []).flatMap((need) => addresses(need, seen));
+    return own.length
+      ? own.map(({ address }) => address)
+      : (byId.get(id)?.needs ?? []).flatMap((need) => addresses(need, seen));
   };
   const blocks = steps.flatMap((step) => {
     const needs = [...new Set(step.needs.flatMap((id) => addresses(id)))].toSorted();
@@ -71,9 +73,16 @@ export async function terraform(steps: Step[], home: string, sources: Sources): 
 }
 
 function setup(providers: typeof PROVIDERS): Block[] {
-  const kube: Record<string, HclValue> = { config_path: raw('var.kubeconfig'), config_context: raw('var.kube_context') };
+  const kube: Record<string, HclValue> = {
+    config_path: raw('var.kubeconfig'),
+    config_context: raw('var.kube_context'),
+  };
   return [
-    { type: 'terraform', attributes: { required_version: '>= 1.5' }, blocks: [{ type: 'required_providers', attributes: providers }] },
+    {
+      type: 'terraform',
+      attributes: { required_version: '>= 1.5' },
+      blocks: [{ type: 'required_providers', attributes: providers }],
+    },
     { type: 'provider', labels: ['kubernetes'], attributes: kube },
     { type: 'provider', labels: ['helm'], attributes: { kubernetes: kube } },
   ];
@@ -87,7 +96,10 @@ function connection(): Block[] {
   });
   return [
     variable('kubeconfig', 'Path of the kubeconfig', { default: '~/.kube/config' }),
-    variable('kube_context', 'Context of the kubeconfig: named here, so that nothing goes to another cluster by accident'),
+    variable(
+      'kube_context',
+      'Context of the kubeconfig: named here, so that nothing goes to another cluster by accident',
+    ),
   ];
 }
 
@@ -114,7 +126,12 @@ function resource(type: string, name: string, block: Omit<Block, 'type' | 'label
 
 const metadata = ({ name, namespace, labels, annotations }: KubeObject['metadata']): Block => ({
   type: 'metadata',
-  attributes: { name, ...(namespace ? { namespace } : {}), ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) },
+  attributes: {
+    name,
+    ...(namespace ? { namespace } : {}),
+    ...(labels ? { labels } : {}),
+    ...(annotations ? { annotations } : {}),
+  },
 });
 
 function objectParts(step: ObjectsStep, out: Work): Part[] {
@@ -124,7 +141,8 @@ function objectParts(step: ObjectsStep, out: Work): Part[] {
     .filter((object) => !isCustom(object))
     .map((object): Part => {
       const { namespace = out.home, name } = object.metadata;
-      if (object.kind === 'Namespace') return resource('kubernetes_namespace_v1', label(name), { blocks: [metadata(object.metadata)] });
+      if (object.kind === 'Namespace')
+        return resource('kubernetes_namespace_v1', label(name), { blocks: [metadata(object.metadata)] });
       // The same name may stand in several namespaces.
       const id = [object.kind.toLowerCase(), ...(namespace === out.home ? [] : [namespace]), name].join('-');
       const path = `objects/${id}.yaml`;
@@ -142,14 +160,26 @@ function objectParts(step: ObjectsStep, out: Work): Part[] {
 function looseChart(step: Step, objects: KubeObject[], out: Work): Part {
   const chart = step.id.replace(/[^a-z0-9]+/gi, '-').toLowerCase();
   const folder = `charts/${chart}`;
-  out.files[`${folder}/Chart.yaml`] = stringify({ apiVersion: 'v2', name: chart, version: '1.0.0', description: step.title });
+  out.files[`${folder}/Chart.yaml`] = stringify({
+    apiVersion: 'v2',
+    name: chart,
+    version: '1.0.0',
+    description: step.title,
+  });
   out.files[`${folder}/templates/objects.yaml`] = `{{ .Files.Get "objects.yaml" }}\n`;
   out.files[`${folder}/objects.yaml`] = objects.map((object) => stringify(object, { lineWidth: 0 })).join('---\n');
   const namespace = objects.find((object) => object.metadata.namespace)?.metadata.namespace ?? out.home;
   return resource('helm_release', label(step.id), {
     about: step.title,
     // What a webhook refuses leaves no record of helm's: the next apply would trip over it.
-    attributes: { name: chart, namespace, chart: raw(`"\${path.module}/${folder}"`), wait: true, atomic: true, timeout: TIMEOUT },
+    attributes: {
+      name: chart,
+      namespace,
+      chart: raw(`"\${path.module}/${folder}"`),
+      wait: true,
+      atomic: true,
+      timeout: TIMEOUT,
+    },
   });
 }
 
@@ -160,14 +190,22 @@ function pausePart(step: WebhookStep): Part {
     about: step.title,
     attributes: {
       create_duration: '20s',
-      triggers: Object.fromEntries(releases.map((id): [string, HclValue] => [label(id), raw(`helm_release.${label(id)}.metadata.revision`)])),
+      triggers: Object.fromEntries(
+        releases.map((id): [string, HclValue] => [label(id), raw(`helm_release.${label(id)}.metadata.revision`)]),
+      ),
     },
   });
 }
 
 /** A definition that goes takes every object of its kind along. */
 function kept(object: KubeObject): KubeObject {
-  return { ...object, metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, 'helm.sh/resource-policy': 'keep' } } };
+  return {
+    ...object,
+    metadata: {
+      ...object.metadata,
+      annotations: { ...object.metadata.annotations, 'helm.sh/resource-policy': 'keep' },
+    },
+  };
 }
 
 /** Every value that nobody but the user may know is a sensitive variable without default. */
@@ -228,5 +266,9 @@ async function chartOf(step: ReleaseStep, out: Work): Promise<Record<string, Hcl
     out.copies.push({ from: archive, to });
     return { chart: raw(`"\${path.module}/${to}"`) };
   }
-  return { repository: pin.oci ? pin.oci.slice(0, pin.oci.lastIndexOf('/')) : pin.repo, chart: pin.chart, version: pin.version };
+  return {
+    repository: pin.oci ? pin.oci.slice(0, pin.oci.lastIndexOf('/')) : pin.repo,
+    chart: pin.chart,
+    version: pin.version,
+  };
 }

@@ -35,7 +35,10 @@ export function collectorConfig(request: BundleRequest, host: string): JsonMap {
       ['processors', 'resource', 'attributes'],
       [...named, ...listAt(base, 'processors', 'resource', 'attributes')],
     ],
-    [['exporters', 'otlp_grpc'], { endpoint: request.endpoint, ...mapAt(base, 'exporters', 'otlp_grpc'), tls: tlsOf(request, host) }],
+    [
+      ['exporters', 'otlp_grpc'],
+      { endpoint: request.endpoint, ...mapAt(base, 'exporters', 'otlp_grpc'), tls: tlsOf(request, host) },
+    ],
   ];
   if (request.access === 'token')
     edits.push(
@@ -78,7 +81,9 @@ const ACCESS = { mtls: 'mutual TLS', token: 'TLS and a bearer token', plain: 'un
 
 function readme({ access, credentials, endpoint }: BundleRequest, host: string): string {
   const secrets = Object.keys(credentials.get(host) ?? {});
-  const line = secrets.length ? `\n  ${secrets.join(', ')}\n                   identity of this Mac: secret, readable by you and by root alone\n` : '';
+  const line = secrets.length
+    ? `\n  ${secrets.join(', ')}\n                   identity of this Mac: secret, readable by you and by root alone\n`
+    : '';
   return readAsset('templates', 'macos', 'README.txt')
     .replaceAll('ENDPOINT', endpoint)
     .replaceAll('ACCESS', ACCESS[access])
@@ -95,11 +100,17 @@ export function writeBundles(request: BundleRequest, out: string): { name: strin
   const bundles = request.hosts.map((name) => ({ name, path: join(out, name), files: bundleFiles(request, name) }));
   const isOurs = !existsSync(out);
   try {
-    for (const { path, files } of bundles) for (const [name, file] of Object.entries(files)) write(join(path, name), file);
+    for (const { path, files } of bundles)
+      for (const [name, file] of Object.entries(files)) write(join(path, name), file);
   } catch (error) {
     for (const { path } of bundles) rmSync(path, { recursive: true, force: true });
     if (isOurs) rmSync(out, { recursive: true, force: true });
-    throw new ObsError({ what: 'the bundle cannot be written', object: out, cause: messageOf(error), next: 'name a folder that can be written: --out DIR' });
+    throw new ObsError({
+      what: 'the bundle cannot be written',
+      object: out,
+      cause: messageOf(error),
+      next: 'name a folder that can be written: --out DIR',
+    });
   }
   return bundles.map(({ name, path, files }) => ({ name, path, files: Object.keys(files).toSorted() }));
 }

@@ -18,7 +18,10 @@ export function mtlsOf(dir: string, host: string, now = new Date()): Credentials
   const own = certificate(path('tls.crt'), text, now);
   const key = pem(path('tls.key'));
   if (!own.checkPrivateKey(privateKey(path('tls.key'), key)))
-    throw usageError(`${path('tls.key')} is not the key of ${path('tls.crt')}`, 'hand over the pair that was issued together');
+    throw usageError(
+      `${path('tls.key')} is not the key of ${path('tls.crt')}`,
+      'hand over the pair that was issued together',
+    );
   return { 'tls/ca.crt': ca, 'tls/tls.crt': text, 'tls/tls.key': key };
 }
 
@@ -29,7 +32,8 @@ export function mtlsOf(dir: string, host: string, now = new Date()): Credentials
 export function tokenOf(file: string, ca: string | undefined, now = new Date()): Credentials {
   const token = read(file).trim();
   // What is not a token68 could end the header, or the line.
-  if (!/^[\w.~+/=:-]+$/.test(token)) throw usageError(`${file} does not hold a bearer token`, 'one line of letters, digits and -._~+/=:, nothing else');
+  if (!/^[\w.~+/=:-]+$/.test(token))
+    throw usageError(`${file} does not hold a bearer token`, 'one line of letters, digits and -._~+/=:, nothing else');
   if (ca === undefined) return { token };
   const text = pem(ca);
   certificate(ca, text, now);
@@ -46,7 +50,8 @@ function read(path: string): string {
 
 function pem(path: string): string {
   const text = read(path);
-  if (!text.includes('-----BEGIN ')) throw usageError(`${path} is no PEM file`, 'openssl x509 -in FILE -inform der writes PEM');
+  if (!text.includes('-----BEGIN '))
+    throw usageError(`${path} is no PEM file`, 'openssl x509 -in FILE -inform der writes PEM');
   return text;
 }
 
@@ -65,6 +70,9 @@ function privateKey(path: string, text: string): ReturnType<typeof createPrivate
   try {
     return createPrivateKey(text);
   } catch {
-    throw usageError(`${path} holds no private key that can be read`, 'a PEM key without a passphrase: nobody could type it when the Mac starts');
+    throw usageError(
+      `${path} holds no private key that can be read`,
+      'a PEM key without a passphrase: nobody could type it when the Mac starts',
+    );
   }
 }

@@ -52,7 +52,12 @@ export interface MirrorResult extends MirrorIndex {
  * Writes `charts/`, `mirror.json`, `images.txt` and `overlay.yaml`: with the charts in that folder, the images in the registry and the
  * overlay over a profile nothing is fetched from anywhere else.
  */
-export async function writeMirror(steps: Step[], helm: Helm, charts: Charts, options: MirrorOptions): Promise<MirrorResult> {
+export async function writeMirror(
+  steps: Step[],
+  helm: Helm,
+  charts: Charts,
+  options: MirrorOptions,
+): Promise<MirrorResult> {
   const { out, registry, report } = options;
   await mkdir(join(out, 'charts'), { recursive: true });
   const index: MirrorIndex = { tool: version(), charts: {}, images: [] };
@@ -73,8 +78,14 @@ export async function writeMirror(steps: Step[], helm: Helm, charts: Charts, opt
     index.images.push({ image, ...(answer && 'digest' in answer ? { digest: answer.digest } : {}) });
   }
   await writeFile(join(out, MIRROR_INDEX), `${JSON.stringify(index, null, 2)}\n`);
-  await writeFile(join(out, 'images.txt'), index.images.map(({ image, digest }) => `${image}${digest && !image.includes('@') ? `@${digest}` : ''}\n`).join(''));
+  await writeFile(
+    join(out, 'images.txt'),
+    index.images.map(({ image, digest }) => `${image}${digest && !image.includes('@') ? `@${digest}` : ''}\n`).join(''),
+  );
   const overlay = { global: { ...(registry ? { imageRegistry: registry } : {}), charts: out } };
-  await writeFile(join(out, 'overlay.yaml'), `# Over a profile: genai-obs install --profile NAME -f ${join(out, 'overlay.yaml')}\n${stringify(overlay)}`);
+  await writeFile(
+    join(out, 'overlay.yaml'),
+    `# Over a profile: genai-obs install --profile NAME -f ${join(out, 'overlay.yaml')}\n${stringify(overlay)}`,
+  );
   return { ...index, unknown };
 }

@@ -19,10 +19,15 @@ export async function digestOf(image: string): Promise<{ digest: string } | { er
   const scheme = /^(localhost|127\.0\.0\.1)(:\d+)?$/.test(host) ? 'http' : 'https';
   const url = `${scheme}://${hostOf(host)}/v2/${repository}/manifests/${tag}`;
   const ask = (token?: string): Promise<Response> =>
-    fetch(url, { method: 'HEAD', headers: { accept: ACCEPT, ...(token ? { authorization: `Bearer ${token}` } : {}) }, signal: AbortSignal.timeout(15_000) });
+    fetch(url, {
+      method: 'HEAD',
+      headers: { accept: ACCEPT, ...(token ? { authorization: `Bearer ${token}` } : {}) },
+      signal: AbortSignal.timeout(15_000),
+    });
   try {
     const first = await ask();
-    const answer = first.status === 401 ? await ask(await anonymousToken(first.headers.get('www-authenticate') ?? '')) : first;
+    const answer =
+      first.status === 401 ? await ask(await anonymousToken(first.headers.get('www-authenticate') ?? '')) : first;
     const digest = answer.headers.get('docker-content-digest');
     return answer.ok && digest ? { digest } : { error: `HTTP ${answer.status}` };
   } catch (error) {

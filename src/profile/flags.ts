@@ -31,21 +31,27 @@ export interface ConfigFlags {
 
 function numberOf(flag: string, text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw usageError(`${flag} takes a number, not "${text}"`, 'genai-obs install --help');
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw usageError(`${flag} takes a number, not "${text}"`, 'genai-obs install --help');
   return value;
 }
 
 /** `--charts`: a folder must be there. @throws ObsError (usage) */
 export function sourceOf(text: string): string {
   if (text === '' || /^(https?|oci):\/\//.test(text)) return text;
-  if (!existsSync(text)) throw usageError(`--charts ${text}: there is no such folder`, 'give a folder of chart archives, https://…, or oci://…');
+  if (!existsSync(text))
+    throw usageError(
+      `--charts ${text}: there is no such folder`,
+      'give a folder of chart archives, https://…, or oci://…',
+    );
   return resolve(text);
 }
 
 /** `--timeout`. @throws ObsError (usage) */
 export function secondsOf(text: string): number {
   const seconds = Number(text);
-  if (!(seconds >= 1 && Number.isFinite(seconds))) throw usageError(`--timeout takes seconds, not "${text}"`, 'for ten minutes: --timeout 600');
+  if (!(seconds >= 1 && Number.isFinite(seconds)))
+    throw usageError(`--timeout takes seconds, not "${text}"`, 'for ten minutes: --timeout 600');
   return seconds;
 }
 
@@ -60,7 +66,8 @@ export function flagLayer(flags: ConfigFlags): Layer {
   if (flags.persistence === false) put(['storage', 'enabled'], false);
   put(['prometheus', 'server', 'retention'], flags.retention);
   if (flags.budget !== undefined) put(['genai', 'cost', 'budgetLimit'], numberOf('--budget', flags.budget));
-  if (flags.samplingRate !== undefined) put(['genai', 'sampling', 'rate'], numberOf('--sampling-rate', flags.samplingRate));
+  if (flags.samplingRate !== undefined)
+    put(['genai', 'sampling', 'rate'], numberOf('--sampling-rate', flags.samplingRate));
   put(['grafana', 'service', 'type'], flags.expose);
   put(['global', 'imageRegistry'], flags.registry);
   if (flags.charts !== undefined) put(['global', 'charts'], sourceOf(flags.charts));
@@ -68,9 +75,11 @@ export function flagLayer(flags: ConfigFlags): Layer {
   put(['k8s-monitoring', 'destination', 'otlp', 'user'], flags.cloudUser);
   put(['global', 'environment'], flags.environment);
   put(['global', 'clusterName'], flags.clusterName);
-  if (flags.replicas !== undefined) put(['opentelemetry-collector', 'replicaCount'], numberOf('--gateway-replicas', flags.replicas));
+  if (flags.replicas !== undefined)
+    put(['opentelemetry-collector', 'replicaCount'], numberOf('--gateway-replicas', flags.replicas));
   for (const id of flags.disable ?? []) {
-    if (!COMPONENT_IDS.includes(id as ComponentId)) throw usageError(`there is no component "${id}"`, `components: ${COMPONENT_IDS.join(', ')}`);
+    if (!COMPONENT_IDS.includes(id as ComponentId))
+      throw usageError(`there is no component "${id}"`, `components: ${COMPONENT_IDS.join(', ')}`);
     data = merge(data, { [id]: { enabled: false } });
   }
   return { source: 'command line', data };

@@ -24,7 +24,8 @@ export function profileNames(): string[] {
 /** @throws ObsError (usage) for an unknown profile */
 export function profileLayer(name: string): Layer {
   const path = assetPath('profiles', `${name}.yaml`);
-  if (!/^[a-z0-9-]+$/.test(name) || !existsSync(path)) throw usageError(`there is no profile "${name}"`, `choose one of: ${profileNames().join(', ')}`);
+  if (!/^[a-z0-9-]+$/.test(name) || !existsSync(path))
+    throw usageError(`there is no profile "${name}"`, `choose one of: ${profileNames().join(', ')}`);
   return parseLayer(`profile ${name}`, readFileSync(path, 'utf8'));
 }
 
@@ -32,8 +33,16 @@ export function profileLayer(name: string): Layer {
 export function extended(layer: Layer, seen: string[] = []): Layer[] {
   const { extends: base, ...data } = layer.data;
   if (base === undefined) return [layer];
-  if (typeof base !== 'string') throw usageError(`${layer.source}: extends takes the name of a profile`, `choose one of: ${profileNames().join(', ')}`);
-  if (seen.includes(base)) throw usageError(`${layer.source}: profiles extend each other in a circle: ${[...seen, base].join(' → ')}`, 'take one extends out');
+  if (typeof base !== 'string')
+    throw usageError(
+      `${layer.source}: extends takes the name of a profile`,
+      `choose one of: ${profileNames().join(', ')}`,
+    );
+  if (seen.includes(base))
+    throw usageError(
+      `${layer.source}: profiles extend each other in a circle: ${[...seen, base].join(' → ')}`,
+      'take one extends out',
+    );
   return [...extended(profileLayer(base), [...seen, base]), { ...layer, data }];
 }
 
@@ -66,7 +75,8 @@ function parseLayer(source: string, text: string): Layer {
     broken(error);
   }
   if (data === null || data === undefined) return { source, text, data: {} };
-  if (typeof data !== 'object' || Array.isArray(data)) throw usageError(`${source} must be a map of settings`, 'start from: genai-obs profile show');
+  if (typeof data !== 'object' || Array.isArray(data))
+    throw usageError(`${source} must be a map of settings`, 'start from: genai-obs profile show');
   return { source, text, data: data as JsonMap };
 }
 
@@ -94,7 +104,8 @@ export function resolve(layers: Layer[]): Config {
   if (result.success) {
     const config = settled(result.output);
     const broken = brokenRule(config);
-    if (broken) throw usageError(`${whereIs(layers, broken.key.split('.'))}: ${broken.key} ${broken.message}`, broken.next);
+    if (broken)
+      throw usageError(`${whereIs(layers, broken.key.split('.'))}: ${broken.key} ${broken.message}`, broken.next);
     return config;
   }
   const issue = result.issues[0];
@@ -127,28 +138,42 @@ function whereIs(layers: Layer[], path: string[]): string {
 /** A collector that has nowhere to send to does not start, or complains for ever: it is left out with its target. */
 function settled(config: Config): Config {
   const stores = config.prometheus.enabled || config.loki.enabled;
-  const gateway = config['opentelemetry-collector'].enabled && (stores || config.tempo.enabled || config.jaeger.enabled);
+  const gateway =
+    config['opentelemetry-collector'].enabled && (stores || config.tempo.enabled || config.jaeger.enabled);
   const feeders = gateway && stores;
   const { namespace: stackNamespace } = config['kube-prometheus-stack'];
   // One chart brings several: they live where it lives.
   const inStack = <T extends { chart: string; namespace: string }>(section: T): T =>
     section.chart === 'kube-prometheus-stack' ? { ...section, namespace: stackNamespace } : section;
-  const needs = (chart: string, ids: readonly ComponentId[]): boolean => ids.some((id) => config[id].enabled && config[id].chart === chart);
+  const needs = (chart: string, ids: readonly ComponentId[]): boolean =>
+    ids.some((id) => config[id].enabled && config[id].chart === chart);
   return {
     ...config,
     prometheus: inStack(config.prometheus),
     alertmanager: inStack(config.alertmanager),
     'kube-state-metrics': inStack(config['kube-state-metrics']),
-    'kube-prometheus-stack': { ...config['kube-prometheus-stack'], enabled: needs('kube-prometheus-stack', COMPONENT_IDS) },
+    'kube-prometheus-stack': {
+      ...config['kube-prometheus-stack'],
+      enabled: needs('kube-prometheus-stack', COMPONENT_IDS),
+    },
     // Beside those that read its Secret.
-    seaweedfs: { ...config.seaweedfs, namespace: config.seaweedfs.namespace || (config.loki.enabled ? config.loki : config.tempo).namespace },
+    seaweedfs: {
+      ...config.seaweedfs,
+      namespace: config.seaweedfs.namespace || (config.loki.enabled ? config.loki : config.tempo).namespace,
+    },
     'opentelemetry-operator': {
       ...config['opentelemetry-operator'],
       enabled: config['opentelemetry-operator'].enabled || (gateway && needs('opentelemetry-operator', COMPONENT_IDS)),
     },
     'opentelemetry-collector': { ...config['opentelemetry-collector'], enabled: gateway },
-    'opentelemetry-node-collector': { ...config['opentelemetry-node-collector'], enabled: config['opentelemetry-node-collector'].enabled && feeders },
-    'opentelemetry-cluster-collector': { ...config['opentelemetry-cluster-collector'], enabled: config['opentelemetry-cluster-collector'].enabled && feeders },
+    'opentelemetry-node-collector': {
+      ...config['opentelemetry-node-collector'],
+      enabled: config['opentelemetry-node-collector'].enabled && feeders,
+    },
+    'opentelemetry-cluster-collector': {
+      ...config['opentelemetry-cluster-collector'],
+      enabled: config['opentelemetry-cluster-collector'].enabled && feeders,
+    },
   };
 }
 
@@ -183,14 +208,19 @@ function nearest(merged: JsonMap, path: string[], unknown: boolean): string | un
   const best = Object.keys(known)
     .map((key) => ({ key, cost: distance(key, wrong) }))
     .sort((a, b) => a.cost - b.cost)[0];
-  return best && best.cost <= 3 ? `did you mean "${[...path.slice(0, -1), best.key].join('.')}"?` : `known here: ${Object.keys(known).join(', ')}`;
+  return best && best.cost <= 3
+    ? `did you mean "${[...path.slice(0, -1), best.key].join('.')}"?`
+    : `known here: ${Object.keys(known).join(', ')}`;
 }
 
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
-    for (let j = 1; j <= b.length; j++) next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    for (let j = 1; j <= b.length; j++)
+      next.push(
+        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      );
     row = next;
   }
   return row[b.length] ?? 0;

@@ -8,7 +8,13 @@ const percent = (usual: number) => v.optional(v.pipe(v.number(), v.integer(), v.
 const replicas = (usual: number) => v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(50)), usual);
 /** S3's own rule for names. */
 const bucket = v.optional(
-  v.pipe(v.string(), v.regex(/^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$/, 'must be the name of a bucket: 3 to 63 lower-case letters, digits, dots, dashes')),
+  v.pipe(
+    v.string(),
+    v.regex(
+      /^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$/,
+      'must be the name of a bucket: 3 to 63 lower-case letters, digits, dots, dashes',
+    ),
+  ),
   '',
 );
 
@@ -47,7 +53,13 @@ export const ingress = v.optional(
 
 /** Row 000-SCALE-03. */
 export const autoscaling = v.optional(
-  v.strictObject({ enabled: off, minReplicas: replicas(2), maxReplicas: replicas(10), cpuPercent: percent(80), memoryPercent: percent(80) }),
+  v.strictObject({
+    enabled: off,
+    minReplicas: replicas(2),
+    maxReplicas: replicas(10),
+    cpuPercent: percent(80),
+    memoryPercent: percent(80),
+  }),
   {},
 );
 
@@ -94,7 +106,10 @@ export const dcgmExporter = v.strictObject({
   enabled: off,
   namespace: ownNamespace,
   /** Nodes with GPUs; anywhere else it crashes. */
-  nodeLabel: v.optional(v.pipe(v.string(), v.regex(/^[^=\s]+=[^=\s]*$/, 'must be a label such as nvidia.com/gpu.present=true')), 'nvidia.com/gpu.present=true'),
+  nodeLabel: v.optional(
+    v.pipe(v.string(), v.regex(/^[^=\s]+=[^=\s]*$/, 'must be a label such as nvidia.com/gpu.present=true')),
+    'nvidia.com/gpu.present=true',
+  ),
 });
 
 /** CloudWatch metrics of SageMaker endpoints (upstream.md B.2 27). */
@@ -108,7 +123,10 @@ export const cloudwatchExporter = v.strictObject({
 });
 
 /** 0: Kubernetes chooses. */
-const nodePort = v.optional(v.union([v.literal(0), v.pipe(v.number(), v.integer(), v.minValue(30000), v.maxValue(32767))]), 0);
+const nodePort = v.optional(
+  v.union([v.literal(0), v.pipe(v.number(), v.integer(), v.minValue(30000), v.maxValue(32767))]),
+  0,
+);
 
 /** Service for senders outside of the cluster. */
 export const expose = v.optional(
@@ -128,7 +146,10 @@ export const security = v.optional(
         /** `external`: plain OTLP stays for applications inside of the cluster; `strict`: no OTLP without a client certificate. */
         mode: v.optional(v.picklist(['external', 'strict']), 'external'),
         /** Further host names and addresses of the gateway's certificate: how senders outside of the cluster reach it. */
-        names: v.optional(v.array(v.pipe(v.string(), v.regex(/^[a-zA-Z0-9*][-a-zA-Z0-9.:]*$/, 'must be a host name or an address'))), []),
+        names: v.optional(
+          v.array(v.pipe(v.string(), v.regex(/^[a-zA-Z0-9*][-a-zA-Z0-9.:]*$/, 'must be a host name or an address'))),
+          [],
+        ),
         /** Senders that get a client certificate each, Secret `otel-client-NAME`: outside of the cluster, and with `strict` applications. */
         clients: v.optional(v.array(name), []),
       }),

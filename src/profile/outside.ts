@@ -58,7 +58,12 @@ export const remoteWrite = v.optional(
 
 const platform = <const T extends v.ObjectEntries>(secret: string, key: string, more: T) =>
   v.optional(
-    v.strictObject({ enabled: v.optional(v.boolean(), false), secret: v.optional(name, secret), key: v.optional(secretKey, key), ...more }),
+    v.strictObject({
+      enabled: v.optional(v.boolean(), false),
+      secret: v.optional(name, secret),
+      key: v.optional(secretKey, key),
+      ...more,
+    }),
     {} as never,
   );
 
@@ -74,14 +79,20 @@ export const exporters = v.optional(
         index: v.optional(v.string(), ''),
       }),
     }),
-    v.check(({ splunk }) => !splunk.enabled || splunk.endpoint !== '', 'splunk needs the endpoint of its event collector'),
+    v.check(
+      ({ splunk }) => !splunk.enabled || splunk.endpoint !== '',
+      'splunk needs the endpoint of its event collector',
+    ),
   ),
   {},
 );
 
 const endpoint = v.optional(
   v.strictObject({
-    url: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/[^\s/@]+(\/\S*)?)?$/, 'must be a URL without credentials')), ''),
+    url: v.optional(
+      v.pipe(v.string(), v.regex(/^(https?:\/\/[^\s/@]+(\/\S*)?)?$/, 'must be a URL without credentials')),
+      '',
+    ),
     /** Instance id: no secret. Empty: the Secret holds it. */
     user: v.optional(v.string(), ''),
   }),
@@ -102,7 +113,10 @@ export const cloud = v.strictObject({
     {},
   ),
   /** Holds user and token; what it has already is used, what it lacks is filled when installing. */
-  secret: v.optional(v.strictObject({ name: v.optional(name, 'grafana-cloud'), tokenKey: v.optional(v.string(), 'token') }), {}),
+  secret: v.optional(
+    v.strictObject({ name: v.optional(name, 'grafana-cloud'), tokenKey: v.optional(v.string(), 'token') }),
+    {},
+  ),
   scrapeInterval: v.optional(interval, '60s'),
   podLogs: v.optional(v.picklist(['loki', 'opentelemetry']), 'loki'),
   /** Also listen for Zipkin spans, on 9411. */

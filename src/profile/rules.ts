@@ -13,14 +13,20 @@ export interface Rule {
 
 const usesS3 = (config: Config): boolean => config.storage.s3.enabled;
 /** SeaweedFS in the cluster knows its own address, buckets and keys. */
-const foreignS3 = (config: Config): boolean => usesS3(config) && (!config.seaweedfs.enabled || config.storage.s3.endpoint !== '');
+const foreignS3 = (config: Config): boolean =>
+  usesS3(config) && (!config.seaweedfs.enabled || config.storage.s3.endpoint !== '');
 const homeOf = (config: Config, id: 'loki' | 'tempo' | 'seaweedfs'): string => config[id].namespace || config.namespace;
 const hasSeveral = (names: string[]): boolean => new Set(names).size > 1;
 const hasDuplicates = (names: string[]): boolean => new Set(names).size < names.length;
-const COLLECTORS = ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const;
+const COLLECTORS = [
+  'opentelemetry-collector',
+  'opentelemetry-node-collector',
+  'opentelemetry-cluster-collector',
+] as const;
 /** Without a gateway there is nothing to protect. */
 const usesMtls = (config: Config): boolean => config['opentelemetry-collector'].enabled && config.security.mtls.enabled;
-const forgetsMonths = ({ prometheus }: Config): boolean => prometheus.enabled && hoursIn(prometheus.server.retention) < 30 * 24;
+const forgetsMonths = ({ prometheus }: Config): boolean =>
+  prometheus.enabled && hoursIn(prometheus.server.retention) < 30 * 24;
 const INGRESSES = ['grafana', 'prometheus', 'opentelemetry-collector'] as const;
 
 export const RULES: Rule[] = [
@@ -39,7 +45,9 @@ export const RULES: Rule[] = [
   {
     key: 'storage.s3.buckets',
     when: (config) =>
-      foreignS3(config) && ((config.loki.enabled && !config.storage.s3.buckets.loki) || (config.tempo.enabled && !config.storage.s3.buckets.tempo)),
+      foreignS3(config) &&
+      ((config.loki.enabled && !config.storage.s3.buckets.loki) ||
+        (config.tempo.enabled && !config.storage.s3.buckets.tempo)),
     message: 'must name a bucket for loki and one for tempo: neither of them makes buckets',
     next: 'storage: { s3: { buckets: { loki: NAME, tempo: NAME } } }',
   },
@@ -58,13 +66,20 @@ export const RULES: Rule[] = [
   {
     key: 'seaweedfs.namespace',
     when: (config) =>
-      config.seaweedfs.enabled && (['loki', 'tempo'] as const).some((id) => config[id].enabled && homeOf(config, id) !== homeOf(config, 'seaweedfs')),
+      config.seaweedfs.enabled &&
+      (['loki', 'tempo'] as const).some(
+        (id) => config[id].enabled && homeOf(config, id) !== homeOf(config, 'seaweedfs'),
+      ),
     message: 'must be that of Loki and Tempo: they read one Secret, and Secrets do not cross namespaces',
     next: 'give seaweedfs, loki and tempo the same namespace',
   },
   {
     key: 'storage.s3.enabled',
-    when: (config) => usesS3(config) && config.loki.enabled && config.tempo.enabled && homeOf(config, 'loki') !== homeOf(config, 'tempo'),
+    when: (config) =>
+      usesS3(config) &&
+      config.loki.enabled &&
+      config.tempo.enabled &&
+      homeOf(config, 'loki') !== homeOf(config, 'tempo'),
     message: 'wants Loki and Tempo in one namespace: they read one Secret',
     next: 'give loki and tempo the same namespace',
   },
@@ -75,7 +90,8 @@ export const RULES: Rule[] = [
       config.storage.enabled &&
       config.storage.storageClass === config['csi-driver-nfs'].storageClass &&
       (['prometheus', 'loki', 'tempo'] as const).some((id) => config[id].enabled),
-    message: 'is on NFS: the databases of Prometheus, Loki and Tempo lose data there (Prometheus’ documentation: no NFS)',
+    message:
+      'is on NFS: the databases of Prometheus, Loki and Tempo lose data there (Prometheus’ documentation: no NFS)',
     next: 'choose a class on local or block storage here; Grafana alone may have NFS: grafana: { storageClass: … }',
   },
   {
@@ -87,7 +103,8 @@ export const RULES: Rule[] = [
   {
     key: 'grafana.replicas',
     when: (config) => config.grafana.replicas > 1,
-    message: 'can only be 1: its database is SQLite on one volume, several Grafanas would each have their own users and alerts',
+    message:
+      'can only be 1: its database is SQLite on one volume, several Grafanas would each have their own users and alerts',
     next: 'more than one needs a shared PostgreSQL or MySQL, which this profile does not set up; one serves hundreds of people with size: L',
   },
   {
@@ -98,7 +115,8 @@ export const RULES: Rule[] = [
   },
   {
     key: 'prometheus.server.retentionSize',
-    when: ({ prometheus: { server }, storage }) => storage.enabled && server.retentionSize !== '' && mebibytes(server.retentionSize) >= mebibytes(server.size),
+    when: ({ prometheus: { server }, storage }) =>
+      storage.enabled && server.retentionSize !== '' && mebibytes(server.retentionSize) >= mebibytes(server.size),
     message: 'is not less than the claim (prometheus.server.size): the volume would be full before the oldest data go',
     next: 'take about four fifths of the claim: 40GB for a claim of 50Gi; Prometheus counts GB as Gi',
   },
@@ -116,13 +134,17 @@ export const RULES: Rule[] = [
   },
   {
     key: 'genai.genops.monthlyBudgets',
-    when: (config) => config.genai.genops.enabled && Object.values(config.genai.genops.monthlyBudgets).some((limit) => limit > 0) && forgetsMonths(config),
+    when: (config) =>
+      config.genai.genops.enabled &&
+      Object.values(config.genai.genops.monthlyBudgets).some((limit) => limit > 0) &&
+      forgetsMonths(config),
     message: 'needs metrics of 30 days: what Prometheus has forgotten would count as not spent',
     next: 'prometheus: { server: { retention: 31d } }, or --retention 31d',
   },
   {
     key: 'opentelemetry-collector.autoscaling.minReplicas',
-    when: ({ 'opentelemetry-collector': { autoscaling } }) => autoscaling.enabled && autoscaling.minReplicas > autoscaling.maxReplicas,
+    when: ({ 'opentelemetry-collector': { autoscaling } }) =>
+      autoscaling.enabled && autoscaling.minReplicas > autoscaling.maxReplicas,
     message: 'is more than maxReplicas',
     next: 'minReplicas must not be above maxReplicas',
   },
@@ -141,7 +163,8 @@ export const RULES: Rule[] = [
     },
     {
       key: `${id}.ingress.host`,
-      when: ({ [id]: { ingress } }) => ingress.host === '' && (ingress.tlsSecret !== '' || ingress.issuer !== '' || ingress.className !== ''),
+      when: ({ [id]: { ingress } }) =>
+        ingress.host === '' && (ingress.tlsSecret !== '' || ingress.issuer !== '' || ingress.className !== ''),
       message: 'is needed: without a host there is no Ingress, whatever else is said about it',
       next: `${id}: { ingress: { host: ${id}.example.com } }`,
     },
@@ -160,7 +183,8 @@ export const RULES: Rule[] = [
   },
   {
     key: 'teams',
-    when: ({ teams }) => hasDuplicates(teams.map(({ namespace }) => namespace)) || hasDuplicates(teams.map(({ name }) => name)),
+    when: ({ teams }) =>
+      hasDuplicates(teams.map(({ namespace }) => namespace)) || hasDuplicates(teams.map(({ name }) => name)),
     message: 'names a team or a namespace twice: a pod is of one team',
     next: 'one entry per team, each with a namespace of its own',
   },
@@ -184,13 +208,18 @@ export const RULES: Rule[] = [
   },
   {
     key: 'security.mtls.enabled',
-    when: (config) => usesMtls(config) && hasSeveral(COLLECTORS.filter((id) => isEnabled(config, id)).map((id) => namespaceOf(config, id))),
+    when: (config) =>
+      usesMtls(config) &&
+      hasSeveral(COLLECTORS.filter((id) => isEnabled(config, id)).map((id) => namespaceOf(config, id))),
     message: 'needs all collectors in one namespace: they share an authority',
     next: 'give the three collectors the same namespace',
   },
   {
     key: 'opentelemetry-collector.ingress.host',
-    when: (config) => usesMtls(config) && config.security.mtls.mode === 'strict' && config['opentelemetry-collector'].ingress.host !== '',
+    when: (config) =>
+      usesMtls(config) &&
+      config.security.mtls.mode === 'strict' &&
+      config['opentelemetry-collector'].ingress.host !== '',
     message: 'would lead to plain OTLP, which security.mtls.mode strict closes',
     next: 'take mode external, or opentelemetry-collector.expose in place of the Ingress',
   },

@@ -34,7 +34,8 @@ export type AddonId = (typeof ADDON_IDS)[number];
 
 const enabled = v.boolean();
 /** Where a component's objects come from: `genai-obs` is our own chart in templates/, anything else the chart of that name in src/charts/pins.ts. */
-const chart = <const T extends string>(upstream: T[]) => v.optional(v.picklist(['genai-obs', ...upstream]), 'genai-obs');
+const chart = <const T extends string>(upstream: T[]) =>
+  v.optional(v.picklist(['genai-obs', ...upstream]), 'genai-obs');
 /** What only an upstream chart brings. */
 const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace };
 
@@ -47,7 +48,10 @@ export const ConfigSchema = v.strictObject({
     environment: name,
     clusterName: v.pipe(v.string(), v.minLength(1)),
     /** Prefix put in place of every image's registry host: `registry.example/mirror`. Empty: upstream's. */
-    imageRegistry: v.pipe(v.string(), v.regex(/^([^\s/]+(\/[^\s]+)*)?$/, 'must be host[:port][/path] without a trailing slash')),
+    imageRegistry: v.pipe(
+      v.string(),
+      v.regex(/^([^\s/]+(\/[^\s]+)*)?$/, 'must be host[:port][/path] without a trailing slash'),
+    ),
     /** Where upstream charts are taken from: a folder of archives, https://… or oci://… of a mirror; empty: their own homes. */
     charts: v.optional(v.string(), ''),
   }),
@@ -70,8 +74,16 @@ export const ConfigSchema = v.strictObject({
     /** Entry for senders outside of the cluster; anything but ClusterIP needs mutual TLS, or a token over TLS. */
     expose: options.expose,
   }),
-  'opentelemetry-node-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
-  'opentelemetry-cluster-collector': v.strictObject({ enabled, chart: chart(['opentelemetry-operator']), namespace: ownNamespace }),
+  'opentelemetry-node-collector': v.strictObject({
+    enabled,
+    chart: chart(['opentelemetry-operator']),
+    namespace: ownNamespace,
+  }),
+  'opentelemetry-cluster-collector': v.strictObject({
+    enabled,
+    chart: chart(['opentelemetry-operator']),
+    namespace: ownNamespace,
+  }),
   prometheus: v.strictObject({
     enabled,
     chart: chart(['prometheus', 'kube-prometheus-stack']),
@@ -96,8 +108,20 @@ export const ConfigSchema = v.strictObject({
     size: quantity,
     notify: outside.notify,
   }),
-  loki: v.strictObject({ enabled, chart: chart(['loki']), namespace: ownNamespace, retention: duration, size: quantity }),
-  tempo: v.strictObject({ enabled, chart: chart(['tempo']), namespace: ownNamespace, retention: duration, size: quantity }),
+  loki: v.strictObject({
+    enabled,
+    chart: chart(['loki']),
+    namespace: ownNamespace,
+    retention: duration,
+    size: quantity,
+  }),
+  tempo: v.strictObject({
+    enabled,
+    chart: chart(['tempo']),
+    namespace: ownNamespace,
+    retention: duration,
+    size: quantity,
+  }),
   grafana: v.strictObject({
     enabled,
     chart: chart(['grafana']),
@@ -112,10 +136,18 @@ export const ConfigSchema = v.strictObject({
     contactPoint: off,
     service: v.strictObject({ type: v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']) }),
   }),
-  'kube-state-metrics': v.strictObject({ enabled, chart: chart(['kube-state-metrics', 'kube-prometheus-stack']), namespace: ownNamespace }),
+  'kube-state-metrics': v.strictObject({
+    enabled,
+    chart: chart(['kube-state-metrics', 'kube-prometheus-stack']),
+    namespace: ownNamespace,
+  }),
   'opentelemetry-operator': v.optional(v.strictObject(addon), {}),
   'kube-prometheus-stack': v.optional(
-    v.strictObject({ ...addon, defaultRules: v.optional(v.boolean(), true), controlPlane: v.optional(v.boolean(), false) }),
+    v.strictObject({
+      ...addon,
+      defaultRules: v.optional(v.boolean(), true),
+      controlPlane: v.optional(v.boolean(), false),
+    }),
     {},
   ),
   /** `existing`: somebody else's is in the cluster and serves. */
@@ -133,7 +165,10 @@ export const ConfigSchema = v.strictObject({
         /** Secret in its namespace with the keys username and password; empty: no login. */
         secret: ownNamespace,
       }),
-      v.check(({ storage, endpoint }) => storage === 'memory' || endpoint !== '', 'storage opensearch needs an endpoint'),
+      v.check(
+        ({ storage, endpoint }) => storage === 'memory' || endpoint !== '',
+        'storage opensearch needs an endpoint',
+      ),
     ),
     {},
   ),
@@ -154,7 +189,10 @@ export const ConfigSchema = v.strictObject({
       /** USD for 30 days. */
       monthlyLimit: v.optional(v.pipe(v.number(), v.minValue(0)), 0),
       /** USD per million tokens by model; overrides templates/prices.yaml. */
-      prices: v.record(v.string(), v.strictObject({ input: v.pipe(v.number(), v.minValue(0)), output: v.pipe(v.number(), v.minValue(0)) })),
+      prices: v.record(
+        v.string(),
+        v.strictObject({ input: v.pipe(v.number(), v.minValue(0)), output: v.pipe(v.number(), v.minValue(0)) }),
+      ),
     }),
     /** Share of traces kept, 0 to 1. */
     /** Rules, alerts and dashboards of GenOps, and its span attributes in one spelling. */
@@ -201,5 +239,11 @@ export function namespaceOf(config: Config, id: ComponentId | AddonId): string {
 /** Every namespace of an installation, its home first: the journal and the lock live there. */
 export function namespacesOf(config: Config): string[] {
   const ids = [...COMPONENT_IDS, ...ADDON_IDS].filter((id) => isEnabled(config, id));
-  return [...new Set([config.namespace, ...ids.map((id) => namespaceOf(config, id)), ...config.secrets.map(({ namespace }) => namespace || config.namespace)])];
+  return [
+    ...new Set([
+      config.namespace,
+      ...ids.map((id) => namespaceOf(config, id)),
+      ...config.secrets.map(({ namespace }) => namespace || config.namespace),
+    ]),
+  ];
 }

@@ -27,9 +27,11 @@ export function resultText(event: Extract<EngineEvent, { type: 'done' }>): strin
 
 /** One JSON object a line on stdout. */
 function jsonDrawer(): Drawer {
-  const write = (event: object): void => void process.stdout.write(`${redact(JSON.stringify({ time: new Date().toISOString(), ...event }))}\n`);
+  const write = (event: object): void =>
+    void process.stdout.write(`${redact(JSON.stringify({ time: new Date().toISOString(), ...event }))}\n`);
   return {
-    emit: (event: EngineEvent) => write(event.type === 'failed' ? { ...event, error: describe(event.error).json } : event),
+    emit: (event: EngineEvent) =>
+      write(event.type === 'failed' ? { ...event, error: describe(event.error).json } : event),
     close: () => Promise.resolve(),
   };
 }

@@ -29,7 +29,11 @@ export function planText(observed: Observed, paint: Paint, brief = false): strin
     }
   }
   const { create, change, delete: gone } = total;
-  lines.push(lines.length === 0 ? 'Nothing to do: the cluster is as the configuration says.' : `${create} to create, ${change} to change, ${gone} to delete`);
+  lines.push(
+    lines.length === 0
+      ? 'Nothing to do: the cluster is as the configuration says.'
+      : `${create} to create, ${change} to change, ${gone} to delete`,
+  );
   return lines.join('\n');
 }
 
@@ -45,7 +49,15 @@ export function planJson(observed: Observed): object {
 
 /** Images, requests and claims of a plan: what the cluster must be able to give. */
 export function budgetText(steps: Step[], images: string[]): string {
-  const claims = steps.flatMap((step) => (step.kind === 'objects' ? step.objects.filter((o) => o.kind === 'PersistentVolumeClaim') : []));
-  const size = claims.map((claim) => (claim['spec'] as { resources: { requests: { storage: string } } }).resources.requests.storage);
-  return [`images: ${images.length}`, ...images.map((image) => `  ${image}`), `storage: ${size.length ? size.join(' + ') : 'none'}`].join('\n');
+  const claims = steps.flatMap((step) =>
+    step.kind === 'objects' ? step.objects.filter((o) => o.kind === 'PersistentVolumeClaim') : [],
+  );
+  const size = claims.map(
+    (claim) => (claim['spec'] as { resources: { requests: { storage: string } } }).resources.requests.storage,
+  );
+  return [
+    `images: ${images.length}`,
+    ...images.map((image) => `  ${image}`),
+    `storage: ${size.length ? size.join(' + ') : 'none'}`,
+  ].join('\n');
 }

@@ -13,7 +13,8 @@ const onStderr = { output: process.stderr };
 
 /** Before any work is done for a question that nobody could answer. @throws ObsError (usage) naming the flag */
 export function mustBeInteractive(flag: string): void {
-  if (!isInteractive()) throw usageError('this needs a confirmation, and there is no terminal to ask on', `add ${flag}`);
+  if (!isInteractive())
+    throw usageError('this needs a confirmation, and there is no terminal to ask on', `add ${flag}`);
 }
 
 /** A yes/no question. Without a terminal it never waits: it names the flag. @throws ObsError (usage) */
@@ -37,7 +38,10 @@ interface StorageChoice {
 
 async function storageClasses(kube: Kube): Promise<StorageChoice[]> {
   const classes = await kube.list('StorageClass');
-  return classes.map((c) => ({ name: c.metadata.name, isDefault: c.metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true' }));
+  return classes.map((c) => ({
+    name: c.metadata.name,
+    isDefault: c.metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true',
+  }));
 }
 
 /** Which cluster, when the kubeconfig knows several. */
@@ -68,11 +72,16 @@ export async function ask(kube: Kube, config: Config, given: ConfigFlags): Promi
   if (given.storageClass === undefined && given.persistence !== false) {
     const classes = await storageClasses(kube);
     const none = '(none: data live and die with the pods)';
-    const preset = classes.find((c) => (config.storage.storageClass ? c.name === config.storage.storageClass : c.isDefault))?.name;
+    const preset = classes.find((c) =>
+      config.storage.storageClass ? c.name === config.storage.storageClass : c.isDefault,
+    )?.name;
     const choice = await select(
       {
         message: 'Storage class for metrics, logs, traces and Grafana',
-        choices: [...classes.map((c) => ({ value: c.name, name: c.isDefault ? `${c.name} (the cluster’s default)` : c.name })), { value: none, name: none }],
+        choices: [
+          ...classes.map((c) => ({ value: c.name, name: c.isDefault ? `${c.name} (the cluster’s default)` : c.name })),
+          { value: none, name: none },
+        ],
         ...(preset ? { default: preset } : {}),
       },
       onStderr,
@@ -105,7 +114,10 @@ export async function ask(kube: Kube, config: Config, given: ConfigFlags): Promi
       { value: 'NodePort', name: 'a port on every node (NodePort)' },
       { value: 'LoadBalancer', name: 'a load balancer of the cloud (LoadBalancer)' },
     ];
-    answers.expose = await select({ message: 'Where is Grafana reachable?', choices: kinds, default: config.grafana.service.type }, onStderr);
+    answers.expose = await select(
+      { message: 'Where is Grafana reachable?', choices: kinds, default: config.grafana.service.type },
+      onStderr,
+    );
   }
   return answers;
 }
@@ -121,10 +133,13 @@ async function askCloud(config: Config, given: ConfigFlags): Promise<ConfigFlags
       {
         message: 'OTLP gateway of your Grafana Cloud stack',
         ...(otlp.url ? { default: otlp.url } : {}),
-        validate: (text) => /^https?:\/\/\S+$/.test(text) || 'such as https://otlp-gateway-prod-eu-west-0.grafana.net/otlp',
+        validate: (text) =>
+          /^https?:\/\/\S+$/.test(text) || 'such as https://otlp-gateway-prod-eu-west-0.grafana.net/otlp',
       },
       onStderr,
     ));
-  const cloudUser = given.cloudUser ?? (await input({ message: 'Its instance id', ...(otlp.user ? { default: otlp.user } : {}) }, onStderr));
+  const cloudUser =
+    given.cloudUser ??
+    (await input({ message: 'Its instance id', ...(otlp.user ? { default: otlp.user } : {}) }, onStderr));
   return { cloudUrl, cloudUser };
 }

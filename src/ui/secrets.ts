@@ -6,7 +6,9 @@ import { passwordOr } from './prompts.ts';
 
 /** Asks for each secret value that neither its Secret nor this machine has; what is typed stays in this process. */
 export async function askMissing(steps: Step[], kube: Kube): Promise<void> {
-  const missing = await missingValues(steps, kube).catch((error: unknown) => Promise.reject(explainKube(error, kube, 'reading the secrets')));
+  const missing = await missingValues(steps, kube).catch((error: unknown) =>
+    Promise.reject(explainKube(error, kube, 'reading the secrets')),
+  );
   const names = new Set(missing.flatMap(({ source }) => ('fromEnv' in source ? [source.fromEnv] : [])));
   for (const name of names) answer(name, await passwordOr(name, name));
 }

@@ -29,7 +29,8 @@ export function taskDrawer(): Drawer {
       return;
     }
     if (event.type === 'notice') {
-      for (const row of rows.values()) if (row.wrapper?.task.isPending()) return void (row.wrapper.output = paint.warn(event.detail));
+      for (const row of rows.values())
+        if (row.wrapper?.task.isPending()) return void (row.wrapper.output = paint.warn(event.detail));
       return void process.stderr.write(`${event.detail}\n`);
     }
     const row = rows.get(event.id);

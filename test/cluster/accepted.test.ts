@@ -31,13 +31,22 @@ describe(`the API server accepts every object${CHARTS ? '' : ' of our own charts
   let kinds: Set<string>;
   beforeAll(async () => {
     // NAME SHORTNAMES APIVERSION NAMESPACED KIND, where short names may be missing.
-    kinds = new Set((await kubectl(['api-resources', '--no-headers'])).split('\n').map((line) => line.trim().split(/\s+/).slice(-3).join(' ')));
+    kinds = new Set(
+      (await kubectl(['api-resources', '--no-headers']))
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/).slice(-3).join(' ')),
+    );
   });
 
   it.each(profileNames())('%s', { timeout: 120_000 } as object, async (name) => {
     const steps = buildPlan(profile(name));
-    const releases = steps.filter((step) => step.kind === 'release').filter(({ chart }) => CHARTS || chart.source === 'genai-obs');
-    const objects = [...steps.flatMap((step) => (step.kind === 'objects' ? step.objects : [])), ...(await Promise.all(releases.map(rendered))).flat()];
+    const releases = steps
+      .filter((step) => step.kind === 'release')
+      .filter(({ chart }) => CHARTS || chart.source === 'genai-obs');
+    const objects = [
+      ...steps.flatMap((step) => (step.kind === 'objects' ? step.objects : [])),
+      ...(await Promise.all(releases.map(rendered))).flat(),
+    ];
     const scopes = objects.map((object) => ({ object, scope: scopeOf(object) }));
     const known = scopes.flatMap(({ object, scope }) => (scope ? [placed(object, scope === 'true')] : []));
     const left = scopes.flatMap(({ object, scope }) => (scope ? [] : [`${object.apiVersion} ${object.kind}`]));
@@ -51,9 +60,13 @@ describe(`the API server accepts every object${CHARTS ? '' : ' of our own charts
 
   it('and refuses a field that no kind has', async () => {
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'odd', namespace: NS }, dato: {} };
-    const { code, stderr } = await run('kubectl', ['apply', '--server-side', '--dry-run=server', '--validate=strict', '-f', '-'], {
-      input: JSON.stringify(object),
-    });
+    const { code, stderr } = await run(
+      'kubectl',
+      ['apply', '--server-side', '--dry-run=server', '--validate=strict', '-f', '-'],
+      {
+        input: JSON.stringify(object),
+      },
+    );
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('dato') as string });
   });
 
@@ -73,7 +86,19 @@ async function rendered(step: ReleaseStep): Promise<KubeObject[]> {
   writeFileSync(values, JSON.stringify(step.values));
   const chart = await chartsFrom(CHARTS ?? '').path(step.chart);
   const { gitVersion } = JSON.parse(await kubectl(['get', '--raw', '/version'])) as { gitVersion: string };
-  const args = ['template', step.release, chart, '--namespace', step.namespace, '--kube-version', gitVersion, '--values', values, '--skip-crds', '--no-hooks'];
+  const args = [
+    'template',
+    step.release,
+    chart,
+    '--namespace',
+    step.namespace,
+    '--kube-version',
+    gitVersion,
+    '--values',
+    values,
+    '--skip-crds',
+    '--no-hooks',
+  ];
   const { code, stdout, stderr } = await run('helm', args);
   if (code !== 0) throw new Error(`helm ${args.join(' ')}: ${stderr}`);
   return parseManifest(stdout);

@@ -1,12 +1,24 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type KubeItem, cli, cliOk, eventually, get, kubectl, leaveNothing, onInterrupt, removeAll, run } from './support/cluster.ts';
+import {
+  type KubeItem,
+  cli,
+  cliOk,
+  eventually,
+  get,
+  kubectl,
+  leaveNothing,
+  onInterrupt,
+  removeAll,
+  run,
+} from './support/cluster.ts';
 
 const NS = 'it-connect';
 const SHOP = 'it-connect-shop';
 const WHERE = ['--namespace', NS, '--app-namespace', SHOP, '--yes'];
 /** The gateway, and a store so that it has somewhere to send to. */
-const NOT_NEEDED = 'loki,tempo,grafana,alertmanager,kube-state-metrics,opentelemetry-node-collector,opentelemetry-cluster-collector';
+const NOT_NEEDED =
+  'loki,tempo,grafana,alertmanager,kube-state-metrics,opentelemetry-node-collector,opentelemetry-cluster-collector';
 
 /** Says its environment, then what the gateway answers to an empty export (upstream.md B.1 #26). */
 const PROGRAM = `
@@ -70,7 +82,8 @@ async function own(): Promise<{ spec: unknown; annotations: Record<string, strin
   return { spec, annotations };
 }
 
-const generation = (): Promise<string> => kubectl(['get', 'deployment', 'checkout', '-n', SHOP, '-o', 'jsonpath={.metadata.generation}']);
+const generation = (): Promise<string> =>
+  kubectl(['get', 'deployment', 'checkout', '-n', SHOP, '-o', 'jsonpath={.metadata.generation}']);
 
 describe('connect', () => {
   let before: Awaited<ReturnType<typeof own>>;
@@ -85,7 +98,9 @@ describe('connect', () => {
       return lines.includes('gateway 200') ? lines : undefined;
     });
     const seen = JSON.parse(env) as Record<string, string>;
-    const attributes = new Map((seen['OTEL_RESOURCE_ATTRIBUTES'] ?? '').split(',').map((pair) => pair.split('=') as [string, string]));
+    const attributes = new Map(
+      (seen['OTEL_RESOURCE_ATTRIBUTES'] ?? '').split(',').map((pair) => pair.split('=') as [string, string]),
+    );
     expect(Object.fromEntries(attributes)).toMatchObject({
       tier: 'front',
       'service.namespace': SHOP,

@@ -11,7 +11,12 @@ const NS = 'it-access';
 const ACCOUNTS = 'it-accounts';
 const INSTALL = ['install', '--namespace', NS, '--yes'];
 const configs = kubeconfigs();
-const FLAGS: Record<string, string[]> = { install: ['--yes'], uninstall: ['--yes'], open: ['--port', '0'], backup: ['--output', join(configs.dir, 'backup')] };
+const FLAGS: Record<string, string[]> = {
+  install: ['--yes'],
+  uninstall: ['--yes'],
+  open: ['--port', '0'],
+  backup: ['--output', join(configs.dir, 'backup')],
+};
 
 beforeAll(async () => {
   leaveNothing(NS);
@@ -26,7 +31,9 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
   const servers: Server[] = [];
   const serve = (status: number, body: string): Promise<string> =>
     new Promise((resolve) => {
-      const server = createServer((_request, response) => void response.writeHead(status, { 'Content-Type': 'text/html' }).end(body));
+      const server = createServer(
+        (_request, response) => void response.writeHead(status, { 'Content-Type': 'text/html' }).end(body),
+      );
       servers.push(server);
       server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
     });
@@ -57,25 +64,38 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
     expect(next).toContain('--context ');
   });
 
-  it.each(['install', 'plan', 'status', 'uninstall', 'open', 'backup'])('%s: a server that does not answer', async (verb) => {
-    const KUBECONFIG = configs.write('nowhere', 'https://127.0.0.1:1');
-    const { what, on, cause, next } = await refuses(NS, [verb, '--namespace', NS, ...(FLAGS[verb] ?? [])], 1, {
-      KUBECONFIG,
-    });
-    expect(what).toContain('the cluster does not answer');
-    expect(on).toBe('context nowhere (https://127.0.0.1:1)');
-    expect(cause).toContain('ECONNREFUSED');
-    expect(next).toBe('kubectl --context nowhere get --raw /readyz');
-  });
+  it.each(['install', 'plan', 'status', 'uninstall', 'open', 'backup'])(
+    '%s: a server that does not answer',
+    async (verb) => {
+      const KUBECONFIG = configs.write('nowhere', 'https://127.0.0.1:1');
+      const { what, on, cause, next } = await refuses(NS, [verb, '--namespace', NS, ...(FLAGS[verb] ?? [])], 1, {
+        KUBECONFIG,
+      });
+      expect(what).toContain('the cluster does not answer');
+      expect(on).toBe('context nowhere (https://127.0.0.1:1)');
+      expect(cause).toContain('ECONNREFUSED');
+      expect(next).toBe('kubectl --context nowhere get --raw /readyz');
+    },
+  );
 
   it('doctor: a server that does not answer is its first finding, and explains all others', async () => {
-    const done = await cli(['doctor', '--namespace', NS, '-o', 'json'], { KUBECONFIG: configs.write('nowhere', 'https://127.0.0.1:1') });
+    const done = await cli(['doctor', '--namespace', NS, '-o', 'json'], {
+      KUBECONFIG: configs.write('nowhere', 'https://127.0.0.1:1'),
+    });
     expect(done.code).toBe(3);
     expectNoCrash(done);
-    const { findings } = JSON.parse(done.stdout) as { findings: { id: string; status: string; evidence: string; fix?: string }[] };
-    expect(findings[0]).toMatchObject({ id: 'PRE-05', status: 'fail', fix: 'kubectl --context nowhere get --raw /readyz' });
+    const { findings } = JSON.parse(done.stdout) as {
+      findings: { id: string; status: string; evidence: string; fix?: string }[];
+    };
+    expect(findings[0]).toMatchObject({
+      id: 'PRE-05',
+      status: 'fail',
+      fix: 'kubectl --context nowhere get --raw /readyz',
+    });
     expect(findings[0]?.evidence).toContain('ECONNREFUSED');
-    expect(findings.filter(({ status }) => status === 'fail' || status === 'unknown').map(({ id }) => id)).toEqual(['PRE-05']);
+    expect(findings.filter(({ status }) => status === 'fail' || status === 'unknown').map(({ id }) => id)).toEqual([
+      'PRE-05',
+    ]);
   });
 
   it.each([
@@ -83,10 +103,21 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
     [
       'a login helper that is not there',
       'https://127.0.0.1:1',
-      { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-login-helper', interactiveMode: 'Never' } },
+      {
+        exec: {
+          apiVersion: 'client.authentication.k8s.io/v1',
+          command: 'no-such-login-helper',
+          interactiveMode: 'Never',
+        },
+      },
       /no-such-login-helper/,
     ],
-    ['a certificate file that is not there', 'https://127.0.0.1:1', { 'client-certificate': '/absent.crt', 'client-key': '/absent.key' }, /absent/],
+    [
+      'a certificate file that is not there',
+      'https://127.0.0.1:1',
+      { 'client-certificate': '/absent.crt', 'client-key': '/absent.key' },
+      /absent/,
+    ],
   ])('a kubeconfig with %s', async (_name, address, user, says) => {
     const { what, on, cause } = await refuses(NS, INSTALL, 2, { KUBECONFIG: configs.write('odd', address, user) });
     expect(what).toContain('cannot be used');
@@ -104,7 +135,12 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
     [404, '<html>Not found</html>'],
     [503, '<html>Service unavailable</html>'],
   ])('a server that is no Kubernetes and answers %i', async (status, body) => {
-    const KUBECONFIG = configs.write(`web-${status}`, await serve(status, body), {}, { 'insecure-skip-tls-verify': true });
+    const KUBECONFIG = configs.write(
+      `web-${status}`,
+      await serve(status, body),
+      {},
+      { 'insecure-skip-tls-verify': true },
+    );
     const { on } = await refuses(NS, INSTALL, 1, { KUBECONFIG });
     expect(on).toContain(`context web-${status}`);
   });
@@ -128,7 +164,12 @@ describe('an account that may not', () => {
 
   it('credentials that are not accepted', async () => {
     const token = 'not-a-token-of-this-cluster-0123456789';
-    const { what, on, next, run: done } = await refuses(NS, INSTALL, 1, { KUBECONFIG: configs.write('stranger', server, { token }, ca) });
+    const {
+      what,
+      on,
+      next,
+      run: done,
+    } = await refuses(NS, INSTALL, 1, { KUBECONFIG: configs.write('stranger', server, { token }, ca) });
     expect(what).toContain('refuses the credentials');
     expect(on).toBe('context stranger');
     expect(next).toContain('log in again');
@@ -137,7 +178,12 @@ describe('an account that may not', () => {
 
   it('no rights at all', async () => {
     const token = await account(ACCOUNTS, 'nobody', []);
-    const { what, cause, next, run: done } = await refuses(NS, INSTALL, 1, { KUBECONFIG: configs.write('norights', server, { token }, ca) });
+    const {
+      what,
+      cause,
+      next,
+      run: done,
+    } = await refuses(NS, INSTALL, 1, { KUBECONFIG: configs.write('norights', server, { token }, ca) });
     expect(what).toContain('not allowed');
     expect(cause).toContain(`system:serviceaccount:${ACCOUNTS}:nobody`);
     expect(next).toContain('doctor --stage preflight');
@@ -145,8 +191,12 @@ describe('an account that may not', () => {
   });
 
   it('reading only: the first thing that is missing is named, and nothing is begun', async () => {
-    const token = await account(ACCOUNTS, 'reader', [{ apiGroups: ['*'], resources: ['*'], verbs: ['get', 'list', 'watch'] }]);
-    const { what, cause, next } = await refuses(NS, INSTALL, 1, { KUBECONFIG: configs.write('reader', server, { token }, ca) });
+    const token = await account(ACCOUNTS, 'reader', [
+      { apiGroups: ['*'], resources: ['*'], verbs: ['get', 'list', 'watch'] },
+    ]);
+    const { what, cause, next } = await refuses(NS, INSTALL, 1, {
+      KUBECONFIG: configs.write('reader', server, { token }, ca),
+    });
     expect(what).toMatch(/PRE-23.*may not: create namespaces, create secrets/);
     expect(cause).toContain('lacks rights');
     expect(next).toContain('administrator');
@@ -154,11 +204,23 @@ describe('an account that may not', () => {
 
   it('all but cluster roles', async () => {
     const everything = {
-      apiGroups: ['', 'apps', 'policy', 'coordination.k8s.io', 'storage.k8s.io', 'networking.k8s.io', 'autoscaling', 'discovery.k8s.io'],
+      apiGroups: [
+        '',
+        'apps',
+        'policy',
+        'coordination.k8s.io',
+        'storage.k8s.io',
+        'networking.k8s.io',
+        'autoscaling',
+        'discovery.k8s.io',
+      ],
       resources: ['*'],
       verbs: ['*'],
     };
-    const token = await account(ACCOUNTS, 'editor', [everything, { apiGroups: ['rbac.authorization.k8s.io'], resources: ['*'], verbs: ['get', 'list'] }]);
+    const token = await account(ACCOUNTS, 'editor', [
+      everything,
+      { apiGroups: ['rbac.authorization.k8s.io'], resources: ['*'], verbs: ['get', 'list'] },
+    ]);
     const { what } = await refuses(NS, INSTALL, 1, { KUBECONFIG: configs.write('editor', server, { token }, ca) });
     expect(what).toMatch(/PRE-23.*create clusterroles\.rbac\.authorization\.k8s\.io/);
   });
@@ -184,7 +246,8 @@ describe('tools', () => {
   }
   async function pathWithout(tool: string): Promise<string> {
     const found: string[] = [];
-    for (const dir of (process.env['PATH'] ?? '').split(delimiter)) if ((await run('sh', ['-c', `test -x "${dir}/${tool}"`])).code !== 0) found.push(dir);
+    for (const dir of (process.env['PATH'] ?? '').split(delimiter))
+      if ((await run('sh', ['-c', `test -x "${dir}/${tool}"`])).code !== 0) found.push(dir);
     // Both tools may lie in the same folder: the other one comes back by a link.
     const other = tool === 'helm' ? 'kubectl' : 'helm';
     const place = (await run('sh', ['-c', `command -v ${other}`])).stdout.trim();
@@ -208,7 +271,9 @@ describe('tools', () => {
     ['something else', 'echo hello'],
     ['a program that fails', 'echo "cannot run" >&2; exit 126'],
   ])('helm is %s', async (name, text) => {
-    const { what, next } = await refuses(NS, INSTALL, 1, { GENAI_OBS_HELM: script(`helm-${name.replaceAll(' ', '-')}`, text) });
+    const { what, next } = await refuses(NS, INSTALL, 1, {
+      GENAI_OBS_HELM: script(`helm-${name.replaceAll(' ', '-')}`, text),
+    });
     expect(what).toMatch(/PRE-02/);
     expect(next).toMatch(/helm/i);
   });

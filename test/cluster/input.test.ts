@@ -33,7 +33,11 @@ describe('wrong input is refused with exit code 2 before anything is changed', (
       () => ['-f', file('key.yaml', 'profile: quickstart\nloki:\n  retentoin: 24h\n')],
       /key\.yaml line 3: unknown setting "loki\.retentoin"/,
     ],
-    ['unknown key at the top', () => ['-f', file('top.yaml', '# a comment\nlokki: {}\n')], /top\.yaml line 2: unknown setting "lokki"/],
+    [
+      'unknown key at the top',
+      () => ['-f', file('top.yaml', '# a comment\nlokki: {}\n')],
+      /top\.yaml line 2: unknown setting "lokki"/,
+    ],
     [
       'wrong value, with file and line',
       () => ['-f', file('value.yaml', 'genai:\n  sampling:\n    rate: 2\n')],

@@ -3,7 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../src/core/assets.ts';
-import { changedSince, cli, cliOk, eventually, get, inventory, leaveNothing, normalised, removeAll, revisions, run, service } from './support/cluster.ts';
+import {
+  changedSince,
+  cli,
+  cliOk,
+  eventually,
+  get,
+  inventory,
+  leaveNothing,
+  normalised,
+  removeAll,
+  revisions,
+  run,
+  service,
+} from './support/cluster.ts';
 import { grafana } from './support/grafana.ts';
 import { panelQueries, runPanel } from './support/panels.ts';
 import { startWorkload, stopWorkload } from './support/workload.ts';
@@ -23,8 +36,10 @@ interface Range {
   data: { result: { values: [string | number, string][] }[] };
 }
 
-const notOk = (report: Report): string[] => report.findings.filter((f) => !['ok', 'skip'].includes(f.status)).map((f) => `${f.id} ${f.status}: ${f.evidence}`);
-const doctor = async (...args: string[]): Promise<Report> => JSON.parse((await cli(['doctor', '--namespace', NS, '-o', 'json', ...args])).stdout) as Report;
+const notOk = (report: Report): string[] =>
+  report.findings.filter((f) => !['ok', 'skip'].includes(f.status)).map((f) => `${f.id} ${f.status}: ${f.evidence}`);
+const doctor = async (...args: string[]): Promise<Report> =>
+  JSON.parse((await cli(['doctor', '--namespace', NS, '-o', 'json', ...args])).stdout) as Report;
 
 /** Prometheus scrapes every 15 s: what was stopped for its copy or for its data is down until the next scrape. */
 async function wellAgain(...args: string[]): Promise<void> {
@@ -38,7 +53,12 @@ async function wellAgain(...args: string[]): Promise<void> {
 /** Samples pass through two batches: half a minute later all of a moment have arrived, and its value stays. */
 async function sampleAt(at: number): Promise<{ at: number; value: string | undefined }> {
   const query = encodeURIComponent('sum(gen_ai_client_operation_duration_seconds_count)');
-  const { data } = await service<{ data: { result: { value: [number, string] }[] } }>(NS, 'prometheus-server', 80, `/api/v1/query?time=${at}&query=${query}`);
+  const { data } = await service<{ data: { result: { value: [number, string] }[] } }>(
+    NS,
+    'prometheus-server',
+    80,
+    `/api/v1/query?time=${at}&query=${query}`,
+  );
   return { at, value: data.result[0]?.value[1] };
 }
 
@@ -89,7 +109,8 @@ describe('the life of a quickstart installation', { sequential: true } as object
     const report = await doctor('--probe');
     expect(notOk(report)).toEqual([]);
     expect(report.summary['ok']).toBeGreaterThan(80);
-    for (const format of ['table', 'short', 'json', 'junit']) expect((await cli(['doctor', '--namespace', NS, '-o', format])).code, format).toBe(0);
+    for (const format of ['table', 'short', 'json', 'junit'])
+      expect((await cli(['doctor', '--namespace', NS, '-o', format])).code, format).toBe(0);
   });
 
   it('every panel has data under the sample workload', { timeout: 600_000 }, async () => {
@@ -98,16 +119,21 @@ describe('the life of a quickstart installation', { sequential: true } as object
       const found = await ui.json<{ uid: string }[]>('/api/search?type=dash-db');
       boards = found.map((board) => board.uid).toSorted();
       expect(boards.length).toBeGreaterThanOrEqual(4);
-      const queries = (await Promise.all(boards.map(async (uid) => (await ui.json<{ dashboard: unknown }>(`/api/dashboards/uid/${uid}`)).dashboard))).flatMap(
-        (board) => panelQueries(board),
-      );
+      const queries = (
+        await Promise.all(
+          boards.map(async (uid) => (await ui.json<{ dashboard: unknown }>(`/api/dashboards/uid/${uid}`)).dashboard),
+        )
+      ).flatMap((board) => panelQueries(board));
       let empty = queries;
       await eventually(
         'every panel to have data',
         async () => {
           const now = Math.floor(Date.now() / 1000);
           const counts = await Promise.all(
-            empty.map(async (query) => ({ query, rows: await runPanel(query, (path) => ui.json(path), { from: now - 3600, to: now }) })),
+            empty.map(async (query) => ({
+              query,
+              rows: await runPanel(query, (path) => ui.json(path), { from: now - 3600, to: now }),
+            })),
           );
           empty = counts.filter(({ rows }) => rows === 0).map(({ query }) => query);
           if (empty.length) throw new Error(empty.map((q) => `${q.dashboard}: ${q.panel}`).join('; '));
@@ -126,7 +152,16 @@ describe('the life of a quickstart installation', { sequential: true } as object
       const out = join(ROOT, 'test', 'cluster', 'screenshots');
       const done = await run(
         process.execPath,
-        [join(ROOT, 'test', 'cluster', 'support', 'screenshot.mjs'), '--url', ui.url, '--out', out, '--from', 'now-15m', ...boards],
+        [
+          join(ROOT, 'test', 'cluster', 'support', 'screenshot.mjs'),
+          '--url',
+          ui.url,
+          '--out',
+          out,
+          '--from',
+          'now-15m',
+          ...boards,
+        ],
         { env: { GRAFANA_PASSWORD: ui.password } },
       );
       expect(done.code, done.stdout + done.stderr).toBe(0);
@@ -142,12 +177,25 @@ describe('the life of a quickstart installation', { sequential: true } as object
   it('backs up, and the backup verifies', { timeout: 600_000 }, async () => {
     const found = await eventually(
       'a trace of the workload',
-      async () => (await service<{ traces?: { traceID: string }[] }>(NS, 'tempo', 3200, '/api/search?tags=service.name%3Drag-chat&limit=1')).traces?.[0],
+      async () =>
+        (
+          await service<{ traces?: { traceID: string }[] }>(
+            NS,
+            'tempo',
+            3200,
+            '/api/search?tags=service.name%3Drag-chat&limit=1',
+          )
+        ).traces?.[0],
     );
     trace = found.traceID.padStart(32, '0');
     sample = await sampleAt(Math.floor(Date.now() / 1000) - 30);
     expect(Number(sample.value)).toBeGreaterThan(0);
-    const logs = await service<Range>(NS, 'loki', 3100, `/loki/api/v1/query_range?limit=1&query=${encodeURIComponent('{service_name="rag-chat"}')}`);
+    const logs = await service<Range>(
+      NS,
+      'loki',
+      3100,
+      `/loki/api/v1/query_range?limit=1&query=${encodeURIComponent('{service_name="rag-chat"}')}`,
+    );
     logAt = String(logs.data.result[0]?.values[0]?.[0]);
     await stopWorkload(APP);
     const ui = await grafana(NS);
@@ -165,55 +213,72 @@ describe('the life of a quickstart installation', { sequential: true } as object
     await wellAgain();
   });
 
-  it('uninstall keeps data unless told otherwise, and then leaves the cluster as it was', { timeout: 600_000 }, async () => {
-    await cliOk(['uninstall', '--namespace', NS, '--yes']);
-    const claims = await get('pvc', '-n', NS);
-    expect(claims.items.length).toBe(5);
-    expect((await get('pods', '-n', NS)).items).toEqual([]);
-    await cliOk(['uninstall', '--namespace', NS, '--delete-data', '--yes']);
-    expect(await changedSince(before, NS)).toEqual({ left: [], gone: [] });
-  });
+  it(
+    'uninstall keeps data unless told otherwise, and then leaves the cluster as it was',
+    { timeout: 600_000 },
+    async () => {
+      await cliOk(['uninstall', '--namespace', NS, '--yes']);
+      const claims = await get('pvc', '-n', NS);
+      expect(claims.items.length).toBe(5);
+      expect((await get('pods', '-n', NS)).items).toEqual([]);
+      await cliOk(['uninstall', '--namespace', NS, '--delete-data', '--yes']);
+      expect(await changedSince(before, NS)).toEqual({ left: [], gone: [] });
+    },
+  );
 
-  it('installs anew and restores: dashboards, samples, logs and traces from before the backup are there', { timeout: 900_000 }, async ({ onTestFailed }) => {
-    onTestFailed(async () => {
-      process.stderr.write(readFileSync(join(BACKUP, 'tempo', 'files.txt'), 'utf8'));
-      for (const name of ['tempo', 'loki', 'prometheus-server']) {
-        // Its start tells what it read; what comes after are our own questions.
-        const { stdout } = await run('kubectl', ['-n', NS, 'logs', `statefulset/${name}`, '--limit-bytes=20000', '--prefix']);
-        process.stderr.write(stdout);
-      }
-      const path = `/loki/api/v1/query_range?limit=1000&start=${BigInt(logAt) - 5_000_000_000n}&query=${encodeURIComponent('{service_name="rag-chat"}')}`;
-      const { data } = await service<Range>(NS, 'loki', 3100, path);
-      const times = data.result.flatMap(({ values }) => values.map(([at]) => String(at))).toSorted();
-      process.stderr.write(`wanted the line of ${logAt}; Loki has ${times.join(' ') || 'none'}\n`);
-    });
-    await cliOk(['install', '-f', join(BACKUP, 'config.yaml'), '--yes']);
-    const { stdout, stderr } = await cliOk(['restore', BACKUP, '--namespace', NS, '--dry-run']);
-    expect(stdout + stderr).toMatch(/prometheus/i);
-    const restored = await cliOk(['restore', BACKUP, '--namespace', NS, '--yes']);
-    // No failure, but worth knowing how often it happens.
-    for (const [lost] of restored.stderr.matchAll(/.*lost data on the way.*/g)) process.stderr.write(`${lost}\n`);
-    expect(await sampleAt(sample.at)).toEqual(sample);
-    const nano = BigInt(logAt);
-    const logs = await eventually('the old log lines', async () => {
-      const answer = await service<Range>(
-        NS,
-        'loki',
-        3100,
-        `/loki/api/v1/query_range?limit=5&start=${nano - 1_000_000n}&end=${nano + 1_000_000n}&query=${encodeURIComponent('{service_name="rag-chat"}')}`,
+  it(
+    'installs anew and restores: dashboards, samples, logs and traces from before the backup are there',
+    { timeout: 900_000 },
+    async ({ onTestFailed }) => {
+      onTestFailed(async () => {
+        process.stderr.write(readFileSync(join(BACKUP, 'tempo', 'files.txt'), 'utf8'));
+        for (const name of ['tempo', 'loki', 'prometheus-server']) {
+          // Its start tells what it read; what comes after are our own questions.
+          const { stdout } = await run('kubectl', [
+            '-n',
+            NS,
+            'logs',
+            `statefulset/${name}`,
+            '--limit-bytes=20000',
+            '--prefix',
+          ]);
+          process.stderr.write(stdout);
+        }
+        const path = `/loki/api/v1/query_range?limit=1000&start=${BigInt(logAt) - 5_000_000_000n}&query=${encodeURIComponent('{service_name="rag-chat"}')}`;
+        const { data } = await service<Range>(NS, 'loki', 3100, path);
+        const times = data.result.flatMap(({ values }) => values.map(([at]) => String(at))).toSorted();
+        process.stderr.write(`wanted the line of ${logAt}; Loki has ${times.join(' ') || 'none'}\n`);
+      });
+      await cliOk(['install', '-f', join(BACKUP, 'config.yaml'), '--yes']);
+      const { stdout, stderr } = await cliOk(['restore', BACKUP, '--namespace', NS, '--dry-run']);
+      expect(stdout + stderr).toMatch(/prometheus/i);
+      const restored = await cliOk(['restore', BACKUP, '--namespace', NS, '--yes']);
+      // No failure, but worth knowing how often it happens.
+      for (const [lost] of restored.stderr.matchAll(/.*lost data on the way.*/g)) process.stderr.write(`${lost}\n`);
+      expect(await sampleAt(sample.at)).toEqual(sample);
+      const nano = BigInt(logAt);
+      const logs = await eventually('the old log lines', async () => {
+        const answer = await service<Range>(
+          NS,
+          'loki',
+          3100,
+          `/loki/api/v1/query_range?limit=5&start=${nano - 1_000_000n}&end=${nano + 1_000_000n}&query=${encodeURIComponent('{service_name="rag-chat"}')}`,
+        );
+        // Structured metadata make a stream of their own of nearly every line.
+        return answer.data.result.some(({ values }) => values.some(([at]) => String(at) === logAt)) || undefined;
+      });
+      expect(logs).toBe(true);
+      const spans = await eventually('the old trace', async () =>
+        service<{ batches?: unknown[]; trace?: unknown }>(NS, 'tempo', 3200, `/api/traces/${trace}`),
       );
-      // Structured metadata make a stream of their own of nearly every line.
-      return answer.data.result.some(({ values }) => values.some(([at]) => String(at) === logAt)) || undefined;
-    });
-    expect(logs).toBe(true);
-    const spans = await eventually('the old trace', async () => service<{ batches?: unknown[]; trace?: unknown }>(NS, 'tempo', 3200, `/api/traces/${trace}`));
-    expect(JSON.stringify(spans)).toContain('rag-chat');
-    const ui = await grafana(NS);
-    const uids = (await ui.json<{ uid: string }[]>('/api/search?type=dash-db')).map((board) => board.uid);
-    ui.close();
-    expect(uids.toSorted()).toEqual([...boards, 'by-hand'].toSorted());
-    await wellAgain('--probe');
-  });
+      expect(JSON.stringify(spans)).toContain('rag-chat');
+      const ui = await grafana(NS);
+      const uids = (await ui.json<{ uid: string }[]>('/api/search?type=dash-db')).map((board) => board.uid);
+      ui.close();
+      expect(uids.toSorted()).toEqual([...boards, 'by-hand'].toSorted());
+      await wellAgain('--probe');
+    },
+  );
 
   it('a truncated or altered backup is refused before anything changes', async () => {
     const file = readdirSync(BACKUP, { recursive: true })

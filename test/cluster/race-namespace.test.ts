@@ -1,5 +1,17 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type KubeItem, cli, cliOk, footprint, get, kubectl, leaveNothing, normalised, removeAll, revisions, run } from './support/cluster.ts';
+import {
+  type KubeItem,
+  cli,
+  cliOk,
+  footprint,
+  get,
+  kubectl,
+  leaveNothing,
+  normalised,
+  removeAll,
+  revisions,
+  run,
+} from './support/cluster.ts';
 import { appliedBy } from './support/install.ts';
 
 const NS = 'it-space';
@@ -50,7 +62,10 @@ describe('namespaces', () => {
     await kubectl(['-n', NS, 'create', 'configmap', 'theirs', '--from-literal=a=b']);
     const { stderr } = await cliOk([...UNINSTALL, '--delete-data']);
     expect(stderr).toContain(`kept: namespace ${NS}, because it holds objects of others: ConfigMap ${NS}/theirs`);
-    expect((await footprint(NS)).filter((line) => !/kube-root-ca\.crt|\/default$/.test(line))).toEqual([`ConfigMap ${NS}/theirs`, `Namespace /${NS}`]);
+    expect((await footprint(NS)).filter((line) => !/kube-root-ca\.crt|\/default$/.test(line))).toEqual([
+      `ConfigMap ${NS}/theirs`,
+      `Namespace /${NS}`,
+    ]);
     await kubectl(['-n', NS, 'delete', 'configmap', 'theirs']);
     await cliOk([...UNINSTALL, '--delete-data']);
     expect(await footprint(NS)).toEqual([]);
@@ -62,7 +77,9 @@ describe('namespaces', () => {
     const { stderr } = await cliOk(UNINSTALL);
     expect(stderr).toContain(`kept: PersistentVolumeClaim ${NS}/alertmanager-data`);
     await cliOk(SMALL);
-    expect((await get<KubeItem & { metadata: { uid: string } }>('pvc', 'alertmanager-data', '-n', NS)).metadata.uid).toBe(claim.metadata.uid);
+    expect(
+      (await get<KubeItem & { metadata: { uid: string } }>('pvc', 'alertmanager-data', '-n', NS)).metadata.uid,
+    ).toBe(claim.metadata.uid);
   });
 });
 
@@ -80,7 +97,11 @@ describe('Helm 4', () => {
     await kubectl(['-n', NS, 'scale', 'deployment', 'kube-state-metrics', '--replicas=0']);
     await kubectl(['-n', NS, 'set', 'image', 'statefulset/alertmanager', '*=example.invalid/none:1']);
     await kubectl(['-n', NS, 'delete', 'service', 'prometheus-server']);
-    expect(appliedBy(await cliOk(SMALL, helm4)).toSorted()).toEqual(['release/alertmanager', 'release/kube-state-metrics', 'release/prometheus']);
+    expect(appliedBy(await cliOk(SMALL, helm4)).toSorted()).toEqual([
+      'release/alertmanager',
+      'release/kube-state-metrics',
+      'release/prometheus',
+    ]);
     expect(await normalised(NS)).toEqual(whole);
 
     // Two people, two helms.

@@ -3,7 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from '../../src/adapters/kube.ts';
-import { cli, cliOk, eventually, footprint, get, kubectl, leaveNothing, normalised, removeAll, revisions, service } from './support/cluster.ts';
+import {
+  cli,
+  cliOk,
+  eventually,
+  footprint,
+  get,
+  kubectl,
+  leaveNothing,
+  normalised,
+  removeAll,
+  revisions,
+  service,
+} from './support/cluster.ts';
 import { appliedBy, pending } from './support/install.ts';
 import { errorOf } from './support/refusal.ts';
 import { craftRecord } from './support/release.ts';
@@ -13,9 +25,15 @@ const INSTALL = ['install', '--namespace', NS, '--yes', '--json', '--skip', 'ver
 const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-recover-'));
 
 const uids = async (kind: string): Promise<Record<string, string>> => {
-  const { items } = await get<{ items: { metadata: { name: string; uid: string; deletionTimestamp?: string } }[] }>(kind, '-n', NS);
+  const { items } = await get<{ items: { metadata: { name: string; uid: string; deletionTimestamp?: string } }[] }>(
+    kind,
+    '-n',
+    NS,
+  );
   // Those that are still going are of the test before.
-  return Object.fromEntries(items.filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => [metadata.name, metadata.uid]));
+  return Object.fromEntries(
+    items.filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => [metadata.name, metadata.uid]),
+  );
 };
 const without = <T>(map: Record<string, T>, ...starts: string[]): Record<string, T> =>
   Object.fromEntries(Object.entries(map).filter(([name]) => !starts.some((start) => name.startsWith(start))));
@@ -38,14 +56,19 @@ describe('an installation that was left half-way or edited', () => {
   it('releases left pending-install and pending-upgrade are recovered, and data stays', async () => {
     const mark = `written before the crash ${Date.now()}`;
     const kube = await connect();
-    const body = JSON.stringify({ streams: [{ stream: { service_name: 'it-recover' }, values: [[`${Date.now()}000000`, mark]] }] });
+    const body = JSON.stringify({
+      streams: [{ stream: { service_name: 'it-recover' }, values: [[`${Date.now()}000000`, mark]] }],
+    });
     const { status } = await kube.service(NS, 'loki', 3100, '/loki/api/v1/push', { method: 'POST', body });
     kube.close();
     expect(status).toBe(204);
     const found = (): Promise<true> =>
       eventually('the line in Loki', async () => {
         const query = encodeURIComponent('{service_name="it-recover"}');
-        return JSON.stringify(await service(NS, 'loki', 3100, `/loki/api/v1/query_range?query=${query}`)).includes(mark) || undefined;
+        return (
+          JSON.stringify(await service(NS, 'loki', 3100, `/loki/api/v1/query_range?query=${query}`)).includes(mark) ||
+          undefined
+        );
       });
     await found();
     const claims = await uids('pvc');
@@ -84,9 +107,12 @@ esac
 `,
     );
     chmodSync(helm, 0o755);
-    const broken = await cli([...INSTALL.filter((arg) => arg !== '--json'), '--cluster-name', 'renamed', '--only', 'namespaces,collectors'], {
-      GENAI_OBS_HELM: helm,
-    });
+    const broken = await cli(
+      [...INSTALL.filter((arg) => arg !== '--json'), '--cluster-name', 'renamed', '--only', 'namespaces,collectors'],
+      {
+        GENAI_OBS_HELM: helm,
+      },
+    );
     expect(broken.code, broken.stderr).toBe(1);
     const { what, on, cause, next } = errorOf(broken);
     expect(what).toBe('helm could not apply a release');
@@ -123,7 +149,9 @@ esac
     ])
       expect(plan.stdout).toContain(line);
 
-    expect(appliedBy(await cliOk(INSTALL)).toSorted()).toEqual(['dashboards', ...edited.map((name) => `release/${name}`)].toSorted());
+    expect(appliedBy(await cliOk(INSTALL)).toSorted()).toEqual(
+      ['dashboards', ...edited.map((name) => `release/${name}`)].toSorted(),
+    );
     expect(await normalised(NS)).toEqual(whole);
     const after = await revisions(NS);
     expect(without(after, ...edited)).toEqual(without(before.revisions, ...edited));

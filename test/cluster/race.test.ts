@@ -8,7 +8,11 @@ const INSTALL = ['install', '--namespace', NS, '--yes', '--skip', 'verify'];
 /** Only the namespace and the lock: enough where the stack itself is not the matter. */
 const LOCK_ONLY = ['install', '--namespace', NS, '--yes', '--only', 'namespaces'];
 /** Two small releases, one with a claim. */
-const SMALL = [...INSTALL, '--disable', 'prometheus,loki,tempo,grafana,opentelemetry-collector,opentelemetry-node-collector,opentelemetry-cluster-collector'];
+const SMALL = [
+  ...INSTALL,
+  '--disable',
+  'prometheus,loki,tempo,grafana,opentelemetry-collector,opentelemetry-node-collector,opentelemetry-cluster-collector',
+];
 
 beforeAll(async () => {
   leaveNothing(NS);
@@ -26,7 +30,9 @@ async function settledJournal(): Promise<unknown> {
     const running = Object.keys(steps).filter((id) => steps[id]?.state === 'running');
     const before = last;
     last = JSON.stringify(map);
-    return running.length === 2 && running.every((id) => id.startsWith('release/')) && last === before ? map : undefined;
+    return running.length === 2 && running.every((id) => id.startsWith('release/')) && last === before
+      ? map
+      : undefined;
   });
 }
 
@@ -73,7 +79,11 @@ describe('a lock whose holder is gone', () => {
   const lease = (holderIdentity: string, renewTime: Date): object => ({
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
-    metadata: { name: 'genai-obs', namespace: NS, labels: { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'genai-obs' } },
+    metadata: {
+      name: 'genai-obs',
+      namespace: NS,
+      labels: { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'genai-obs' },
+    },
     spec: { holderIdentity, leaseDurationSeconds: 20, renewTime: renewTime.toISOString().replace('Z', '000Z') },
   });
   const holder = 'somebody@elsewhere pid=4711 install 0123abcd';
@@ -94,7 +104,10 @@ describe('a lock whose holder is gone', () => {
   it('one that is renewed is never taken', async () => {
     await cliOk(LOCK_ONLY);
     await kubectl(['apply', '-f', '-'], JSON.stringify(lease(holder, new Date())));
-    const renewing = setInterval(() => void kubectl(['apply', '-f', '-'], JSON.stringify(lease(holder, new Date()))).catch(() => {}), 2_000);
+    const renewing = setInterval(
+      () => void kubectl(['apply', '-f', '-'], JSON.stringify(lease(holder, new Date()))).catch(() => {}),
+      2_000,
+    );
     try {
       const done = await cli(LOCK_ONLY);
       expect(done.code).toBe(1);
@@ -117,7 +130,10 @@ describe('Ctrl-C', () => {
     const done = await install.ended;
     expect(done.code, done.stderr).toBe(130);
     expectNoCrash(done);
-    const last = JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '') as { error: { what: string; next: string }; exit: number };
+    const last = JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '') as {
+      error: { what: string; next: string };
+      exit: number;
+    };
     expect(last.exit).toBe(130);
     expect(last.error.what).toMatch(/^stopped: \d+ of \d+ steps are done/);
     expect(last.error.next).toContain('run the same install again');
@@ -129,7 +145,9 @@ describe('Ctrl-C', () => {
     ).not.toContain('genai-obs');
 
     const again = await cliOk([...INSTALL, '--json']);
-    const finished = install.events.filter(({ type, result }) => type === 'done' && result === 'applied').map(({ id }) => id);
+    const finished = install.events
+      .filter(({ type, result }) => type === 'done' && result === 'applied')
+      .map(({ id }) => id);
     expect(appliedBy(again).filter((id) => finished.includes(id))).toEqual([]);
     expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
   });
@@ -143,7 +161,9 @@ describe('Ctrl-C', () => {
     const done = await install.ended;
     expect(done.code, done.stderr).toBe(130);
     expect(done.stderr).toContain('stopping: what runs is let finish; press Ctrl-C again to stop at once');
-    expect(errorOf({ ...done, stderr: done.stderr.replace('cancelled: ', 'error: ') }).next).toContain('run the same install again');
+    expect(errorOf({ ...done, stderr: done.stderr.replace('cancelled: ', 'error: ') }).next).toContain(
+      'run the same install again',
+    );
     expect(await pending(NS)).toEqual([]);
   });
 

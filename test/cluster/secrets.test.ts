@@ -19,7 +19,9 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64');
 /** Where the secret, or its base64, was seen. */
 function leaks(secret: string, texts: Iterable<[text: string, where: string]>): string[] {
   return [...texts]
-    .filter(([text]) => text.includes(secret) || text.includes(base64(secret)) || text.includes(base64(`admin:${secret}`)))
+    .filter(
+      ([text]) => text.includes(secret) || text.includes(base64(secret)) || text.includes(base64(`admin:${secret}`)),
+    )
     .map(([, where]) => where);
 }
 
@@ -81,8 +83,22 @@ describe('secrets', () => {
     const journal = await kubectl(['-n', NS, 'get', 'configmap', 'genai-obs-journal', '-o', 'yaml']);
     const maps = await kubectl(['-n', NS, 'get', 'configmap', '-o', 'yaml', '--show-managed-fields']);
     const events = await kubectl(['-n', NS, 'get', 'events', '-o', 'yaml']);
-    outputs.push([journal, 'the journal'], [maps, 'the ConfigMaps'], [events, 'the events'], [await records(NS), 'the Helm releases']);
-    const wrong = await say(['install', '--yes', '--only', 'grafana', '--timeout', '5', '--registry', `registry.invalid/${NS}`]);
+    outputs.push(
+      [journal, 'the journal'],
+      [maps, 'the ConfigMaps'],
+      [events, 'the events'],
+      [await records(NS), 'the Helm releases'],
+    );
+    const wrong = await say([
+      'install',
+      '--yes',
+      '--only',
+      'grafana',
+      '--timeout',
+      '5',
+      '--registry',
+      `registry.invalid/${NS}`,
+    ]);
     expect(wrong.code).not.toBe(0);
     await say(['uninstall', '--delete-data', '--yes', '--json']);
 
@@ -102,7 +118,8 @@ describe('secrets', () => {
     expect(rounds).toBeGreaterThan(200);
     expect(processes).toBeGreaterThan(50);
     for (const name of ['helm', 'kubectl', 'node'])
-      for (const part of ['cmdline', 'environ']) expect([...looked], 'programs looked at').toContain(`${part} of ${name}`);
+      for (const part of ['cmdline', 'environ'])
+        expect([...looked], 'programs looked at').toContain(`${part} of ${name}`);
     expect(
       texts.some((text) => text.includes('port-forward')),
       'no tunnel was seen',

@@ -35,7 +35,10 @@ afterAll(() => {
 /** A JVM that lives for seconds gains nothing from its best compiler. */
 const QUICK_JVM = '-XX:TieredStopAtLevel=1';
 /** Of all that the agent instruments by itself, nothing runs here. */
-const QUICK_AGENT = ['-Dotel.instrumentation.common.default-enabled=false', '-Dotel.instrumentation.opentelemetry-api.enabled=true'];
+const QUICK_AGENT = [
+  '-Dotel.instrumentation.common.default-enabled=false',
+  '-Dotel.instrumentation.opentelemetry-api.enabled=true',
+];
 
 interface Done {
   code: number | null;
@@ -45,7 +48,11 @@ interface Done {
 function run(file: string, args: string[], cwd: string, env: Record<string, string> = {}): Promise<Done> {
   return new Promise((resolve) => {
     let output = '';
-    const child = spawn(file, args, { cwd, env: { ...process.env, NODE_OPTIONS: '', MAVEN_OPTS: QUICK_JVM, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(file, args, {
+      cwd,
+      env: { ...process.env, NODE_OPTIONS: '', MAVEN_OPTS: QUICK_JVM, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     // Work of the machine that cannot wait comes first.
     if (child.pid !== undefined) setPriority(child.pid, 10);
     const hear = (chunk: Buffer): void => void (output += chunk.toString());
@@ -63,7 +70,11 @@ const NO_NETWORK =
 type Ready = { dir: string } | { skip: string };
 
 /** Runs the commands once for this set of packages; the folder is kept for the next run. */
-async function prepared(name: string, commands: [file: string, ...args: string[]][], files: Record<string, string> = {}): Promise<Ready> {
+async function prepared(
+  name: string,
+  commands: [file: string, ...args: string[]][],
+  files: Record<string, string> = {},
+): Promise<Ready> {
   const key = createHash('sha256')
     .update(JSON.stringify([commands, files]))
     .digest('hex')
@@ -77,7 +88,8 @@ async function prepared(name: string, commands: [file: string, ...args: string[]
   for (const [file, ...args] of commands) {
     const { code, output } = await run(file, args, dir);
     if (code === null) return { skip: `${file} is not installed` };
-    if (code !== 0 && NO_NETWORK.test(output)) return { skip: `a package registry is not reachable: ${NO_NETWORK.exec(output)?.[0]}` };
+    if (code !== 0 && NO_NETWORK.test(output))
+      return { skip: `a package registry is not reachable: ${NO_NETWORK.exec(output)?.[0]}` };
     if (code !== 0) throw new Error(`${file} ${args.join(' ')}: exit code ${code}\n${output.slice(-2000)}`);
   }
   writeFileSync(mark, '');
@@ -95,7 +107,14 @@ function snippet(language: Language, protocol: OtlpProtocol): Snippet {
 }
 
 function senderOf(language: Language, protocol: OtlpProtocol): Sender {
-  return { language, app: APP, team: 'payments & more', environment: 'staging', protocol, endpoint: receiver.url[protocol] };
+  return {
+    language,
+    app: APP,
+    team: 'payments & more',
+    environment: 'staging',
+    protocol,
+    endpoint: receiver.url[protocol],
+  };
 }
 
 /** For a gateway that asks for a certificate; the test is skipped where none can be made. */
@@ -110,14 +129,26 @@ function strictSnippet(language: Language, protocol: OtlpProtocol, { skip }: Tes
 
 /** The environment with the mounted files where they are here. */
 const mounted = (env: Record<string, string>): Record<string, string> =>
-  Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value.replace('/etc/genai-obs/otlp', join(scratch, 'certs', 'client'))]));
+  Object.fromEntries(
+    Object.entries(env).map(([name, value]) => [
+      name,
+      value.replace('/etc/genai-obs/otlp', join(scratch, 'certs', 'client')),
+    ]),
+  );
 
 /** The environment of a container as the kubelet makes it: fields of the pod, then `$(NAME)` of what stands above. */
 function kubelet(env: EnvVar[]): Record<string, string> {
-  const pod: Record<string, string> = { 'metadata.namespace': 'shop', 'metadata.name': 'checkout-0', 'metadata.uid': 'uid-1', 'spec.nodeName': 'node-1' };
+  const pod: Record<string, string> = {
+    'metadata.namespace': 'shop',
+    'metadata.name': 'checkout-0',
+    'metadata.uid': 'uid-1',
+    'spec.nodeName': 'node-1',
+  };
   const out: Record<string, string> = {};
   for (const { name, value = '', valueFrom } of env)
-    out[name] = valueFrom ? (pod[valueFrom.fieldRef?.fieldPath ?? ''] ?? '') : value.replace(/\$\((\w+)\)/g, (all, other: string) => out[other] ?? all);
+    out[name] = valueFrom
+      ? (pod[valueFrom.fieldRef?.fieldPath ?? ''] ?? '')
+      : value.replace(/\$\((\w+)\)/g, (all, other: string) => out[other] ?? all);
   return out;
 }
 
@@ -150,9 +181,14 @@ function expectArrived(deliveries: Delivery[], protocol: OtlpProtocol): void {
     ['metrics', http ? '/v1/metrics' : '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export'],
   ] as const) {
     const found = deliveries.filter(
-      (delivery) => delivery.path === path && has(delivery, 'service.name', APP) && has(delivery, 'gen_ai.request.model', 'gpt-4o-mini'),
+      (delivery) =>
+        delivery.path === path &&
+        has(delivery, 'service.name', APP) &&
+        has(delivery, 'gen_ai.request.model', 'gpt-4o-mini'),
     );
-    expect(found.length, `${signal} in ${JSON.stringify(deliveries.map((delivery) => delivery.path))}`).toBeGreaterThan(0);
+    expect(found.length, `${signal} in ${JSON.stringify(deliveries.map((delivery) => delivery.path))}`).toBeGreaterThan(
+      0,
+    );
     for (const delivery of found) {
       expect(delivery.contentType).toMatch(http ? /^application\/x-protobuf/ : /^application\/grpc/);
       for (const [key, text] of Object.entries({
@@ -170,9 +206,13 @@ function expectArrived(deliveries: Delivery[], protocol: OtlpProtocol): void {
       if (signal === 'traces')
         for (const name of ['chat gpt-4o-mini', 'gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens'])
           expect(delivery.body.includes(name), name).toBe(true);
-      else for (const name of ['gen_ai.client.operation.duration', 'gen_ai.client.token.usage']) expect(delivery.body.includes(name), name).toBe(true);
+      else
+        for (const name of ['gen_ai.client.operation.duration', 'gen_ai.client.token.usage'])
+          expect(delivery.body.includes(name), name).toBe(true);
       // The conventions' last boundaries, as doubles: with the SDKs' own every call of a model is in one bucket.
-      if (signal === 'metrics') for (const boundary of [81.92, 4 ** 13]) expect(delivery.body.includes(double(boundary)), String(boundary)).toBe(true);
+      if (signal === 'metrics')
+        for (const boundary of [81.92, 4 ** 13])
+          expect(delivery.body.includes(double(boundary)), String(boundary)).toBe(true);
     }
   }
 }
@@ -210,7 +250,12 @@ beforeAll(async () => {
     prepared('python', [
       ['python3', '-m', 'venv', 'venv'],
       // Both exporters in one environment, and what the sample gateway stands on.
-      pip([...new Set(OTLP_PROTOCOLS.flatMap((protocol) => words(snippet('python', protocol).install).slice(1)))].concat('fastapi==0.165.0', 'httpx==0.28.1')),
+      pip(
+        [...new Set(OTLP_PROTOCOLS.flatMap((protocol) => words(snippet('python', protocol).install).slice(1)))].concat(
+          'fastapi==0.165.0',
+          'httpx==0.28.1',
+        ),
+      ),
     ]),
     prepared('node', [
       [
@@ -244,7 +289,9 @@ it('the receiver of these tests lets in nobody without a certificate', async ({ 
   if (!strict) skip(noCerts);
   const ca = readFileSync(join(scratch, 'certs', 'ca.crt'));
   const said = await new Promise<unknown>((settle) => {
-    const call = request(`${strict?.url['http/protobuf']}/v1/traces`, { method: 'POST', ca }, (answer) => settle(answer.statusCode));
+    const call = request(`${strict?.url['http/protobuf']}/v1/traces`, { method: 'POST', ca }, (answer) =>
+      settle(answer.statusCode),
+    );
     call.once('error', (error: NodeJS.ErrnoException) => settle(error.code ?? error.message));
     call.end();
   });
@@ -270,13 +317,16 @@ describe('python', () => {
     expectArrived(await sentBy(() => run(program, ['example.py'], dir, env), strict), protocol);
   });
 
-  it('gateway.py counts by team and status, and hands its trace on to whom it calls', { timeout: PATIENCE }, async (context) => {
-    const program = python(context);
-    const printed = snippet('python', 'http/protobuf');
-    const dir = folder('gateway', 'http/protobuf', printed);
-    writeFileSync(
-      join(dir, 'ask.py'),
-      `import asyncio, httpx, os, gateway
+  it(
+    'gateway.py counts by team and status, and hands its trace on to whom it calls',
+    { timeout: PATIENCE },
+    async (context) => {
+      const program = python(context);
+      const printed = snippet('python', 'http/protobuf');
+      const dir = folder('gateway', 'http/protobuf', printed);
+      writeFileSync(
+        join(dir, 'ask.py'),
+        `import asyncio, httpx, os, gateway
 async def ask():
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=gateway.app), base_url="http://gateway") as client:
         answer = await client.post("/api/quant/predict", headers={"X-Correlation-ID": "c-1"})
@@ -286,25 +336,36 @@ asyncio.run(ask())
 with gateway.trace.get_tracer("test").start_as_current_span("caller"):
     httpx.get(os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] + "/model")
 `,
-    );
-    const deliveries = await sentBy(() => run(program, ['ask.py'], dir, kubelet(printed.env)));
-    const of = (path: string): Delivery =>
-      deliveries.find((delivery) => delivery.path === path) ?? { path, contentType: '', traceparent: '', body: Buffer.alloc(0) };
-    const [traces, metrics] = [of('/v1/traces'), of('/v1/metrics')];
-    expect(traces.body.includes('POST /api/{team}/predict')).toBe(true);
-    // Rows 001-SDK-06 and 001-SDK-07: W3C trace context goes along with calls of httpx.
-    expect(of('/model').traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[13]$/);
-    const [, trace = ''] = of('/model').traceparent.split('-');
-    expect(traces.body.includes(Buffer.from(trace, 'hex'))).toBe(true);
-    // upstream.md B.2 #21: the new names of http.*, because the environment asks for them.
-    expect(traces.body.includes('http.response.status_code')).toBe(true);
-    expect(has(traces, 'team', 'quant') && has(traces, 'correlation_id', 'c-1')).toBe(true);
-    for (const name of ['gateway.requests', 'gateway.request.duration', 'http.server.request.duration', 'http.client.request.duration'])
-      expect(metrics.body.includes(name), name).toBe(true);
-    expect(has(metrics, 'team', 'quant') && has(metrics, 'status', '200')).toBe(true);
-    // upstream.md B.2 #10: seconds, so that the name has its unit once.
-    expect(metrics.body.includes('gateway.request.duration\x1a\x01s')).toBe(true);
-  });
+      );
+      const deliveries = await sentBy(() => run(program, ['ask.py'], dir, kubelet(printed.env)));
+      const of = (path: string): Delivery =>
+        deliveries.find((delivery) => delivery.path === path) ?? {
+          path,
+          contentType: '',
+          traceparent: '',
+          body: Buffer.alloc(0),
+        };
+      const [traces, metrics] = [of('/v1/traces'), of('/v1/metrics')];
+      expect(traces.body.includes('POST /api/{team}/predict')).toBe(true);
+      // Rows 001-SDK-06 and 001-SDK-07: W3C trace context goes along with calls of httpx.
+      expect(of('/model').traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[13]$/);
+      const [, trace = ''] = of('/model').traceparent.split('-');
+      expect(traces.body.includes(Buffer.from(trace, 'hex'))).toBe(true);
+      // upstream.md B.2 #21: the new names of http.*, because the environment asks for them.
+      expect(traces.body.includes('http.response.status_code')).toBe(true);
+      expect(has(traces, 'team', 'quant') && has(traces, 'correlation_id', 'c-1')).toBe(true);
+      for (const name of [
+        'gateway.requests',
+        'gateway.request.duration',
+        'http.server.request.duration',
+        'http.client.request.duration',
+      ])
+        expect(metrics.body.includes(name), name).toBe(true);
+      expect(has(metrics, 'team', 'quant') && has(metrics, 'status', '200')).toBe(true);
+      // upstream.md B.2 #10: seconds, so that the name has its unit once.
+      expect(metrics.body.includes('gateway.request.duration\x1a\x01s')).toBe(true);
+    },
+  );
 
   it('json_logs.py writes lines that name level, time and trace', { timeout: PATIENCE }, async (context) => {
     const program = python(context);
@@ -321,7 +382,12 @@ with telemetry.create_span("inside"):
 `,
     );
     // Imported by its old name the formatter warns (upstream.md B.4 #51): a warning is an error here.
-    const { code, output } = await run(program, ['-W', 'error::DeprecationWarning', 'say.py'], dir, kubelet(printed.env));
+    const { code, output } = await run(
+      program,
+      ['-W', 'error::DeprecationWarning', 'say.py'],
+      dir,
+      kubelet(printed.env),
+    );
     expect(code, output).toBe(0);
     const [outside, inside] = output
       .trim()
@@ -344,17 +410,29 @@ describe('node', () => {
     // Node looks for packages in the folders above a file.
     const dir = join(packages, slug(protocol));
     write(dir, printed);
-    expectArrived(await sentBy(() => run(process.execPath, ['--import', './telemetry.mjs', 'example.mjs'], dir, kubelet(printed.env))), protocol);
+    expectArrived(
+      await sentBy(() =>
+        run(process.execPath, ['--import', './telemetry.mjs', 'example.mjs'], dir, kubelet(printed.env)),
+      ),
+      protocol,
+    );
   });
 
-  it.for(OTLP_PROTOCOLS)('example.mjs shows its certificate by %s', { timeout: PATIENCE }, async (protocol, context) => {
-    const packages = folderOf(ready.node, context);
-    const printed = strictSnippet('node', protocol, context);
-    const dir = join(packages, `strict-${slug(protocol)}`);
-    write(dir, printed);
-    const env = mounted(kubelet(printed.env));
-    expectArrived(await sentBy(() => run(process.execPath, ['--import', './telemetry.mjs', 'example.mjs'], dir, env), strict), protocol);
-  });
+  it.for(OTLP_PROTOCOLS)(
+    'example.mjs shows its certificate by %s',
+    { timeout: PATIENCE },
+    async (protocol, context) => {
+      const packages = folderOf(ready.node, context);
+      const printed = strictSnippet('node', protocol, context);
+      const dir = join(packages, `strict-${slug(protocol)}`);
+      write(dir, printed);
+      const env = mounted(kubelet(printed.env));
+      expectArrived(
+        await sentBy(() => run(process.execPath, ['--import', './telemetry.mjs', 'example.mjs'], dir, env), strict),
+        protocol,
+      );
+    },
+  );
 });
 
 describe('java', () => {
@@ -363,19 +441,40 @@ describe('java', () => {
     const printed = snippet('java', protocol);
     const dir = folder('java', protocol, printed);
     const classes = `${dir}:${join(packages, 'lib', '*')}`;
-    expect(await run('javac', [`-J${QUICK_JVM}`, '-cp', classes, 'Example.java'], dir)).toEqual({ code: 0, output: '' });
+    expect(await run('javac', [`-J${QUICK_JVM}`, '-cp', classes, 'Example.java'], dir)).toEqual({
+      code: 0,
+      output: '',
+    });
     const agent = `-javaagent:${join(packages, 'opentelemetry-javaagent.jar')}`;
-    expectArrived(await sentBy(() => run('java', [QUICK_JVM, ...QUICK_AGENT, agent, '-cp', classes, 'Example'], dir, kubelet(printed.env))), protocol);
+    expectArrived(
+      await sentBy(() =>
+        run('java', [QUICK_JVM, ...QUICK_AGENT, agent, '-cp', classes, 'Example'], dir, kubelet(printed.env)),
+      ),
+      protocol,
+    );
   });
 
-  it.for(OTLP_PROTOCOLS)('Example.java shows its certificate by %s', { timeout: PATIENCE }, async (protocol, context) => {
-    const packages = folderOf(ready.java, context);
-    const printed = strictSnippet('java', protocol, context);
-    const dir = folder('java-strict', protocol, printed);
-    const classes = `${dir}:${join(packages, 'lib', '*')}`;
-    expect(await run('javac', [`-J${QUICK_JVM}`, '-cp', classes, 'Example.java'], dir)).toEqual({ code: 0, output: '' });
-    const agent = `-javaagent:${join(packages, 'opentelemetry-javaagent.jar')}`;
-    const env = mounted(kubelet(printed.env));
-    expectArrived(await sentBy(() => run('java', [QUICK_JVM, ...QUICK_AGENT, agent, '-cp', classes, 'Example'], dir, env), strict), protocol);
-  });
+  it.for(OTLP_PROTOCOLS)(
+    'Example.java shows its certificate by %s',
+    { timeout: PATIENCE },
+    async (protocol, context) => {
+      const packages = folderOf(ready.java, context);
+      const printed = strictSnippet('java', protocol, context);
+      const dir = folder('java-strict', protocol, printed);
+      const classes = `${dir}:${join(packages, 'lib', '*')}`;
+      expect(await run('javac', [`-J${QUICK_JVM}`, '-cp', classes, 'Example.java'], dir)).toEqual({
+        code: 0,
+        output: '',
+      });
+      const agent = `-javaagent:${join(packages, 'opentelemetry-javaagent.jar')}`;
+      const env = mounted(kubelet(printed.env));
+      expectArrived(
+        await sentBy(
+          () => run('java', [QUICK_JVM, ...QUICK_AGENT, agent, '-cp', classes, 'Example'], dir, env),
+          strict,
+        ),
+        protocol,
+      );
+    },
+  );
 });

@@ -25,7 +25,10 @@ for (const [file, checks] of Object.entries(AREAS)) describeArea(file, checks);
 describe('the catalogue of the backends', () => {
   it.each(Object.entries(AREAS))('%s has every number once, in order', (file, checks) => {
     const area = file.toUpperCase();
-    const wanted = Array.from({ length: CATALOGUE[file as keyof typeof CATALOGUE] }, (_, i) => `${area}-${String(i + 1).padStart(2, '0')}`);
+    const wanted = Array.from(
+      { length: CATALOGUE[file as keyof typeof CATALOGUE] },
+      (_, i) => `${area}-${String(i + 1).padStart(2, '0')}`,
+    );
     expect(checks.map(({ id }) => id)).toEqual(wanted);
   });
 
@@ -61,7 +64,8 @@ describe('the catalogue of the backends', () => {
     );
     const circles = [...causes.keys()].filter((id) => {
       const seen = new Set<string>();
-      const reach = (at: string): boolean => (causes.get(at) ?? []).some((next) => next === id || (!seen.has(next) && (seen.add(next), reach(next))));
+      const reach = (at: string): boolean =>
+        (causes.get(at) ?? []).some((next) => next === id || (!seen.has(next) && (seen.add(next), reach(next))));
       return reach(id);
     });
     expect(circles).toEqual([]);
@@ -75,7 +79,10 @@ describe('the catalogue of the backends', () => {
 
   it('says by name who stores the traces in place of Tempo', () => {
     const config = quickstart({ 'tempo.enabled': false, jaeger: { enabled: true } });
-    for (const check of tempoChecks) expect(check.skipIf?.(config), check.id).toBe('tempo.enabled is false: Jaeger stores the traces, see JAEG-01 to JAEG-06');
+    for (const check of tempoChecks)
+      expect(check.skipIf?.(config), check.id).toBe(
+        'tempo.enabled is false: Jaeger stores the traces, see JAEG-01 to JAEG-06',
+      );
     for (const check of jaegerChecks) expect(check.skipIf?.(config), check.id).toBeUndefined();
   });
 });

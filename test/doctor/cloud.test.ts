@@ -13,7 +13,9 @@ describeArea('cloud', cloudChecks);
 
 /** A profile that has no component of ours at all: everything is made by one add-on. */
 describe('grafana-cloud', () => {
-  const config = profile('grafana-cloud', { 'k8s-monitoring': { destination: { otlp: { url: 'https://otlp.example/otlp', user: '1' } } } });
+  const config = profile('grafana-cloud', {
+    'k8s-monitoring': { destination: { otlp: { url: 'https://otlp.example/otlp', user: '1' } } },
+  });
   const fact = (value: unknown) => ({ ok: true as const, value });
 
   function findings(objects: KubeObject[], releases: object[]): string[] {
@@ -25,14 +27,20 @@ describe('grafana-cloud', () => {
       'releases:helm': fact(releases),
       'drift:plan': fact([]),
     } as unknown as Facts;
-    const checks = releaseChecks.filter(({ id }) => ['MNT-05', 'MNT-08'].includes(id)).map((check) => ({ ...check, dependsOn: [] }));
+    const checks = releaseChecks
+      .filter(({ id }) => ['MNT-05', 'MNT-08'].includes(id))
+      .map((check) => ({ ...check, dependsOn: [] }));
     return diagnose(facts, config, checks).map(({ id, status, evidence }) => `${id} ${status}: ${evidence}`);
   }
 
   it('is installed when what the release makes is there, and not when it is not', () => {
     const [addon] = ownAddons(config);
     const namespace = namespaceOf(config, 'k8s-monitoring');
-    const made = (addon?.workloads(config) ?? []).map(({ kind, name }): KubeObject => ({ apiVersion: 'apps/v1', kind, metadata: { name, namespace } }));
+    const made = (addon?.workloads(config) ?? []).map(({ kind, name }): KubeObject => ({
+      apiVersion: 'apps/v1',
+      kind,
+      metadata: { name, namespace },
+    }));
     const deployed = releasesOf(config).map((release) => ({ ...release, status: 'deployed', revision: 1 }));
     expect(findings(made, deployed)).toEqual([
       'MNT-05 ok: 1 releases deployed, live objects as planned',

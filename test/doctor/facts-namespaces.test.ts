@@ -23,9 +23,19 @@ describe('looking at several namespaces', () => {
 
   it('lists each namespace of the installation once, and cluster-scoped kinds without one', async () => {
     const asked: string[] = [];
-    const list = (kind: string, namespace?: string) => (asked.push(`${kind} ${namespace ?? '-'}`), Promise.resolve([object(kind, namespace ?? '', 'a')]));
+    const list = (kind: string, namespace?: string) => (
+      asked.push(`${kind} ${namespace ?? '-'}`),
+      Promise.resolve([object(kind, namespace ?? '', 'a')])
+    );
     const taken = await take(['k8s:Pod', 'k8s:Node', 'k8s:Pod@all'], { list });
-    expect(asked.toSorted()).toEqual(['Node -', 'Pod -', 'Pod grafana', 'Pod monitoring', 'Pod observability', 'Pod operators']);
+    expect(asked.toSorted()).toEqual([
+      'Node -',
+      'Pod -',
+      'Pod grafana',
+      'Pod monitoring',
+      'Pod observability',
+      'Pod operators',
+    ]);
     expect((taken['k8s:Pod'] as { value: KubeObject[] }).value.map(({ metadata }) => metadata.namespace)).toEqual([
       'observability',
       'monitoring',
@@ -40,7 +50,10 @@ describe('looking at several namespaces', () => {
       asked.push(`${namespace}/${name}:${port}${path}`),
       Promise.resolve({ status: 200, body: '{}' })
     );
-    await take(['http:prometheus:/-/ready', 'http:otel-gateway-collector:/', 'http:grafana:/api/health', 'otlp:gateway'], { service });
+    await take(
+      ['http:prometheus:/-/ready', 'http:otel-gateway-collector:/', 'http:grafana:/api/health', 'otlp:gateway'],
+      { service },
+    );
     expect(asked.toSorted()).toEqual([
       'grafana/grafana:80/api/health',
       'monitoring/prometheus:9090/-/ready',
@@ -56,25 +69,37 @@ describe('looking at several namespaces', () => {
       metadata: { name, namespace, ...more },
     });
     const list = (kind: string, namespace = ''): Promise<KubeObject[]> => {
-      if (namespace !== 'monitoring') return Promise.resolve(kind === 'Pod' ? [pod(namespace, 'loki-0', { labels })] : []);
+      if (namespace !== 'monitoring')
+        return Promise.resolve(kind === 'Pod' ? [pod(namespace, 'loki-0', { labels })] : []);
       const workload = object('StatefulSet', namespace, 'loki', { spec: { selector: { matchLabels: labels } } });
-      return Promise.resolve(kind === 'Pod' ? [pod(namespace, 'loki-0', { labels }), pod(namespace, 'loki-canary-x', {})] : [workload]);
+      return Promise.resolve(
+        kind === 'Pod' ? [pod(namespace, 'loki-0', { labels }), pod(namespace, 'loki-canary-x', {})] : [workload],
+      );
     };
     const asked: string[] = [];
-    const request: Kube['request'] = (_method, path) => (asked.push(path.split('?')[0] ?? ''), Promise.resolve({ status: 200, body: 'a line' }));
-    expect(await take(['logs:loki'], { list, request })).toEqual({ 'logs:loki': { ok: true, value: { 'loki-0/loki': ['a line'] } } });
+    const request: Kube['request'] = (_method, path) => (
+      asked.push(path.split('?')[0] ?? ''),
+      Promise.resolve({ status: 200, body: 'a line' })
+    );
+    expect(await take(['logs:loki'], { list, request })).toEqual({
+      'logs:loki': { ok: true, value: { 'loki-0/loki': ['a line'] } },
+    });
     expect(asked).toEqual(['/api/v1/namespaces/monitoring/pods/loki-0/log']);
   });
 
   it('asks for rights in every namespace, and for those of an account in its own', async () => {
     const asked: string[] = [];
     const request: Kube['request'] = (_method, _path, options) => {
-      const { spec } = JSON.parse(options?.body ?? '{}') as { spec: { user?: string; resourceAttributes: { namespace?: string } } };
+      const { spec } = JSON.parse(options?.body ?? '{}') as {
+        spec: { user?: string; resourceAttributes: { namespace?: string } };
+      };
       const { namespace = '-' } = spec.resourceAttributes;
       asked.push(`${spec.user ?? 'caller'} ${namespace}`);
       return Promise.resolve({ status: 201, body: JSON.stringify({ status: { allowed: namespace !== 'grafana' } }) });
     };
-    const taken = await take(['access:create:/secrets', 'access:create:/namespaces', 'as:prometheus:list:/pods@ns'], { request });
+    const taken = await take(['access:create:/secrets', 'access:create:/namespaces', 'as:prometheus:list:/pods@ns'], {
+      request,
+    });
     expect(taken['access:create:/secrets']).toEqual({ ok: true, value: { allowed: false } });
     expect(taken['access:create:/namespaces']).toEqual({ ok: true, value: { allowed: true } });
     expect(asked.toSorted()).toEqual([
@@ -89,10 +114,13 @@ describe('looking at several namespaces', () => {
 
   it('lets servers of kube-prometheus-stack tell their configuration, without secrets', async () => {
     const bodies: Record<string, unknown> = {
-      '/api/v1/status/config': { data: { yaml: 'global: {scrape_interval: 30s}\nremote_write: [{basic_auth: {password: hunter22}}]' } },
+      '/api/v1/status/config': {
+        data: { yaml: 'global: {scrape_interval: 30s}\nremote_write: [{basic_auth: {password: hunter22}}]' },
+      },
       '/api/v2/status': { config: { original: 'route: {receiver: a}' } },
     };
-    const service: Kube['service'] = (_namespace, _name, _port, path) => Promise.resolve({ status: 200, body: JSON.stringify(bodies[path]) });
+    const service: Kube['service'] = (_namespace, _name, _port, path) =>
+      Promise.resolve({ status: 200, body: JSON.stringify(bodies[path]) });
     const taken = await take(['config:prometheus', 'config:alertmanager'], { service }, quickstart(STACK));
     expect(taken['config:prometheus']).toMatchObject({ ok: true, value: { global: { scrape_interval: '30s' } } });
     expect(taken['config:alertmanager']).toEqual({ ok: true, value: { route: { receiver: 'a' } } });

@@ -54,14 +54,20 @@ describe('collectFacts', () => {
       'nonsense:x',
       'k8s:Nonsense',
     ];
-    const facts = await collectFacts(keys, deps({ list: broken, request: broken, json: broken, service: broken, read: broken }));
+    const facts = await collectFacts(
+      keys,
+      deps({ list: broken, request: broken, json: broken, service: broken, read: broken }),
+    );
     expect(Object.keys(facts)).toEqual(keys);
     for (const key of keys) expect(facts[key], key).toMatchObject({ ok: false });
     expect(facts['k8s:Pod']).toEqual({ ok: false, error: 'pods is forbidden' });
   });
 
   it('makes an API server that does not answer a finding, not a failed look', async () => {
-    const facts = await collectFacts(['cluster:ready'], deps({ request: () => Promise.reject(new KubeError(0, 'Unreachable', 'connect ECONNREFUSED')) }));
+    const facts = await collectFacts(
+      ['cluster:ready'],
+      deps({ request: () => Promise.reject(new KubeError(0, 'Unreachable', 'connect ECONNREFUSED')) }),
+    );
     expect(facts['cluster:ready']).toMatchObject({ ok: true, value: { status: 0, error: 'connect ECONNREFUSED' } });
   });
 
@@ -91,8 +97,14 @@ describe('collectFacts', () => {
 
   it('asks for a list once, whoever needs it', async () => {
     const asked: string[] = [];
-    const list = (kind: string, namespace?: string): Promise<KubeObject[]> => (asked.push(`${kind} ${namespace ?? 'all'}`), Promise.resolve([]));
-    await collectFacts(['k8s:Secret', 'releases:helm', 'k8s:Secret@all', 'k8s:Pod', 'logs:loki', 'logs:tempo'], deps({ list }));
+    const list = (kind: string, namespace?: string): Promise<KubeObject[]> => (
+      asked.push(`${kind} ${namespace ?? 'all'}`),
+      Promise.resolve([])
+    );
+    await collectFacts(
+      ['k8s:Secret', 'releases:helm', 'k8s:Secret@all', 'k8s:Pod', 'logs:loki', 'logs:tempo'],
+      deps({ list }),
+    );
     expect(asked.toSorted()).toEqual(['Pod genai-observability', 'Secret all', 'Secret genai-observability']);
   });
 
@@ -121,10 +133,16 @@ describe('collectFacts', () => {
   it('reads releases from helm’s labels without their payload', async () => {
     const release = (version: string, status: string) =>
       object('Secret', `sh.helm.release.v1.loki.v${version}`, {
-        metadata: { name: `loki.v${version}`, labels: { owner: 'helm', name: 'loki', status, version, modifiedAt: '1795229322' } },
+        metadata: {
+          name: `loki.v${version}`,
+          labels: { owner: 'helm', name: 'loki', status, version, modifiedAt: '1795229322' },
+        },
         data: { release: b64('payload') },
       });
-    const facts = await collectFacts(['releases:helm'], deps({ list: () => Promise.resolve([release('9', 'superseded'), release('10', 'pending-upgrade')]) }));
+    const facts = await collectFacts(
+      ['releases:helm'],
+      deps({ list: () => Promise.resolve([release('9', 'superseded'), release('10', 'pending-upgrade')]) }),
+    );
     expect(facts['releases:helm']).toMatchObject({
       ok: true,
       value: [{ name: 'loki', revision: 10, status: 'pending-upgrade', updated: '2026-11-21T02:48:42.000Z' }],
@@ -133,7 +151,10 @@ describe('collectFacts', () => {
 
   it('knows tools that are there and tools that are not', async () => {
     const facts = await collectFacts(['tool:jq', 'tool:helm'], deps({}));
-    expect(facts).toEqual({ 'tool:jq': { ok: true, value: { version: '1.7.1' } }, 'tool:helm': { ok: true, value: { version: '' } } });
+    expect(facts).toEqual({
+      'tool:jq': { ok: true, value: { version: '1.7.1' } },
+      'tool:helm': { ok: true, value: { version: '' } },
+    });
   });
 
   it('finds the configuration by the name of the workload, YAML and INI alike', async () => {
@@ -141,7 +162,10 @@ describe('collectFacts', () => {
       object('ConfigMap', 'prometheus-server', { data: { 'config.yaml': 'global: {scrape_interval: 15s}' } }),
       object('ConfigMap', 'grafana', { data: { 'grafana.ini': '[server]\nroot_url = x\n; comment\n[auth]\na=b=c' } }),
     ];
-    const facts = await collectFacts(['config:prometheus', 'config:grafana', 'config:loki'], deps({ list: () => Promise.resolve(maps) }));
+    const facts = await collectFacts(
+      ['config:prometheus', 'config:grafana', 'config:loki'],
+      deps({ list: () => Promise.resolve(maps) }),
+    );
     expect(facts['config:prometheus']).toMatchObject({ value: { global: { scrape_interval: '15s' } } });
     expect(facts['config:grafana']).toMatchObject({ value: { server: { root_url: 'x' }, auth: { a: 'b=c' } } });
     expect(facts['config:loki']).toMatchObject({ ok: false });
@@ -155,7 +179,13 @@ describe('collectFacts', () => {
     ];
     const good = await collectFacts(
       ['promql:up'],
-      deps({ service: () => Promise.resolve({ status: 200, body: JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }) }) }),
+      deps({
+        service: () =>
+          Promise.resolve({
+            status: 200,
+            body: JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }),
+          }),
+      }),
     );
     expect(good['promql:up']).toEqual({
       ok: true,
@@ -164,15 +194,26 @@ describe('collectFacts', () => {
         { metric: {}, value: Number.MAX_VALUE },
       ],
     });
-    const bad = await collectFacts(['promql:up{'], deps({ service: () => Promise.resolve({ status: 400, body: '{"status":"error","error":"parse error"}' }) }));
+    const bad = await collectFacts(
+      ['promql:up{'],
+      deps({ service: () => Promise.resolve({ status: 400, body: '{"status":"error","error":"parse error"}' }) }),
+    );
     expect(bad['promql:up{']).toEqual({ ok: false, error: 'Prometheus answers HTTP 400: parse error' });
   });
 
   it('sends each HTTP look to the right port', async () => {
     const asked: string[] = [];
-    const service: Kube['service'] = (_ns, name, port, path) => (asked.push(`${name}:${port}${path}`), Promise.resolve({ status: 200, body: '{"a":1}' }));
+    const service: Kube['service'] = (_ns, name, port, path) => (
+      asked.push(`${name}:${port}${path}`),
+      Promise.resolve({ status: 200, body: '{"a":1}' })
+    );
     const facts = await collectFacts(
-      ['http:prometheus-server:/-/ready', 'http:opentelemetry-collector:/metrics', 'http:opentelemetry-collector:/', 'http:tempo:4318:/v1/traces?a=:/b'],
+      [
+        'http:prometheus-server:/-/ready',
+        'http:opentelemetry-collector:/metrics',
+        'http:opentelemetry-collector:/',
+        'http:tempo:4318:/v1/traces?a=:/b',
+      ],
       deps({ service }),
     );
     expect(asked.toSorted()).toEqual([
@@ -190,12 +231,23 @@ describe('collectFacts', () => {
       bodies.push(options?.body ?? ''),
       Promise.resolve({ status: 201, body: '{"status":{"allowed":false}}' })
     );
-    const facts = await collectFacts(['as:prometheus-server:get:/nodes/metrics', 'as:loki:get:apps/deployments@ns'], deps({ request }));
+    const facts = await collectFacts(
+      ['as:prometheus-server:get:/nodes/metrics', 'as:loki:get:apps/deployments@ns'],
+      deps({ request }),
+    );
     expect(facts['as:loki:get:apps/deployments@ns']).toEqual({ ok: true, value: { allowed: false } });
-    const specs = bodies.map((body) => (JSON.parse(body) as { spec: { user: string; resourceAttributes: object } }).spec);
+    const specs = bodies.map(
+      (body) => (JSON.parse(body) as { spec: { user: string; resourceAttributes: object } }).spec,
+    );
     expect(specs.map((spec) => [spec.user, spec.resourceAttributes])).toEqual([
-      ['system:serviceaccount:genai-observability:prometheus-server', { verb: 'get', group: '', resource: 'nodes', subresource: 'metrics' }],
-      ['system:serviceaccount:genai-observability:loki', { verb: 'get', group: 'apps', resource: 'deployments', namespace: 'genai-observability' }],
+      [
+        'system:serviceaccount:genai-observability:prometheus-server',
+        { verb: 'get', group: '', resource: 'nodes', subresource: 'metrics' },
+      ],
+      [
+        'system:serviceaccount:genai-observability:loki',
+        { verb: 'get', group: 'apps', resource: 'deployments', namespace: 'genai-observability' },
+      ],
     ]);
   });
 
@@ -204,8 +256,14 @@ describe('collectFacts', () => {
       path.includes('/b/')
         ? Promise.reject(new KubeError(503, 'x', 'dial tcp: timeout'))
         : (Promise.resolve({ node: { fs: { availableBytes: 1 } }, pods: [] }) as Promise<never>);
-    const facts = await collectFacts(['kubelet:stats'], deps({ list: () => Promise.resolve([object('Node', 'a'), object('Node', 'b')]), json }));
-    expect(facts['kubelet:stats']).toMatchObject({ ok: true, value: { a: { node: { fs: { availableBytes: 1 } } }, b: { error: 'dial tcp: timeout' } } });
+    const facts = await collectFacts(
+      ['kubelet:stats'],
+      deps({ list: () => Promise.resolve([object('Node', 'a'), object('Node', 'b')]), json }),
+    );
+    expect(facts['kubelet:stats']).toMatchObject({
+      ok: true,
+      value: { a: { node: { fs: { availableBytes: 1 } } }, b: { error: 'dial tcp: timeout' } },
+    });
   });
 });
 
@@ -220,14 +278,28 @@ describe('Grafana', () => {
     const { port } = server.address() as AddressInfo;
     let closed = 0;
     const portForward = () => Promise.resolve({ port, close: () => void (closed += 1), ended: Promise.resolve('') });
-    const read = () => Promise.resolve(object('Secret', 'grafana-admin', { data: { 'admin-user': b64('admin'), 'admin-password': b64('not-the-one') } }));
-    const keys = ['grafana:/api/datasources', 'grafana:/api/search', 'grafana:/api/org', 'grafana-post:/api/ds/query#{}'];
+    const read = () =>
+      Promise.resolve(
+        object('Secret', 'grafana-admin', {
+          data: { 'admin-user': b64('admin'), 'admin-password': b64('not-the-one') },
+        }),
+      );
+    const keys = [
+      'grafana:/api/datasources',
+      'grafana:/api/search',
+      'grafana:/api/org',
+      'grafana-post:/api/ds/query#{}',
+    ];
     const facts = await collectFacts(keys, deps({ read }, { kubectl: { portForward } }));
     server.close();
     server.closeAllConnections();
     expect(asked).toBe(1);
     expect(closed).toBe(1);
-    for (const key of keys) expect(facts[key]).toMatchObject({ ok: true, value: { status: 401, body: { message: 'invalid username or password' } } });
+    for (const key of keys)
+      expect(facts[key]).toMatchObject({
+        ok: true,
+        value: { status: 401, body: { message: 'invalid username or password' } },
+      });
   });
 });
 
@@ -276,7 +348,14 @@ describe('scrub', () => {
 describe('facts files', () => {
   const dir = mkdtempSync(join(tmpdir(), 'facts-test-'));
   const path = join(dir, 'facts.json');
-  const saved = { schemaVersion: 1 as const, tool: '0.1.0', context: 'example', takenAt: '2026-11-21T03:15:41.241Z', probe: true, config: quickstart() };
+  const saved = {
+    schemaVersion: 1 as const,
+    tool: '0.1.0',
+    context: 'example',
+    takenAt: '2026-11-21T03:15:41.241Z',
+    probe: true,
+    config: quickstart(),
+  };
 
   it('come back as they were, mode 0600', () => {
     saveFacts(path, { ...saved, facts: healthy() });
@@ -284,10 +363,16 @@ describe('facts files', () => {
   });
   it('hold no registered secret', () => {
     registerSecret('tr0ub4dor-and-3');
-    saveFacts(path, { ...saved, facts: { 'k8s:Pod': { ok: true, value: ['it is tr0ub4dor-and-3, really', 'password: other-words'] } } });
+    saveFacts(path, {
+      ...saved,
+      facts: { 'k8s:Pod': { ok: true, value: ['it is tr0ub4dor-and-3, really', 'password: other-words'] } },
+    });
     expect(readFileSync(path, 'utf8')).not.toContain('tr0ub4dor');
     // Ordinary text stays: a replay must give the same verdicts.
-    expect(loadFacts(path).facts['k8s:Pod']).toEqual({ ok: true, value: ['it is [redacted], really', 'password: other-words'] });
+    expect(loadFacts(path).facts['k8s:Pod']).toEqual({
+      ok: true,
+      value: ['it is [redacted], really', 'password: other-words'],
+    });
   });
   it('are refused when they are something else', () => {
     writeFileSync(path, '{"schemaVersion": 2}');

@@ -18,7 +18,9 @@ const objects = casesOf('jaeg')[0]?.set ?? {};
 /** The healthy stack, as it is when traces are in Jaeger. */
 function withJaeger(): Facts {
   const file = datasources(config);
-  const sources = (listAt(file, 'datasources') as JsonMap[]).map((one) => JSON.parse(JSON.stringify(one).replaceAll('$$', '$')) as JsonMap);
+  const sources = (listAt(file, 'datasources') as JsonMap[]).map(
+    (one) => JSON.parse(JSON.stringify(one).replaceAll('$$', '$')) as JsonMap,
+  );
   // Of those that were recorded, what is left without Tempo.
   const recorded = (healthy()['k8s:ConfigMap'] as { value: { metadata: { name: string }; data?: JsonMap }[] }).value;
   const known = recorded.find(({ metadata }) => metadata.name === 'genai-dashboards')?.data ?? {};
@@ -26,13 +28,30 @@ function withJaeger(): Facts {
   return applySet(healthy(), {
     ...objects,
     'grafana:/api/datasources': { '/body': sources },
-    'k8s:ConfigMap': { '/@grafana-datasources/data/datasources.yaml': stringify(file), '/@genai-dashboards/data': boards },
+    'k8s:ConfigMap': {
+      '/@grafana-datasources/data/datasources.yaml': stringify(file),
+      '/@genai-dashboards/data': boards,
+    },
     'releases:helm': { '/-': { name: 'jaeger', namespace: config.namespace, revision: 1, status: 'deployed' } },
     'k8s:PersistentVolumeClaim': { '/@tempo-data': { $remove: true } },
     'config:opentelemetry-collector': { '/exporters/otlp_grpc~1tempo/endpoint': 'jaeger:4317' },
     'probe:result': {
-      '/hops/@id=tempo': { id: 'jaeger', signal: 'trace', path: 'gateway → Jaeger', status: 'ok', ms: 90, detail: 'arrived' },
-      '/hops/@id=grafana-tempo': { id: 'grafana-jaeger', signal: 'trace', path: 'Jaeger → Grafana', status: 'ok', ms: 9, detail: 'arrived' },
+      '/hops/@id=tempo': {
+        id: 'jaeger',
+        signal: 'trace',
+        path: 'gateway → Jaeger',
+        status: 'ok',
+        ms: 90,
+        detail: 'arrived',
+      },
+      '/hops/@id=grafana-tempo': {
+        id: 'grafana-jaeger',
+        signal: 'trace',
+        path: 'Jaeger → Grafana',
+        status: 'ok',
+        ms: 9,
+        detail: 'arrived',
+      },
       '/cleanup/jaeger': 'Jaeger cannot delete: the trace is pushed out',
     },
   });
@@ -60,6 +79,13 @@ it('asks Jaeger by its Service, on the ports of its query API, its metrics and O
     },
   };
   const elsewhere = quickstart({ 'tempo.enabled': false, jaeger: { enabled: true, namespace: 'traces' } });
-  await collectFacts(['http:jaeger:/api/services', 'http:jaeger:8888:/metrics', 'otlp:jaeger'], { kube, config: elsewhere } as unknown as Deps);
-  expect(asked.toSorted()).toEqual(['GET traces/jaeger:16686/api/services', 'GET traces/jaeger:8888/metrics', 'POST traces/jaeger:4318/v1/traces']);
+  await collectFacts(['http:jaeger:/api/services', 'http:jaeger:8888:/metrics', 'otlp:jaeger'], {
+    kube,
+    config: elsewhere,
+  } as unknown as Deps);
+  expect(asked.toSorted()).toEqual([
+    'GET traces/jaeger:16686/api/services',
+    'GET traces/jaeger:8888/metrics',
+    'POST traces/jaeger:4318/v1/traces',
+  ]);
 });

@@ -32,7 +32,8 @@ const PLACEMENTS = { k3s: K3S, 'kube-prometheus-stack': STACK, spread: SPREAD };
 
 const base = healthy();
 const before = quickstart();
-const textOf = ({ evidence, cause = '', fix = '', object = '' }: Omit<Verdict, 'status'>) => [evidence, cause, fix, object].join('\n');
+const textOf = ({ evidence, cause = '', fix = '', object = '' }: Omit<Verdict, 'status'>) =>
+  [evidence, cause, fix, object].join('\n');
 
 describe.each(Object.entries(PLACEMENTS))('the doctor in placement %s', (name, placement) => {
   const config = quickstart(placement);
@@ -66,26 +67,40 @@ describe.each(Object.entries(PLACEMENTS))('the doctor in placement %s', (name, p
   it('finds nothing wrong with a healthy stack, and skips nothing without a reason of the placement', () => {
     const statuses = new Map(diagnose(healthy(), before, CHECKS, { probe: true }).map((one) => [one.id, one.status]));
     const findings = diagnose(facts, config, CHECKS, { probe: true });
-    expect(findings.filter((one) => one.status !== 'ok' && one.status !== 'skip').map((one) => `${one.status} ${one.id}: ${one.evidence}`)).toEqual([]);
+    expect(
+      findings
+        .filter((one) => one.status !== 'ok' && one.status !== 'skip')
+        .map((one) => `${one.status} ${one.id}: ${one.evidence}`),
+    ).toEqual([]);
     const skipped = findings.filter((one) => one.status === 'skip' && statuses.get(one.id) === 'ok');
-    expect(skipped.filter(({ evidence }) => !evidence.includes('kube-prometheus-stack')).map(({ id, evidence }) => `${id}: ${evidence}`)).toEqual([]);
+    expect(
+      skipped
+        .filter(({ evidence }) => !evidence.includes('kube-prometheus-stack'))
+        .map(({ id, evidence }) => `${id}: ${evidence}`),
+    ).toEqual([]);
   });
 
-  it.each(casesOf().map((one) => [`${one.check} ${one.status}: ${one.about ?? one.evidence ?? ''}`, one] as const))('%s', (title, one) => {
-    const verdict = judged(one);
-    const text = textOf(verdict);
-    const wanted = OTHERWISE[name]?.find(({ cases }) => cases.test(title));
-    const owned = verdict.status === 'skip' && /kube-prometheus-stack/.test(verdict.evidence);
-    if (!owned) expect({ status: verdict.status, text }).toEqual({ status: wanted?.status ?? one.status, text });
-    for (const absent of foreignNames(text)) expect.fail(`${absent} is not there:\n${text}`);
-  });
+  it.each(casesOf().map((one) => [`${one.check} ${one.status}: ${one.about ?? one.evidence ?? ''}`, one] as const))(
+    '%s',
+    (title, one) => {
+      const verdict = judged(one);
+      const text = textOf(verdict);
+      const wanted = OTHERWISE[name]?.find(({ cases }) => cases.test(title));
+      const owned = verdict.status === 'skip' && /kube-prometheus-stack/.test(verdict.evidence);
+      if (!owned) expect({ status: verdict.status, text }).toEqual({ status: wanted?.status ?? one.status, text });
+      for (const absent of foreignNames(text)) expect.fail(`${absent} is not there:\n${text}`);
+    },
+  );
 
   /** Names of our charts' objects, and namespaces, that this placement does not have. */
   function foreignNames(text: string): string[] {
     const shown = text.replace(/opentelemetry-collector\.replicaCount/g, '');
     const names = COMPONENT_IDS.flatMap((id) => {
       const [old, now] = [placeOf(before, id), placeOf(config, id)];
-      const asObject = (kind: string, name: string) => [`${kind}/${name}(?![\\w-])`, `${kind} (\\S+/)?${name}(?![\\w-])`];
+      const asObject = (kind: string, name: string) => [
+        `${kind}/${name}(?![\\w-])`,
+        `${kind} (\\S+/)?${name}(?![\\w-])`,
+      ];
       if (old.workload.name !== now.workload.name)
         // Some are also words; those that are only names must not stand anywhere.
         return /-server|^opentelemetry/.test(old.workload.name)
@@ -94,8 +109,12 @@ describe.each(Object.entries(PLACEMENTS))('the doctor in placement %s', (name, p
       return old.workload.kind === now.workload.kind ? [] : asObject(old.workload.kind, old.workload.name);
     });
     const found = names.flatMap((name) => new RegExp(name, 'i').exec(shown)?.[0] ?? []);
-    const spaces = [...shown.matchAll(/kubectl --context ctx -n (\S+)/g)].map((match) => match[1] ?? '').filter((one) => !namespaces.includes(one));
-    const home = namespaces.includes('genai-observability') ? [] : (/genai-observability/.exec(shown)?.slice(0, 1) ?? []);
+    const spaces = [...shown.matchAll(/kubectl --context ctx -n (\S+)/g)]
+      .map((match) => match[1] ?? '')
+      .filter((one) => !namespaces.includes(one));
+    const home = namespaces.includes('genai-observability')
+      ? []
+      : (/genai-observability/.exec(shown)?.slice(0, 1) ?? []);
     return [...found, ...spaces, ...home];
   }
 });
@@ -108,12 +127,14 @@ describe('what only several namespaces can have wrong', () => {
     if (!check) throw new Error(`no check ${id}`);
     return judge(check, applySet(facts, set), config, 'ctx');
   };
-  const gateway = (endpoint: string) => judged('COL-18', { 'config:opentelemetry-collector': { '/exporters/otlp_http~1loki/endpoint': endpoint } });
+  const gateway = (endpoint: string) =>
+    judged('COL-18', { 'config:opentelemetry-collector': { '/exporters/otlp_http~1loki/endpoint': endpoint } });
 
-  it.each(['http://loki.monitoring:3100/otlp', 'http://loki.monitoring.svc:3100/otlp', 'http://loki.monitoring.svc.cluster.local:3100/otlp'])(
-    'takes %s for Loki in another namespace',
-    (endpoint) => expect(gateway(endpoint).status).toBe('ok'),
-  );
+  it.each([
+    'http://loki.monitoring:3100/otlp',
+    'http://loki.monitoring.svc:3100/otlp',
+    'http://loki.monitoring.svc.cluster.local:3100/otlp',
+  ])('takes %s for Loki in another namespace', (endpoint) => expect(gateway(endpoint).status).toBe('ok'));
 
   it('knows that a short name means the own namespace', () => {
     expect(gateway('http://loki:3100/otlp')).toMatchObject({
@@ -122,7 +143,9 @@ describe('what only several namespaces can have wrong', () => {
       fix: expect.stringContaining('it should be http://loki.monitoring.svc:3100/otlp') as string,
       object: 'OpenTelemetryCollector observability/otel-gateway',
     });
-    expect(gateway('http://loki.elsewhere.svc:3100/otlp').evidence).toContain('does not send logs to http://loki.monitoring.svc:3100/otlp');
+    expect(gateway('http://loki.elsewhere.svc:3100/otlp').evidence).toContain(
+      'does not send logs to http://loki.monitoring.svc:3100/otlp',
+    );
   });
 
   const sameNamespaceOnly = (namespace: string) => ({
@@ -154,11 +177,14 @@ describe('what only several namespaces can have wrong', () => {
       metadata: { name: `otel-gateway-collector-${name}`, namespace: 'observability', creationTimestamp },
       data: { 'collector.yaml': text },
     });
-    const add = (...maps: object[]) => judged('COL-05', { 'k8s:ConfigMap': [...(facts['k8s:ConfigMap'] as { value: object[] }).value, ...maps] });
+    const add = (...maps: object[]) =>
+      judged('COL-05', { 'k8s:ConfigMap': [...(facts['k8s:ConfigMap'] as { value: object[] }).value, ...maps] });
     expect(add(version('ffff0000', '2020-01-01T00:00:00Z', 'a: [')).status).toBe('ok');
     expect(add(version('ffff0000', '2030-01-01T00:00:00Z', 'a: ['))).toMatchObject({
       status: 'fail',
-      evidence: expect.stringContaining('collector.yaml of ConfigMap otel-gateway-collector-ffff0000 is no YAML') as string,
+      evidence: expect.stringContaining(
+        'collector.yaml of ConfigMap otel-gateway-collector-ffff0000 is no YAML',
+      ) as string,
     });
     expect(add(version('targetallocator', '2030-01-01T00:00:00Z', 'a: [')).status).toBe('ok');
   });
@@ -171,26 +197,43 @@ describe('what only several namespaces can have wrong', () => {
     const quota = (namespace: string) => ({
       'k8s:Pod@all': [],
       'k8s:ResourceQuota': [
-        { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'team', namespace }, status: { hard: { 'requests.memory': '200Mi' }, used: {} } },
+        {
+          apiVersion: 'v1',
+          kind: 'ResourceQuota',
+          metadata: { name: 'team', namespace },
+          status: { hard: { 'requests.memory': '200Mi' }, used: {} },
+        },
       ],
     });
-    expect(judged('PRE-10', quota('monitoring'))).toMatchObject({ status: 'fail', object: 'ResourceQuota monitoring/team' });
+    expect(judged('PRE-10', quota('monitoring'))).toMatchObject({
+      status: 'fail',
+      object: 'ResourceQuota monitoring/team',
+    });
     expect(judged('PRE-10', quota('grafana')).status).toBe('ok');
   });
 
   it('finds names that somebody else took, and releases, where they count', () => {
     const loki = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'loki', namespace: 'monitoring' } };
-    expect(judged('PRE-29', { 'k8s:Service': [loki] })).toMatchObject({ status: 'fail', object: 'Service monitoring/loki' });
-    expect(judged('PRE-29', { 'k8s:Service': [{ ...loki, metadata: { name: 'loki', namespace: 'grafana' } }] }).status).toBe('ok');
+    expect(judged('PRE-29', { 'k8s:Service': [loki] })).toMatchObject({
+      status: 'fail',
+      object: 'Service monitoring/loki',
+    });
+    expect(
+      judged('PRE-29', { 'k8s:Service': [{ ...loki, metadata: { name: 'loki', namespace: 'grafana' } }] }).status,
+    ).toBe('ok');
     const rows = (facts['releases:helm'] as { value: object[] }).value;
     const pending = (namespace: string) =>
-      judged('MNT-05', { 'releases:helm': [...rows, { name: 'loki', namespace, revision: 9, status: 'pending-upgrade' }] });
+      judged('MNT-05', {
+        'releases:helm': [...rows, { name: 'loki', namespace, revision: 9, status: 'pending-upgrade' }],
+      });
     expect(pending('monitoring')).toMatchObject({ status: 'fail', object: 'release monitoring/loki' });
     expect(pending('grafana').status).toBe('ok');
   });
 
   it('wants the Secret of Grafana beside Grafana', () => {
-    expect(judged('GRAF-05', { 'k8s:Secret': { '/@grafana-admin/metadata/namespace': 'observability' } })).toMatchObject({
+    expect(
+      judged('GRAF-05', { 'k8s:Secret': { '/@grafana-admin/metadata/namespace': 'observability' } }),
+    ).toMatchObject({
       status: 'fail',
       object: 'Secret grafana/grafana-admin',
       fix: expect.stringContaining('kubectl --context ctx -n grafana get secret grafana-admin') as string,

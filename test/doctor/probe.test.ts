@@ -25,14 +25,21 @@ function stack(change: Change = () => undefined) {
   const kube = {
     context: 'example',
     server: 'https://example',
-    service: (_ns: string, service: string, _port: number, path: string, { method = 'GET', body }: RequestOptions & { method?: string } = {}) =>
-      Promise.resolve(answer({ method, service, path, ...(body === undefined ? {} : { body }) })),
+    service: (
+      _ns: string,
+      service: string,
+      _port: number,
+      path: string,
+      { method = 'GET', body }: RequestOptions & { method?: string } = {},
+    ) => Promise.resolve(answer({ method, service, path, ...(body === undefined ? {} : { body }) })),
   } as unknown as Kube;
   const grafana: Grafana = {
     request: (method, path) => {
       const proxied = /^\/api\/datasources\/proxy\/uid\/(\w+)(\/.*)$/.exec(path);
       return Promise.resolve(
-        proxied ? answer({ method, service: `grafana/${proxied[1]}`, path: proxied[2] ?? '' }) : answer({ method, service: 'grafana', path }),
+        proxied
+          ? answer({ method, service: `grafana/${proxied[1]}`, path: proxied[2] ?? '' })
+          : answer({ method, service: 'grafana', path }),
       );
     },
     close: () => Promise.resolve(),
@@ -41,9 +48,19 @@ function stack(change: Change = () => undefined) {
 }
 
 const DATASOURCES: Record<string, unknown> = {
-  '/api/datasources/uid/loki': { jsonData: { derivedFields: [{ name: 'Trace', matcherType: 'label', matcherRegex: 'trace_id', datasourceUid: 'tempo' }] } },
+  '/api/datasources/uid/loki': {
+    jsonData: {
+      derivedFields: [{ name: 'Trace', matcherType: 'label', matcherRegex: 'trace_id', datasourceUid: 'tempo' }],
+    },
+  },
   '/api/datasources/uid/jaeger': {
-    jsonData: { tracesToLogsV2: { datasourceUid: 'loki', customQuery: true, query: '{service_name=~".+"} | trace_id="${__trace.traceId}"' } },
+    jsonData: {
+      tracesToLogsV2: {
+        datasourceUid: 'loki',
+        customQuery: true,
+        query: '{service_name=~".+"} | trace_id="${__trace.traceId}"',
+      },
+    },
   },
   '/api/datasources/uid/tempo': {
     jsonData: {
@@ -64,15 +81,28 @@ function backend({ service, path }: Call, sent: Record<string, string>): Answer 
     const traces = JSON.parse(sent['/v1/traces'] ?? '{}') as { resourceSpans?: unknown[] };
     return traces.resourceSpans ? reply({ batches: traces.resourceSpans }) : { status: 404, body: '' };
   }
-  if (service.endsWith('jaeger')) return sent['/v1/traces'] ? reply(ofJaeger(sent['/v1/traces'])) : { status: 404, body: NO_TRACE };
+  if (service.endsWith('jaeger'))
+    return sent['/v1/traces'] ? reply(ofJaeger(sent['/v1/traces'])) : { status: 404, body: NO_TRACE };
   if (service.includes('prometheus'))
-    return reply({ status: 'success', data: { resultType: 'vector', result: sent['/v1/metrics'] ? [{ metric: {}, value: [1, '1'] }] : [] } });
+    return reply({
+      status: 'success',
+      data: { resultType: 'vector', result: sent['/v1/metrics'] ? [{ metric: {}, value: [1, '1'] }] : [] },
+    });
   const logs = JSON.parse(sent['/v1/logs'] ?? '{}') as {
     resourceLogs?: { scopeLogs: { logRecords: { body: { stringValue: string }; traceId: string }[] }[] }[];
   };
   const record = logs.resourceLogs?.[0]?.scopeLogs[0]?.logRecords[0];
   return reply({
-    data: { result: record ? [{ stream: { service_name: 'genai-obs-probe', trace_id: record.traceId }, values: [['1', record.body.stringValue]] }] : [] },
+    data: {
+      result: record
+        ? [
+            {
+              stream: { service_name: 'genai-obs-probe', trace_id: record.traceId },
+              values: [['1', record.body.stringValue]],
+            },
+          ]
+        : [],
+    },
   });
 }
 
@@ -89,18 +119,27 @@ interface Sent {
 /** A trace as Jaeger 2.13 answers it: its own form, service.name apart from the tags. */
 function ofJaeger(traces: string): unknown {
   const { resourceSpans } = JSON.parse(traces) as { resourceSpans: { scopeSpans: { spans: Sent[] }[] }[] };
-  const spans = (resourceSpans[0]?.scopeSpans[0]?.spans ?? []).map(({ traceId, spanId, parentSpanId, name, attributes }) => ({
-    traceID: traceId,
-    spanID: spanId,
-    operationName: name,
-    references: parentSpanId ? [{ refType: 'CHILD_OF', traceID: traceId, spanID: parentSpanId }] : [],
-    tags: attributes.map(({ key, value }) => ({ key, type: 'string', value: Object.values(value)[0] })),
-    processID: 'p1',
-  }));
-  return { data: [{ traceID: spans[0]?.traceID, spans, processes: { p1: { serviceName: 'genai-obs-probe', tags: [] } } }], total: 0, errors: null };
+  const spans = (resourceSpans[0]?.scopeSpans[0]?.spans ?? []).map(
+    ({ traceId, spanId, parentSpanId, name, attributes }) => ({
+      traceID: traceId,
+      spanID: spanId,
+      operationName: name,
+      references: parentSpanId ? [{ refType: 'CHILD_OF', traceID: traceId, spanID: parentSpanId }] : [],
+      tags: attributes.map(({ key, value }) => ({ key, type: 'string', value: Object.values(value)[0] })),
+      processID: 'p1',
+    }),
+  );
+  return {
+    data: [{ traceID: spans[0]?.traceID, spans, processes: { p1: { serviceName: 'genai-obs-probe', tags: [] } } }],
+    total: 0,
+    errors: null,
+  };
 }
 
-async function run(change?: Change, options: { abort?: boolean; config?: Record<string, unknown> } = {}): Promise<ProbeResult & { calls: Call[] }> {
+async function run(
+  change?: Change,
+  options: { abort?: boolean; config?: Record<string, unknown> } = {},
+): Promise<ProbeResult & { calls: Call[] }> {
   const { kube, grafana, calls } = stack(change);
   const controller = new AbortController();
   if (options.abort) setTimeout(() => controller.abort(), 60);
@@ -132,7 +171,8 @@ describe('probe', () => {
   it('asks the sampler to keep its trace and carries the gen_ai attributes', async () => {
     const { calls } = await run();
     const body = calls.find((call) => call.path === '/v1/traces')?.body ?? '';
-    for (const part of ['sampling.priority', 'gen_ai.request.model', 'gen_ai.usage.input_tokens', 'genai-obs-probe']) expect(body).toContain(part);
+    for (const part of ['sampling.priority', 'gen_ai.request.model', 'gen_ai.usage.input_tokens', 'genai-obs-probe'])
+      expect(body).toContain(part);
   });
 
   it('names the first broken hop and does not try what comes after it', async () => {
@@ -146,17 +186,25 @@ describe('probe', () => {
       'grafana-loki': 'ok',
       'log-to-trace': 'skipped',
     });
-    expect(result.hops.find((hop) => hop.id === 'tempo')?.fix).toContain('kubectl --context example -n genai-observability logs');
+    expect(result.hops.find((hop) => hop.id === 'tempo')?.fix).toContain(
+      'kubectl --context example -n genai-observability logs',
+    );
   });
 
   it('tells a datasource that points elsewhere from a backend that lacks the data', async () => {
-    const result = await run((call) => (call.service === 'grafana/loki' ? { status: 502, body: 'bad gateway' } : undefined));
+    const result = await run((call) =>
+      call.service === 'grafana/loki' ? { status: 502, body: 'bad gateway' } : undefined,
+    );
     expect(result.firstBroken).toBe('grafana-loki');
     expect(result.hops.find((hop) => hop.id === 'grafana-loki')?.detail).toContain('502');
   });
 
   it('does not wait for a password to become right', async () => {
-    const result = await run((call) => (call.service.startsWith('grafana') ? { status: 401, body: '{"message":"invalid username or password"}' } : undefined));
+    const result = await run((call) =>
+      call.service.startsWith('grafana')
+        ? { status: 401, body: '{"message":"invalid username or password"}' }
+        : undefined,
+    );
     const hop = result.hops.find(({ id }) => id === 'grafana-tempo');
     expect(hop).toMatchObject({ status: 'broken', detail: 'HTTP 401 invalid username or password' });
     expect(hop?.ms).toBeLessThan(200);
@@ -164,15 +212,21 @@ describe('probe', () => {
 
   it('sees that the gateway refuses', async () => {
     const result = await run((call) =>
-      call.service === 'opentelemetry-collector' ? { status: 503, body: '{"message":"no endpoints available"}' } : undefined,
+      call.service === 'opentelemetry-collector'
+        ? { status: 503, body: '{"message":"no endpoints available"}' }
+        : undefined,
     );
     expect(result.firstBroken).toBe('send-trace');
     expect(result.hops[0]?.detail).toContain('no endpoints available');
   });
 
   it('sees that derived fields do not lead to the trace', async () => {
-    const wrong = { jsonData: { derivedFields: [{ name: 'x', matcherRegex: 'nothing=(\\w+)', datasourceUid: 'tempo' }] } };
-    const result = await run((call) => (call.path === '/api/datasources/uid/loki' ? { status: 200, body: JSON.stringify(wrong) } : undefined));
+    const wrong = {
+      jsonData: { derivedFields: [{ name: 'x', matcherRegex: 'nothing=(\\w+)', datasourceUid: 'tempo' }] },
+    };
+    const result = await run((call) =>
+      call.path === '/api/datasources/uid/loki' ? { status: 200, body: JSON.stringify(wrong) } : undefined,
+    );
     expect(result.firstBroken).toBe('log-to-trace');
     expect(result.hops.find((hop) => hop.id === 'log-to-trace')?.detail).toContain('none of the 1 derived fields');
     expect(states(result)['trace-to-log']).toBe('ok');
@@ -195,9 +249,14 @@ describe('probe', () => {
     const posts = calls
       .filter((call) => call.method === 'POST' && call.service !== 'opentelemetry-collector')
       .map((call) => decodeURIComponent(`${call.service}${call.path}`));
-    expect(posts.find((path) => path.startsWith('prometheus-server/api/v1/admin/tsdb/delete_series'))).toContain(`genai_obs_probe{nonce="${nonce}"}`);
+    expect(posts.find((path) => path.startsWith('prometheus-server/api/v1/admin/tsdb/delete_series'))).toContain(
+      `genai_obs_probe{nonce="${nonce}"}`,
+    );
     expect(posts.find((path) => path.startsWith('loki/loki/api/v1/delete'))).toContain(nonce);
-    expect(cleanup).toMatchObject({ ok: true, tempo: 'Tempo cannot delete: the trace expires with the retention of 48h' });
+    expect(cleanup).toMatchObject({
+      ok: true,
+      tempo: 'Tempo cannot delete: the trace expires with the retention of 48h',
+    });
   });
 
   it('cleans up when it is cancelled, and calls nothing ok that it did not see', async () => {
@@ -208,7 +267,9 @@ describe('probe', () => {
   });
 
   it('says what it left behind when a backend refuses deletion', async () => {
-    const { cleanup } = await run((call) => (call.path.startsWith('/api/v1/admin') ? { status: 404, body: 'admin APIs disabled' } : undefined));
+    const { cleanup } = await run((call) =>
+      call.path.startsWith('/api/v1/admin') ? { status: 404, body: 'admin APIs disabled' } : undefined,
+    );
     expect(cleanup.ok).toBe(false);
     expect(cleanup.prometheus).toContain('admin APIs disabled');
   });
@@ -220,15 +281,25 @@ describe('probe', () => {
 
   it('leaves out what the profile does not have', async () => {
     const result = await run(undefined, { config: { 'tempo.enabled': false } });
-    expect(states(result)).toMatchObject({ tempo: 'skipped', 'grafana-tempo': 'skipped', 'log-to-trace': 'skipped', loki: 'ok' });
+    expect(states(result)).toMatchObject({
+      tempo: 'skipped',
+      'grafana-tempo': 'skipped',
+      'log-to-trace': 'skipped',
+      loki: 'ok',
+    });
     expect(result.firstBroken).toBeUndefined();
   });
 });
 
 describe('probe, with traces in Jaeger', () => {
   const config = { 'tempo.enabled': false, jaeger: { enabled: true } };
-  const toJaeger = { jsonData: { derivedFields: [{ name: 'Trace', matcherType: 'label', matcherRegex: 'trace_id', datasourceUid: 'jaeger' }] } };
-  const linked: Change = ({ path }) => (path === '/api/datasources/uid/loki' ? { status: 200, body: JSON.stringify(toJaeger) } : undefined);
+  const toJaeger = {
+    jsonData: {
+      derivedFields: [{ name: 'Trace', matcherType: 'label', matcherRegex: 'trace_id', datasourceUid: 'jaeger' }],
+    },
+  };
+  const linked: Change = ({ path }) =>
+    path === '/api/datasources/uid/loki' ? { status: 200, body: JSON.stringify(toJaeger) } : undefined;
 
   it('reads the trace back from Jaeger and follows both links', async () => {
     const result = await run(linked, { config });
@@ -236,11 +307,16 @@ describe('probe, with traces in Jaeger', () => {
     expect(Object.keys(states(result))).toEqual(expect.arrayContaining(['jaeger', 'grafana-jaeger']));
     expect(result.trace).toEqual({ spans: 2, missingAttributes: [], connected: true });
     expect(result.calls.filter(({ service }) => service.includes('tempo'))).toEqual([]);
-    expect(result.cleanup.jaeger).toBe('Jaeger cannot delete: the trace is pushed out by 50000 newer ones, or goes with its pod');
+    expect(result.cleanup.jaeger).toBe(
+      'Jaeger cannot delete: the trace is pushed out by 50000 newer ones, or goes with its pod',
+    );
   });
 
   it('names Jaeger when the trace does not arrive there', async () => {
-    const result = await run((call) => linked(call) ?? (call.service === 'jaeger' ? { status: 404, body: NO_TRACE } : undefined), { config });
+    const result = await run(
+      (call) => linked(call) ?? (call.service === 'jaeger' ? { status: 404, body: NO_TRACE } : undefined),
+      { config },
+    );
     expect(result.firstBroken).toBe('jaeger');
     expect(result.hops.find(({ id }) => id === 'jaeger')).toMatchObject({
       path: 'gateway → Jaeger',
@@ -250,10 +326,20 @@ describe('probe, with traces in Jaeger', () => {
   });
 
   it('sees that a query made of tags alone is empty, because Jaeger tells no service.name', async () => {
-    const byTags = { jsonData: { tracesToLogsV2: { datasourceUid: 'loki', customQuery: true, query: '{${__tags}} | trace_id="${__trace.traceId}"' } } };
+    const byTags = {
+      jsonData: {
+        tracesToLogsV2: {
+          datasourceUid: 'loki',
+          customQuery: true,
+          query: '{${__tags}} | trace_id="${__trace.traceId}"',
+        },
+      },
+    };
     const refused: Change = (call) => {
       if (call.path === '/api/datasources/uid/jaeger') return { status: 200, body: JSON.stringify(byTags) };
-      return decodeURIComponent(call.path).includes('query={}') ? { status: 400, body: 'queries require at least one matcher' } : linked(call);
+      return decodeURIComponent(call.path).includes('query={}')
+        ? { status: 400, body: 'queries require at least one matcher' }
+        : linked(call);
     };
     const result = await run(refused, { config });
     expect(result.hops.find(({ id }) => id === 'trace-to-log')).toMatchObject({
@@ -266,8 +352,13 @@ describe('probe, with traces in Jaeger', () => {
 describe('derived fields, as Grafana applies them', () => {
   const log = { line: 'level=info traceID=abc123 done', labels: { trace_id: 'def456', other: 'x' } };
   it('takes the first group of a pattern on the line', () =>
-    expect(derive(log, [{ name: 'T', matcherRegex: 'traceID=(\\w+)', datasourceUid: 'tempo' }])).toEqual([{ field: 'T', value: 'abc123', uid: 'tempo' }]));
+    expect(derive(log, [{ name: 'T', matcherRegex: 'traceID=(\\w+)', datasourceUid: 'tempo' }])).toEqual([
+      { field: 'T', value: 'abc123', uid: 'tempo' },
+    ]));
   it('takes the value of a label whose name matches', () =>
-    expect(derive(log, [{ name: 'T', matcherType: 'label', matcherRegex: 'trace_id', datasourceUid: 'tempo' }])[0]?.value).toBe('def456'));
-  it('makes no link without a datasource', () => expect(derive(log, [{ name: 'T', matcherRegex: 'traceID=(\\w+)' }])).toEqual([]));
+    expect(
+      derive(log, [{ name: 'T', matcherType: 'label', matcherRegex: 'trace_id', datasourceUid: 'tempo' }])[0]?.value,
+    ).toBe('def456'));
+  it('makes no link without a datasource', () =>
+    expect(derive(log, [{ name: 'T', matcherRegex: 'traceID=(\\w+)' }])).toEqual([]));
 });

@@ -45,7 +45,8 @@ const SOME: Finding[] = [
   {
     ...base('LOKI-01'),
     status: 'fail',
-    evidence: '0 of 1 pod ready: loki-0 CrashLoopBackOff after 7 restarts, last log line: level=error msg="mkdir /loki: permission denied"',
+    evidence:
+      '0 of 1 pod ready: loki-0 CrashLoopBackOff after 7 restarts, last log line: level=error msg="mkdir /loki: permission denied"',
     cause: 'the volume belongs to another user',
     fix: 'kubectl -n genai-observability logs loki-0 --previous',
     object: 'StatefulSet genai-observability/loki',
@@ -75,14 +76,17 @@ describe('table', () => {
     ])
       expect(text).toContain(part);
   });
-  it('fits into 80 columns', () => expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80));
+  it('fits into 80 columns', () =>
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80));
   it('sums up an area in a line, and lists all with verbose', () => {
     expect(text).toContain('Loki                 1 ok, 1 warning, 1 failed, 1 could not look, 1 follows');
     expect(text).not.toContain('LOKI-03');
     expect(table(report(SOME), plain, { verbose: true })).toMatch(/✔ LOKI-03 +all well/);
   });
-  it('is short for a healthy stack', () => expect(table(report([base('LOKI-03')]), plain)).toContain('1 check in 1.8 s: all ok'));
-  it('keeps a long word whole', () => expect(wrap(`see ${'x'.repeat(100)} now`, 80, 4)).toEqual(['see', 'x'.repeat(100), 'now']));
+  it('is short for a healthy stack', () =>
+    expect(table(report([base('LOKI-03')]), plain)).toContain('1 check in 1.8 s: all ok'));
+  it('keeps a long word whole', () =>
+    expect(wrap(`see ${'x'.repeat(100)} now`, 80, 4)).toEqual(['see', 'x'.repeat(100), 'now']));
 });
 
 describe('short', () => {
@@ -96,7 +100,12 @@ describe('short', () => {
 
 describe('json', () => {
   const schema: unknown = JSON.parse(readFileSync(`${ROOT}docs/schemas/doctor-report.schema.json`, 'utf8'));
-  const validate = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, formats: { 'date-time': true } }).compile(schema as object);
+  const validate = new Ajv2020({
+    allErrors: true,
+    strict: true,
+    strictRequired: false,
+    formats: { 'date-time': true },
+  }).compile(schema as object);
   const check = (one: Report) => (validate(JSON.parse(json(one))), validate.errors ?? []);
 
   it('is as the published schema says', () => expect(check(report(SOME))).toEqual([]));
@@ -104,7 +113,9 @@ describe('json', () => {
     const facts = healthy();
     const probe = facts['probe:result'];
     const findings = diagnose(facts, quickstart(), CHECKS, { probe: true });
-    expect(check(report(findings, probe?.ok ? { probe: probe.value as NonNullable<Report['probe']> } : {}))).toEqual([]);
+    expect(check(report(findings, probe?.ok ? { probe: probe.value as NonNullable<Report['probe']> } : {}))).toEqual(
+      [],
+    );
   });
   it('is refused when a finding lacks its cause', () => {
     expect(check(report([{ ...base('LOKI-02'), status: 'blocked' }]))).not.toEqual([]);
@@ -119,14 +130,17 @@ describe('junit', () => {
     expect(malformed(xml.replace('&lt;none', '<none'))).toBeDefined();
     expect(xml).toContain('retention &lt;none&gt; &amp; &quot;unlimited&quot;\uFFFD');
   });
-  it('counts failures, errors and skipped cases', () => expect(xml).toContain('tests="6" failures="2" errors="1" skipped="1"'));
+  it('counts failures, errors and skipped cases', () =>
+    expect(xml).toContain('tests="6" failures="2" errors="1" skipped="1"'));
 });
 
 /** The first thing that an XML parser would refuse: tags that do not match, bare `<` or `&`, unquoted attributes. */
 function malformed(xml: string): string | undefined {
   const open: string[] = [];
   const body = xml.replace(/^<\?xml [^?]*\?>\n/, '');
-  for (const [, close, name, attributes, empty, text] of body.matchAll(/<(\/?)([a-z-]+)((?: [a-z]+="[^"<]*")*)(\/?)>([^<]*)|(<)/g)) {
+  for (const [, close, name, attributes, empty, text] of body.matchAll(
+    /<(\/?)([a-z-]+)((?: [a-z]+="[^"<]*")*)(\/?)>([^<]*)|(<)/g,
+  )) {
     if (name === undefined) return 'a bare <';
     if (/&(?!(amp|lt|gt|quot|#10);)/.test(`${attributes}${text}`)) return `a bare & in ${name}`;
     if (close && open.pop() !== name) return `</${name}> closes another tag`;
@@ -136,7 +150,10 @@ function malformed(xml: string): string | undefined {
 }
 
 describe('docs/checks.md', () => {
-  it('is current', () => expect(() => execFileSync(process.execPath, ['scripts/checks-doc.mjs', '--check'], { cwd: ROOT, stdio: 'pipe' })).not.toThrow());
+  it('is current', () =>
+    expect(() =>
+      execFileSync(process.execPath, ['scripts/checks-doc.mjs', '--check'], { cwd: ROOT, stdio: 'pipe' }),
+    ).not.toThrow());
   it('has the anchor of every finding', () => {
     const text = readFileSync(`${ROOT}docs/checks.md`, 'utf8');
     const blind: Facts = {};

@@ -8,7 +8,8 @@ const config = quickstart();
 
 /** Checks that apply to no profile yet: skipped with a reason, so there is no case that is not. */
 const NEVER = ['PRE-20', 'PRE-21', 'PRE-25', 'PRE-28', 'E2E-04', 'E2E-07'];
-const applies = (id: string) => !NEVER.includes(id) && (CHECKS.find((check) => check.id === id)?.skipIf?.(config) ?? undefined) === undefined;
+const applies = (id: string) =>
+  !NEVER.includes(id) && (CHECKS.find((check) => check.id === id)?.skipIf?.(config) ?? undefined) === undefined;
 
 describe('every check', () => {
   const cases = casesOf();
@@ -24,7 +25,9 @@ describe('every check', () => {
 
   it('depends only on checks that exist', () => {
     const ids = new Set(CHECKS.map((check) => check.id));
-    const lost = CHECKS.flatMap((check) => (check.dependsOn ?? []).filter((id) => !ids.has(id)).map((id) => `${check.id} → ${id}`));
+    const lost = CHECKS.flatMap((check) =>
+      (check.dependsOn ?? []).filter((id) => !ids.has(id)).map((id) => `${check.id} → ${id}`),
+    );
     expect(lost).toEqual([]);
   });
 
@@ -38,12 +41,19 @@ describe('every check', () => {
 
   it('has a case that is not ok', () => {
     const red = new Set(cases.filter((one) => one.status === 'warn' || one.status === 'fail').map((one) => one.check));
-    expect(CHECKS.filter((check) => !NEVER.includes(check.id) && !red.has(check.id) && !constant(check.id)).map((check) => check.id)).toEqual([]);
+    expect(
+      CHECKS.filter((check) => !NEVER.includes(check.id) && !red.has(check.id) && !constant(check.id)).map(
+        (check) => check.id,
+      ),
+    ).toEqual([]);
   });
 
   it('has a case that is ok', () => {
     const green = new Set(cases.filter((one) => one.status === 'ok').map((one) => one.check));
-    const without = CHECKS.filter((check) => !NEVER.includes(check.id) && !constant(check.id) && !green.has(check.id) && runCase(check, {}).status !== 'ok');
+    const without = CHECKS.filter(
+      (check) =>
+        !NEVER.includes(check.id) && !constant(check.id) && !green.has(check.id) && runCase(check, {}).status !== 'ok',
+    );
     expect(without.map((check) => check.id)).toEqual([]);
   });
 
@@ -60,7 +70,9 @@ describe('every check', () => {
 
 describe('the whole doctor', () => {
   it('finds nothing wrong with a healthy stack', () => {
-    const odd = diagnose(healthy(), config, CHECKS, { probe: true }).filter((one) => one.status !== 'ok' && one.status !== 'skip');
+    const odd = diagnose(healthy(), config, CHECKS, { probe: true }).filter(
+      (one) => one.status !== 'ok' && one.status !== 'skip',
+    );
     expect(odd.map((one) => `${one.status} ${one.id}: ${one.evidence}`)).toEqual([]);
   });
 
@@ -73,7 +85,9 @@ describe('the whole doctor', () => {
   });
 
   it('is just as little content when nothing was collected', () => {
-    const content = diagnose({}, config, CHECKS, { probe: true }).filter((one) => applies(one.id) && one.status !== 'unknown' && one.status !== 'blocked');
+    const content = diagnose({}, config, CHECKS, { probe: true }).filter(
+      (one) => applies(one.id) && one.status !== 'unknown' && one.status !== 'blocked',
+    );
     expect(content.map((one) => `${one.status} ${one.id}`)).toEqual([]);
   });
 
@@ -82,7 +96,10 @@ describe('the whole doctor', () => {
     for (const check of CHECKS) {
       if (!applies(check.id)) continue;
       const keys = check.reads(config);
-      const blind = { ...facts, ...Object.fromEntries(keys.map((key) => [key, { ok: false as const, error: 'no answer' }])) };
+      const blind = {
+        ...facts,
+        ...Object.fromEntries(keys.map((key) => [key, { ok: false as const, error: 'no answer' }])),
+      };
       expect(diagnose(blind, config, CHECKS, { only: [check.id], probe: true })[0]?.status, check.id).toBe('unknown');
     }
   });

@@ -18,15 +18,35 @@ const verdicts: Record<string, () => Verdict> = {
 
 function check(id: string, says: keyof typeof verdicts, rest: Partial<Check> = {}): Check {
   const area = id.slice(0, id.indexOf('-')) as Check['area'];
-  return { id, title: id, area, stage: 'stack', about: '', sources: '', reads: () => [], run: verdicts[says] ?? (() => ok('')), ...rest };
+  return {
+    id,
+    title: id,
+    area,
+    stage: 'stack',
+    about: '',
+    sources: '',
+    reads: () => [],
+    run: verdicts[says] ?? (() => ok('')),
+    ...rest,
+  };
 }
 
 const statuses = (checks: Check[], facts: Facts = {}) =>
-  Object.fromEntries(diagnose(facts, config, checks).map((one) => [one.id, one.blockedBy ? `${one.status} by ${one.blockedBy}` : one.status]));
+  Object.fromEntries(
+    diagnose(facts, config, checks).map((one) => [
+      one.id,
+      one.blockedBy ? `${one.status} by ${one.blockedBy}` : one.status,
+    ]),
+  );
 
 describe('diagnose', () => {
   it('turns every kind of verdict into a finding with an anchor', () => {
-    const findings = diagnose({}, config, [check('COL-01', 'ok'), check('COL-02', 'warn'), check('COL-03', 'fail'), check('COL-04', 'unknown')]);
+    const findings = diagnose({}, config, [
+      check('COL-01', 'ok'),
+      check('COL-02', 'warn'),
+      check('COL-03', 'fail'),
+      check('COL-04', 'unknown'),
+    ]);
     expect(findings.map((one) => [one.id, one.status, one.docs])).toEqual([
       ['COL-03', 'fail', 'docs/checks.md#col-03'],
       ['COL-04', 'unknown', 'docs/checks.md#col-04'],
@@ -42,21 +62,37 @@ describe('diagnose', () => {
       check('LOKI-03', 'warn', { dependsOn: ['LOKI-02'] }),
       check('LOKI-04', 'fail', { dependsOn: ['LOKI-03'] }),
     ];
-    expect(statuses(checks)).toEqual({ 'LOKI-01': 'fail', 'LOKI-02': 'skip', 'LOKI-03': 'blocked by LOKI-01', 'LOKI-04': 'blocked by LOKI-01' });
+    expect(statuses(checks)).toEqual({
+      'LOKI-01': 'fail',
+      'LOKI-02': 'skip',
+      'LOKI-03': 'blocked by LOKI-01',
+      'LOKI-04': 'blocked by LOKI-01',
+    });
   });
 
   it('does not blame a cause that is behind a healthy one', () => {
-    const checks = [check('LOKI-01', 'fail'), check('LOKI-02', 'ok', { dependsOn: ['LOKI-01'] }), check('LOKI-03', 'fail', { dependsOn: ['LOKI-02'] })];
+    const checks = [
+      check('LOKI-01', 'fail'),
+      check('LOKI-02', 'ok', { dependsOn: ['LOKI-01'] }),
+      check('LOKI-03', 'fail', { dependsOn: ['LOKI-02'] }),
+    ];
     expect(statuses(checks)['LOKI-03']).toBe('fail');
   });
 
   it('never hides a proven failure behind something that could not be looked at', () => {
-    const checks = [check('LOKI-01', 'unknown'), check('LOKI-02', 'fail', { dependsOn: ['LOKI-01'] }), check('LOKI-03', 'unknown', { dependsOn: ['LOKI-01'] })];
+    const checks = [
+      check('LOKI-01', 'unknown'),
+      check('LOKI-02', 'fail', { dependsOn: ['LOKI-01'] }),
+      check('LOKI-03', 'unknown', { dependsOn: ['LOKI-01'] }),
+    ];
     expect(statuses(checks)).toEqual({ 'LOKI-01': 'unknown', 'LOKI-02': 'fail', 'LOKI-03': 'blocked by LOKI-01' });
   });
 
   it('survives a circle of dependencies', () => {
-    const checks = [check('LOKI-01', 'fail', { dependsOn: ['LOKI-02'] }), check('LOKI-02', 'fail', { dependsOn: ['LOKI-01'] })];
+    const checks = [
+      check('LOKI-01', 'fail', { dependsOn: ['LOKI-02'] }),
+      check('LOKI-02', 'fail', { dependsOn: ['LOKI-01'] }),
+    ];
     expect(Object.values(statuses(checks)).every((status) => /fail|blocked/.test(status))).toBe(true);
   });
 
@@ -67,12 +103,24 @@ describe('diagnose', () => {
       check('PRE-07', 'unknown', { stage: 'preflight', reads: () => ['k8s:Node'] }),
       check('TEMPO-01', 'unknown'),
     ];
-    expect(statuses(checks)).toEqual({ 'PRE-05': 'fail', 'PRE-01': 'fail', 'PRE-07': 'blocked by PRE-05', 'TEMPO-01': 'blocked by PRE-05' });
+    expect(statuses(checks)).toEqual({
+      'PRE-05': 'fail',
+      'PRE-01': 'fail',
+      'PRE-07': 'blocked by PRE-05',
+      'TEMPO-01': 'blocked by PRE-05',
+    });
   });
 
   it('explains pods by a claim that is not served, but only those that use it', () => {
     const claim = check('PRE-13', 'ok', { stage: 'preflight', run: () => fail('claim loki-data is Pending', more) });
-    expect(statuses([claim, check('LOKI-01', 'fail'), check('LOKI-02', 'fail', { dependsOn: ['LOKI-01'] }), check('TEMPO-01', 'fail')])).toEqual({
+    expect(
+      statuses([
+        claim,
+        check('LOKI-01', 'fail'),
+        check('LOKI-02', 'fail', { dependsOn: ['LOKI-01'] }),
+        check('TEMPO-01', 'fail'),
+      ]),
+    ).toEqual({
       'PRE-13': 'fail',
       'LOKI-01': 'blocked by PRE-13',
       'LOKI-02': 'blocked by PRE-13',
@@ -98,7 +146,14 @@ describe('diagnose', () => {
       check('GRAF-05', 'ok'),
       check('GRAF-06', 'unknown'),
     ];
-    expect(diagnose({}, config, checks).map((one) => one.id)).toEqual(['GRAF-01', 'GRAF-02', 'GRAF-03', 'GRAF-06', 'PRE-03', 'GRAF-05']);
+    expect(diagnose({}, config, checks).map((one) => one.id)).toEqual([
+      'GRAF-01',
+      'GRAF-02',
+      'GRAF-03',
+      'GRAF-06',
+      'PRE-03',
+      'GRAF-05',
+    ]);
   });
 
   it('throws when a check reads what it does not declare', () => {
@@ -119,7 +174,10 @@ describe('diagnose', () => {
           ),
       });
     const evidence = (facts: Facts) => diagnose(facts, config, [reader('COL-01')])[0];
-    expect(evidence({ 'k8s:Pod': { ok: false, error: 'forbidden' } })).toMatchObject({ status: 'unknown', evidence: 'could not look: k8s:Pod: forbidden' });
+    expect(evidence({ 'k8s:Pod': { ok: false, error: 'forbidden' } })).toMatchObject({
+      status: 'unknown',
+      evidence: 'could not look: k8s:Pod: forbidden',
+    });
     expect(evidence({})).toMatchObject({ status: 'unknown', evidence: 'could not look: k8s:Pod was not collected' });
     expect(evidence({ 'k8s:Pod': { ok: true, value: { kind: 'Status' } } })).toMatchObject({ status: 'unknown' });
   });
@@ -133,7 +191,9 @@ describe('diagnose', () => {
 
   it('names the context in fix commands when one is given', () => {
     const one = check('COL-01', 'ok', { run: (look) => fail('x', { cause: 'c', fix: look.kubectl }) });
-    expect(diagnose({}, config, [one], { context: 'staging' })[0]?.fix).toBe('kubectl --context staging -n genai-observability');
+    expect(diagnose({}, config, [one], { context: 'staging' })[0]?.fix).toBe(
+      'kubectl --context staging -n genai-observability',
+    );
   });
 });
 
@@ -143,7 +203,8 @@ describe('select', () => {
     check('LOKI-01', 'ok', { reads: () => ['k8s:Pod'] }),
     check('E2E-01', 'ok', { stage: 'probe', reads: () => ['probe:result'] }),
   ];
-  const ids = (options: Parameters<typeof select>[1]) => select(checks, options).map(({ check: { id }, not }) => (not ? `${id}: ${not.slice(0, 7)}` : id));
+  const ids = (options: Parameters<typeof select>[1]) =>
+    select(checks, options).map(({ check: { id }, not }) => (not ? `${id}: ${not.slice(0, 7)}` : id));
 
   it('runs everything but the probe, which stays visible', () => {
     expect(ids({})).toEqual(['PRE-05', 'LOKI-01', 'E2E-01: runs on']);
@@ -151,20 +212,32 @@ describe('select', () => {
   });
   it('limits preflight to what needs no stack', () => expect(ids({ stage: 'preflight' })).toEqual(['PRE-05']));
   it('takes ids and areas in any case', () => expect(ids({ only: ['loki', 'pre-05'] })).toEqual(['PRE-05', 'LOKI-01']));
-  it('reports what was left out', () => expect(ids({ skip: ['LOKI-01'] })).toEqual(['PRE-05', 'LOKI-01: left ou', 'E2E-01: runs on']));
+  it('reports what was left out', () =>
+    expect(ids({ skip: ['LOKI-01'] })).toEqual(['PRE-05', 'LOKI-01: left ou', 'E2E-01: runs on']));
   it('refuses unknown ids as a usage error', () => {
     expect(() => select(checks, { only: ['LOKI-99'] })).toThrowError(expect.objectContaining({ exit: 2 }) as Error);
     expect(() => select(checks, { skip: ['nonsense'] })).toThrowError(expect.objectContaining({ exit: 2 }) as Error);
   });
-  it('collects no fact for what is not run', () => expect(factKeys(checks, config, { skip: ['LOKI'] })).toEqual(['cluster:ready']));
+  it('collects no fact for what is not run', () =>
+    expect(factKeys(checks, config, { skip: ['LOKI'] })).toEqual(['cluster:ready']));
 });
 
 describe('exit code', () => {
   const finding = (status: Status) => ({ id: 'X', title: '', area: 'PRE' as const, status, evidence: '', docs: '' });
   const code = (strict: boolean, ...all: Status[]) => exitCodeOf(all.map(finding), strict);
   it('is 0 when all is well or does not apply', () => expect(code(true, 'ok', 'skip')).toBe(0));
-  it('is 3 for a failure and for a look that failed', () => expect([code(false, 'ok', 'fail'), code(false, 'ok', 'unknown')]).toEqual([3, 3]));
-  it('is 4 for warnings only under --strict', () => expect([code(false, 'warn'), code(true, 'warn'), code(true, 'warn', 'fail')]).toEqual([0, 4, 3]));
+  it('is 3 for a failure and for a look that failed', () =>
+    expect([code(false, 'ok', 'fail'), code(false, 'ok', 'unknown')]).toEqual([3, 3]));
+  it('is 4 for warnings only under --strict', () =>
+    expect([code(false, 'warn'), code(true, 'warn'), code(true, 'warn', 'fail')]).toEqual([0, 4, 3]));
   it('counts every status', () =>
-    expect(summarise((['ok', 'ok', 'fail'] as const).map(finding))).toEqual({ ok: 2, warn: 0, fail: 1, unknown: 0, blocked: 0, skip: 0, total: 3 }));
+    expect(summarise((['ok', 'ok', 'fail'] as const).map(finding))).toEqual({
+      ok: 2,
+      warn: 0,
+      fail: 1,
+      unknown: 0,
+      blocked: 0,
+      skip: 0,
+      total: 3,
+    }));
 });

@@ -71,7 +71,10 @@ function keysAt(place: unknown, part: string, path: string): string[] {
   if (!part.startsWith('@')) return [part];
   const wanted = part.slice(1);
   const exact = (place as Node[]).findIndex((item) => matches(item, wanted, (name) => name === wanted));
-  const found = exact >= 0 ? exact : (place as Node[]).findIndex((item) => matches(item, wanted, (name) => name.startsWith(wanted)));
+  const found =
+    exact >= 0
+      ? exact
+      : (place as Node[]).findIndex((item) => matches(item, wanted, (name) => name.startsWith(wanted)));
   if (found < 0) throw new Error(`${path}: no item ${part}`);
   return [String(found)];
 }

@@ -32,4 +32,9 @@ export const STACK: FactEdits = {
 };
 
 /** Our charts under their own names, each backend in a namespace of its own. */
-export const SPREAD: FactEdits = { 'prometheus.namespace': 'metrics', 'loki.namespace': 'logs', 'tempo.namespace': 'traces', 'grafana.namespace': 'ui' };
+export const SPREAD: FactEdits = {
+  'prometheus.namespace': 'metrics',
+  'loki.namespace': 'logs',
+  'tempo.namespace': 'traces',
+  'grafana.namespace': 'ui',
+};

@@ -44,7 +44,8 @@ class Relocation {
 
   facts(facts: Facts): Facts {
     const out: Facts = {};
-    for (const [key, fact] of Object.entries(facts)) out[this.key(key)] = fact.ok ? { ok: true, value: this.once(key, fact.value) } : fact;
+    for (const [key, fact] of Object.entries(facts))
+      out[this.key(key)] = fact.ok ? { ok: true, value: this.once(key, fact.value) } : fact;
     for (const all of ['', '@all']) this.regroup(out, all);
     return out;
   }
@@ -83,9 +84,17 @@ class Relocation {
       const release = releaseOf(this.to, row['name'] as ComponentId);
       return release ? [{ ...row, ...release }] : [];
     });
-    const addons = ownAddons(this.to).map(({ id, release }) => ({ name: release, namespace: namespaceOf(this.to, id) }));
-    const added = addons.filter((one) => !moved.some(({ name, namespace }) => name === one.name && namespace === one.namespace));
-    return [...moved, ...added.map((release) => ({ ...release, revision: 1, status: 'deployed', chart: '', updated: '' }))];
+    const addons = ownAddons(this.to).map(({ id, release }) => ({
+      name: release,
+      namespace: namespaceOf(this.to, id),
+    }));
+    const added = addons.filter(
+      (one) => !moved.some(({ name, namespace }) => name === one.name && namespace === one.namespace),
+    );
+    return [
+      ...moved,
+      ...added.map((release) => ({ ...release, revision: 1, status: 'deployed', chart: '', updated: '' })),
+    ];
   }
 
   private namespaces(objects: KubeObject[]): KubeObject[] {
@@ -102,7 +111,8 @@ class Relocation {
   private object(object: KubeObject): KubeObject[] {
     if (object.metadata.namespace !== undefined && object.metadata.namespace !== this.from.namespace) return [object];
     if (object.kind === 'NetworkPolicy') return this.policies(object);
-    if (object.kind === 'ResourceQuota') return namespacesOf(this.to).map((namespace) => ({ ...object, metadata: { ...object.metadata, namespace } }));
+    if (object.kind === 'ResourceQuota')
+      return namespacesOf(this.to).map((namespace) => ({ ...object, metadata: { ...object.metadata, namespace } }));
     if (object.kind === 'Namespace') return [object];
     const move = this.ownerOf(object.metadata.name);
     const copy = this.walk(object, move?.to.namespace ?? this.to.namespace) as KubeObject;
@@ -115,14 +125,19 @@ class Relocation {
 
   private service(object: KubeObject, { from, to }: Relocation['moves'][number]): KubeObject {
     const spec = object['spec'] as { ports?: { port: number }[] } | undefined;
-    const ports = (spec?.ports ?? []).map((one) => (one.port === from.service.port ? { ...one, port: to.service.port } : one));
+    const ports = (spec?.ports ?? []).map((one) =>
+      one.port === from.service.port ? { ...one, port: to.service.port } : one,
+    );
     return { ...object, metadata: { ...object.metadata, name: to.service.name }, spec: { ...spec, ports } };
   }
 
   private configMap(object: KubeObject, { to }: Relocation['moves'][number]): KubeObject {
     const { configMap } = to;
     if (!configMap) return object;
-    const data = Object.entries((object['data'] ?? {}) as Rec).map(([key, text]) => [/\.(ya?ml|ini)$/.test(key) ? configMap.key : key, text]);
+    const data = Object.entries((object['data'] ?? {}) as Rec).map(([key, text]) => [
+      /\.(ya?ml|ini)$/.test(key) ? configMap.key : key,
+      text,
+    ]);
     const name = configMap.prefix ? `${configMap.name}-0a1b2c3d` : configMap.name;
     return { ...object, metadata: { ...object.metadata, name }, data: Object.fromEntries(data) as Rec };
   }
@@ -130,22 +145,36 @@ class Relocation {
   /** What a policy meant for one namespace means for all of them together. */
   private policies(object: KubeObject): KubeObject[] {
     const all = namespacesOf(this.to);
-    const namespaceSelector = { matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: all }] };
+    const namespaceSelector = {
+      matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: all }],
+    };
     const open = (rule: unknown): unknown => {
       if (!isRec(rule)) return rule;
-      const peers = (list: unknown) => (Array.isArray(list) ? list.map((peer: Rec) => (peer['ipBlock'] ? peer : { namespaceSelector, ...peer })) : list);
-      return { ...rule, ...(rule['from'] ? { from: peers(rule['from']) } : {}), ...(rule['to'] ? { to: peers(rule['to']) } : {}) };
+      const peers = (list: unknown) =>
+        Array.isArray(list) ? list.map((peer: Rec) => (peer['ipBlock'] ? peer : { namespaceSelector, ...peer })) : list;
+      return {
+        ...rule,
+        ...(rule['from'] ? { from: peers(rule['from']) } : {}),
+        ...(rule['to'] ? { to: peers(rule['to']) } : {}),
+      };
     };
     const spec = this.walk(object['spec'], this.to.namespace) as Rec;
     const rules = (key: string) => (Array.isArray(spec[key]) ? { [key]: spec[key].map(open) } : {});
-    return all.map((namespace) => ({ ...object, metadata: { ...object.metadata, namespace }, spec: { ...spec, ...rules('ingress'), ...rules('egress') } }));
+    return all.map((namespace) => ({
+      ...object,
+      metadata: { ...object.metadata, namespace },
+      spec: { ...spec, ...rules('ingress'), ...rules('egress') },
+    }));
   }
 
   private ownerOf(name: string): Relocation['moves'][number] | undefined {
     const id = READERS[name] ?? /^sh\.helm\.release\.v1\.(.+)\.v\d+$/.exec(name)?.[1];
     return (
       this.moves.find((move) => move.id === id || move.from.claim?.name === name) ??
-      this.moves.find(({ from: { workload } }) => name === workload.name || name.startsWith(`${workload.name}-`) || name.startsWith(`${workload.name}.`))
+      this.moves.find(
+        ({ from: { workload } }) =>
+          name === workload.name || name.startsWith(`${workload.name}-`) || name.startsWith(`${workload.name}.`),
+      )
     );
   }
 
@@ -172,7 +201,8 @@ class Relocation {
     const name = typeof old['name'] === 'string' ? old['name'] : undefined;
     const move = name === undefined ? undefined : this.ownerOf(name);
     if (old['namespace'] === this.from.namespace) copy['namespace'] = move?.to.namespace ?? this.to.namespace;
-    if (move && name === move.from.workload.name && old['kind'] === move.from.workload.kind) copy['kind'] = move.to.workload.kind;
+    if (move && name === move.from.workload.name && old['kind'] === move.from.workload.kind)
+      copy['kind'] = move.to.workload.kind;
     if (move && old['kind'] === 'ServiceAccount') copy['name'] = accountOf(this.to, move.id);
     if (typeof old['serviceAccountName'] === 'string') {
       const owner = this.ownerOf(old['serviceAccountName']);
@@ -195,16 +225,27 @@ class Relocation {
     if (!move || move.to.chart === 'genai-obs' || value[MANAGED] === 'genai-obs') return value;
     const { [PART_OF]: _ours, ...rest } = value;
     const theirs = Object.fromEntries(Object.entries(podLabelsOf(move.to)).filter(([key]) => key in value));
-    return { ...rest, ...theirs, ...(value[MANAGED] && !releaseOf(this.to, move.id) ? { [MANAGED]: 'opentelemetry-operator' } : {}) };
+    return {
+      ...rest,
+      ...theirs,
+      ...(value[MANAGED] && !releaseOf(this.to, move.id) ? { [MANAGED]: 'opentelemetry-operator' } : {}),
+    };
   }
 
   private name(text: string): string {
-    const cluster = text.startsWith(`${this.from.namespace}-`) ? this.moves.find(({ id }) => text === `${this.from.namespace}-${id}`) : undefined;
-    if (cluster) return cluster.to.chart === 'genai-obs' ? `${cluster.to.namespace}-${cluster.id}` : accountOf(this.to, cluster.id);
+    const cluster = text.startsWith(`${this.from.namespace}-`)
+      ? this.moves.find(({ id }) => text === `${this.from.namespace}-${id}`)
+      : undefined;
+    if (cluster)
+      return cluster.to.chart === 'genai-obs'
+        ? `${cluster.to.namespace}-${cluster.id}`
+        : accountOf(this.to, cluster.id);
     const claim = this.moves.find(({ from }) => from.claim?.name === text);
     if (claim) return claim.to.claim?.name ?? text;
     const move = this.moves.find(
-      ({ from: { workload } }) => text === workload.name || (text.startsWith(workload.name) && /^[-./][^\s:]*$/.test(text.slice(workload.name.length))),
+      ({ from: { workload } }) =>
+        text === workload.name ||
+        (text.startsWith(workload.name) && /^[-./][^\s:]*$/.test(text.slice(workload.name.length))),
     );
     return move && !(text in READERS) ? move.to.workload.name + text.slice(move.from.workload.name.length) : text;
   }
@@ -238,9 +279,12 @@ class Relocation {
   private regroup(facts: Facts, all: string): void {
     const kinds = ['StatefulSet', 'Deployment', 'DaemonSet'];
     const lists = kinds.map((kind) => facts[`k8s:${kind}${all}`]);
-    const objects = lists.flatMap((fact) => (fact?.ok && Array.isArray(fact.value) ? (fact.value as KubeObject[]) : []));
+    const objects = lists.flatMap((fact) =>
+      fact?.ok && Array.isArray(fact.value) ? (fact.value as KubeObject[]) : [],
+    );
     kinds.forEach((kind, i) => {
-      if (lists[i]?.ok && Array.isArray(lists[i].value)) facts[`k8s:${kind}${all}`] = { ok: true, value: objects.filter((one) => one.kind === kind) };
+      if (lists[i]?.ok && Array.isArray(lists[i].value))
+        facts[`k8s:${kind}${all}`] = { ok: true, value: objects.filter((one) => one.kind === kind) };
     });
   }
 }

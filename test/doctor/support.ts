@@ -77,8 +77,14 @@ export function runCase(check: Check, one: Pick<Case, 'set' | 'config'>): Return
 /** Cases of `fixtures/red/<file>.yaml`; without a file all of them. */
 export function casesOf(file?: string): Case[] {
   const dir = `${HERE}fixtures/red/`;
-  const files = file ? [`${file}.yaml`] : existsSync(dir) ? readdirSync(dir).filter((name) => name.endsWith('.yaml')) : [];
-  return files.flatMap((name) => (existsSync(dir + name) ? ((parse(readFileSync(dir + name, 'utf8'), { merge: true }) as Case[] | null) ?? []) : []));
+  const files = file
+    ? [`${file}.yaml`]
+    : existsSync(dir)
+      ? readdirSync(dir).filter((name) => name.endsWith('.yaml'))
+      : [];
+  return files.flatMap((name) =>
+    existsSync(dir + name) ? ((parse(readFileSync(dir + name, 'utf8'), { merge: true }) as Case[] | null) ?? []) : [],
+  );
 }
 
 /** Tests of one area: all its cases, and each check over the healthy facts. Call it from test/doctor/<area>.test.ts. */
@@ -91,8 +97,12 @@ export function describeArea(file: string, checks: Check[]): void {
         if (!check) throw new Error(`no check ${one.check} in ${file}`);
         const verdict = runCase(check, one);
         const text = [verdict.evidence, verdict.cause, verdict.fix, verdict.object].join('\n');
-        expect({ status: verdict.status, text }).toEqual({ status: one.status, text: expect.stringContaining(one.evidence ?? '') as unknown });
-        if (verdict.status === 'warn' || verdict.status === 'fail') expect(Boolean(verdict.cause && verdict.fix)).toBe(true);
+        expect({ status: verdict.status, text }).toEqual({
+          status: one.status,
+          text: expect.stringContaining(one.evidence ?? '') as unknown,
+        });
+        if (verdict.status === 'warn' || verdict.status === 'fail')
+          expect(Boolean(verdict.cause && verdict.fix)).toBe(true);
         expect(verdict.evidence).not.toContain('\n');
       });
     }

@@ -25,12 +25,19 @@ function wires(failures = 0) {
   const opened: string[] = [];
   let closed = 0;
   const kube = {
-    service: (_home: string, name: string, port: number) => (passed.push(`${name}:${port}`), Promise.resolve({ status: 200, body: '' })),
+    service: (_home: string, name: string, port: number) => (
+      passed.push(`${name}:${port}`),
+      Promise.resolve({ status: 200, body: '' })
+    ),
   } as unknown as Kube;
   const portForward = (service: string, port: number) => {
     opened.push(`${service}:${port}`);
     if (opened.length <= failures) return Promise.reject(new Error('no pod'));
-    return Promise.resolve({ port: (server.address() as AddressInfo).port, close: () => void closed++, ended: Promise.resolve('') });
+    return Promise.resolve({
+      port: (server.address() as AddressInfo).port,
+      close: () => void closed++,
+      ended: Promise.resolve(''),
+    });
   };
   return { kube, kubectl: { portForward }, passed, opened, closed: () => closed };
 }
@@ -40,7 +47,10 @@ describe('the way to a gateway that takes plain OTLP from its own pod only', () 
     const all = wires();
     const { kube, close } = throughTunnel({ ...all, config: strict });
     for (const body of ['{"a":1}', '{"b":2}'])
-      expect(await kube.service(home, 'opentelemetry-collector', 4318, '/v1/logs', { method: 'POST', body })).toEqual({ status: 200, body: '{}' });
+      expect(await kube.service(home, 'opentelemetry-collector', 4318, '/v1/logs', { method: 'POST', body })).toEqual({
+        status: 200,
+        body: '{}',
+      });
     await kube.service(home, 'opentelemetry-collector', 8888, '/metrics');
     await kube.service(home, 'loki', 3100, '/ready');
     await close();

@@ -44,7 +44,11 @@ const WAYS: Record<string, { signal: string; ok: number; takes: (type: string, e
       { signal, ok: 200, takes: (type: string) => type === 'application/json' || type === 'application/x-protobuf' },
     ]),
   ),
-  '/api/prom/push': { signal: 'metrics', ok: 200, takes: (type, encoding) => type === 'application/x-protobuf' && encoding === 'snappy' },
+  '/api/prom/push': {
+    signal: 'metrics',
+    ok: 200,
+    takes: (type, encoding) => type === 'application/x-protobuf' && encoding === 'snappy',
+  },
   '/loki/api/v1/push': {
     signal: 'logs',
     ok: 204,
@@ -53,19 +57,30 @@ const WAYS: Record<string, { signal: string; ok: number; takes: (type: string, e
 };
 
 export async function standIn(options: StandInOptions = {}): Promise<StandIn> {
-  const { user = '123456', token = 'glc_standin', scopes = ['metrics:write', 'logs:write', 'traces:write'], host = '127.0.0.1', always } = options;
+  const {
+    user = '123456',
+    token = 'glc_standin',
+    scopes = ['metrics:write', 'logs:write', 'traces:write'],
+    host = '127.0.0.1',
+    always,
+  } = options;
   const arrivals: Arrival[] = [];
   const answers: string[] = [];
   const known = `Basic ${Buffer.from(`${user}:${token}`).toString('base64')}`;
 
-  const judge = (request: IncomingMessage, sent: Buffer): { status: number; body?: string; headers?: Record<string, string> } => {
+  const judge = (
+    request: IncomingMessage,
+    sent: Buffer,
+  ): { status: number; body?: string; headers?: Record<string, string> } => {
     if (always) return always;
     const path = (request.url ?? '').split('?')[0] ?? '';
     const way = WAYS[path];
     if (!way) return { status: 404, body: 'page not found' };
     if (request.method !== 'POST') return { status: 405 };
-    if (request.headers.authorization !== known) return { status: 401, body: '{"status":"error","error":"authentication error: invalid token"}' };
-    if (!scopes.includes(`${way.signal}:write`)) return { status: 403, body: '{"status":"error","error":"authentication error: invalid scope requested"}' };
+    if (request.headers.authorization !== known)
+      return { status: 401, body: '{"status":"error","error":"authentication error: invalid token"}' };
+    if (!scopes.includes(`${way.signal}:write`))
+      return { status: 403, body: '{"status":"error","error":"authentication error: invalid scope requested"}' };
     const contentType = request.headers['content-type'] ?? '';
     const encoding = request.headers['content-encoding'] ?? '';
     if (!way.takes(contentType, encoding)) return { status: 415, body: `not taken: ${contentType} ${encoding}` };

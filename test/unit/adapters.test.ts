@@ -33,7 +33,9 @@ describe('exec', () => {
 
   it('names a program that is not there, and where to get helm', async () => {
     await expect(exec(join(dir, 'nowhere'), [])).rejects.toThrow(/nowhere is not installed/);
-    await expect(exec(join(dir, 'nohelm'), [])).rejects.toMatchObject({ parts: { next: expect.stringContaining('helm.sh') as string } });
+    await expect(exec(join(dir, 'nohelm'), [])).rejects.toMatchObject({
+      parts: { next: expect.stringContaining('helm.sh') as string },
+    });
   });
 
   it('sends input on stdin, and no shell reads the arguments', async () => {
@@ -57,7 +59,10 @@ describe('helm', () => {
   const values = { password: 'correct-horse-battery', config: { a: 1 } };
 
   it('is pinned to context and namespace, and gets its values from a private file that has no name', async () => {
-    const { file, calls } = program('helm-ok', `[ "$1" = version ] && echo v3.19.0 && exit; stat -Lc '%F %a %h' /dev/stdin >${dir}/kind; cat >${dir}/seen`);
+    const { file, calls } = program(
+      'helm-ok',
+      `[ "$1" = version ] && echo v3.19.0 && exit; stat -Lc '%F %a %h' /dev/stdin >${dir}/kind; cat >${dir}/seen`,
+    );
     const tmp = mkdtempSync(join(dir, 'tmp-'));
     vi.stubEnv('TMPDIR', tmp);
     await helmFor('ctx', file).upgrade({ release: 'loki', namespace: 'ns' }, '/charts/loki', values);
@@ -72,11 +77,20 @@ describe('helm', () => {
   });
 
   it('that fails: release, cause and the next command', async () => {
-    const { file } = program('helm-no', '[ "$1" = version ] && echo v3.19.0 && exit; echo "Error: UPGRADE FAILED: no" >&2; exit 1');
+    const { file } = program(
+      'helm-no',
+      '[ "$1" = version ] && echo v3.19.0 && exit; echo "Error: UPGRADE FAILED: no" >&2; exit 1',
+    );
     await expect(helmFor('ctx', file).upgrade({ release: 'loki', namespace: 'ns' }, 'c', {})).rejects.toMatchObject({
-      parts: { object: 'release ns/loki', cause: 'Error: UPGRADE FAILED: no', next: 'helm --kube-context ctx -n ns history loki' },
+      parts: {
+        object: 'release ns/loki',
+        cause: 'Error: UPGRADE FAILED: no',
+        next: 'helm --kube-context ctx -n ns history loki',
+      },
     });
-    await expect(helmFor('ctx', file).template({ release: 'loki', namespace: 'ns' }, 'c', {}, 'v1.34.0')).rejects.toMatchObject({
+    await expect(
+      helmFor('ctx', file).template({ release: 'loki', namespace: 'ns' }, 'c', {}, 'v1.34.0'),
+    ).rejects.toMatchObject({
       parts: { what: 'the chart does not render' },
     });
     await expect(helmFor('ctx', file).uninstall({ release: 'loki', namespace: 'ns' })).rejects.toMatchObject({
@@ -99,24 +113,37 @@ describe('helm', () => {
   ])('%s: what was edited by hand is set right (conflicts forced: %s)', async (version, forced) => {
     const { file, calls } = program(`helm-edit-${version}`, `[ "$1" = version ] && echo ${version}; true`);
     const helm = helmFor('c', file);
-    await Promise.all([helm.upgrade({ release: 'a', namespace: 'n' }, 'c', {}), helm.upgrade({ release: 'b', namespace: 'n' }, 'c', {})]);
+    await Promise.all([
+      helm.upgrade({ release: 'a', namespace: 'n' }, 'c', {}),
+      helm.upgrade({ release: 'b', namespace: 'n' }, 'c', {}),
+    ]);
     expect(calls().filter((word) => word === '--force-conflicts')).toHaveLength(forced ? 2 : 0);
     expect(calls().filter((word) => word === '--server-side=true')).toHaveLength(forced ? 2 : 0);
     expect(calls().filter((word) => word === 'version')).toHaveLength(1);
   });
 
   it('that tells no version is refused', async () => {
-    await expect(helmFor('c', program('helm-odd', 'echo hello').file).version()).rejects.toThrow('helm does not tell its version');
+    await expect(helmFor('c', program('helm-odd', 'echo hello').file).version()).rejects.toThrow(
+      'helm does not tell its version',
+    );
   });
 
   it('that knows no such release has removed nothing', async () => {
     expect(
-      await helmFor('c', program('helm-gone', 'echo "Error: uninstall: Release not loaded: x: release: not found" >&2; exit 1').file).uninstall({
+      await helmFor(
+        'c',
+        program('helm-gone', 'echo "Error: uninstall: Release not loaded: x: release: not found" >&2; exit 1').file,
+      ).uninstall({
         release: 'x',
         namespace: 'n',
       }),
     ).toBe(false);
-    expect(await helmFor('c', program('helm-un', 'echo "release uninstalled"').file).uninstall({ release: 'x', namespace: 'n' })).toBe(true);
+    expect(
+      await helmFor('c', program('helm-un', 'echo "release uninstalled"').file).uninstall({
+        release: 'x',
+        namespace: 'n',
+      }),
+    ).toBe(true);
   });
 
   it('keeps its records as Secrets: the newest revision, decoded', async () => {
@@ -140,23 +167,31 @@ describe('helm', () => {
 
   it('renders manifests with comments and empty documents', () => {
     expect(
-      parseManifest('---\n# Source: a\n---\nkind: A\nmetadata: {name: x}\n---\n\n---\nkind: B\nmetadata: {name: y, annotations: }\n').map(
-        (object) => object.kind,
-      ),
+      parseManifest(
+        '---\n# Source: a\n---\nkind: A\nmetadata: {name: x}\n---\n\n---\nkind: B\nmetadata: {name: y, annotations: }\n',
+      ).map((object) => object.kind),
     ).toEqual(['A', 'B']);
   });
 });
 
 describe('kubectl', () => {
   it('opens a tunnel that is closed again, or says why there is none', async () => {
-    const tunnel = await kubectlFor('ctx', 'ns', program('kubectl-pf', 'echo "Forwarding from 127.0.0.1:1"; exec sleep 30').file).portForward('grafana', 80, {
+    const tunnel = await kubectlFor(
+      'ctx',
+      'ns',
+      program('kubectl-pf', 'echo "Forwarding from 127.0.0.1:1"; exec sleep 30').file,
+    ).portForward('grafana', 80, {
       localPort: 4711,
     });
     expect(tunnel.port).toBe(4711);
     tunnel.close();
     expect(await tunnel.ended).toContain('Forwarding from');
     await expect(
-      kubectlFor('ctx', 'ns', program('kubectl-nopf', 'echo "error: services \\"grafana\\" not found" >&2; exit 1').file).portForward('grafana', 80),
+      kubectlFor(
+        'ctx',
+        'ns',
+        program('kubectl-nopf', 'echo "error: services \\"grafana\\" not found" >&2; exit 1').file,
+      ).portForward('grafana', 80),
     ).rejects.toMatchObject({ parts: { object: 'Service grafana:80', cause: 'error: services "grafana" not found' } });
   });
 
@@ -174,8 +209,14 @@ describe('paths of the API', () => {
   it.each([
     [{ apiVersion: 'v1', kind: 'Pod', namespace: 'n', name: 'p' }, '/api/v1/namespaces/n/pods/p'],
     [{ apiVersion: 'v1', kind: 'Namespace', name: 'n' }, '/api/v1/namespaces/n'],
-    [{ apiVersion: 'apps/v1', kind: 'StatefulSet', namespace: 'n', name: 'a/b' }, '/apis/apps/v1/namespaces/n/statefulsets/a%2Fb'],
-    [{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', namespace: 'ignored', name: 'r' }, '/apis/rbac.authorization.k8s.io/v1/clusterroles/r'],
+    [
+      { apiVersion: 'apps/v1', kind: 'StatefulSet', namespace: 'n', name: 'a/b' },
+      '/apis/apps/v1/namespaces/n/statefulsets/a%2Fb',
+    ],
+    [
+      { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', namespace: 'ignored', name: 'r' },
+      '/apis/rbac.authorization.k8s.io/v1/clusterroles/r',
+    ],
   ])('%j', (ref, path) => {
     expect(refPath(ref)).toBe(path);
   });
@@ -184,7 +225,9 @@ describe('paths of the API', () => {
     expect(restPath('Pod')).toBe('/api/v1/pods');
     expect(restPath('Lease', 'n')).toBe('/apis/coordination.k8s.io/v1/namespaces/n/leases');
     expect(() => restPath('Widget')).toThrow('does not know the kind Widget');
-    expect(ownableKinds()).toEqual(expect.arrayContaining(['ClusterRole', 'PersistentVolumeClaim', 'Secret', 'Lease', 'Namespace']));
+    expect(ownableKinds()).toEqual(
+      expect.arrayContaining(['ClusterRole', 'PersistentVolumeClaim', 'Secret', 'Lease', 'Namespace']),
+    );
     expect(isNamespaced('ClusterRole')).toBe(false);
   });
 });
@@ -231,14 +274,19 @@ describe('the API server', () => {
     api.answer = () => status(code, 'Reason', 'the message');
     const error: unknown = await kube.read(pod).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ name: 'KubeError', status: code, reason: 'Reason', message: 'the message' });
-    expect(explainKube(error, kube, 'looking').parts).toMatchObject({ what: expect.stringContaining(what) as string, cause: 'the message' });
+    expect(explainKube(error, kube, 'looking').parts).toMatchObject({
+      what: expect.stringContaining(what) as string,
+      cause: 'the message',
+    });
     await expect(kube.list('Secret', 'n')).rejects.toThrow('the message');
     await expect(kube.remove(pod)).rejects.toThrow('the message');
   });
 
   it('lists with kind and apiVersion, which the API leaves out of items; selectors are escaped', async () => {
     api.answer = () => ({ status: 200, body: JSON.stringify({ items: [{ metadata: { name: 'a' } }] }) });
-    expect(await kube.list('StatefulSet', 'n', 'a=b,c in (d)')).toEqual([{ apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'a' } }]);
+    expect(await kube.list('StatefulSet', 'n', 'a=b,c in (d)')).toEqual([
+      { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'a' } },
+    ]);
     expect(asked()).toEqual(['GET /base/apis/apps/v1/namespaces/n/statefulsets?labelSelector=a%3Db%2Cc%20in%20(d)']);
   });
 
@@ -267,7 +315,10 @@ describe('the API server', () => {
     api.answer = () => ({ status: 200, body: '<html>login</html>' });
     await expect(kube.json('/version')).rejects.toMatchObject({ reason: 'NotJson' });
     api.answer = () => ({ status: 502, body: '<html>bad gateway</html>' });
-    await expect(kube.json('/version')).rejects.toMatchObject({ status: 502, message: expect.stringContaining('bad gateway') as string });
+    await expect(kube.json('/version')).rejects.toMatchObject({
+      status: 502,
+      message: expect.stringContaining('bad gateway') as string,
+    });
   });
 
   it('explains the rest, and leaves what is explained already', () => {
@@ -277,6 +328,9 @@ describe('the API server', () => {
       what: 'the cluster does not answer while looking',
       object: `context two (${kube.server})`,
     });
-    expect(explainKube(new Error('odd'), kube, 'looking').parts).toEqual({ what: 'failed while looking', cause: 'odd' });
+    expect(explainKube(new Error('odd'), kube, 'looking').parts).toEqual({
+      what: 'failed while looking',
+      cause: 'odd',
+    });
   });
 });

@@ -49,7 +49,22 @@ const MAY: Record<string, string[]> = {
   mirror: ['adapters', 'charts', 'engine'],
   ui: ['adapters', 'app', 'components', 'doctor', 'engine', 'profile'],
   app: ['adapters', 'charts', 'components', 'engine', 'profile', 'ui'],
-  commands: ['adapters', 'app', 'backup', 'charts', 'checks', 'components', 'connect', 'doctor', 'engine', 'export', 'macos', 'mirror', 'profile', 'ui'],
+  commands: [
+    'adapters',
+    'app',
+    'backup',
+    'charts',
+    'checks',
+    'components',
+    'connect',
+    'doctor',
+    'engine',
+    'export',
+    'macos',
+    'mirror',
+    'profile',
+    'ui',
+  ],
   'cli.ts': ['app', 'commands'],
 };
 
@@ -93,14 +108,22 @@ describe('the dependency rule', () => {
     const isComponent = (path: string): boolean => COMPONENT_IDS.some((id) => path === `src/components/${id}.ts`);
     const wrong = sources
       .filter(({ path }) => isComponent(path))
-      .flatMap(({ path, imports }) => imports.filter(({ target }) => isComponent(target)).map(({ target }) => `${path} imports ${target}`));
+      .flatMap(({ path, imports }) =>
+        imports.filter(({ target }) => isComponent(target)).map(({ target }) => `${path} imports ${target}`),
+      );
     expect(wrong).toEqual([]);
     expect(COMPONENT_IDS.filter((id) => !sources.some(({ path }) => path === `src/components/${id}.ts`))).toEqual([]);
   });
 
   it('only adapters and ui touch packages that do I/O', () => {
     const guarded = /^(execa|@kubernetes\/client-node|listr2|chalk|@inquirer\/.*)$/;
-    const owner: Record<string, string> = { execa: 'adapters', '@kubernetes/client-node': 'adapters', listr2: 'ui', chalk: 'ui', '@inquirer/prompts': 'ui' };
+    const owner: Record<string, string> = {
+      execa: 'adapters',
+      '@kubernetes/client-node': 'adapters',
+      listr2: 'ui',
+      chalk: 'ui',
+      '@inquirer/prompts': 'ui',
+    };
     const users = sources.flatMap(({ path, imports }) =>
       imports.filter(({ own, target }) => !own && guarded.test(target)).map(({ target }) => ({ path, target })),
     );
@@ -113,7 +136,9 @@ describe('the dependency rule', () => {
     // A stream in and out of a pod, and whether a port of this machine is free.
     const known = new Set(['src/doctor/facts/machine.ts imports node:net']);
     const wrong = sources.flatMap(({ path, imports }) =>
-      imports.filter(({ target, typeOnly }) => !typeOnly && io.test(target) && layer(path) !== 'adapters').map(({ target }) => `${path} imports ${target}`),
+      imports
+        .filter(({ target, typeOnly }) => !typeOnly && io.test(target) && layer(path) !== 'adapters')
+        .map(({ target }) => `${path} imports ${target}`),
     );
     expect(wrong.filter((text) => !known.has(text))).toEqual([]);
   });
@@ -122,7 +147,10 @@ describe('the dependency rule', () => {
     const wrong = sources.flatMap(({ path, imports }) =>
       layer(path) === 'checks'
         ? imports
-            .filter(({ own, target, typeOnly }) => !typeOnly && ((!own && target.startsWith('node:')) || layer(target) === 'adapters'))
+            .filter(
+              ({ own, target, typeOnly }) =>
+                !typeOnly && ((!own && target.startsWith('node:')) || layer(target) === 'adapters'),
+            )
             .map(({ target }) => `${path} imports ${target}`)
         : [],
     );
@@ -132,11 +160,16 @@ describe('the dependency rule', () => {
 
 describe('sizes and manners', () => {
   it('no file of src is longer than 300 lines', () => {
-    expect(sources.map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 })).filter(({ lines }) => lines > 300)).toEqual([]);
+    expect(
+      sources
+        .map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 }))
+        .filter(({ lines }) => lines > 300),
+    ).toEqual([]);
   });
 
   it('no "any", no silenced compiler, nothing left to do', () => {
-    const code = (text: string): string => text.replace(/\/\*[^]*?\*\/|\/\/.*$|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/gm, '');
+    const code = (text: string): string =>
+      text.replace(/\/\*[^]*?\*\/|\/\/.*$|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/gm, '');
     const wrong = sources.filter(
       ({ text }) =>
         /[:<(|&,]\s*any\b(?!\s*:)|\bas any\b/.test(code(text)) ||
@@ -149,12 +182,16 @@ describe('sizes and manners', () => {
   it('templates and profiles hold no work left to do, and no path of a machine', () => {
     const all = [...files('templates', ''), ...files('profiles', '')];
     expect(all.length).toBeGreaterThan(50);
-    expect(all.filter((path) => /\b(TODO|FIXME|XXX|changeme)\b|\/root\/|\/home\/[a-z]/.test(readFileSync(path, 'utf8')))).toEqual([]);
+    expect(
+      all.filter((path) => /\b(TODO|FIXME|XXX|changeme)\b|\/root\/|\/home\/[a-z]/.test(readFileSync(path, 'utf8'))),
+    ).toEqual([]);
   });
 
   it('errors are the only classes', () => {
     const classes = sources.flatMap(({ path, text }) =>
-      [...text.matchAll(/^(?:export )?class (\w+)( extends \w*Error)?/gm)].filter((match) => !match[2]).map((match) => `${path}: ${match[1]}`),
+      [...text.matchAll(/^(?:export )?class (\w+)( extends \w*Error)?/gm)]
+        .filter((match) => !match[2])
+        .map((match) => `${path}: ${match[1]}`),
     );
     expect(classes).toEqual([]);
   });

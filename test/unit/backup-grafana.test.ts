@@ -44,11 +44,24 @@ beforeEach(async () => {
       readOnly: false,
     },
     '/api/datasources/uid/loki': { id: 8, uid: 'loki', name: 'Loki', type: 'loki', readOnly: true },
-    '/api/dashboards/uid/hand': { dashboard: { id: 3, uid: 'hand', version: 9, title: 'By hand' }, meta: { folderUid: 'child', provisioned: false } },
-    '/api/dashboards/uid/ours': { dashboard: { id: 4, uid: 'ours', version: 1, title: 'Ours' }, meta: { folderUid: 'genai-obs', provisioned: true } },
+    '/api/dashboards/uid/hand': {
+      dashboard: { id: 3, uid: 'hand', version: 9, title: 'By hand' },
+      meta: { folderUid: 'child', provisioned: false },
+    },
+    '/api/dashboards/uid/ours': {
+      dashboard: { id: 4, uid: 'ours', version: 1, title: 'Ours' },
+      meta: { folderUid: 'genai-obs', provisioned: true },
+    },
     '/api/v1/provisioning/alert-rules': [{ uid: 'r1', folderUID: 'top', ruleGroup: 'g' }],
-    '/api/v1/provisioning/folder/top/rule-groups/g': { title: 'g', folderUid: 'top', interval: 60, rules: [{ id: 1, uid: 'r1', title: 'r', updated: 'now' }] },
-    '/api/v1/provisioning/contact-points': [{ uid: 'c1', name: 'hook', type: 'webhook', settings: { url: 'http://x', password: '[REDACTED]' } }],
+    '/api/v1/provisioning/folder/top/rule-groups/g': {
+      title: 'g',
+      folderUid: 'top',
+      interval: 60,
+      rules: [{ id: 1, uid: 'r1', title: 'r', updated: 'now' }],
+    },
+    '/api/v1/provisioning/contact-points': [
+      { uid: 'c1', name: 'hook', type: 'webhook', settings: { url: 'http://x', password: '[REDACTED]' } },
+    ],
     '/api/v1/provisioning/policies': { receiver: 'hook' },
     '/api/v1/provisioning/templates': [{ name: 't', template: 'x', provenance: 'api' }],
     '/api/v1/provisioning/mute-timings': [],
@@ -58,9 +71,12 @@ beforeEach(async () => {
 afterEach(() => self.close());
 
 const run = (): ReturnType<typeof backupAll> => backupAll(self.deps, { output: out }, [grafanaStore]);
-const restore = (dryRun = false): Promise<RestoreResult> => restoreAll(self.deps, { path: out, yes: true, dryRun }, () => {}, [grafanaStore]);
-const writes = (): string[] => self.grafana.requests.filter(({ method }) => method !== 'GET').map(({ method, path }) => `${method} ${path}`);
-const body = (path: string): unknown => self.grafana.requests.find((request) => request.method !== 'GET' && request.path === path)?.body;
+const restore = (dryRun = false): Promise<RestoreResult> =>
+  restoreAll(self.deps, { path: out, yes: true, dryRun }, () => {}, [grafanaStore]);
+const writes = (): string[] =>
+  self.grafana.requests.filter(({ method }) => method !== 'GET').map(({ method, path }) => `${method} ${path}`);
+const body = (path: string): unknown =>
+  self.grafana.requests.find((request) => request.method !== 'GET' && request.path === path)?.body;
 
 describe('Grafana', () => {
   it('is backed up without any secret, with a note where one is missing', async () => {
@@ -76,7 +92,10 @@ describe('Grafana', () => {
       { uid: 'child', title: 'Child', parentUid: 'top' },
     ]);
     expect(
-      self.grafana.requests.every(({ headers }) => headers['authorization'] === `Basic ${Buffer.from('admin:s3cret-of-grafana').toString('base64')}`),
+      self.grafana.requests.every(
+        ({ headers }) =>
+          headers['authorization'] === `Basic ${Buffer.from('admin:s3cret-of-grafana').toString('base64')}`,
+      ),
     ).toBe(true);
     expect(redact('s3cret-of-grafana')).toBe('[redacted]');
   });
@@ -91,7 +110,8 @@ describe('Grafana', () => {
   it('gets back what is gone, in the order of its references; what the installation brings is only compared', async () => {
     await run();
     for (const path of Object.keys(live))
-      if (!path.includes('ours') && !path.endsWith('/uid/loki')) live[path] = path.endsWith('policies') ? { receiver: 'default' } : [];
+      if (!path.includes('ours') && !path.endsWith('/uid/loki'))
+        live[path] = path.endsWith('policies') ? { receiver: 'default' } : [];
     for (const path of ['/api/dashboards/uid/hand', '/api/datasources/uid/x']) live[path] = undefined;
     live['/api/datasources'] = [{ uid: 'loki', name: 'Loki', type: 'loki' }];
     const dry = await restore(true);
@@ -113,18 +133,28 @@ describe('Grafana', () => {
       `PUT ${provisioning}/folder/top/rule-groups/g`,
     ]);
     expect(result.restored['grafana']).toEqual({ done: 8, failed: [] });
-    expect(body('/api/dashboards/db')).toMatchObject({ dashboard: { id: null, uid: 'hand' }, folderUid: 'child', overwrite: true });
+    expect(body('/api/dashboards/db')).toMatchObject({
+      dashboard: { id: null, uid: 'hand' },
+      folderUid: 'child',
+      overwrite: true,
+    });
     expect(body(`${provisioning}/contact-points`)).toMatchObject({ name: 'hook', settings: { url: 'http://x' } });
     const locked = (path: string): boolean =>
-      self.grafana.requests.some((request) => request.path === path && request.method !== 'GET' && !request.headers['x-disable-provenance']);
+      self.grafana.requests.some(
+        (request) => request.path === path && request.method !== 'GET' && !request.headers['x-disable-provenance'],
+      );
     expect([locked(`${provisioning}/templates/t`), locked(`${provisioning}/policies`)]).toEqual([true, false]);
   });
 
   it('keeps its present secret when a contact point is changed back', async () => {
     await run();
-    live['/api/v1/provisioning/contact-points'] = [{ uid: 'c1', name: 'hook', type: 'webhook', settings: { url: 'http://changed', password: '[REDACTED]' } }];
+    live['/api/v1/provisioning/contact-points'] = [
+      { uid: 'c1', name: 'hook', type: 'webhook', settings: { url: 'http://changed', password: '[REDACTED]' } },
+    ];
     await restore();
-    expect(body('/api/v1/provisioning/contact-points/c1')).toMatchObject({ settings: { url: 'http://x', password: '[REDACTED]' } });
+    expect(body('/api/v1/provisioning/contact-points/c1')).toMatchObject({
+      settings: { url: 'http://x', password: '[REDACTED]' },
+    });
   });
 
   it('that refuses one object gets the others, and the refusal is told at the end', async () => {
@@ -138,8 +168,13 @@ describe('Grafana', () => {
         ? Promise.resolve(new Response('{"message":"no room"}', { status: 500 }))
         : real(input, init);
     try {
-      await expect(restoreAll({ ...self.deps, kubectl }, { path: out, yes: true }, () => {}, [grafanaStore])).rejects.toMatchObject({
-        parts: { what: '2 objects were refused; everything else is restored', cause: expect.stringContaining('no room') as string },
+      await expect(
+        restoreAll({ ...self.deps, kubectl }, { path: out, yes: true }, () => {}, [grafanaStore]),
+      ).rejects.toMatchObject({
+        parts: {
+          what: '2 objects were refused; everything else is restored',
+          cause: expect.stringContaining('no room') as string,
+        },
       });
     } finally {
       globalThis.fetch = real;
@@ -155,9 +190,9 @@ describe('passphrases', () => {
     expect(encrypt('the text', 'correct horse')).not.toBe(one);
     expect(() => decrypt(one, 'correct horsf', 'x')).toThrow('the passphrase is not the one');
     const box = JSON.parse(one) as { data: string };
-    expect(() => decrypt(JSON.stringify({ ...box, data: Buffer.from('altered!').toString('base64') }), 'correct horse', 'x')).toThrow(
-      'the passphrase is not the one',
-    );
+    expect(() =>
+      decrypt(JSON.stringify({ ...box, data: Buffer.from('altered!').toString('base64') }), 'correct horse', 'x'),
+    ).toThrow('the passphrase is not the one');
   });
 
   it('come from the environment, which they leave, from a file, or from a question asked twice', async () => {
@@ -171,7 +206,9 @@ describe('passphrases', () => {
     rmSync(file);
     await expect(passphraseFrom(file, never, true)()).rejects.toThrow('cannot be read');
     const answers = ['typed once', 'typed twice'];
-    await expect(passphraseFrom(undefined, () => Promise.resolve(answers.shift() ?? ''), true)()).rejects.toThrow('differ');
+    await expect(passphraseFrom(undefined, () => Promise.resolve(answers.shift() ?? ''), true)()).rejects.toThrow(
+      'differ',
+    );
     await expect(passphraseFrom(undefined, () => Promise.resolve('short'), false)()).rejects.toThrow('shorter than 8');
   });
 });

@@ -37,19 +37,33 @@ beforeEach(async () => {
   tunnels = [];
   const { kube, kubectl } = self.deps;
   const real = { ...kube, ...kubectl };
-  kube.create = (object) => (made.push(`${object.kind} ${object.metadata.namespace}/${object.metadata.name}`), real.create(object));
-  kube.service = (namespace, name, port, path, options) => (asked.push(`${namespace}/${name}:${port}`), real.service(namespace, name, port, path, options));
-  kubectl.portForward = (name, port, options) => (tunnels.push([name, port, options]), real.portForward(name, port, options));
+  kube.create = (object) => (
+    made.push(`${object.kind} ${object.metadata.namespace}/${object.metadata.name}`),
+    real.create(object)
+  );
+  kube.service = (namespace, name, port, path, options) => (
+    asked.push(`${namespace}/${name}:${port}`),
+    real.service(namespace, name, port, path, options)
+  );
+  kubectl.portForward = (name, port, options) => (
+    tunnels.push([name, port, options]),
+    real.portForward(name, port, options)
+  );
 });
 afterEach(() => self.close());
 
 const run = (): Promise<unknown> => backupAll(self.deps, { output: out, includeSecrets: true });
-const restore = (only: string[]): Promise<unknown> => restoreAll(self.deps, { path: out, yes: true, only, includeSecrets: true }, () => {});
+const restore = (only: string[]): Promise<unknown> =>
+  restoreAll(self.deps, { path: out, yes: true, only, includeSecrets: true }, () => {});
 
 describe('a backup of several namespaces', () => {
   it('works beside each claim, and asks each Service where it is', async () => {
     await run();
-    expect(made).toEqual(['Pod monitoring/backup-prometheus', 'Pod monitoring/backup-loki', 'Pod monitoring/backup-tempo']);
+    expect(made).toEqual([
+      'Pod monitoring/backup-prometheus',
+      'Pod monitoring/backup-loki',
+      'Pod monitoring/backup-tempo',
+    ]);
     expect(new Set(asked)).toEqual(new Set(['monitoring/prometheus:9090', 'monitoring/alertmanager:9093']));
     expect(tunnels).toEqual([['grafana', 80, { namespace: 'grafana' }]]);
     expect(self.cluster.all('Pod').filter(({ metadata }) => metadata.name.startsWith('backup-'))).toEqual([]);
@@ -63,7 +77,12 @@ describe('a backup of several namespaces', () => {
     expect(warnings).toContain(`Jaeger keeps its traces in ${why}`);
     expect(made).not.toContain('Pod monitoring/backup-tempo');
     const { plan } = await restoreAll(self.deps, { path: out, dryRun: true, only: ['jaeger'] }, () => {});
-    expect(plan).toEqual([{ store: 'jaeger', actions: [{ object: 'Deployment monitoring/jaeger', action: 'skip', detail: `traces are in ${why}` }] }]);
+    expect(plan).toEqual([
+      {
+        store: 'jaeger',
+        actions: [{ object: 'Deployment monitoring/jaeger', action: 'skip', detail: `traces are in ${why}` }],
+      },
+    ]);
   });
 
   it('brings data and Secrets back to where they were', async () => {

@@ -12,10 +12,14 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 it('unpacks, and waits for the end of what is sent: Node takes a reader that ends earlier for a broken connection', async () => {
   mkdirSync(join(dir, 'from'));
   writeFileSync(join(dir, 'from', 'chunk'), 'data');
-  const child = spawn('sh', ['-c', UNPACK.replaceAll('/data', join(dir, 'data'))], { stdio: ['pipe', 'ignore', 'inherit'] });
+  const child = spawn('sh', ['-c', UNPACK.replaceAll('/data', join(dir, 'data'))], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.stdin.write(execFileSync('tar', ['-cf', '-', '-C', join(dir, 'from'), '.']));
-  await vi.waitFor(() => expect(existsSync(join(dir, 'data', '.genai-obs-incoming', 'chunk'))).toBe(true), { timeout: 5000 });
+  await vi.waitFor(() => expect(existsSync(join(dir, 'data', '.genai-obs-incoming', 'chunk'))).toBe(true), {
+    timeout: 5000,
+  });
   // GNU tar is at the end mark now, or milliseconds from it.
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(child.exitCode).toBe(null);
@@ -25,12 +29,17 @@ it('unpacks, and waits for the end of what is sent: Node takes a reader that end
 
 describe('what is sent to a pod', () => {
   /** bash stands for busybox' shell, which has pipefail as well. */
-  const receive = (reader: string, input: string) => spawnSync('bash', ['-c', receiving(reader).replaceAll('/tmp/', `${dir}/`)], { input, encoding: 'utf8' });
+  const receive = (reader: string, input: string) =>
+    spawnSync('bash', ['-c', receiving(reader).replaceAll('/tmp/', `${dir}/`)], { input, encoding: 'utf8' });
   const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
   it.each(['', 'a few lines\n', 'x'.repeat(1 << 20)])('is told by its checksum (%#)', (text) => {
     const { status, stderr } = receive('cat >/tmp/got', text);
-    expect({ status, sum: sumIn(stderr), got: readFileSync(join(dir, 'got'), 'utf8') === text }).toEqual({ status: 0, sum: sha256(text), got: true });
+    expect({ status, sum: sumIn(stderr), got: readFileSync(join(dir, 'got'), 'utf8') === text }).toEqual({
+      status: 0,
+      sum: sha256(text),
+      got: true,
+    });
   });
 
   it('keeps the exit code and the words of its reader', () => {

@@ -32,7 +32,10 @@ export interface Stage {
   onScale: (name: string, replicas: number) => void;
   replicas: (component: ComponentId) => number;
   /** Requests to Grafana; a test may answer them itself. */
-  grafana: { requests: { method: string; path: string; body: unknown; headers: JsonMap }[]; answer: (method: string, path: string) => unknown };
+  grafana: {
+    requests: { method: string; path: string; body: unknown; headers: JsonMap }[];
+    answer: (method: string, path: string) => unknown;
+  };
   close: () => Promise<void>;
 }
 
@@ -54,9 +57,16 @@ export async function stage(config: Config = quickstart()): Promise<Stage> {
     request.on('data', (chunk: Buffer) => (text += chunk.toString()));
     request.on('end', () => {
       const [method, path] = [request.method ?? 'GET', request.url ?? ''];
-      grafana.requests.push({ method, path, body: text ? (JSON.parse(text) as unknown) : undefined, headers: request.headers as JsonMap });
+      grafana.requests.push({
+        method,
+        path,
+        body: text ? (JSON.parse(text) as unknown) : undefined,
+        headers: request.headers as JsonMap,
+      });
       const body = method === 'GET' ? grafana.answer(method, path) : (grafana.answer(method, path) ?? {});
-      response.writeHead(body === undefined ? 404 : 200, { 'content-type': 'application/json' }).end(JSON.stringify(body ?? { message: 'not found' }));
+      response
+        .writeHead(body === undefined ? 404 : 200, { 'content-type': 'application/json' })
+        .end(JSON.stringify(body ?? { message: 'not found' }));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -76,7 +86,10 @@ export async function stage(config: Config = quickstart()): Promise<Stage> {
       return (cluster.get(workload.kind, workload.name, namespace)!['spec'] as { replicas: number }).replicas;
     },
     deps: {} as Deps,
-    close: () => (rmSync(root, { recursive: true, force: true }), new Promise((resolve) => server.close(() => resolve()))),
+    close: () => (
+      rmSync(root, { recursive: true, force: true }),
+      new Promise((resolve) => server.close(() => resolve()))
+    ),
   };
   const { port } = server.address() as AddressInfo;
   self.deps = {
@@ -108,7 +121,13 @@ function furnish(self: Stage): void {
         volumes: [{ name: 'data', persistentVolumeClaim: { claimName: place.claim?.name } }],
       },
     };
-    cluster.put({ ...workload!, kind: place.workload.kind, metadata, spec: { ...(workload!['spec'] as JsonMap), template }, status: status(1) });
+    cluster.put({
+      ...workload!,
+      kind: place.workload.kind,
+      metadata,
+      spec: { ...(workload!['spec'] as JsonMap), template },
+      status: status(1),
+    });
     cluster.put(configMap!);
     cluster.record(id, 'deployed', 1, { replicas: 1 });
     cluster.put(podOf(place));
@@ -118,12 +137,20 @@ function furnish(self: Stage): void {
     apiVersion: 'v1',
     kind: 'Secret',
     type: 'Opaque',
-    metadata: { name: 'grafana-admin', namespace: placeOf(self.deps.config, 'grafana').namespace, labels: { 'app.kubernetes.io/part-of': 'genai-obs' } },
+    metadata: {
+      name: 'grafana-admin',
+      namespace: placeOf(self.deps.config, 'grafana').namespace,
+      labels: { 'app.kubernetes.io/part-of': 'genai-obs' },
+    },
     data: { 'admin-user': base64('admin'), 'admin-password': base64('s3cret-of-grafana') },
   });
   const real = { ...cluster.kube };
   cluster.kube.create = (object) =>
-    real.create(object.kind === 'Pod' ? { ...object, status: { phase: 'Running', containerStatuses: [{ ready: true }] } } : object);
+    real.create(
+      object.kind === 'Pod'
+        ? { ...object, status: { phase: 'Running', containerStatuses: [{ ready: true }] } }
+        : object,
+    );
   cluster.kube.request = async (method, path, options) => {
     if (method === 'PATCH') await patch(self, path, JSON.parse(options?.body ?? '{}') as Patch);
     return { status: 200, body: '' };
@@ -131,7 +158,10 @@ function furnish(self: Stage): void {
   cluster.kube.service = (_namespace, _name, _port, path) => {
     if (path.endsWith('/snapshot')) {
       put(self.data('prometheus', 'snapshots', '20260101T000000Z-abc', '01ABC', 'meta.json'), '{}');
-      return Promise.resolve({ status: 200, body: JSON.stringify({ status: 'success', data: { name: '20260101T000000Z-abc' } }) });
+      return Promise.resolve({
+        status: 200,
+        body: JSON.stringify({ status: 'success', data: { name: '20260101T000000Z-abc' } }),
+      });
     }
     return Promise.resolve({ status: 200, body: '[]' });
   };
@@ -146,7 +176,12 @@ function status(replicas: number): JsonMap {
 }
 
 function podOf({ id, namespace }: Place): KubeObject {
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { name: `${id}-0`, namespace, labels: { app: id } }, spec: { nodeName: 'node-1' } };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: `${id}-0`, namespace, labels: { app: id } },
+    spec: { nodeName: 'node-1' },
+  };
 }
 
 interface Patch {
@@ -162,7 +197,9 @@ async function patch(self: Stage, path: string, change: Patch): Promise<void> {
   if (!live) throw new Error(`no ${path}`);
   await cluster.before(`patch ${name}`);
   const annotations = Object.fromEntries(
-    Object.entries({ ...live.metadata.annotations, ...change.metadata?.annotations }).filter((entry): entry is [string, string] => entry[1] !== null),
+    Object.entries({ ...live.metadata.annotations, ...change.metadata?.annotations }).filter(
+      (entry): entry is [string, string] => entry[1] !== null,
+    ),
   );
   const replicas = change.spec?.replicas;
   cluster.put({
@@ -194,7 +231,9 @@ function localExec(self: Stage): PodExec {
     async text({ name: pod }, script) {
       await self.beforeScript(pod, script);
       return new Promise((resolve, reject) =>
-        execFile('bash', ['-c', local(pod, script)], (error, stdout, stderr) => (error ? reject(new Error(`${error.message} ${stderr}`)) : resolve(stdout))),
+        execFile('bash', ['-c', local(pod, script)], (error, stdout, stderr) =>
+          error ? reject(new Error(`${error.message} ${stderr}`)) : resolve(stdout),
+        ),
       );
     },
     start({ name: pod }, script, stdin) {
@@ -204,7 +243,9 @@ function localExec(self: Stage): PodExec {
       child.stdin.on('error', () => {});
       const lost = stdin && self.loses(script);
       if (!stdin || lost) child.stdin.end();
-      const closed = new Promise<{ stderr: string; code: number | null }>((resolve) => child.once('close', (code) => resolve({ stderr, code })));
+      const closed = new Promise<{ stderr: string; code: number | null }>((resolve) =>
+        child.once('close', (code) => resolve({ stderr, code })),
+      );
       const done = Promise.resolve()
         .then(() => self.beforeScript(pod, script))
         .then(() => closed);

@@ -31,11 +31,13 @@ beforeEach(async () => {
 });
 afterEach(() => self.close());
 
-const run = (options: { includeSecrets?: boolean } = {}, output = out): ReturnType<typeof backupAll> => backupAll(self.deps, { output, ...options });
+const run = (options: { includeSecrets?: boolean } = {}, output = out): ReturnType<typeof backupAll> =>
+  backupAll(self.deps, { output, ...options });
 const restore = (
   options: Partial<Parameters<typeof restoreAll>[1]> = {},
   deps: Partial<Parameters<typeof restoreAll>[0]> = {},
-): ReturnType<typeof restoreAll> => restoreAll({ ...self.deps, ...deps }, { path: out, yes: true, ...options }, () => {});
+): ReturnType<typeof restoreAll> =>
+  restoreAll({ ...self.deps, ...deps }, { path: out, yes: true, ...options }, () => {});
 const manifest = (): Manifest => JSON.parse(readFileSync(join(out, MANIFEST), 'utf8')) as Manifest;
 const refusal = async (work: Promise<unknown>): Promise<ObsError['parts']> =>
   work.then(
@@ -80,7 +82,10 @@ describe('backup', () => {
     expect({ cluster, namespace }).toEqual({ cluster: '11111111-2222-3333-4444-555555555555', namespace: NS });
     expect(images['loki']).toBe('docker.io/grafana/loki:3.7.6');
     expect(readFileSync(join(out, 'config.yaml'), 'utf8')).toContain(stringify(self.deps.config));
-    expect(readFileSync(join(out, 'loki/files.txt'), 'utf8').split('\n').filter(Boolean).toSorted()).toEqual(['3 wal/00000001', '9 chunks/fake/a b']);
+    expect(readFileSync(join(out, 'loki/files.txt'), 'utf8').split('\n').filter(Boolean).toSorted()).toEqual([
+      '3 wal/00000001',
+      '9 chunks/fake/a b',
+    ]);
     expect(readFileSync(join(out, 'tempo/files.txt'), 'utf8')).not.toContain('generator');
     await expect(verify()).resolves.toMatchObject({ files: files.length });
     expect(readdirSync(self.root)).not.toContain('out.partial');
@@ -89,10 +94,17 @@ describe('backup', () => {
   it('stops Loki and Tempo only for their copy, one after the other, and deletes its helpers and its snapshot', async () => {
     const copiedWhile: Record<string, number> = {};
     self.beforeScript = (pod, script) =>
-      void (script.startsWith('set -o pipefail') && (copiedWhile[pod] = self.replicas(pod.replace('backup-', '') as 'loki')));
+      void (
+        script.startsWith('set -o pipefail') && (copiedWhile[pod] = self.replicas(pod.replace('backup-', '') as 'loki'))
+      );
     await run();
     expect(copiedWhile).toEqual({ 'backup-prometheus': 1, 'backup-loki': 0, 'backup-tempo': 0 });
-    expect(self.cluster.calls.filter((call) => call.startsWith('scale'))).toEqual(['scale loki 0', 'scale loki 1', 'scale tempo 0', 'scale tempo 1']);
+    expect(self.cluster.calls.filter((call) => call.startsWith('scale'))).toEqual([
+      'scale loki 0',
+      'scale loki 1',
+      'scale tempo 0',
+      'scale tempo 1',
+    ]);
     expect(helpers()).toEqual([]);
     expect(existsSync(self.data('prometheus', 'snapshots'))).toBe(false);
     expect(self.cluster.get('StatefulSet', 'loki')?.metadata.annotations?.[REPLICAS]).toBeUndefined();
@@ -110,7 +122,8 @@ describe('backup', () => {
     };
     await run();
     self.onScale = () => {};
-    const inside = async (name: string): Promise<string[]> => [...(await entriesOf(join(out, 'loki', name))).keys()].toSorted();
+    const inside = async (name: string): Promise<string[]> =>
+      [...(await entriesOf(join(out, 'loki', name))).keys()].toSorted();
     expect(await inside('data-1.tar.gz')).toEqual(['chunks/fake/a b', 'chunks/fake/changed', 'chunks/fake/gone']);
     expect(await inside('data-2.tar.gz')).toEqual(['chunks/fake/changed', 'chunks/fake/late', 'wal/00000001']);
     await restore({ only: ['loki'] });
@@ -123,7 +136,8 @@ describe('backup', () => {
   it('copies everything during the stop when the first pass fails', async () => {
     self.ahead = 60;
     self.beforeScript = (pod, script) => {
-      if (pod === 'backup-loki' && script.startsWith('set -o pipefail') && self.replicas('loki') === 1) throw new Error('broken');
+      if (pod === 'backup-loki' && script.startsWith('set -o pipefail') && self.replicas('loki') === 1)
+        throw new Error('broken');
     };
     await run();
     expect(
@@ -137,12 +151,22 @@ describe('backup', () => {
   it('runs its helpers without rights, as the user of the files, on the node of the pod, read-only for Loki', async () => {
     const pods: Record<
       string,
-      { nodeName: string; securityContext: object; containers: { volumeMounts: { readOnly?: boolean }[]; securityContext: object; image: string }[] }
+      {
+        nodeName: string;
+        securityContext: object;
+        containers: { volumeMounts: { readOnly?: boolean }[]; securityContext: object; image: string }[];
+      }
     > = {};
     const real = { ...self.cluster.kube };
-    self.cluster.kube.create = (object) => ((pods[object.metadata.name] = object['spec'] as never), real.create(object));
+    self.cluster.kube.create = (object) => (
+      (pods[object.metadata.name] = object['spec'] as never),
+      real.create(object)
+    );
     await backupAll(
-      { ...self.deps, config: { ...self.deps.config, global: { ...self.deps.config.global, imageRegistry: 'mirror.example/x' } } },
+      {
+        ...self.deps,
+        config: { ...self.deps.config, global: { ...self.deps.config.global, imageRegistry: 'mirror.example/x' } },
+      },
       { output: out },
     );
     const { nodeName, securityContext, containers } = pods['backup-loki']!;
@@ -166,11 +190,13 @@ describe('backup', () => {
   it('after a failed copy, and with an API server that is away for a moment: replicas back', async () => {
     let away = 2;
     self.beforeScript = (pod, script) => {
-      if (pod === 'backup-tempo' && self.replicas('tempo') === 0 && script.startsWith('set -o pipefail')) throw new Error('the connection broke');
+      if (pod === 'backup-tempo' && self.replicas('tempo') === 0 && script.startsWith('set -o pipefail'))
+        throw new Error('the connection broke');
     };
     const { KubeError } = await import('../../src/adapters/kube.ts');
     self.cluster.before = (operation) => {
-      if (operation === 'patch tempo' && self.replicas('tempo') === 0 && away-- > 0) throw new KubeError(0, 'Unreachable', 'away');
+      if (operation === 'patch tempo' && self.replicas('tempo') === 0 && away-- > 0)
+        throw new KubeError(0, 'Unreachable', 'away');
     };
     await expect(run()).rejects.toThrow('the connection broke');
     expect(self.replicas('tempo')).toBe(1);
@@ -180,12 +206,21 @@ describe('backup', () => {
 
   it('mends first what a killed run left: stopped workloads, helpers, its snapshot, its folder', async () => {
     const loki = self.cluster.get('StatefulSet', 'loki')!;
-    self.cluster.put({ ...loki, metadata: { ...loki.metadata, annotations: { [REPLICAS]: '1' } }, spec: { ...(loki['spec'] as object), replicas: 0 } });
+    self.cluster.put({
+      ...loki,
+      metadata: { ...loki.metadata, annotations: { [REPLICAS]: '1' } },
+      spec: { ...(loki['spec'] as object), replicas: 0 },
+    });
     const labels = { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/component': 'backup' };
     self.cluster.put({
       apiVersion: 'v1',
       kind: 'Pod',
-      metadata: { name: 'backup-prometheus', namespace: NS, labels, annotations: { 'genai-obs/snapshot': '20250101T000000Z-dead' } },
+      metadata: {
+        name: 'backup-prometheus',
+        namespace: NS,
+        labels,
+        annotations: { 'genai-obs/snapshot': '20250101T000000Z-dead' },
+      },
     });
     put(self.data('prometheus', 'snapshots', '20250101T000000Z-dead', 'x'), 'x');
     put(self.data('prometheus', 'snapshots', '20250101T000000Z-beef', 'x'), 'somebody else’s');
@@ -215,11 +250,17 @@ describe('verify', () => {
     const file = join(out, 'loki/data-2.tar.gz');
     const good = readFileSync(file);
     truncateSync(file, good.length - 5);
-    expect(await refusal(verify())).toMatchObject({ object: `${out}: loki/data-2.tar.gz`, cause: expect.stringContaining('cut off') as string });
+    expect(await refusal(verify())).toMatchObject({
+      object: `${out}: loki/data-2.tar.gz`,
+      cause: expect.stringContaining('cut off') as string,
+    });
     const flipped = Buffer.from(good);
     flipped[20]! ^= 1;
     writeFileSync(file, flipped);
-    expect(await refusal(verify())).toMatchObject({ object: `${out}: loki/data-2.tar.gz`, cause: expect.stringContaining('altered') as string });
+    expect(await refusal(verify())).toMatchObject({
+      object: `${out}: loki/data-2.tar.gz`,
+      cause: expect.stringContaining('altered') as string,
+    });
     rmSync(file);
     expect((await refusal(verify())).cause).toBe('the file is missing');
     await run({}, `${out}.tar.gz`);
@@ -241,11 +282,19 @@ describe('verify', () => {
         return (error as ObsError).parts;
       }
     };
-    expect(read((m) => (m.schemaVersion = 2))).toMatchObject({ what: expect.stringContaining('newer genai-obs') as string });
-    expect(read((m) => (m.files[0]!.bytes += 1))).toMatchObject({ cause: 'its content does not match its own checksum' });
-    expect(read((m) => (m.namespace = 'other'))).toMatchObject({ cause: 'its content does not match its own checksum' });
+    expect(read((m) => (m.schemaVersion = 2))).toMatchObject({
+      what: expect.stringContaining('newer genai-obs') as string,
+    });
+    expect(read((m) => (m.files[0]!.bytes += 1))).toMatchObject({
+      cause: 'its content does not match its own checksum',
+    });
+    expect(read((m) => (m.namespace = 'other'))).toMatchObject({
+      cause: 'its content does not match its own checksum',
+    });
     for (const path of ['../x', '/etc/passwd', 'a/../../x', 'a//b', ''])
-      expect(read((m) => (m.files[0]!.path = path), true)).toMatchObject({ cause: expect.stringContaining('plain relative path') as string });
+      expect(read((m) => (m.files[0]!.path = path), true)).toMatchObject({
+        cause: expect.stringContaining('plain relative path') as string,
+      });
     expect((await refusal(openBackup(self.root))).what).toContain('no manifest.json');
   });
 });
@@ -254,8 +303,13 @@ describe('restore', () => {
   it('changes nothing when the backup is damaged, the stack is not installed, or it is a dry run', async () => {
     await run();
     self.cluster.calls.length = 0;
-    expect((await restore({ dryRun: true })).plan.find(({ store }) => store === 'loki')?.actions[0]).toMatchObject({ action: 'replace', bytes: 12 });
-    expect((await refusal(restore({}, { config: undefined }))).next).toContain(`genai-obs install -f ${out}/config.yaml`);
+    expect((await restore({ dryRun: true })).plan.find(({ store }) => store === 'loki')?.actions[0]).toMatchObject({
+      action: 'replace',
+      bytes: 12,
+    });
+    expect((await refusal(restore({}, { config: undefined }))).next).toContain(
+      `genai-obs install -f ${out}/config.yaml`,
+    );
     expect((await refusal(restore({ only: ['nonsense'] }))).what).toContain('no store "nonsense"');
     truncateSync(join(out, 'tempo/files.txt'), 1);
     await expect(restore()).rejects.toThrow('damaged');
@@ -326,16 +380,23 @@ describe('secrets', () => {
       readdirSync(dir, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name));
-    const leak = (dir: string): string[] => all(dir).filter((file) => /s3cret-of-grafana|czNjcmV0LW9mLWdyYWZhbmE/.test(readFileSync(file, 'latin1')));
+    const leak = (dir: string): string[] =>
+      all(dir).filter((file) => /s3cret-of-grafana|czNjcmV0LW9mLWdyYWZhbmE/.test(readFileSync(file, 'latin1')));
     expect(leak(out)).toEqual([]);
     expect(existsSync(join(out, 'secrets.enc'))).toBe(false);
     rmSync(out, { recursive: true });
     await run({ includeSecrets: true });
     expect(leak(out)).toEqual([]);
-    const wrong = restore({ includeSecrets: true, only: ['secrets'] }, { passphrase: () => Promise.resolve('battery staple') });
+    const wrong = restore(
+      { includeSecrets: true, only: ['secrets'] },
+      { passphrase: () => Promise.resolve('battery staple') },
+    );
     expect((await refusal(wrong)).what).toContain('the passphrase is not the one of the backup');
     const secret = self.cluster.get('Secret', 'grafana-admin')!;
-    self.cluster.put({ ...secret, data: { 'admin-user': 'YWRtaW4=', 'admin-password': Buffer.from('other-password').toString('base64') } });
+    self.cluster.put({
+      ...secret,
+      data: { 'admin-user': 'YWRtaW4=', 'admin-password': Buffer.from('other-password').toString('base64') },
+    });
     await restore({ includeSecrets: true, only: ['secrets'] });
     expect(self.grafana.requests.at(-1)).toMatchObject({
       method: 'PUT',

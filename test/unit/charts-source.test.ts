@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,7 +21,13 @@ import { flagLayer } from '../../src/profile/flags.ts';
 /** Pins of our own: whether upstream's have a digest changes with upstream. */
 const OWN = vi.hoisted(() => ({
   loki: { chart: 'loki', version: '1.0.0', repo: 'https://charts.example' },
-  tempo: { chart: 'tempo', version: '2.0.0', repo: 'https://charts.example', oci: 'oci://registry.example/charts/tempo', digest: '0'.repeat(64) },
+  tempo: {
+    chart: 'tempo',
+    version: '2.0.0',
+    repo: 'https://charts.example',
+    oci: 'oci://registry.example/charts/tempo',
+    digest: '0'.repeat(64),
+  },
 }));
 vi.mock('../../src/charts/pins.ts', () => ({ PINS: OWN }));
 
@@ -32,11 +47,14 @@ afterAll(() => {
 });
 
 const index = (charts: Record<string, string>): string => JSON.stringify({ tool: '0.1.0', charts, images: [] });
-const cachedFiles = (): string[] => readdirSync(cache, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.tgz'));
+const cachedFiles = (): string[] =>
+  readdirSync(cache, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.tgz'));
 
 describe('our own charts', () => {
   it('are folders of the package, whatever the source', async () => {
-    expect(await chartsFrom('/nowhere').path({ source: 'genai-obs', name: 'loki' })).toBe(assetPath('templates', 'loki'));
+    expect(await chartsFrom('/nowhere').path({ source: 'genai-obs', name: 'loki' })).toBe(
+      assetPath('templates', 'loki'),
+    );
   });
 });
 
@@ -57,9 +75,15 @@ describe('a folder of archives', () => {
   it('that lacks one says which, and what else is there', async () => {
     const path = folder({ 'other-1.0.0.tgz': '' });
     await expect(chartsFrom(path).path(LOKI)).rejects.toMatchObject({
-      parts: { what: 'a chart is missing', object: `${LOKI_FILE} in ${path}`, cause: 'the folder holds 1 archives, not this one' },
+      parts: {
+        what: 'a chart is missing',
+        object: `${LOKI_FILE} in ${path}`,
+        cause: 'the folder holds 1 archives, not this one',
+      },
     });
-    await expect(chartsFrom(join(dir, 'nowhere')).path(LOKI)).rejects.toMatchObject({ parts: { cause: 'the folder cannot be read' } });
+    await expect(chartsFrom(join(dir, 'nowhere')).path(LOKI)).rejects.toMatchObject({
+      parts: { cause: 'the folder cannot be read' },
+    });
   });
 
   it('that is completed meanwhile is looked at again', async () => {
@@ -71,9 +95,15 @@ describe('a folder of archives', () => {
   });
 
   it('is held against its mirror.json, else against the pin', async () => {
-    expect(await chartsFrom(folder({ [LOKI_FILE]: 'archive', 'mirror.json': index({ [LOKI_FILE]: digestText('archive') }) })).path(LOKI)).toContain(LOKI_FILE);
+    expect(
+      await chartsFrom(
+        folder({ [LOKI_FILE]: 'archive', 'mirror.json': index({ [LOKI_FILE]: digestText('archive') }) }),
+      ).path(LOKI),
+    ).toContain(LOKI_FILE);
     await expect(
-      chartsFrom(folder({ [LOKI_FILE]: 'exchanged', 'mirror.json': index({ [LOKI_FILE]: digestText('archive') }) })).path(LOKI),
+      chartsFrom(
+        folder({ [LOKI_FILE]: 'exchanged', 'mirror.json': index({ [LOKI_FILE]: digestText('archive') }) }),
+      ).path(LOKI),
     ).rejects.toMatchObject({
       parts: {
         what: 'a chart is not the one that was pinned',
@@ -96,7 +126,9 @@ describe('a folder of archives', () => {
   it('that is not there is refused when --charts is given', () => {
     expect(() => flagLayer({ charts: join(dir, 'nowhere') })).toThrow('there is no such folder');
     expect(flagLayer({ charts: dir }).data).toEqual({ global: { charts: dir } });
-    expect(flagLayer({ charts: 'oci://registry.example/charts' }).data).toEqual({ global: { charts: 'oci://registry.example/charts' } });
+    expect(flagLayer({ charts: 'oci://registry.example/charts' }).data).toEqual({
+      global: { charts: 'oci://registry.example/charts' },
+    });
   });
 });
 
@@ -146,15 +178,23 @@ describe('a mirror by HTTP', () => {
   it('without the archive says its address and the answer, and leaves nothing in the cache', async () => {
     files = {};
     await expect(chartsFrom(base).path(LOKI)).rejects.toMatchObject({
-      parts: { what: 'the chart mirror does not answer as it should', object: `${base}/charts/${LOKI_FILE}`, cause: 'HTTP 404' },
+      parts: {
+        what: 'the chart mirror does not answer as it should',
+        object: `${base}/charts/${LOKI_FILE}`,
+        cause: 'HTTP 404',
+      },
     });
-    expect(readdirSync(cache, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('.fetch-'))).toEqual([]);
+    expect(
+      readdirSync(cache, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('.fetch-')),
+    ).toEqual([]);
     expect(cachedFiles()).toEqual([]);
   });
 
   it('whose archive is not what its index says is refused, and nothing is cached', async () => {
     files['/mirror/mirror.json'] = index({ [LOKI_FILE]: digestText('another') });
-    await expect(chartsFrom(base).path(LOKI)).rejects.toMatchObject({ parts: { what: 'a chart is not the one that was pinned' } });
+    await expect(chartsFrom(base).path(LOKI)).rejects.toMatchObject({
+      parts: { what: 'a chart is not the one that was pinned' },
+    });
     expect(cachedFiles()).toEqual([]);
   });
 
@@ -166,7 +206,10 @@ describe('a mirror by HTTP', () => {
 
   it('that has replaced an archive is fetched from again, whatever the cache holds', async () => {
     await chartsFrom(base).path(LOKI);
-    files = { [`/mirror/charts/${LOKI_FILE}`]: 'mended', '/mirror/mirror.json': index({ [LOKI_FILE]: digestText('mended') }) };
+    files = {
+      [`/mirror/charts/${LOKI_FILE}`]: 'mended',
+      '/mirror/mirror.json': index({ [LOKI_FILE]: digestText('mended') }),
+    };
     expect(readFileSync(await chartsFrom(base).path(LOKI), 'utf8')).toBe('mended');
     expect(cachedFiles()).toHaveLength(1);
   });
@@ -174,7 +217,9 @@ describe('a mirror by HTTP', () => {
   it('whose index is broken is refused, and asked again once it is mended', async () => {
     files['/mirror/mirror.json'] = '<html>';
     const charts = chartsFrom(base);
-    await expect(charts.path(LOKI)).rejects.toMatchObject({ parts: { what: 'the mirror’s index cannot be read', object: `${base}/mirror.json` } });
+    await expect(charts.path(LOKI)).rejects.toMatchObject({
+      parts: { what: 'the mirror’s index cannot be read', object: `${base}/mirror.json` },
+    });
     files['/mirror/mirror.json'] = index({ [LOKI_FILE]: digestText('archive') });
     expect(readFileSync(await charts.path(LOKI), 'utf8')).toBe('archive');
   });
@@ -206,12 +251,17 @@ describe('the homes of the charts', () => {
   it.each([
     ['', 'oci://registry.example/charts/tempo'],
     ['oci://mirror.example/charts/', 'oci://mirror.example/charts/tempo'],
-  ])('that are registries (%j) are asked for the chart by its address; the pin is held against what comes', async (source, address) => {
-    const { file, calls } = helm(`helm-oci-${source.length}`, 'printf exchanged > "$last/tempo-2.0.0.tgz"');
-    await expect(chartsFrom(source, file).path(TEMPO)).rejects.toMatchObject({ parts: { what: 'a chart is not the one that was pinned' } });
-    expect(calls()).toMatch(new RegExp(`^pull ${address} --version 2.0.0 --destination`));
-    expect(cachedFiles()).toEqual([]);
-  });
+  ])(
+    'that are registries (%j) are asked for the chart by its address; the pin is held against what comes',
+    async (source, address) => {
+      const { file, calls } = helm(`helm-oci-${source.length}`, 'printf exchanged > "$last/tempo-2.0.0.tgz"');
+      await expect(chartsFrom(source, file).path(TEMPO)).rejects.toMatchObject({
+        parts: { what: 'a chart is not the one that was pinned' },
+      });
+      expect(calls()).toMatch(new RegExp(`^pull ${address} --version 2.0.0 --destination`));
+      expect(cachedFiles()).toEqual([]);
+    },
+  );
 
   it('that cannot be reached: what helm said, and the way around', async () => {
     const { file } = helm('helm-no', 'echo "Error: dial tcp: no route to host" >&2; exit 1');
@@ -223,6 +273,8 @@ describe('the homes of the charts', () => {
         next: expect.stringContaining('--charts DIR') as string,
       },
     });
-    await expect(chartsFrom('', helm('helm-empty', 'exit 0').file).path(LOKI)).rejects.toMatchObject({ parts: { cause: 'helm pull wrote no archive' } });
+    await expect(chartsFrom('', helm('helm-empty', 'exit 0').file).path(LOKI)).rejects.toMatchObject({
+      parts: { cause: 'helm pull wrote no archive' },
+    });
   });
 });

@@ -42,7 +42,10 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => [dist, home].forEach((dir) => rmSync(dir, { recursive: true, force: true })));
 
-function run(args: string[], env: Record<string, string> = {}): { code: number | null; stdout: string; stderr: string } {
+function run(
+  args: string[],
+  env: Record<string, string> = {},
+): { code: number | null; stdout: string; stderr: string } {
   const { status, stdout, stderr } = spawnSync(NODE, [join(dist, 'cli.js'), ...args], {
     encoding: 'utf8',
     cwd: home,
@@ -94,7 +97,11 @@ describe('--help', () => {
   it('names every verb, and loads commander and nothing else', () => {
     const { stdout } = help();
     for (const verb of VERBS) expect(stdout).toMatch(new RegExp(`^  ${verb}[ |]`, 'm'));
-    expect(startup.inputs.filter((input) => !input.includes('/commander/')).toSorted()).toEqual(['src/app/guard.ts', 'src/cli.ts', 'src/core/root.ts']);
+    expect(startup.inputs.filter((input) => !input.includes('/commander/')).toSorted()).toEqual([
+      'src/app/guard.ts',
+      'src/cli.ts',
+      'src/core/root.ts',
+    ]);
     expect(startup.bytes).toBeLessThan(60_000);
   });
 
@@ -130,7 +137,10 @@ describe('bad input', () => {
     [['macos'], /Usage: genai-obs macos/],
     [['harden', 'audit'], /needs a place to write to/],
     [['macos', 'bundle', '--host', 'studio-1', '--endpoint', 'gw:4317'], /needs a place to write to/],
-    [['macos', 'bundle', '--host', 'Studio 1', '--endpoint', 'gw:4317', '--out', 'macs'], /--host takes a DNS label, not "Studio 1"/],
+    [
+      ['macos', 'bundle', '--host', 'Studio 1', '--endpoint', 'gw:4317', '--out', 'macs'],
+      /--host takes a DNS label, not "Studio 1"/,
+    ],
     [['connect', 'cobol'], /Allowed choices are python, node, java, vllm, litellm, env/],
     [['connect', 'node', '--protocol', 'http/json'], /--protocol takes grpc or http\/protobuf/],
     [['connect', '--app', 'my app'], /--app takes letters/],
@@ -182,7 +192,12 @@ describe('profile', () => {
 
   it('show --resolved has every setting, and can be installed', () => {
     const { stdout } = run(['profile', 'show', 'k3s', '--resolved']);
-    expect(parse(stdout)).toMatchObject({ profile: 'k3s', loki: { chart: 'loki' }, genai: { sampling: { rate: 0.1 } }, jaeger: { enabled: false } });
+    expect(parse(stdout)).toMatchObject({
+      profile: 'k3s',
+      loki: { chart: 'loki' },
+      genai: { sampling: { rate: 0.1 } },
+      jaeger: { enabled: false },
+    });
     expect(stdout).not.toContain('extends');
     expect(run(['install', '--print-config', '-f', file('resolved.yaml', stdout)]).stdout).toBe(stdout);
     const over = file('over.yaml', 'extends: k3s\nloki: { size: 7Gi }\n');
@@ -192,7 +207,11 @@ describe('profile', () => {
   it('validate judges every file, and names file, line and key of what is wrong', () => {
     const good = file('good.yaml', 'extends: k3s\nprofile: mine\nalertmanager: { enabled: false }\n');
     const bad = file('bad.yaml', 'loki:\n  sise: 1Gi\n');
-    expect(run(['profile', 'validate', good])).toEqual({ code: 0, stdout: `${good} is valid: profile mine, 8 components\n`, stderr: '' });
+    expect(run(['profile', 'validate', good])).toEqual({
+      code: 0,
+      stdout: `${good} is valid: profile mine, 8 components\n`,
+      stderr: '',
+    });
     const { code, stdout, stderr } = run(['profile', 'validate', bad, good]);
     expect(code).toBe(2);
     expect(stdout).toBe(`${good} is valid: profile mine, 8 components\n`);
@@ -203,7 +222,18 @@ describe('profile', () => {
 });
 
 it('macos bundle needs no cluster, and says what it wrote', () => {
-  const args = ['macos', 'bundle', '--host', 'studio-1', '--host', 'studio-2', '--endpoint', 'gateway:4317', '--out', 'macs'];
+  const args = [
+    'macos',
+    'bundle',
+    '--host',
+    'studio-1',
+    '--host',
+    'studio-2',
+    '--endpoint',
+    'gateway:4317',
+    '--out',
+    'macs',
+  ];
   const { code, stdout, stderr } = run([...args, '--json'], { KUBECONFIG: join(home, 'nowhere') });
   expect(code).toBe(0);
   expect(stderr).toContain('unencrypted');
@@ -211,7 +241,11 @@ it('macos bundle needs no cluster, and says what it wrote', () => {
   expect([access, ...hosts.map(({ path }) => path)]).toEqual(['plain', 'macs/studio-1', 'macs/studio-2']);
   for (const { path, files } of hosts) expect(readdirSync(join(home, path)).toSorted()).toEqual(files);
   // A second time nothing is written over.
-  expect(run([...args, '--json'])).toMatchObject({ code: 2, stdout: expect.stringContaining('is not empty') as string, stderr: '' });
+  expect(run([...args, '--json'])).toMatchObject({
+    code: 2,
+    stdout: expect.stringContaining('is not empty') as string,
+    stderr: '',
+  });
 }, 30_000);
 
 describe('a cluster that cannot be used', () => {
@@ -226,15 +260,30 @@ describe('a cluster that cannot be used', () => {
     ['no kubeconfig', () => join(home, 'nowhere'), /there is no kubeconfig at/, 2],
     ['an empty kubeconfig', () => kubeconfig('empty', ''), /kubeconfig .* cannot be read[^]*it is empty/, 2],
     ['a broken kubeconfig', () => kubeconfig('broken', 'a: [1'), /cannot be read/, 2],
-    ['a broken line that holds a token', () => kubeconfig('torn', 'users: [{name: u, user: {token: very-secret-token'), /cannot be read/, 2],
-    ['no current context', () => kubeconfig('none', dead.replace('current-context: dead', 'current-context: ""')), /no current context/, 2],
+    [
+      'a broken line that holds a token',
+      () => kubeconfig('torn', 'users: [{name: u, user: {token: very-secret-token'),
+      /cannot be read/,
+      2,
+    ],
+    [
+      'no current context',
+      () => kubeconfig('none', dead.replace('current-context: dead', 'current-context: ""')),
+      /no current context/,
+      2,
+    ],
     [
       'a context that is not there',
       () => kubeconfig('other', dead.replace('current-context: dead', 'current-context: other')),
       /no context "other"[^]*it has: dead/,
       2,
     ],
-    ['plain http, which client-node refuses', () => kubeconfig('http', dead.replace('https', 'http')), /entry cannot be used[^]*context dead/, 2],
+    [
+      'plain http, which client-node refuses',
+      () => kubeconfig('http', dead.replace('https', 'http')),
+      /entry cannot be used[^]*context dead/,
+      2,
+    ],
   ];
 
   it.each(cases)('%s: says so', (_name, path, message, exit) => {
@@ -260,7 +309,10 @@ describe('a cluster that cannot be used', () => {
     for (const verb of [['install', '--yes'], ['status']]) {
       const { code, stdout, stderr } = run([...verb, '--json'], { KUBECONFIG: kubeconfig('dead', dead) });
       expect(stderr).toBe('');
-      expect(JSON.parse(stdout)).toMatchObject({ error: { what: expect.stringContaining('does not answer') as string }, exit: 1 });
+      expect(JSON.parse(stdout)).toMatchObject({
+        error: { what: expect.stringContaining('does not answer') as string },
+        exit: 1,
+      });
       expect(code).toBe(1);
     }
   });
@@ -299,10 +351,14 @@ describe('completion', () => {
 describe('a reader that goes away', () => {
   it('is no failure', () => {
     for (const args of ['--help', 'install --print-config', 'completion bash']) {
-      const { stderr, stdout } = spawnSync('bash', ['-c', `(${NODE} ${join(dist, 'cli.js')} ${args}; echo "code $?" >&2) | true`], {
-        encoding: 'utf8',
-        cwd: home,
-      });
+      const { stderr, stdout } = spawnSync(
+        'bash',
+        ['-c', `(${NODE} ${join(dist, 'cli.js')} ${args}; echo "code $?" >&2) | true`],
+        {
+          encoding: 'utf8',
+          cwd: home,
+        },
+      );
       expect([stderr, stdout], args).toEqual(['code 0\n', '']);
     }
   });

@@ -30,10 +30,16 @@ function configFor(endpoints: StandIn['endpoints'], mode: 'otlp' | 'separate' = 
     prometheus: { url: endpoints.prometheus, user },
     loki: { url: endpoints.loki, user },
   };
-  return resolve([...extended(profileLayer('grafana-cloud')), { source: 'test', data: { 'k8s-monitoring': { destination } } }]);
+  return resolve([
+    ...extended(profileLayer('grafana-cloud')),
+    { source: 'test', data: { 'k8s-monitoring': { destination } } },
+  ]);
 }
 
-async function examine(config: Config, cluster = fakeCluster(NAMESPACE)): Promise<{ findings: Finding[]; facts: Facts }> {
+async function examine(
+  config: Config,
+  cluster = fakeCluster(NAMESPACE),
+): Promise<{ findings: Finding[]; facts: Facts }> {
   const keys = cloudChecks.flatMap((check) => check.reads(config));
   const facts = await collectFacts(keys, { kube: cluster.kube, kubectl: cluster.kubectl, exec: vi.fn(), config });
   return { facts, findings: diagnose(facts, config, cloudChecks, { stage: 'preflight' }) };
@@ -53,7 +59,11 @@ describe('credentials of Grafana Cloud', () => {
     const { endpoints, arrivals } = await stand();
     const { findings, facts } = await examine(configFor(endpoints));
     expect(statuses(findings)).toEqual(ALL_OK);
-    expect(arrivals.map(({ path }) => path).toSorted()).toEqual(['/otlp/v1/logs', '/otlp/v1/metrics', '/otlp/v1/traces']);
+    expect(arrivals.map(({ path }) => path).toSorted()).toEqual([
+      '/otlp/v1/logs',
+      '/otlp/v1/metrics',
+      '/otlp/v1/traces',
+    ]);
     expect(JSON.stringify(facts)).not.toContain(TOKEN);
   });
 
@@ -111,8 +121,12 @@ describe('credentials of Grafana Cloud', () => {
 
   it('a 401 that speaks of the scope is one', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
-    const { endpoints } = await stand({ always: { status: 401, body: 'authentication error: invalid scope requested' } });
-    expect(evidence((await examine(configFor(endpoints))).findings, 'CLD-03')).toContain('lacks the scope traces:write');
+    const { endpoints } = await stand({
+      always: { status: 401, body: 'authentication error: invalid scope requested' },
+    });
+    expect(evidence((await examine(configFor(endpoints))).findings, 'CLD-03')).toContain(
+      'lacks the scope traces:write',
+    );
   });
 
   it('cannot be tried without a network: the destination is named', async () => {
@@ -127,7 +141,9 @@ describe('credentials of Grafana Cloud', () => {
   it('do not follow a redirect to somebody else', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     const other = await standIn();
-    const { endpoints } = await stand({ always: { status: 307, headers: { location: `${other.url}/otlp/v1/metrics` } } });
+    const { endpoints } = await stand({
+      always: { status: 307, headers: { location: `${other.url}/otlp/v1/metrics` } },
+    });
     expect(evidence((await examine(configFor(endpoints))).findings, 'CLD-01')).toContain('answers 307');
     expect(other.answers).toEqual([]);
     await other.close();
@@ -149,9 +165,13 @@ describe('credentials of Grafana Cloud', () => {
   it('that nobody has given are asked for by name, and nothing is sent', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', undefined);
     const { endpoints, answers } = await stand();
-    expect(evidence((await examine(configFor(endpoints))).findings, 'CLD-01')).toContain('nobody has given GRAFANA_CLOUD_TOKEN');
+    expect(evidence((await examine(configFor(endpoints))).findings, 'CLD-01')).toContain(
+      'nobody has given GRAFANA_CLOUD_TOKEN',
+    );
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
-    expect(evidence((await examine(configFor(endpoints, 'otlp', ''))).findings, 'CLD-01')).toContain('nobody has given GRAFANA_CLOUD_USERNAME');
+    expect(evidence((await examine(configFor(endpoints, 'otlp', ''))).findings, 'CLD-01')).toContain(
+      'nobody has given GRAFANA_CLOUD_USERNAME',
+    );
     expect(answers).toEqual([]);
   });
 
@@ -165,10 +185,17 @@ describe('the stand-in', () => {
   it('insists on the headers of each protocol', async () => {
     const { endpoints, arrivals } = await stand();
     const send = async (url: string, headers: Record<string, string>): Promise<number> =>
-      (await fetch(url, { method: 'POST', headers: { authorization: `Basic ${Buffer.from(`123456:${TOKEN}`).toString('base64')}`, ...headers }, body: 'x' }))
-        .status;
+      (
+        await fetch(url, {
+          method: 'POST',
+          headers: { authorization: `Basic ${Buffer.from(`123456:${TOKEN}`).toString('base64')}`, ...headers },
+          body: 'x',
+        })
+      ).status;
     expect(await send(endpoints.prometheus, { 'content-type': 'application/x-protobuf' })).toBe(415);
-    expect(await send(endpoints.prometheus, { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' })).toBe(200);
+    expect(
+      await send(endpoints.prometheus, { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' }),
+    ).toBe(200);
     expect(await send(endpoints.loki, { 'content-type': 'text/plain' })).toBe(415);
     expect(await send(`${endpoints.otlp}/v1/profiles`, {})).toBe(404);
     expect(arrivals).toHaveLength(1);

@@ -72,7 +72,9 @@ describe('install, plan, status, uninstall', () => {
     expect(await plan({ exitCode: true })).toBe(3);
     expect(out.stdout).toMatch(/\d\d to create, 0 to change, 0 to delete/);
     expect(cluster().calls).toEqual([]);
-    await expect(status({})).rejects.toMatchObject({ parts: { what: 'genai-obs is not installed here', next: 'genai-obs install' } });
+    await expect(status({})).rejects.toMatchObject({
+      parts: { what: 'genai-obs is not installed here', next: 'genai-obs install' },
+    });
 
     expect(await install({ ...TIMEOUT, yes: true })).toBe(0);
     expect(world.asked).toEqual(['preflight', 'stack with probe']);
@@ -133,11 +135,17 @@ describe('install, plan, status, uninstall', () => {
   });
 
   it('without a terminal needs --yes, and has changed nothing until then', async () => {
-    await expect(install(TIMEOUT)).rejects.toMatchObject({ exit: 2, parts: { next: expect.stringContaining('--yes') as string } });
+    await expect(install(TIMEOUT)).rejects.toMatchObject({
+      exit: 2,
+      parts: { next: expect.stringContaining('--yes') as string },
+    });
     expect(cluster().calls).toEqual([]);
     await install({ ...TIMEOUT, yes: true });
     const calls = cluster().calls.length;
-    await expect(runUninstall(TIMEOUT)).rejects.toMatchObject({ exit: 2, parts: { next: expect.stringContaining('--yes') as string } });
+    await expect(runUninstall(TIMEOUT)).rejects.toMatchObject({
+      exit: 2,
+      parts: { next: expect.stringContaining('--yes') as string },
+    });
     expect(cluster().calls).toHaveLength(calls);
   });
 
@@ -145,7 +153,11 @@ describe('install, plan, status, uninstall', () => {
     world.findings = [[finding('PRE-05', 'fail', { fix: 'kubectl create storageclass', cause: 'no default class' })]];
     await expect(install({ ...TIMEOUT, yes: true })).rejects.toMatchObject({
       exit: 1,
-      parts: { what: expect.stringContaining('PRE-05') as string, cause: 'no default class', next: 'kubectl create storageclass' },
+      parts: {
+        what: expect.stringContaining('PRE-05') as string,
+        cause: 'no default class',
+        next: 'kubectl create storageclass',
+      },
     });
     expect(cluster().calls).toEqual([]);
     expect(await install({ ...TIMEOUT, yes: true, skip: ['preflight', 'verify'] })).toBe(0);
@@ -160,11 +172,17 @@ describe('install, plan, status, uninstall', () => {
       spec: { holderIdentity: 'ann@other pid=1 install x', renewTime: new Date().toISOString() },
     });
     const renewing = setInterval(
-      () => cluster().put({ ...cluster().get('Lease', LEASE)!, spec: { holderIdentity: 'ann@other pid=1 install x', renewTime: new Date().toISOString() } }),
+      () =>
+        cluster().put({
+          ...cluster().get('Lease', LEASE)!,
+          spec: { holderIdentity: 'ann@other pid=1 install x', renewTime: new Date().toISOString() },
+        }),
       300,
     );
     const calls = cluster().calls.length;
-    await expect(runUninstall({ ...TIMEOUT, yes: true })).rejects.toMatchObject({ parts: { cause: 'held by ann@other pid=1 install x' } });
+    await expect(runUninstall({ ...TIMEOUT, yes: true })).rejects.toMatchObject({
+      parts: { cause: 'held by ann@other pid=1 install x' },
+    });
     clearInterval(renewing);
     expect(cluster().calls).toHaveLength(calls);
     expect(cluster().get('Lease', LEASE), 'it is not ours to remove').toBeDefined();
@@ -172,7 +190,10 @@ describe('install, plan, status, uninstall', () => {
 });
 
 describe('the gates', () => {
-  const gate = (which: GateStep['gate'], signal = new AbortController().signal): { result: Promise<string>; told: string[] } => {
+  const gate = (
+    which: GateStep['gate'],
+    signal = new AbortController().signal,
+  ): { result: Promise<string>; told: string[] } => {
     const told: string[] = [];
     const step: GateStep = { kind: 'gate', gate: which, id: which, phase: which, title: which, needs: [] };
     const result = gates(wiresOf(), quickstart(), signal)(step, (detail) => told.push(detail));
@@ -182,9 +203,13 @@ describe('the gates', () => {
 
   it('preflight: what could not be looked at is told and does not stop, except for the tools', async () => {
     world.findings = [[finding('PRE-09', 'unknown'), finding('PRE-10', 'warn'), finding('PRE-03', 'ok')]];
-    expect(await gate('preflight').result).toBe('1 checks ok; PRE-09 evidence of PRE-09; PRE-10 warns: evidence of PRE-10');
+    expect(await gate('preflight').result).toBe(
+      '1 checks ok; PRE-09 evidence of PRE-09; PRE-10 warns: evidence of PRE-10',
+    );
     world.findings = [[finding('PRE-02', 'unknown')]];
-    await expect(gate('preflight').result).rejects.toMatchObject({ parts: { what: expect.stringContaining('PRE-02') as string, next: 'helm version' } });
+    await expect(gate('preflight').result).rejects.toMatchObject({
+      parts: { what: expect.stringContaining('PRE-02') as string, next: 'helm version' },
+    });
   });
 
   it('verify: looks again until everything has settled', async () => {
@@ -203,7 +228,10 @@ describe('the gates', () => {
 
   it('verify: sends no second probe once one has passed', async () => {
     vi.useFakeTimers();
-    world.findings = [[finding('E2E-01', 'ok', { area: 'E2E' }), finding('COL-01', 'fail', { area: 'COL' })], [finding('COL-01', 'ok', { area: 'COL' })]];
+    world.findings = [
+      [finding('E2E-01', 'ok', { area: 'E2E' }), finding('COL-01', 'fail', { area: 'COL' })],
+      [finding('COL-01', 'ok', { area: 'COL' })],
+    ];
     const { result } = gate('verify');
     await vi.advanceTimersByTimeAsync(20_000);
     expect(await result).toBe('2 checks ok');
@@ -212,12 +240,21 @@ describe('the gates', () => {
 
   it('verify: gives up after a while, or at once when it is stopped', async () => {
     vi.useFakeTimers();
-    world.findings = [[finding('COL-01', 'fail', { area: 'COL', object: 'Deployment n/x' }), finding('COL-02', 'fail', { area: 'COL' })]];
+    world.findings = [
+      [
+        finding('COL-01', 'fail', { area: 'COL', object: 'Deployment n/x' }),
+        finding('COL-02', 'fail', { area: 'COL' }),
+      ],
+    ];
     const { result } = gate('verify');
     await vi.advanceTimersByTimeAsync(120_000);
     await expect(result).rejects.toMatchObject({
       exit: 1,
-      parts: { what: expect.stringContaining('(and 1 more: COL-02)') as string, object: 'Deployment n/x', next: 'genai-obs doctor --probe' },
+      parts: {
+        what: expect.stringContaining('(and 1 more: COL-02)') as string,
+        object: 'Deployment n/x',
+        next: 'genai-obs doctor --probe',
+      },
     });
     const controller = new AbortController();
     controller.abort();

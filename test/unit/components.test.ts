@@ -38,7 +38,8 @@ function complaints(config: JsonMap): string[] {
       const listed = listAt(pipeline, side).map(String);
       if (side !== 'processors' && listed.length === 0) out.push(`${id} has no ${side}`);
       for (const name of listed) {
-        if (!names(section).has(name) && !(side !== 'processors' && connectors.has(name))) out.push(`${id}: ${side} ${name} is not configured`);
+        if (!names(section).has(name) && !(side !== 'processors' && connectors.has(name)))
+          out.push(`${id}: ${side} ${name} is not configured`);
         sides[side]?.add(name);
       }
     }
@@ -48,57 +49,76 @@ function complaints(config: JsonMap): string[] {
     if (!sides['exporters']?.has(name)) out.push(`connector ${name} is not used as exporter`);
   }
   for (const name of names('exporters')) if (!sides['exporters']?.has(name)) out.push(`exporter ${name} is unused`);
-  for (const name of listAt(config, 'service', 'extensions').map(String)) if (!names('extensions').has(name)) out.push(`extension ${name} is not configured`);
+  for (const name of listAt(config, 'service', 'extensions').map(String))
+    if (!names('extensions').has(name)) out.push(`extension ${name} is not configured`);
   for (const connector of Object.values(mapAt(config, 'connectors'))) {
-    const targets = [...listAt(connector, 'default_pipelines'), ...listAt(connector, 'table').flatMap((row) => listAt(row, 'pipelines'))].map(String);
-    for (const target of targets) if (!pipelines.some(([id]) => id === target)) out.push(`a connector routes to ${target}, which is gone`);
+    const targets = [
+      ...listAt(connector, 'default_pipelines'),
+      ...listAt(connector, 'table').flatMap((row) => listAt(row, 'pipelines')),
+    ].map(String);
+    for (const target of targets)
+      if (!pipelines.some(([id]) => id === target)) out.push(`a connector routes to ${target}, which is gone`);
   }
   return out;
 }
 
-const COLLECTORS = ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const;
+const COLLECTORS = [
+  'opentelemetry-collector',
+  'opentelemetry-node-collector',
+  'opentelemetry-cluster-collector',
+] as const;
 
-describe.each(subsets(BACKENDS).map((off) => ({ off, name: off.join(' and ') || 'nothing' })))('without $name', ({ off }) => {
-  const config = without(off);
+describe.each(subsets(BACKENDS).map((off) => ({ off, name: off.join(' and ') || 'nothing' })))(
+  'without $name',
+  ({ off }) => {
+    const config = without(off);
 
-  it.each(COLLECTORS)('the pipelines of %s are whole', (id) => {
-    if (config[id].enabled) expect(complaints(configured(id, config))).toEqual([]);
-    else expect(off.length).toBeGreaterThanOrEqual(id === 'opentelemetry-collector' ? 3 : 2);
-  });
+    it.each(COLLECTORS)('the pipelines of %s are whole', (id) => {
+      if (config[id].enabled) expect(complaints(configured(id, config))).toEqual([]);
+      else expect(off.length).toBeGreaterThanOrEqual(id === 'opentelemetry-collector' ? 3 : 2);
+    });
 
-  it('the gateway sends to what is there, and only there', () => {
-    const exporters = Object.keys(mapAt(configured('opentelemetry-collector', config), 'exporters')).map((name) => name.split('/')[1]);
-    expect(exporters.toSorted((a = '', b = '') => (a < b ? -1 : 1))).toEqual(BACKENDS.filter((id) => !off.includes(id)).toSorted());
-  });
+    it('the gateway sends to what is there, and only there', () => {
+      const exporters = Object.keys(mapAt(configured('opentelemetry-collector', config), 'exporters')).map(
+        (name) => name.split('/')[1],
+      );
+      expect(exporters.toSorted((a = '', b = '') => (a < b ? -1 : 1))).toEqual(
+        BACKENDS.filter((id) => !off.includes(id)).toSorted(),
+      );
+    });
 
-  it('node and cluster collectors send no signal that the gateway refuses', () => {
-    const signals = (id: ComponentId): string[] => Object.keys(mapAt(configured(id, config), 'service', 'pipelines')).map((name) => name.split('/')[0] ?? '');
-    const taken = new Set(signals('opentelemetry-collector'));
-    for (const id of COLLECTORS.slice(1)) if (config[id].enabled) expect(signals(id).filter((signal) => !taken.has(signal))).toEqual([]);
-  });
+    it('node and cluster collectors send no signal that the gateway refuses', () => {
+      const signals = (id: ComponentId): string[] =>
+        Object.keys(mapAt(configured(id, config), 'service', 'pipelines')).map((name) => name.split('/')[0] ?? '');
+      const taken = new Set(signals('opentelemetry-collector'));
+      for (const id of COLLECTORS.slice(1))
+        if (config[id].enabled) expect(signals(id).filter((signal) => !taken.has(signal))).toEqual([]);
+    });
 
-  it('Grafana has only datasources that are there, linked with each other alone', () => {
-    const text = JSON.stringify(datasources(config));
-    const kept = listAt(datasources(config), 'datasources').map((entry) => (entry as { uid: string }).uid);
-    expect(kept.toSorted()).toEqual(['alertmanager', ...BACKENDS.filter((id) => !off.includes(id))].toSorted());
-    for (const uid of off) expect(text).not.toContain(`"datasourceUid":"${uid}"`);
-  });
+    it('Grafana has only datasources that are there, linked with each other alone', () => {
+      const text = JSON.stringify(datasources(config));
+      const kept = listAt(datasources(config), 'datasources').map((entry) => (entry as { uid: string }).uid);
+      expect(kept.toSorted()).toEqual(['alertmanager', ...BACKENDS.filter((id) => !off.includes(id))].toSorted());
+      for (const uid of off) expect(text).not.toContain(`"datasourceUid":"${uid}"`);
+    });
 
-  it('and the Alertmanager only where there is one', () => {
-    expect(JSON.stringify(datasources(without(['alertmanager'])))).not.toContain('alertmanager');
-  });
+    it('and the Alertmanager only where there is one', () => {
+      expect(JSON.stringify(datasources(without(['alertmanager'])))).not.toContain('alertmanager');
+    });
 
-  it('no dashboard asks a datasource that is gone, or has an empty row', () => {
-    for (const [name, text] of Object.entries(dashboards(config))) {
-      const board = JSON.parse(text) as { panels: { type: string }[] };
-      for (const uid of off) expect(text, name).not.toMatch(new RegExp(`"uid":\\s*"${uid}"`));
-      expect(board.panels.filter((panel) => panel.type !== 'row').length, name).toBeGreaterThan(0);
-      board.panels.forEach((panel, i) => {
-        if (panel.type === 'row') expect(board.panels[i + 1]?.type ?? 'row', `${name}, after row ${i}`).not.toBe('row');
-      });
-    }
-  });
-});
+    it('no dashboard asks a datasource that is gone, or has an empty row', () => {
+      for (const [name, text] of Object.entries(dashboards(config))) {
+        const board = JSON.parse(text) as { panels: { type: string }[] };
+        for (const uid of off) expect(text, name).not.toMatch(new RegExp(`"uid":\\s*"${uid}"`));
+        expect(board.panels.filter((panel) => panel.type !== 'row').length, name).toBeGreaterThan(0);
+        board.panels.forEach((panel, i) => {
+          if (panel.type === 'row')
+            expect(board.panels[i + 1]?.type ?? 'row', `${name}, after row ${i}`).not.toBe('row');
+        });
+      }
+    });
+  },
+);
 
 describe('dashboards', () => {
   it('are as shipped when everything is enabled', () => {
@@ -142,14 +162,20 @@ describe('withoutExporter', () => {
   });
 
   it('removes a chain of connectors that leads nowhere', () => {
-    const out = withoutExporter(config({ one: pipe(['r'], ['x', 'b']), two: pipe(['x'], ['y']), three: pipe(['y'], ['a']) }), 'a');
+    const out = withoutExporter(
+      config({ one: pipe(['r'], ['x', 'b']), two: pipe(['x'], ['y']), three: pipe(['y'], ['a']) }),
+      'a',
+    );
     expect(mapAt(out, 'service', 'pipelines')).toEqual({ one: pipe(['r'], ['b']) });
     expect(mapAt(out, 'connectors')).toEqual({});
     expect(Object.keys(mapAt(out, 'exporters'))).toEqual(['b']);
   });
 
   it('keeps a connector that still has both sides', () => {
-    const out = withoutExporter(config({ one: pipe(['r'], ['x', 'a']), two: pipe(['x', 'y'], ['b']), three: pipe(['r'], ['y']) }), 'a');
+    const out = withoutExporter(
+      config({ one: pipe(['r'], ['x', 'a']), two: pipe(['x', 'y'], ['b']), three: pipe(['r'], ['y']) }),
+      'a',
+    );
     expect(Object.keys(mapAt(out, 'connectors'))).toEqual(['x', 'y']);
     expect(mapAt(out, 'service', 'pipelines', 'one')).toEqual(pipe(['r'], ['x']));
   });
@@ -179,7 +205,10 @@ describe('sampling (row 000-VAL-07)', () => {
 
   it('comes after span metrics: those count every span', () => {
     const out = configured('opentelemetry-collector', quickstart());
-    const [, entry] = Object.entries(mapAt(out, 'service', 'pipelines')).find(([, pipeline]) => listAt(pipeline, 'exporters').includes('spanmetrics')) ?? [];
+    const [, entry] =
+      Object.entries(mapAt(out, 'service', 'pipelines')).find(([, pipeline]) =>
+        listAt(pipeline, 'exporters').includes('spanmetrics'),
+      ) ?? [];
     expect(listAt(entry, 'receivers')).toEqual(['otlp']);
     expect(listAt(entry, 'processors')).not.toContain('probabilistic_sampler');
   });
@@ -193,11 +222,17 @@ describe('durations', () => {
     ['1y', '8760h'],
   ])('Tempo gets %s as %s', (duration, hours) => {
     expect(goHours(duration)).toBe(hours);
-    expect(mapAt(configured('tempo', quickstart({ tempo: { retention: duration } })), 'compactor', 'compaction')['block_retention']).toBe(hours);
+    expect(
+      mapAt(configured('tempo', quickstart({ tempo: { retention: duration } })), 'compactor', 'compaction')[
+        'block_retention'
+      ],
+    ).toBe(hours);
   });
 
   it('Loki gets its own', () => {
-    expect(mapAt(configured('loki', quickstart({ loki: { retention: '30d' } })), 'limits_config')['retention_period']).toBe('30d');
+    expect(
+      mapAt(configured('loki', quickstart({ loki: { retention: '30d' } })), 'limits_config')['retention_period'],
+    ).toBe('30d');
   });
 });
 
@@ -211,12 +246,16 @@ describe('without Prometheus', () => {
 });
 
 describe('Prometheus', () => {
-  const jobs = (config: Config): string[] => listAt(configured('prometheus', config), 'scrape_configs').map((job) => (job as { job_name: string }).job_name);
+  const jobs = (config: Config): string[] =>
+    listAt(configured('prometheus', config), 'scrape_configs').map((job) => (job as { job_name: string }).job_name);
 
-  it.each(['alertmanager', 'loki', 'tempo', 'grafana', 'kube-state-metrics'] as const)('has no scrape job for %s when that is off', (id) => {
-    expect(jobs(quickstart())).toContain(id);
-    expect(jobs(without([id]))).toEqual(jobs(quickstart()).filter((job) => job !== id));
-  });
+  it.each(['alertmanager', 'loki', 'tempo', 'grafana', 'kube-state-metrics'] as const)(
+    'has no scrape job for %s when that is off',
+    (id) => {
+      expect(jobs(quickstart())).toContain(id);
+      expect(jobs(without([id]))).toEqual(jobs(quickstart()).filter((job) => job !== id));
+    },
+  );
 
   it('sends no alerts where there is no Alertmanager, and names cluster and environment', () => {
     expect(configured('prometheus', without(['alertmanager']))).not.toHaveProperty('alerting');
@@ -227,8 +266,10 @@ describe('Prometheus', () => {
 });
 
 describe('rule files', () => {
-  const groups = (config: Config): RuleGroup[] => Object.values(ruleFiles(config)).flatMap((text) => (parse(text) as { groups: RuleGroup[] }).groups);
-  const names = (config: Config): string[] => groups(config).flatMap((group) => group.rules.map((rule) => rule.alert ?? rule.record ?? ''));
+  const groups = (config: Config): RuleGroup[] =>
+    Object.values(ruleFiles(config)).flatMap((text) => (parse(text) as { groups: RuleGroup[] }).groups);
+  const names = (config: Config): string[] =>
+    groups(config).flatMap((group) => group.rules.map((rule) => rule.alert ?? rule.record ?? ''));
 
   it('speak of the namespace of the installation', () => {
     const text = JSON.stringify(ruleFiles(quickstart({ namespace: 'obs' })));
@@ -262,7 +303,9 @@ describe('rule files', () => {
 
   it('miss no collectors where none is wanted', () => {
     const absent = (config: Config): boolean =>
-      groups(config).some((group) => group.rules.some((rule) => rule.expr.includes('absent(up{job="otel-collector"})')));
+      groups(config).some((group) =>
+        group.rules.some((rule) => rule.expr.includes('absent(up{job="otel-collector"})')),
+      );
     expect(absent(quickstart())).toBe(true);
     expect(absent(without(['opentelemetry-collector']))).toBe(false);
     expect(groups(without(['opentelemetry-collector'])).filter((group) => group.rules.length === 0)).toEqual([]);
@@ -280,7 +323,11 @@ describe('images', () => {
     ['grafana/loki:3', 'r.example', 'r.example/grafana/loki:3'],
     ['busybox', 'r.example', 'r.example/busybox'],
     ['busybox:1.36', 'r.example', 'r.example/busybox:1.36'],
-    ['registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.20.0', 'r.example', 'r.example/kube-state-metrics/kube-state-metrics:v2.20.0'],
+    [
+      'registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.20.0',
+      'r.example',
+      'r.example/kube-state-metrics/kube-state-metrics:v2.20.0',
+    ],
   ])('%s in registry "%s" is %s', (reference, registry, image) => {
     expect(imageOf(reference, registry)).toBe(image);
   });

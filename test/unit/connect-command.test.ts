@@ -56,7 +56,8 @@ beforeEach(async () => {
       instrumentations?.delete(name);
       return Promise.resolve({ status: 200, body: '' });
     }
-    if (method !== 'PATCH' || options?.contentType !== 'application/json-patch+json') return Promise.reject(new Error(`${method} ${options?.contentType}`));
+    if (method !== 'PATCH' || options?.contentType !== 'application/json-patch+json')
+      return Promise.reject(new Error(`${method} ${options?.contentType}`));
     const operations = JSON.parse(options.body ?? '') as PatchOperation[];
     patches.push(operations);
     const answer = answers.shift()?.();
@@ -82,7 +83,9 @@ function deploy(name: string, env: EnvVar[]): void {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name, namespace: 'shop', annotations: { 'deployment.kubernetes.io/revision': '1' } },
-    spec: { template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'app', image: 'a', env }] } } },
+    spec: {
+      template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'app', image: 'a', env }] } },
+    },
   });
 }
 
@@ -93,7 +96,9 @@ interface Seen {
 }
 function seen(name = 'checkout'): Seen {
   const live = cluster().get('Deployment', name, 'shop')!;
-  const { template } = live['spec'] as { template: { metadata: { annotations?: Record<string, string> }; spec: { containers: { env?: EnvVar[] }[] } } };
+  const { template } = live['spec'] as {
+    template: { metadata: { annotations?: Record<string, string> }; spec: { containers: { env?: EnvVar[] }[] } };
+  };
   return {
     annotations: live.metadata.annotations ?? {},
     template: template.metadata.annotations,
@@ -112,7 +117,11 @@ describe('printing', () => {
     expect(out.stdout).toMatch(/^genai-obs connect vllm /m);
     forget();
     await connect(undefined, { json: true });
-    expect(JSON.parse(out.stdout)).toMatchObject({ namespace: NS, operator: false, endpoints: { grpc: expect.stringContaining(':4317') as string } });
+    expect(JSON.parse(out.stdout)).toMatchObject({
+      namespace: NS,
+      operator: false,
+      endpoints: { grpc: expect.stringContaining(':4317') as string },
+    });
   });
 
   it('uses the configuration that was installed', async () => {
@@ -125,7 +134,10 @@ describe('printing', () => {
   });
 
   it('needs an installed stack, or a profile and then no cluster', async () => {
-    await expect(connect('python', { namespace: 'elsewhere' })).rejects.toMatchObject({ exit: 1, parts: { next: 'genai-obs install --namespace elsewhere' } });
+    await expect(connect('python', { namespace: 'elsewhere' })).rejects.toMatchObject({
+      exit: 1,
+      parts: { next: 'genai-obs install --namespace elsewhere' },
+    });
     world.wired = 0;
     expect(await connect('python', { namespace: 'elsewhere', profile: 'quickstart' })).toBe(0);
     expect(out.stdout).toContain('opentelemetry-collector.elsewhere.svc:4318');
@@ -138,7 +150,10 @@ describe('printing', () => {
     expect(JSON.parse(out.stdout)).toMatchObject({
       env: [],
       instrumentation: { kind: 'Instrumentation', metadata: { namespace: 'shop' } },
-      annotations: { 'instrumentation.opentelemetry.io/inject-nodejs': 'genai-obs', 'resource.opentelemetry.io/service.name': 'web' },
+      annotations: {
+        'instrumentation.opentelemetry.io/inject-nodejs': 'genai-obs',
+        'resource.opentelemetry.io/service.name': 'web',
+      },
     });
   });
 });
@@ -183,18 +198,27 @@ describe('--apply and --remove', () => {
   it('refuses a Deployment that is not there, and names those that are', async () => {
     await expect(connect(undefined, { ...APPLY, apply: 'deployment/chekout' })).rejects.toMatchObject({
       exit: 1,
-      parts: { what: 'there is no such Deployment', object: 'Deployment shop/chekout', cause: 'the namespace has: checkout' },
+      parts: {
+        what: 'there is no such Deployment',
+        object: 'Deployment shop/chekout',
+        cause: 'the namespace has: checkout',
+      },
     });
   });
 
   it('without a terminal needs --yes, and has changed nothing until then', async () => {
-    await expect(connect(undefined, { ...APPLY, yes: false })).rejects.toMatchObject({ exit: 2, parts: { next: 'add --yes' } });
+    await expect(connect(undefined, { ...APPLY, yes: false })).rejects.toMatchObject({
+      exit: 2,
+      parts: { next: 'add --yes' },
+    });
     expect(patches).toEqual([]);
   });
 
   it('works without the stack for --remove, and not for --apply', async () => {
     await connect(undefined, APPLY);
-    await expect(connect(undefined, { ...APPLY, namespace: 'elsewhere' })).rejects.toMatchObject({ parts: { what: 'genai-obs is not installed here' } });
+    await expect(connect(undefined, { ...APPLY, namespace: 'elsewhere' })).rejects.toMatchObject({
+      parts: { what: 'genai-obs is not installed here' },
+    });
     expect(await connect(undefined, { ...REMOVE, namespace: 'elsewhere' })).toBe(0);
     expect(seen().env).toEqual({ A: '1' });
   });
@@ -217,7 +241,9 @@ describe('--apply and --remove', () => {
         return { status: 409, body: '' };
       },
     ];
-    await expect(connect(undefined, APPLY)).rejects.toMatchObject({ parts: { what: 'the Deployment was changed by somebody else meanwhile' } });
+    await expect(connect(undefined, APPLY)).rejects.toMatchObject({
+      parts: { what: 'the Deployment was changed by somebody else meanwhile' },
+    });
     expect(seen().env).toEqual({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' });
   });
 
@@ -287,7 +313,10 @@ describe('--apply with the operator', () => {
   it('puts an Instrumentation back that somebody has edited', async () => {
     await connect('python', APPLY);
     const edited = instrumentations!.get('genai-obs')!;
-    instrumentations!.set('genai-obs', { ...edited, spec: { ...(edited['spec'] as object), exporter: { endpoint: 'http://elsewhere:4318' } } });
+    instrumentations!.set('genai-obs', {
+      ...edited,
+      spec: { ...(edited['spec'] as object), exporter: { endpoint: 'http://elsewhere:4318' } },
+    });
     forget();
     await connect('python', APPLY);
     expect(out.stderr).toMatch(/spec\.exporter\.endpoint: http:\/\/elsewhere:4318 → http:\/\/opentelemetry-collector/);
@@ -323,7 +352,8 @@ describe('a gateway that lets in nobody without a certificate', () => {
   interface Spec {
     template: { spec: { volumes?: object[]; containers: { volumeMounts?: object[] }[] } };
   }
-  const podOf = (name: string): Spec['template']['spec'] => (cluster().get('Deployment', name, 'shop')!['spec'] as Spec).template.spec;
+  const podOf = (name: string): Spec['template']['spec'] =>
+    (cluster().get('Deployment', name, 'shop')!['spec'] as Spec).template.spec;
 
   beforeEach(async () => {
     await stack(['studio-1', 'shop']);
@@ -333,7 +363,10 @@ describe('a gateway that lets in nobody without a certificate', () => {
   it('says when none is made for applications', async () => {
     await stack([]);
     await expect(connect('python', { appNamespace: 'shop' })).rejects.toMatchObject({
-      parts: { cause: 'security.mtls.clients is empty', next: expect.stringContaining('security.mtls.clients: [shop]') as string },
+      parts: {
+        cause: 'security.mtls.clients is empty',
+        next: expect.stringContaining('security.mtls.clients: [shop]') as string,
+      },
     });
     expect(await connect(undefined, {})).toBe(0);
   });
@@ -383,9 +416,16 @@ describe('a gateway that lets in nobody without a certificate', () => {
   });
 
   it('refuses when the certificate is not there, or somebody else has a Secret of that name', async () => {
-    const theirs: KubeObject = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'otel-client-shop', namespace: 'shop' }, data: { 'tls.key': 'dGhlaXJz' } };
+    const theirs: KubeObject = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'otel-client-shop', namespace: 'shop' },
+      data: { 'tls.key': 'dGhlaXJz' },
+    };
     cluster().put(theirs);
-    await expect(connect(undefined, APPLY)).rejects.toMatchObject({ parts: { object: 'Secret shop/otel-client-shop' } });
+    await expect(connect(undefined, APPLY)).rejects.toMatchObject({
+      parts: { object: 'Secret shop/otel-client-shop' },
+    });
     expect(copy()?.['data']).toEqual(theirs['data']);
     await cluster().kube.remove({ apiVersion: 'v1', kind: 'Secret', name: 'otel-client-shop', namespace: HOME });
     await expect(connect(undefined, APPLY)).rejects.toMatchObject({
@@ -425,7 +465,11 @@ describe('a gateway that lets in nobody without a certificate', () => {
     instrumentations = new Map();
     await connect('python', APPLY);
     expect(instrumentations.get('genai-obs')).toMatchObject({
-      spec: { env: expect.arrayContaining([{ name: 'OTEL_EXPORTER_OTLP_CLIENT_KEY', value: '/etc/genai-obs/otlp/tls.key' }]) as EnvVar[] },
+      spec: {
+        env: expect.arrayContaining([
+          { name: 'OTEL_EXPORTER_OTLP_CLIENT_KEY', value: '/etc/genai-obs/otlp/tls.key' },
+        ]) as EnvVar[],
+      },
     });
     expect(copy()).toBeDefined();
     expect(podOf('checkout').volumes).toHaveLength(1);

@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../../src/components/gateway.ts';
-import { MEMORY, type State, type Wanted, connected, differences, disconnected, patchOf, stateOf } from '../../src/connect/apply.ts';
+import {
+  MEMORY,
+  type State,
+  type Wanted,
+  connected,
+  differences,
+  disconnected,
+  patchOf,
+  stateOf,
+} from '../../src/connect/apply.ts';
 import { type EnvVar, LANGUAGES, type Language, type Sender, environmentOf } from '../../src/connect/env.ts';
 import { injectionOf } from '../../src/connect/operator.ts';
 import { type Snippet, snippetOf, snippetText } from '../../src/connect/snippets.ts';
@@ -42,23 +51,31 @@ describe('the endpoint', () => {
 });
 
 describe('snippets', () => {
-  it.each(ALL)('$language by $protocol: port and protocol are a pair, nothing is left unfilled, prompts stay at home', ({ language, protocol }) => {
-    const snippet = snippetOf(sender(language, protocol, 'payments'));
-    const text = snippetText(snippet);
-    expect(text).not.toMatch(/\{\{|undefined|\[object/);
-    const [right, wrong] = protocol === 'grpc' ? ['4317', '4318'] : ['4318', '4317'];
-    expect(valueOf(snippet.env, 'OTEL_EXPORTER_OTLP_ENDPOINT')).toBe(`http://opentelemetry-collector.genai-observability.svc:${right}`);
-    expect(valueOf(snippet.env, 'OTEL_EXPORTER_OTLP_PROTOCOL')).toBe(protocol);
-    expect(text).not.toContain(`.svc:${wrong}`);
-    expect(valueOf(snippet.env, 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT')).toBe('NO_CONTENT');
-    expect(valueOf(snippet.env, 'OTEL_SEMCONV_STABILITY_OPT_IN')).toBe('gen_ai_latest_experimental,http');
-    expect(snippet.notes.join('\n')).toMatch(/personal data/);
-  });
+  it.each(ALL)(
+    '$language by $protocol: port and protocol are a pair, nothing is left unfilled, prompts stay at home',
+    ({ language, protocol }) => {
+      const snippet = snippetOf(sender(language, protocol, 'payments'));
+      const text = snippetText(snippet);
+      expect(text).not.toMatch(/\{\{|undefined|\[object/);
+      const [right, wrong] = protocol === 'grpc' ? ['4317', '4318'] : ['4318', '4317'];
+      expect(valueOf(snippet.env, 'OTEL_EXPORTER_OTLP_ENDPOINT')).toBe(
+        `http://opentelemetry-collector.genai-observability.svc:${right}`,
+      );
+      expect(valueOf(snippet.env, 'OTEL_EXPORTER_OTLP_PROTOCOL')).toBe(protocol);
+      expect(text).not.toContain(`.svc:${wrong}`);
+      expect(valueOf(snippet.env, 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT')).toBe('NO_CONTENT');
+      expect(valueOf(snippet.env, 'OTEL_SEMCONV_STABILITY_OPT_IN')).toBe('gen_ai_latest_experimental,http');
+      expect(snippet.notes.join('\n')).toMatch(/personal data/);
+    },
+  );
 
   it.each(ALL)('$language by $protocol: code and packages are of that protocol only', ({ language, protocol }) => {
     const { install = '', files } = snippetOf(sender(language, protocol));
     const code = [install, ...files.map((file) => file.text)].join('\n');
-    const other = protocol === 'grpc' ? /otlp-proto-http|otlp\.proto\.http|otlp-proto@|otlp-proto'/ : /otlp-proto-grpc|otlp\.proto\.grpc|otlp-grpc/;
+    const other =
+      protocol === 'grpc'
+        ? /otlp-proto-http|otlp\.proto\.http|otlp-proto@|otlp-proto'/
+        : /otlp-proto-grpc|otlp\.proto\.grpc|otlp-grpc/;
     expect(code).not.toMatch(other);
     for (const [pinned] of install.matchAll(/\S+(==|@)\S+/g)) expect(pinned).toMatch(/(==|@)\d+(\.\d+)+(b\d+)?$/);
     expect(
@@ -71,30 +88,48 @@ describe('snippets', () => {
   });
 
   it.each([
-    ...LANGUAGES.map((language) => ({ language, protocol: language === 'vllm' ? ('grpc' as const) : ('http/protobuf' as const) })),
+    ...LANGUAGES.map((language) => ({
+      language,
+      protocol: language === 'vllm' ? ('grpc' as const) : ('http/protobuf' as const),
+    })),
     { language: 'python' as const, protocol: 'grpc' as const },
     { language: 'vllm' as const, protocol: 'http/protobuf' as const },
   ])('$language by $protocol is as it was', ({ language, protocol }) =>
-    golden(`connect/${language}-${protocol.replace('/', '-')}.txt`, snippetText(snippetOf(sender(language, protocol, 'payments')))),
+    golden(
+      `connect/${language}-${protocol.replace('/', '-')}.txt`,
+      snippetText(snippetOf(sender(language, protocol, 'payments'))),
+    ),
   );
 
-  it.each(['python', 'node', 'java'] as const)('with the operator: %s is as it was, and needs neither environment nor packages', (language) => {
-    const who = sender(language, 'grpc', 'payments');
-    const snippet = snippetOf(who, injectionOf(who, 'shop', endpoints));
-    golden(`connect/operator-${language}.txt`, snippetText(snippet));
-    expect(snippet).toMatchObject({ env: [], files: [] });
-    expect(snippet.install).toBeUndefined();
-    const { spec } = snippet.instrumentation as { spec: { exporter: { endpoint: string }; env: EnvVar[]; python: { env: EnvVar[] } } };
-    expect([spec.exporter.endpoint, valueOf(spec.env, 'OTEL_EXPORTER_OTLP_PROTOCOL')]).toEqual([endpoints.grpc, 'grpc']);
-    expect([valueOf(spec.python.env, 'OTEL_EXPORTER_OTLP_ENDPOINT'), valueOf(spec.python.env, 'OTEL_EXPORTER_OTLP_PROTOCOL')]).toEqual([
-      endpoints['http/protobuf'],
-      'http/protobuf',
-    ]);
-  });
+  it.each(['python', 'node', 'java'] as const)(
+    'with the operator: %s is as it was, and needs neither environment nor packages',
+    (language) => {
+      const who = sender(language, 'grpc', 'payments');
+      const snippet = snippetOf(who, injectionOf(who, 'shop', endpoints));
+      golden(`connect/operator-${language}.txt`, snippetText(snippet));
+      expect(snippet).toMatchObject({ env: [], files: [] });
+      expect(snippet.install).toBeUndefined();
+      const { spec } = snippet.instrumentation as {
+        spec: { exporter: { endpoint: string }; env: EnvVar[]; python: { env: EnvVar[] } };
+      };
+      expect([spec.exporter.endpoint, valueOf(spec.env, 'OTEL_EXPORTER_OTLP_PROTOCOL')]).toEqual([
+        endpoints.grpc,
+        'grpc',
+      ]);
+      expect([
+        valueOf(spec.python.env, 'OTEL_EXPORTER_OTLP_ENDPOINT'),
+        valueOf(spec.python.env, 'OTEL_EXPORTER_OTLP_PROTOCOL'),
+      ]).toEqual([endpoints['http/protobuf'], 'http/protobuf']);
+    },
+  );
 
   it('with a certificate: the files are named to the SDK and mounted, and vLLM does not call it insecure', () => {
     const certificate = { secret: 'otel-client-shop', from: 'genai-observability' };
-    const strict = { ...sender('vllm', 'grpc'), endpoint: 'https://opentelemetry-collector.genai-observability.svc:4319', certificate };
+    const strict = {
+      ...sender('vllm', 'grpc'),
+      endpoint: 'https://opentelemetry-collector.genai-observability.svc:4319',
+      certificate,
+    };
     golden('connect/strict-vllm.txt', snippetText(snippetOf(strict)));
     const { env, volumes, volumeMounts } = snippetOf(strict);
     const [mount] = volumeMounts ?? [];
@@ -106,7 +141,9 @@ describe('snippets', () => {
 
   it('what the operator does not inject is not changed by it', () => {
     for (const language of ['vllm', 'litellm', 'env'] as const)
-      expect(snippetOf(sender(language), injectionOf(sender(language), 'shop', endpoints))).toEqual(snippetOf(sender(language)));
+      expect(snippetOf(sender(language), injectionOf(sender(language), 'shop', endpoints))).toEqual(
+        snippetOf(sender(language)),
+      );
   });
 
   it('env alone is YAML as it is printed', () => {
@@ -127,11 +164,14 @@ describe('snippets', () => {
 });
 
 describe('servers of models', () => {
-  const file = (snippet: Snippet, name: string): unknown => parse(snippet.files.find((one) => one.name === name)?.text ?? '');
+  const file = (snippet: Snippet, name: string): unknown =>
+    parse(snippet.files.find((one) => one.name === name)?.text ?? '');
 
   it('vLLM: its flag, and for HTTP the whole path, because nobody adds it', () => {
     const host = 'http://opentelemetry-collector.genai-observability.svc';
-    expect(file(snippetOf(sender('vllm', 'grpc')), 'args.yaml')).toEqual({ args: [`--otlp-traces-endpoint=${host}:4317`] });
+    expect(file(snippetOf(sender('vllm', 'grpc')), 'args.yaml')).toEqual({
+      args: [`--otlp-traces-endpoint=${host}:4317`],
+    });
     const http = snippetOf(sender('vllm', 'http/protobuf'));
     expect(file(http, 'args.yaml')).toEqual({ args: [`--otlp-traces-endpoint=${host}:4318/v1/traces`] });
     expect(valueOf(http.env, 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL')).toBe('http/protobuf');
@@ -147,11 +187,14 @@ describe('servers of models', () => {
     const { scrape_configs } = parse(readAsset('templates', 'prometheus', 'config.yaml')) as {
       scrape_configs: { job_name: string; relabel_configs: { source_labels: string[] }[] }[];
     };
-    const read = scrape_configs.find((job) => job.job_name === 'kubernetes-pods')?.relabel_configs.flatMap((rule) => rule.source_labels);
+    const read = scrape_configs
+      .find((job) => job.job_name === 'kubernetes-pods')
+      ?.relabel_configs.flatMap((rule) => rule.source_labels);
     for (const language of ['vllm', 'litellm'] as const) {
       const names = Object.keys(snippetOf(sender(language)).annotations);
       expect(names).toHaveLength(3);
-      for (const name of names) expect(read).toContain(`__meta_kubernetes_pod_annotation_${name.replace(/[./]/g, '_')}`);
+      for (const name of names)
+        expect(read).toContain(`__meta_kubernetes_pod_annotation_${name.replace(/[./]/g, '_')}`);
     }
   });
 });
@@ -159,7 +202,12 @@ describe('servers of models', () => {
 const deployment = (env: EnvVar[] | undefined, annotations?: Record<string, string>): KubeObject => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
-  metadata: { name: 'checkout', namespace: 'shop', resourceVersion: '7', annotations: { 'deployment.kubernetes.io/revision': '1' } },
+  metadata: {
+    name: 'checkout',
+    namespace: 'shop',
+    resourceVersion: '7',
+    annotations: { 'deployment.kubernetes.io/revision': '1' },
+  },
   spec: {
     template: {
       metadata: { labels: { app: 'checkout' }, ...(annotations ? { annotations } : {}) },
@@ -179,12 +227,15 @@ describe('into a Deployment and out again', () => {
     return { env, annotations, named };
   };
   const wanted = wantedOf(sender('vllm'));
-  const put = (object: KubeObject, want: Wanted): KubeObject => applyPatch(object, patchOf(object, connected(stateOf(object), want)));
+  const put = (object: KubeObject, want: Wanted): KubeObject =>
+    applyPatch(object, patchOf(object, connected(stateOf(object), want)));
   const take = (object: KubeObject): KubeObject => applyPatch(object, patchOf(object, disconnected(stateOf(object))));
   /** With a volume of its own. */
   const spacious = (): KubeObject => {
     const object = deployment(undefined);
-    const { spec } = (object['spec'] as { template: { spec: { volumes?: object[]; containers: { volumeMounts?: object[] }[] } } }).template;
+    const { spec } = (
+      object['spec'] as { template: { spec: { volumes?: object[]; containers: { volumeMounts?: object[] }[] } } }
+    ).template;
     spec.volumes = [{ name: 'data', emptyDir: {} }];
     for (const container of spec.containers) container.volumeMounts = [{ name: 'data', mountPath: '/data' }];
     return object;
@@ -233,8 +284,14 @@ describe('into a Deployment and out again', () => {
   ] as [string, KubeObject][])('%s: a certificate comes and goes', (_name, before) => {
     const secure = { ...wanted, secret: 'otel-client-shop' };
     const once = put(before, secure);
-    expect(stateOf(once).volumes.at(-1)).toMatchObject({ name: 'genai-obs-otlp', secret: { secretName: 'otel-client-shop' } });
-    expect(stateOf(once).containers.map(({ mounts }) => mounts.at(-1)?.mountPath)).toEqual(['/etc/genai-obs/otlp', '/etc/genai-obs/otlp']);
+    expect(stateOf(once).volumes.at(-1)).toMatchObject({
+      name: 'genai-obs-otlp',
+      secret: { secretName: 'otel-client-shop' },
+    });
+    expect(stateOf(once).containers.map(({ mounts }) => mounts.at(-1)?.mountPath)).toEqual([
+      '/etc/genai-obs/otlp',
+      '/etc/genai-obs/otlp',
+    ]);
     expect(patchOf(once, connected(stateOf(once), secure))).toEqual([]);
     expect(put(once, wanted)).toEqual(put(before, wanted));
     expect(take(once)).toEqual(before);
@@ -248,7 +305,9 @@ describe('into a Deployment and out again', () => {
   });
 
   it('fields of the pod stand in front of what names them, wherever that is', () => {
-    const env = envOf(put(deployment([{ name: 'OTEL_RESOURCE_ATTRIBUTES', value: 'a=b' }]), wanted)).map((entry) => entry.name);
+    const env = envOf(put(deployment([{ name: 'OTEL_RESOURCE_ATTRIBUTES', value: 'a=b' }]), wanted)).map(
+      (entry) => entry.name,
+    );
     expect(env.indexOf('OTEL_K8S_POD_UID')).toBeLessThan(env.indexOf('OTEL_RESOURCE_ATTRIBUTES'));
   });
 
@@ -257,7 +316,9 @@ describe('into a Deployment and out again', () => {
     if (!theirs) throw new Error('no such case');
     const env = envOf(put(theirs, wanted));
     expect(valueOf(env, 'OTEL_SERVICE_NAME')).toBe('theirs');
-    expect(valueOf(env, 'OTEL_RESOURCE_ATTRIBUTES')).toMatch(/^team=a,service\.namespace=[^]*k8s\.pod\.name=\$\(OTEL_K8S_POD_NAME\)/);
+    expect(valueOf(env, 'OTEL_RESOURCE_ATTRIBUTES')).toMatch(
+      /^team=a,service\.namespace=[^]*k8s\.pod\.name=\$\(OTEL_K8S_POD_NAME\)/,
+    );
     expect(valueOf(env, 'OTEL_RESOURCE_ATTRIBUTES')).not.toContain('=x');
     expect(env.find((entry) => entry.name === 'OTEL_EXPORTER_OTLP_ENDPOINT')).toEqual({
       name: 'OTEL_EXPORTER_OTLP_ENDPOINT',

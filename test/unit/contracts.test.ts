@@ -21,7 +21,9 @@ const factsOf = (chart: string): ChartFacts | undefined => (isPin(chart) ? readF
 describe('facts of the pinned charts', () => {
   it('there are facts of every pin, of the pinned version, and of nothing else', () => {
     expect(knownCharts().toSorted()).toEqual(names.toSorted());
-    expect(names.map((name) => `${name} ${readFacts(name).version}`)).toEqual(names.map((name) => `${name} ${PINS[name].version}`));
+    expect(names.map((name) => `${name} ${readFacts(name).version}`)).toEqual(
+      names.map((name) => `${name} ${PINS[name].version}`),
+    );
   });
 
   it('a pin names its chart, a version and a digest of its form', () => {
@@ -38,7 +40,8 @@ describe('facts of the pinned charts', () => {
     for (const name of names)
       for (const text of readFacts(name).dependencies) {
         const [dependency = '', version] = text.split(/@| as /);
-        if (isPin(dependency) && PINS[dependency].version !== version) expect(readFacts(name).values.join('\n'), text).toContain(`${dependency}.`);
+        if (isPin(dependency) && PINS[dependency].version !== version)
+          expect(readFacts(name).values.join('\n'), text).toContain(`${dependency}.`);
       }
   });
 
@@ -53,13 +56,17 @@ describe('facts of the pinned charts', () => {
 describe('upstream releases of the profiles', () => {
   it('set only values that their charts read', () => {
     expect(
-      upstreamValues().flatMap((release) => unknownValues(readFacts(release.chart), release.values, factsOf).map((text) => `${release.case}: ${text}`)),
+      upstreamValues().flatMap((release) =>
+        unknownValues(readFacts(release.chart), release.values, factsOf).map((text) => `${release.case}: ${text}`),
+      ),
     ).toEqual([]);
   });
 
   it('are rendered in the facts, and no rendering is left of one that is gone', () => {
     const wanted = upstreamReleases().map((release) => `${release.chart} ${release.case}`);
-    const held = names.flatMap((name) => Object.keys(readFacts(name).renders).map((renderCase) => `${name} ${renderCase}`));
+    const held = names.flatMap((name) =>
+      Object.keys(readFacts(name).renders).map((renderCase) => `${name} ${renderCase}`),
+    );
     expect(held.toSorted()).toEqual(wanted.toSorted());
   });
 });
@@ -111,19 +118,27 @@ describe('unknownValues', () => {
     expect(unknownValues(outer, { store: { size: 1 } }, lookup)).toEqual([]);
     expect(unknownValues(outer, { store: { sizes: 1 } }, lookup)).toEqual(['sample 1.0.0 has no value store.sizes']);
     expect(unknownValues(outer, { inner: { size: 1 } }, lookup)).toHaveLength(1);
-    expect(unknownValues(known([], { dependencies: ['inner@2.1.0 as store'] }), { store: { size: 1 } }, lookup)).toHaveLength(1);
+    expect(
+      unknownValues(known([], { dependencies: ['inner@2.1.0 as store'] }), { store: { size: 1 } }, lookup),
+    ).toHaveLength(1);
   });
 
   it('finds the mistakes that the old guides made in real charts', () => {
-    const wrong = (chart: ChartName, values: Parameters<typeof unknownValues>[1]): string[] => unknownValues(readFacts(chart), values, factsOf);
+    const wrong = (chart: ChartName, values: Parameters<typeof unknownValues>[1]): string[] =>
+      unknownValues(readFacts(chart), values, factsOf);
     expect(wrong('tempo', { storage: { trace: { backend: 's3' } } })).toHaveLength(1);
     expect(wrong('tempo', { tempo: { storage: { trace: { backend: 's3' } } } })).toEqual([]);
     expect(wrong('jaeger', { collector: { replicaCount: 2 } })).toHaveLength(1);
     expect(wrong('opentelemetry-operator', { kubeRBACProxy: { enabled: false } })).toHaveLength(1);
     expect(wrong('opentelemetry-collector', { serviceMonitor: { enabled: true, interval: '15s' } })).toHaveLength(1);
-    expect(wrong('kube-prometheus-stack', { prometheus: { prometheusSpec: { retention: '7d', retentoin: '7d' } } })).toHaveLength(1);
     expect(
-      wrong('kube-prometheus-stack', { grafana: { adminPassword: 'x', 'grafana.ini': { server: {} } }, 'kube-state-metrics': { metricLabelsAllowlist: [] } }),
+      wrong('kube-prometheus-stack', { prometheus: { prometheusSpec: { retention: '7d', retentoin: '7d' } } }),
+    ).toHaveLength(1);
+    expect(
+      wrong('kube-prometheus-stack', {
+        grafana: { adminPassword: 'x', 'grafana.ini': { server: {} } },
+        'kube-state-metrics': { metricLabelsAllowlist: [] },
+      }),
     ).toEqual([]);
     expect(wrong('kube-prometheus-stack', { grafana: { adminPasword: 'x' } })).toHaveLength(1);
     expect(wrong('loki', { singleBinary: { replica: 1 } })).toHaveLength(1);
@@ -150,15 +165,21 @@ describe('valueTree', () => {
   const pathsOf = (one: Chart): string[] => paths(valueTree(one, () => false));
 
   it('lists leaves; empty maps, lists and null are open', () => {
-    expect(pathsOf(chart({ values: { a: { b: 1, c: {} }, d: [1], e: null, 'f.g': 'x' } }))).toEqual(['a.b', 'a.c.*', 'd.*', 'e.*', 'f\\.g']);
+    expect(pathsOf(chart({ values: { a: { b: 1, c: {} }, d: [1], e: null, 'f.g': 'x' } }))).toEqual([
+      'a.b',
+      'a.c.*',
+      'd.*',
+      'e.*',
+      'f\\.g',
+    ]);
   });
 
   it('leaves maps open whose shape is Kubernetes’ own', () => {
-    expect(pathsOf(chart({ values: { affinity: { podAntiAffinity: { x: 1 } }, podAnnotations: { a: 'b' }, resource: { a: 1 } } }))).toEqual([
-      'affinity.*',
-      'podAnnotations.*',
-      'resource.a',
-    ]);
+    expect(
+      pathsOf(
+        chart({ values: { affinity: { podAntiAffinity: { x: 1 } }, podAnnotations: { a: 'b' }, resource: { a: 1 } } }),
+      ),
+    ).toEqual(['affinity.*', 'podAnnotations.*', 'resource.a']);
   });
 
   it('adds what only templates read, and opens what they take as a whole', () => {
@@ -170,7 +191,9 @@ describe('valueTree', () => {
   });
 
   it('ignores comments of templates and reads quoted keys', () => {
-    expect(pathsOf(chart({ templates: ['{{/* .Values.old */}}{{ index .Values "grafana.ini" "x" }}'] }))).toEqual(['grafana\\.ini.x.*']);
+    expect(pathsOf(chart({ templates: ['{{/* .Values.old */}}{{ index .Values "grafana.ini" "x" }}'] }))).toEqual([
+      'grafana\\.ini.x.*',
+    ]);
   });
 
   it('takes keys of the schema, follows references, and stays closed where the schema is', () => {
@@ -185,7 +208,11 @@ describe('valueTree', () => {
       $defs: { box: { additionalProperties: false, properties: { size: { type: 'integer' } } } },
     };
     const tree = valueTree(
-      chart({ values: { box: { size: 1 } }, schema, templates: ['{{ toYaml .Values.box }}{{ .Values.stray }}{{ .Values.loose.y }}'] }),
+      chart({
+        values: { box: { size: 1 } },
+        schema,
+        templates: ['{{ toYaml .Values.box }}{{ .Values.stray }}{{ .Values.loose.y }}'],
+      }),
       () => false,
     );
     expect(paths(tree)).toEqual(['box.size', 'free.*', 'loose.x', 'loose.y.*', 'mode']);
@@ -196,7 +223,9 @@ describe('valueTree', () => {
     const inner = chart({ name: 'inner', values: { size: 1, global: { registry: 'r' } } });
     const outer = chart({
       values: { own: true },
-      dependencies: [{ name: 'inner', version: '1.0.0', alias: 'store', condition: 'store.enabled', remote: false, chart: inner }],
+      dependencies: [
+        { name: 'inner', version: '1.0.0', alias: 'store', condition: 'store.enabled', remote: false, chart: inner },
+      ],
     });
     expect(pathsOf(outer)).toEqual(['global.registry', 'own', 'store.enabled', 'store.size']);
     expect(paths(valueTree(outer, (name) => name === 'inner'))).toEqual(['own', 'store.enabled']);
@@ -217,19 +246,38 @@ describe('renderings', () => {
     spec: {
       selector: { matchLabels: { app: 'd' } },
       template: {
-        spec: { initContainers: [{ name: 'i', image: 'r/i:1' }], containers: [{ name: 'c', image: 'r/c:1', args: ['--reloader-image=r/x:2', '--x=1'] }] },
+        spec: {
+          initContainers: [{ name: 'i', image: 'r/i:1' }],
+          containers: [{ name: 'c', image: 'r/c:1', args: ['--reloader-image=r/x:2', '--x=1'] }],
+        },
       },
     },
   };
-  const resource: KubeObject = { apiVersion: 'v1', kind: 'Prometheus', metadata: { name: 'p' }, spec: { image: 'r/p:3' } };
+  const resource: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'Prometheus',
+    metadata: { name: 'p' },
+    spec: { image: 'r/p:3' },
+  };
 
   it('become names, ports, containers and selectors; rights and tests are left out', () => {
     const role: KubeObject = { apiVersion: 'v1', kind: 'ClusterRole', metadata: { name: 'r' } };
-    const test: KubeObject = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 't', annotations: { 'helm.sh/hook': 'test' } }, spec: { image: 'r/t:1' } };
+    const test: KubeObject = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 't', annotations: { 'helm.sh/hook': 'test' } },
+      spec: { image: 'r/t:1' },
+    };
     expect(objectFacts([service, workload, resource, role, test])).toEqual([
       { kind: 'Deployment', name: 'd', containers: { i: 'r/i:1', c: 'r/c:1' }, selector: { app: 'd' } },
       { kind: 'Prometheus', name: 'p', containers: { Prometheus: 'r/p:3' } },
-      { kind: 'Service', name: 's', namespace: 'n', ports: [{ name: 'http', port: 80, targetPort: 3000 }], selector: { app: 's' } },
+      {
+        kind: 'Service',
+        name: 's',
+        namespace: 'n',
+        ports: [{ name: 'http', port: 80, targetPort: 3000 }],
+        selector: { app: 's' },
+      },
     ]);
     expect(imagesOf([service, workload, resource, test])).toEqual(['r/c:1', 'r/i:1', 'r/p:3', 'r/x:2']);
   });
@@ -244,7 +292,11 @@ describe('renderings', () => {
 
   it('moved says what came and what went', () => {
     const before = known(['a', 'b'], { images: ['r/a:1'], renders: { c: [{ kind: 'Service', name: 'old' }] } });
-    const after = known(['a', 'c'], { version: '1.1.0', images: ['r/a:2'], renders: { c: [{ kind: 'Service', name: 'new' }] } });
+    const after = known(['a', 'c'], {
+      version: '1.1.0',
+      images: ['r/a:2'],
+      renders: { c: [{ kind: 'Service', name: 'new' }] },
+    });
     expect(moved(before, after)).toEqual([
       'sample: version 1.0.0 → 1.1.0',
       'sample: value - b',
@@ -283,24 +335,43 @@ describe('archives', () => {
 
   it('are read with their values, CRDs and the charts inside', async () => {
     const chart = await readChart(archive);
-    expect(chart).toMatchObject({ name: 'x', version: '1.0.0', appVersion: '2', values: { copy: { a: 1 } }, crds: ['kind: CustomResourceDefinition\n'] });
+    expect(chart).toMatchObject({
+      name: 'x',
+      version: '1.0.0',
+      appVersion: '2',
+      values: { copy: { a: 1 } },
+      crds: ['kind: CustomResourceDefinition\n'],
+    });
     expect(chart.dependencies).toMatchObject([
-      { name: 'in', version: '0.1.0', alias: 'inside', condition: 'inside.on', remote: true, chart: { values: { size: 1 } } },
+      {
+        name: 'in',
+        version: '0.1.0',
+        alias: 'inside',
+        condition: 'inside.on',
+        remote: true,
+        chart: { values: { size: 1 } },
+      },
     ]);
   });
 
   it('that are missing are all named', () => {
     const pin = { chart: 'x', version: '1.0.0', repo: '' };
     expect(() => checkArchives(dir, [pin])).not.toThrow();
-    expect(() => checkArchives(dir, [pin, { ...pin, version: '2.0.0' }, { ...pin, chart: 'y' }])).toThrow(`${dir} has no x-2.0.0.tgz, y-1.0.0.tgz`);
+    expect(() => checkArchives(dir, [pin, { ...pin, version: '2.0.0' }, { ...pin, chart: 'y' }])).toThrow(
+      `${dir} has no x-2.0.0.tgz, y-1.0.0.tgz`,
+    );
   });
 
   it('npm run contracts: a folder without them is an error of one screen, without a stack trace', async () => {
-    const failed = await run(process.execPath, ['scripts/contracts.mjs', '--charts', dir]).catch((error: unknown) => error as { code: number; stderr: string });
+    const failed = await run(process.execPath, ['scripts/contracts.mjs', '--charts', dir]).catch(
+      (error: unknown) => error as { code: number; stderr: string },
+    );
     expect(failed).toMatchObject({ code: 2 });
     expect(failed.stderr).toContain('grafana-12.11.1.tgz');
     expect(failed.stderr).not.toMatch(/\n\s+at /);
-    const bare = await run(process.execPath, ['scripts/contracts.mjs']).catch((error: unknown) => error as { code: number; stderr: string });
+    const bare = await run(process.execPath, ['scripts/contracts.mjs']).catch(
+      (error: unknown) => error as { code: number; stderr: string },
+    );
     expect(bare.stderr).toContain('usage: npm run contracts');
   });
 });

@@ -20,7 +20,13 @@ describe('redact', () => {
     expect(redact(text)).toBe(clean);
   });
 
-  it.each(['Secret grafana-admin', 'secrets "grafana-admin" not found', 'tokens: 42', 'the password is wrong', 'token: no'])('leaves %s', (text) => {
+  it.each([
+    'Secret grafana-admin',
+    'secrets "grafana-admin" not found',
+    'tokens: 42',
+    'the password is wrong',
+    'token: no',
+  ])('leaves %s', (text) => {
     expect(redact(text)).toBe(text);
   });
 
@@ -36,7 +42,12 @@ describe('redact', () => {
   it('knows a registered value in every form in which it travels', () => {
     const value = 'pa"ss wörd\\1';
     registerSecret(value);
-    for (const form of [value, Buffer.from(value).toString('base64'), JSON.stringify({ value }), `?p=${encodeURIComponent(value)}`]) {
+    for (const form of [
+      value,
+      Buffer.from(value).toString('base64'),
+      JSON.stringify({ value }),
+      `?p=${encodeURIComponent(value)}`,
+    ]) {
       expect(redact(`<${form}>`)).not.toContain(form);
       expect(redact(`<${form}>`)).toContain('[redacted]');
     }
@@ -115,9 +126,14 @@ describe('errors', () => {
   });
 
   it('are told as what, on what, why and what next', () => {
-    const { text, json, exit } = explain(new ObsError({ what: 'it broke', object: 'Pod a/b', cause: 'token=abcdefghij', next: 'kubectl get pods' }));
+    const { text, json, exit } = explain(
+      new ObsError({ what: 'it broke', object: 'Pod a/b', cause: 'token=abcdefghij', next: 'kubectl get pods' }),
+    );
     expect(text).toBe('error: it broke\n  on     Pod a/b\n  cause  token=[redacted]\n  next   kubectl get pods');
-    expect(json).toEqual({ error: { what: 'it broke', object: 'Pod a/b', cause: 'token=[redacted]', next: 'kubectl get pods' }, exit: 1 });
+    expect(json).toEqual({
+      error: { what: 'it broke', object: 'Pod a/b', cause: 'token=[redacted]', next: 'kubectl get pods' },
+      exit: 1,
+    });
     expect(exit).toBe(1);
   });
 
@@ -129,8 +145,12 @@ describe('errors', () => {
   });
 
   it('of the API server and of a prompt that was left', () => {
-    expect(explain(new KubeError(500, 'InternalError', 'etcd is gone')).text).toContain('the cluster refused: etcd is gone');
-    expect(explain(Object.assign(new Error('User force closed'), { name: 'ExitPromptError' }))).toMatchObject({ exit: 130 });
+    expect(explain(new KubeError(500, 'InternalError', 'etcd is gone')).text).toContain(
+      'the cluster refused: etcd is gone',
+    );
+    expect(explain(Object.assign(new Error('User force closed'), { name: 'ExitPromptError' }))).toMatchObject({
+      exit: 130,
+    });
   });
 
   it('name an object as people do', () => {

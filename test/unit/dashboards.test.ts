@@ -12,7 +12,13 @@ interface Panel {
   datasource?: { type: string; uid: string };
   gridPos: { x: number; y: number; w: number; h: number };
   fieldConfig?: { defaults: { unit?: string } };
-  targets?: { refId: string; expr?: string; query?: string; queryType?: string; datasource: { type: string; uid: string } }[];
+  targets?: {
+    refId: string;
+    expr?: string;
+    query?: string;
+    queryType?: string;
+    datasource: { type: string; uid: string };
+  }[];
 }
 interface Dashboard {
   uid: string;
@@ -33,11 +39,26 @@ interface Rule {
 }
 
 const folder = 'templates/dashboards';
-const dashboards = readdirSync(folder).map((file) => ({ file, json: JSON.parse(readFileSync(`${folder}/${file}`, 'utf8')) as Dashboard }));
+const dashboards = readdirSync(folder).map((file) => ({
+  file,
+  json: JSON.parse(readFileSync(`${folder}/${file}`, 'utf8')) as Dashboard,
+}));
 const uids = dashboards.map(({ json }) => json.uid);
 const SOURCES: Record<string, string> = { prometheus: 'prometheus', loki: 'loki', tempo: 'tempo' };
 /** Panel types that Grafana 10 and 13 both have; `graph`, `singlestat` and the like are Angular; `gauge` stays blank on the test bed. */
-const TYPES = ['row', 'stat', 'bargauge', 'timeseries', 'state-timeline', 'table', 'logs', 'piechart', 'gauge', 'nodeGraph', 'text'];
+const TYPES = [
+  'row',
+  'stat',
+  'bargauge',
+  'timeseries',
+  'state-timeline',
+  'table',
+  'logs',
+  'piechart',
+  'gauge',
+  'nodeGraph',
+  'text',
+];
 
 it('ships the dashboards of the profiles', () => {
   expect(uids.toSorted()).toEqual([
@@ -96,7 +117,8 @@ describe.each(dashboards)('$file', ({ file, json }) => {
       expect(panel.targets?.length, panel.title).toBeGreaterThan(0);
       for (const target of panel.targets ?? []) {
         expect(SOURCES[target.datasource.uid], panel.title).toBe(target.datasource.type);
-        if (target.queryType !== 'serviceMap') expect((target.expr ?? target.query ?? '').trim(), panel.title).not.toBe('');
+        if (target.queryType !== 'serviceMap')
+          expect((target.expr ?? target.query ?? '').trim(), panel.title).not.toBe('');
       }
       const refs = (panel.targets ?? []).map((target) => target.refId);
       expect(new Set(refs).size, panel.title).toBe(refs.length);
@@ -106,7 +128,9 @@ describe.each(dashboards)('$file', ({ file, json }) => {
   it('uses only variables that it defines', () => {
     const known = new Set(json.templating.list.map((variable) => variable.name));
     const queries = panels.flatMap((panel) => panel.targets ?? []).map((target) => target.expr ?? target.query ?? '');
-    const used = queries.flatMap((query) => [...query.matchAll(/\$\{?([a-z_]\w*)/gi)].map((match) => match[1] ?? '')).filter((name) => !name.startsWith('__'));
+    const used = queries
+      .flatMap((query) => [...query.matchAll(/\$\{?([a-z_]\w*)/gi)].map((match) => match[1] ?? ''))
+      .filter((name) => !name.startsWith('__'));
     expect(used.filter((name) => !known.has(name))).toEqual([]);
     expect(json.templating.list.filter((variable) => variable.includeAll && !variable.allValue)).toEqual([]);
   });
@@ -152,26 +176,44 @@ describe('panel queries', () => {
         type: 'stat',
         title: 'A',
         datasource: { uid: 'prometheus' },
-        targets: [{ refId: 'A', instant: true, expr: 'x{s=~"$service", n=~"${namespace}", m=~"${model:pipe}"}[$__range]' }],
+        targets: [
+          { refId: 'A', instant: true, expr: 'x{s=~"$service", n=~"${namespace}", m=~"${model:pipe}"}[$__range]' },
+        ],
       },
       {
         id: 2,
         type: 'row',
-        panels: [{ id: 3, type: 'logs', title: 'B', targets: [{ refId: 'A', datasource: { uid: 'loki' }, expr: '{s=~"[[service]]"} |~ `$text` | $unknown' }] }],
+        panels: [
+          {
+            id: 3,
+            type: 'logs',
+            title: 'B',
+            targets: [{ refId: 'A', datasource: { uid: 'loki' }, expr: '{s=~"[[service]]"} |~ `$text` | $unknown' }],
+          },
+        ],
       },
-      { id: 4, type: 'nodeGraph', title: 'C', targets: [{ refId: 'A', datasource: { uid: 'tempo' }, queryType: 'serviceMap' }] },
+      {
+        id: 4,
+        type: 'nodeGraph',
+        title: 'C',
+        targets: [{ refId: 'A', datasource: { uid: 'tempo' }, queryType: 'serviceMap' }],
+      },
     ],
   };
 
   it('fills in variables and looks into collapsed rows', () => {
     expect(panelsOf(dashboard)).toHaveLength(3);
     expect(variablesOf(dashboard)).toEqual({ service: '.+', namespace: '.*', model: 'a|b', text: '' });
-    expect(panelQueries(dashboard, { namespace: 'obs' }).map((query) => [query.source, query.kind, query.query])).toEqual([
+    expect(
+      panelQueries(dashboard, { namespace: 'obs' }).map((query) => [query.source, query.kind, query.query]),
+    ).toEqual([
       ['prometheus', 'instant', 'x{s=~".+", n=~"obs", m=~"a|b"}[3600s]'],
       ['loki', 'range', '{s=~".+"} |~ `` | $unknown'],
       ['tempo', 'serviceMap', ''],
     ]);
-    expect(() => panelQueries({ panels: [{ title: 'x', targets: [{ datasource: { uid: '${DS}' } }] }] })).toThrow(/unknown datasource/);
+    expect(() => panelQueries({ panels: [{ title: 'x', targets: [{ datasource: { uid: '${DS}' } }] }] })).toThrow(
+      /unknown datasource/,
+    );
   });
 
   it('counts what comes back', async () => {
@@ -179,8 +221,20 @@ describe('panel queries', () => {
     const range = { from: 1000, to: 4600 };
     const paths: string[] = [];
     const answering = (answer: unknown) => async (path: string) => (paths.push(path), answer);
-    expect(await runPanel(instant, answering({ data: { resultType: 'vector', result: [{ value: [1, '2'] }, { value: [1, 'NaN'] }] } }), range)).toBe(1);
-    expect(await runPanel(lines, answering({ data: { resultType: 'streams', result: [{ values: [['1', 'text']] }, { values: [] }] } }), range)).toBe(1);
+    expect(
+      await runPanel(
+        instant,
+        answering({ data: { resultType: 'vector', result: [{ value: [1, '2'] }, { value: [1, 'NaN'] }] } }),
+        range,
+      ),
+    ).toBe(1);
+    expect(
+      await runPanel(
+        lines,
+        answering({ data: { resultType: 'streams', result: [{ values: [['1', 'text']] }, { values: [] }] } }),
+        range,
+      ),
+    ).toBe(1);
     expect(await runPanel(graph, answering({ data: { resultType: 'vector', result: [] } }), range)).toBe(0);
     expect(await runPanel({ ...graph, kind: 'traceql', query: '{}' }, answering({ traces: [{}, {}] }), range)).toBe(2);
     expect(paths.map((path) => path.split('?')[0])).toEqual([
@@ -197,7 +251,11 @@ describe('rules', () => {
     file,
     yaml: parse(readFileSync(`templates/rules/${file}`, 'utf8')) as { groups: { name: string; rules: Rule[] }[] },
   }));
-  const groups = [...files.flatMap(({ yaml }) => yaml.groups), ...budgetRules(1000), ...monthlyBudgets(20_000, { search: 500 })];
+  const groups = [
+    ...files.flatMap(({ yaml }) => yaml.groups),
+    ...budgetRules(1000),
+    ...monthlyBudgets(20_000, { search: 500 }),
+  ];
   const rules: Rule[] = groups.flatMap((group) => group.rules);
   const alerts = rules.filter((rule) => rule.alert !== undefined);
 
@@ -206,7 +264,9 @@ describe('rules', () => {
     expect(new Set(names).size).toBe(names.length);
     const alertNames = alerts.map((rule) => rule.alert);
     expect(new Set(alertNames).size).toBe(alertNames.length);
-    expect(rules.filter((rule) => !rule.expr || (rule.alert === undefined) === (rule.record === undefined))).toEqual([]);
+    expect(rules.filter((rule) => !rule.expr || (rule.alert === undefined) === (rule.record === undefined))).toEqual(
+      [],
+    );
   });
 
   it('say how bad, of what kind, what happened, where to look and what to do', () => {
@@ -222,7 +282,9 @@ describe('rules', () => {
 
   it('record the names that docs/telemetry.md promises', () => {
     const recorded = new Set(rules.map((rule) => rule.record));
-    const promised = [...readFileSync('docs/telemetry.md', 'utf8').matchAll(/`(genai:[a-z0-9_:]+)`/g)].map((match) => match[1]);
+    const promised = [...readFileSync('docs/telemetry.md', 'utf8').matchAll(/`(genai:[a-z0-9_:]+)`/g)].map(
+      (match) => match[1],
+    );
     expect(promised.length).toBeGreaterThan(6);
     // Prices are made from templates/prices.yaml.
     expect(promised.filter((name) => name !== 'genai:price_usd_per_mtok' && !recorded.has(name))).toEqual([]);
@@ -232,7 +294,9 @@ describe('rules', () => {
 describe('datasources', () => {
   it('have the uids that everything refers to, and escape what Grafana would expand', () => {
     const text = readFileSync('templates/datasources/datasources.yaml', 'utf8');
-    const { datasources } = parse(text) as { datasources: { uid: string; type: string; url: string; editable: boolean }[] };
+    const { datasources } = parse(text) as {
+      datasources: { uid: string; type: string; url: string; editable: boolean }[];
+    };
     expect(datasources.map(({ uid, type, url, editable }) => [uid, type, url, editable])).toEqual([
       ['prometheus', 'prometheus', 'http://prometheus-server', false],
       ['loki', 'loki', 'http://loki:3100', false],

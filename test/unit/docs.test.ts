@@ -12,7 +12,9 @@ import { SETTINGS, lineFor } from '../../src/profile/settings.ts';
 
 function leaves(map: JsonMap, path: string[] = []): string[] {
   return Object.entries(map).flatMap(([key, value]) =>
-    value && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length ? leaves(value, [...path, key]) : [[...path, key].join('.')],
+    value && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length
+      ? leaves(value, [...path, key])
+      : [[...path, key].join('.')],
   );
 }
 
@@ -24,7 +26,9 @@ describe('documentation', () => {
   });
 
   it('of the configuration is current', () => {
-    expect(() => execFileSync(process.execPath, ['scripts/config-doc.mjs', '--check'], { cwd: ROOT, stdio: 'pipe' })).not.toThrow();
+    expect(() =>
+      execFileSync(process.execPath, ['scripts/config-doc.mjs', '--check'], { cwd: ROOT, stdio: 'pipe' }),
+    ).not.toThrow();
   });
 
   it('links only to files that exist', () => {
@@ -47,11 +51,13 @@ describe('documentation', () => {
       teams: [{ name: 'quant', namespace: 'quant' }],
     };
     const config = resolve([profileLayer('quickstart'), { source: 'test', data }]);
-    const anchors = new Set([...readAsset('docs', 'runbooks.md').matchAll(/^## (\S+)$/gm)].map(([, name = '']) => name.toLowerCase()));
+    const anchors = new Set(
+      [...readAsset('docs', 'runbooks.md').matchAll(/^## (\S+)$/gm)].map(([, name = '']) => name.toLowerCase()),
+    );
     const alerts = [...Object.values(ruleFiles(config)), ...Object.values(lokiRules(config) ?? {})].flatMap((text) =>
-      (parse(text) as { groups: { rules: { alert?: string; annotations?: Record<string, string> }[] }[] }).groups.flatMap((group) =>
-        group.rules.filter((rule) => rule.alert),
-      ),
+      (
+        parse(text) as { groups: { rules: { alert?: string; annotations?: Record<string, string> }[] }[] }
+      ).groups.flatMap((group) => group.rules.filter((rule) => rule.alert)),
     );
     expect(alerts.length).toBeGreaterThan(15);
     for (const { alert = '', annotations } of alerts) {

@@ -32,16 +32,25 @@ describe('the journal', () => {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: JOURNAL, namespace: NS },
-      data: { 'journal.json': JSON.stringify({ schema: 2, tool: '9.9.9', steps: {} }), 'config.yaml': stringify(config) },
+      data: {
+        'journal.json': JSON.stringify({ schema: 2, tool: '9.9.9', steps: {} }),
+        'config.yaml': stringify(config),
+      },
     });
     await expect(readJournal(cluster.kube, NS)).rejects.toMatchObject({
-      parts: { what: expect.stringContaining('9.9.9, which is newer') as string, next: 'npm install -g genai-obs@latest' },
+      parts: {
+        what: expect.stringContaining('9.9.9, which is newer') as string,
+        next: 'npm install -g genai-obs@latest',
+      },
     });
   });
 
   it.each([
     ['journal.json', { 'journal.json': '{"schema": 1,', 'config.yaml': stringify(config) }],
-    ['config.yaml', { 'journal.json': '{"schema": 1, "tool": "0.1.0", "steps": {}}', 'config.yaml': 'loki: {enabled: ' }],
+    [
+      'config.yaml',
+      { 'journal.json': '{"schema": 1, "tool": "0.1.0", "steps": {}}', 'config.yaml': 'loki: {enabled: ' },
+    ],
   ])('that somebody has edited into something else names %s and the way out', async (key, data) => {
     const cluster = fakeCluster();
     cluster.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: JOURNAL, namespace: NS }, data });

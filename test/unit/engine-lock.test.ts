@@ -25,7 +25,10 @@ const spec = (cluster: FakeCluster): { holderIdentity: string; renewTime: string
   cluster.get('Lease', LEASE)?.['spec'] as { holderIdentity: string; renewTime: string };
 
 /** Lets a take run while the clock runs, and tells how long it took. */
-async function take(cluster: FakeCluster, during: () => void = () => {}): Promise<{ lock?: Lock; error?: ObsError; seconds: number }> {
+async function take(
+  cluster: FakeCluster,
+  during: () => void = () => {},
+): Promise<{ lock?: Lock; error?: ObsError; seconds: number }> {
   const start = Date.now();
   const outcome: { lock?: Lock; error?: ObsError; seconds?: number } = {};
   const taking = takeLock(cluster.kube, NS, 'install').then(
@@ -89,7 +92,9 @@ describe('the lock', () => {
     await vi.advanceTimersByTimeAsync(30_000);
     const outcomes = await Promise.all(both);
     expect(outcomes.filter((outcome) => 'lock' in outcome)).toHaveLength(1);
-    expect(outcomes.flatMap((outcome) => ('error' in outcome ? [outcome.error.parts.what] : []))).toEqual(['another genai-obs works on this installation']);
+    expect(outcomes.flatMap((outcome) => ('error' in outcome ? [outcome.error.parts.what] : []))).toEqual([
+      'another genai-obs works on this installation',
+    ]);
     for (const outcome of outcomes) if ('lock' in outcome) await outcome.lock.release();
   });
 

@@ -30,22 +30,29 @@ describe('a release', () => {
   it('that is not there is absent; --diff says what it would create', async () => {
     const cluster = fakeCluster();
     expect(await look(cluster, 'release/loki')).toEqual({ state: 'absent', changes: [] });
-    expect((await look(cluster, 'release/loki', { diff: true })).changes.map(({ ref, action }) => `${action} ${ref.kind}/${ref.name}`)).toEqual([
-      'create StatefulSet/loki',
-      'create ConfigMap/loki',
-      `create ClusterRole/${NS}-loki`,
-    ]);
+    expect(
+      (await look(cluster, 'release/loki', { diff: true })).changes.map(
+        ({ ref, action }) => `${action} ${ref.kind}/${ref.name}`,
+      ),
+    ).toEqual(['create StatefulSet/loki', 'create ConfigMap/loki', `create ClusterRole/${NS}-loki`]);
   });
 
   it('as it should be is done', async () => {
     expect(await look(await installed(), 'release/loki')).toEqual({ state: 'done', changes: [] });
   });
 
-  it.each(['pending-install', 'pending-upgrade', 'pending-rollback', 'uninstalling'])('%s is stuck, and says which revision', async (status) => {
-    const cluster = await installed();
-    cluster.record('loki', status, 2, loki.values);
-    expect(await look(cluster, 'release/loki')).toEqual({ state: 'stuck', changes: [], detail: `helm was interrupted: revision 2 is ${status}` });
-  });
+  it.each(['pending-install', 'pending-upgrade', 'pending-rollback', 'uninstalling'])(
+    '%s is stuck, and says which revision',
+    async (status) => {
+      const cluster = await installed();
+      cluster.record('loki', status, 2, loki.values);
+      expect(await look(cluster, 'release/loki')).toEqual({
+        state: 'stuck',
+        changes: [],
+        detail: `helm was interrupted: revision 2 is ${status}`,
+      });
+    },
+  );
 
   it.each(['failed', 'superseded', 'unknown'])('%s has drifted', async (status) => {
     const cluster = fakeCluster();
@@ -77,10 +84,19 @@ describe('a release', () => {
     cluster.put({ ...cluster.get('ConfigMap', 'loki')!, data: { 'config.yaml': 'b: 2' } });
     expect(await look(cluster, 'release/loki')).toMatchObject({
       state: 'drifted',
-      changes: [{ ref: { kind: 'ConfigMap', name: 'loki' }, action: 'change', changes: [{ path: 'data.config.yaml', from: 'b: 2', to: 'a: 1' }] }],
+      changes: [
+        {
+          ref: { kind: 'ConfigMap', name: 'loki' },
+          action: 'change',
+          changes: [{ path: 'data.config.yaml', from: 'b: 2', to: 'a: 1' }],
+        },
+      ],
     });
     await cluster.kube.remove({ apiVersion: 'v1', kind: 'ConfigMap', namespace: NS, name: 'loki' });
-    expect(await look(cluster, 'release/loki')).toMatchObject({ state: 'drifted', changes: [{ ref: { kind: 'ConfigMap' }, action: 'create' }] });
+    expect(await look(cluster, 'release/loki')).toMatchObject({
+      state: 'drifted',
+      changes: [{ ref: { kind: 'ConfigMap' }, action: 'create' }],
+    });
   });
 
   it('whose pods are not ready is unready: helm need not run again', async () => {
@@ -116,7 +132,10 @@ describe('objects of ours', () => {
   it('one missing of two is absent', async () => {
     const cluster = fakeCluster();
     await cluster.kube.apply(step<ObjectsStep>('dashboards').objects.slice(1));
-    expect(await look(cluster, 'dashboards')).toMatchObject({ state: 'absent', changes: [{ ref: { name: 'genai-dashboards' }, action: 'create' }] });
+    expect(await look(cluster, 'dashboards')).toMatchObject({
+      state: 'absent',
+      changes: [{ ref: { name: 'genai-dashboards' }, action: 'create' }],
+    });
   });
 
   it('with a dashboard that is wanted no more have drifted; what others added is theirs', async () => {
@@ -126,8 +145,17 @@ describe('objects of ours', () => {
     cluster.put({ ...live, data: { ...(live['data'] as object), 'theirs.json': '{}' } });
     expect((await look(cluster, 'dashboards')).state).toBe('done');
     const fewer = buildPlan(without(['loki'])).find((candidate) => candidate.id === 'dashboards')!;
-    const seen = await observe(fewer, { kube: cluster.kube, helm: cluster.helm, charts: cluster.charts, namespace: NS });
-    expect(seen.changes.flatMap((change) => change.changes)).toContainEqual({ path: 'data.log-explorer.json', from: '(there)', to: '(absent)' });
+    const seen = await observe(fewer, {
+      kube: cluster.kube,
+      helm: cluster.helm,
+      charts: cluster.charts,
+      namespace: NS,
+    });
+    expect(seen.changes.flatMap((change) => change.changes)).toContainEqual({
+      path: 'data.log-explorer.json',
+      from: '(there)',
+      to: '(absent)',
+    });
     expect(JSON.stringify(seen)).not.toContain('theirs.json');
   });
 
@@ -146,7 +174,8 @@ describe('objects of ours', () => {
 });
 
 describe('the secret', () => {
-  const data = (cluster: FakeCluster): Record<string, string> => cluster.get('Secret', 'grafana-admin')?.['data'] as Record<string, string>;
+  const data = (cluster: FakeCluster): Record<string, string> =>
+    cluster.get('Secret', 'grafana-admin')?.['data'] as Record<string, string>;
 
   it('is made once, random, with its fixed keys', async () => {
     const [one, two] = [fakeCluster(), fakeCluster()];
@@ -195,12 +224,21 @@ describe('helm refuses', () => {
   /** helm says this, so often, before it goes on. */
   const refusing = (cluster: FakeCluster, cause: string, times: number): Hands['helm'] => ({
     ...cluster.helm,
-    upgrade: (...args) => (times-- > 0 ? Promise.reject(new ObsError({ what: 'helm could not apply a release', cause })) : cluster.helm.upgrade(...args)),
+    upgrade: (...args) =>
+      times-- > 0
+        ? Promise.reject(new ObsError({ what: 'helm could not apply a release', cause }))
+        : cluster.helm.upgrade(...args),
   });
 
   it.each([
-    ['Helm 3', 'Error: UPGRADE FAILED: cannot patch "loki" with kind Service: Service "loki" is invalid: spec.ports[2].name: Duplicate value: "http"'],
-    ['Helm 4', `Error: UPGRADE FAILED: server-side apply failed for object ${NS}/loki /v1, Kind=Service: Service "loki" is invalid`],
+    [
+      'Helm 3',
+      'Error: UPGRADE FAILED: cannot patch "loki" with kind Service: Service "loki" is invalid: spec.ports[2].name: Duplicate value: "http"',
+    ],
+    [
+      'Helm 4',
+      `Error: UPGRADE FAILED: server-side apply failed for object ${NS}/loki /v1, Kind=Service: Service "loki" is invalid`,
+    ],
   ])('to patch what holds no data (%s): it is made anew', async (_name, cause) => {
     const cluster = fakeCluster();
     cluster.put(service('genai-obs'));
@@ -215,7 +253,9 @@ describe('helm refuses', () => {
   ])('%s: the refusal is told, and nothing is removed', async (_name, cause, owner) => {
     const cluster = fakeCluster();
     cluster.put(service(owner));
-    await expect(applyRelease(loki, absent, hands(cluster, { helm: refusing(cluster, cause, 9) }), () => {})).rejects.toMatchObject({ parts: { cause } });
+    await expect(
+      applyRelease(loki, absent, hands(cluster, { helm: refusing(cluster, cause, 9) }), () => {}),
+    ).rejects.toMatchObject({ parts: { cause } });
     expect(cluster.calls).toEqual([]);
   });
 
@@ -224,7 +264,9 @@ describe('helm refuses', () => {
     const cause = 'Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress';
     await applyRelease(loki, absent, hands(cluster, { helm: refusing(cluster, cause, 2) }), () => {});
     expect(cluster.calls).toEqual(['helm upgrade loki']);
-    await expect(applyRelease(loki, absent, hands(cluster, { helm: refusing(cluster, cause, 3) }), () => {})).rejects.toMatchObject({ parts: { cause } });
+    await expect(
+      applyRelease(loki, absent, hands(cluster, { helm: refusing(cluster, cause, 3) }), () => {}),
+    ).rejects.toMatchObject({ parts: { cause } });
   });
 });
 
@@ -252,7 +294,9 @@ describe('a release that a crash left pending', () => {
     const cluster = await installed();
     cluster.record('loki', 'pending-upgrade', 2, loki.values);
     await recover(cluster, await look(cluster, 'release/loki'));
-    expect(cluster.calls.filter((call) => call.startsWith('remove'))).toEqual(['remove Secret/sh.helm.release.v1.loki.v2']);
+    expect(cluster.calls.filter((call) => call.startsWith('remove'))).toEqual([
+      'remove Secret/sh.helm.release.v1.loki.v2',
+    ]);
     expect(cluster.get('Secret', 'sh.helm.release.v1.loki.v1')).toBeDefined();
   });
 
@@ -270,11 +314,19 @@ describe('a release that a crash left pending', () => {
 });
 
 describe('waiting for a workload', () => {
-  const unready = async (status: object, over: Partial<Hands> = {}): Promise<{ error: unknown; told: string[]; cluster: FakeCluster }> => {
+  const unready = async (
+    status: object,
+    over: Partial<Hands> = {},
+  ): Promise<{ error: unknown; told: string[]; cluster: FakeCluster }> => {
     vi.useFakeTimers();
     const cluster = await installed();
     cluster.put({ ...cluster.get('StatefulSet', 'loki')!, status: { observedGeneration: 1, replicas: 1 } });
-    cluster.put({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'loki-0', namespace: NS, labels: { app: 'loki' } }, status });
+    cluster.put({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'loki-0', namespace: NS, labels: { app: 'loki' } },
+      status,
+    });
     const told: string[] = [];
     const work = waitReady(workload, hands(cluster, over), (detail) => told.push(detail)).then(
       () => undefined,
@@ -286,11 +338,18 @@ describe('waiting for a workload', () => {
 
   it('gives up when it takes too long, and says on what it waited', async () => {
     const { error, told } = await unready(
-      { phase: 'Running', containerStatuses: [{ name: 'loki', image: 'i', ready: false, restartCount: 0, state: { running: {} } }] },
+      {
+        phase: 'Running',
+        containerStatuses: [{ name: 'loki', image: 'i', ready: false, restartCount: 0, state: { running: {} } }],
+      },
       { timeout: 300_000 },
     );
     expect(error).toMatchObject({
-      parts: { what: 'a workload did not become ready within 300 s', object: `StatefulSet ${NS}/loki`, cause: '0 of 1 ready: loki-0 runs, not ready yet' },
+      parts: {
+        what: 'a workload did not become ready within 300 s',
+        object: `StatefulSet ${NS}/loki`,
+        cause: '0 of 1 ready: loki-0 runs, not ready yet',
+      },
     });
     expect(told).toEqual(['0 of 1 ready: loki-0 runs, not ready yet']);
   });
@@ -300,7 +359,13 @@ describe('waiting for a workload', () => {
       {
         phase: 'Pending',
         containerStatuses: [
-          { name: 'loki', image: 'i', ready: false, restartCount: 0, state: { waiting: { reason: 'ImagePullBackOff', message: 'not found' } } },
+          {
+            name: 'loki',
+            image: 'i',
+            ready: false,
+            restartCount: 0,
+            state: { waiting: { reason: 'ImagePullBackOff', message: 'not found' } },
+          },
         ],
       },
       { timeout: 300_000 },
@@ -321,8 +386,16 @@ describe('waiting for a workload', () => {
     ['is left alone while it pulls', { waiting: { reason: 'ContainerCreating' } }, 0, []],
   ])('a pod whose image could not be pulled in an earlier attempt %s', async (_name, state, restartCount, calls) => {
     const cluster = await installed();
-    const status = { phase: 'Pending', containerStatuses: [{ name: 'loki', image: 'i', ready: false, restartCount, state }] };
-    cluster.put({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'loki-0', namespace: NS, labels: { app: 'loki' } }, status });
+    const status = {
+      phase: 'Pending',
+      containerStatuses: [{ name: 'loki', image: 'i', ready: false, restartCount, state }],
+    };
+    cluster.put({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'loki-0', namespace: NS, labels: { app: 'loki' } },
+      status,
+    });
     const before = cluster.calls.length;
     await retryPods(cluster.kube, workload);
     expect(cluster.calls.slice(before)).toEqual(calls);

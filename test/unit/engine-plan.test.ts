@@ -19,7 +19,8 @@ const release = (steps: Step[], id: string): ReleaseStep => {
 };
 const objectsOf = (steps: Step[]): KubeObject[] =>
   steps.flatMap((step) => (step.kind === 'objects' ? step.objects : step.kind === 'secret' ? [step.object] : []));
-const hashes = (steps: Step[]): Record<string, string> => Object.fromEntries(steps.map((step) => [step.id, inputsOf(step)]));
+const hashes = (steps: Step[]): Record<string, string> =>
+  Object.fromEntries(steps.map((step) => [step.id, inputsOf(step)]));
 /** Steps whose inputs differ between two plans. */
 function touched(a: Step[], b: Step[]): string[] {
   const [before, after] = [hashes(a), hashes(b)];
@@ -60,16 +61,21 @@ describe('the plan', () => {
     expect([...done].toSorted()).toEqual(ids(steps).toSorted());
     expect(steps[0]).toMatchObject({ id: 'preflight', needs: [] });
     expect(steps.at(-1)).toMatchObject({ id: 'verify', needs: ids(steps).slice(0, -1) });
-    for (const step of steps.slice(1)) expect(step.needs, step.id).toContain(step.id === 'namespace' ? 'preflight' : 'namespace');
+    for (const step of steps.slice(1))
+      expect(step.needs, step.id).toContain(step.id === 'namespace' ? 'preflight' : 'namespace');
   });
 
   it('lets the backends start side by side: none waits for another release', () => {
-    for (const step of buildPlan(quickstart())) if (step.kind === 'release') expect(step.needs.filter((id) => id.startsWith('release/'))).toEqual([]);
+    for (const step of buildPlan(quickstart()))
+      if (step.kind === 'release') expect(step.needs.filter((id) => id.startsWith('release/'))).toEqual([]);
   });
 
   it('labels what we apply ourselves as ours', () => {
     for (const object of objectsOf(buildPlan(quickstart()))) {
-      expect(object.metadata.labels, object.metadata.name).toMatchObject({ [PART_OF_LABEL]: 'genai-obs', [MANAGED_BY_LABEL]: 'genai-obs' });
+      expect(object.metadata.labels, object.metadata.name).toMatchObject({
+        [PART_OF_LABEL]: 'genai-obs',
+        [MANAGED_BY_LABEL]: 'genai-obs',
+      });
     }
   });
 
@@ -81,9 +87,11 @@ describe('the plan', () => {
 
   it('puts everything into the namespace that was asked for', () => {
     const steps = buildPlan(quickstart({ namespace: 'obs' }));
-    expect(objectsOf(steps).map((object) => (object.kind === 'Namespace' ? object.metadata.name : object.metadata.namespace))).toEqual(
-      objectsOf(steps).map(() => 'obs'),
-    );
+    expect(
+      objectsOf(steps).map((object) =>
+        object.kind === 'Namespace' ? object.metadata.name : object.metadata.namespace,
+      ),
+    ).toEqual(objectsOf(steps).map(() => 'obs'));
     expect(JSON.stringify(steps)).not.toContain('genai-observability');
   });
 });
@@ -100,14 +108,22 @@ describe('000-COMP-07: a component that is switched off', () => {
         .filter((object) => object.kind === 'ConfigMap')
         .map((object) => [object.metadata.name, object['data'] as Record<string, string>]),
     );
-    if (id === 'grafana') expect(Object.keys(data).filter((name) => name.includes('dashboards') || name.includes('datasources'))).toEqual([]);
+    if (id === 'grafana')
+      expect(Object.keys(data).filter((name) => name.includes('dashboards') || name.includes('datasources'))).toEqual(
+        [],
+      );
     else
       expect(
-        (parse(data['grafana-datasources']?.['datasources.yaml'] ?? '') as { datasources: { uid: string }[] }).datasources.map((source) => source.uid),
+        (
+          parse(data['grafana-datasources']?.['datasources.yaml'] ?? '') as { datasources: { uid: string }[] }
+        ).datasources.map((source) => source.uid),
       ).not.toContain(id);
     if (id === 'prometheus') return expect(data['prometheus-rules']).toBeUndefined();
-    const jobs = (release(steps, 'prometheus').values['config'] as { scrape_configs: { job_name: string; static_configs?: { targets: string[] }[] }[] })
-      .scrape_configs;
+    const jobs = (
+      release(steps, 'prometheus').values['config'] as {
+        scrape_configs: { job_name: string; static_configs?: { targets: string[] }[] }[];
+      }
+    ).scrape_configs;
     expect(jobs.map((job) => job.job_name)).not.toContain(id);
     if (!id.startsWith('opentelemetry')) expect(JSON.stringify(jobs)).not.toContain(`"${service.name}:`);
     return undefined;
@@ -116,7 +132,9 @@ describe('000-COMP-07: a component that is switched off', () => {
   it.each(COMPONENT_IDS)('%s takes only what depends on it along', (id) => {
     const steps = buildPlan(without([id]));
     const gone = COMPONENT_IDS.filter((other) => !ids(steps).includes(`release/${other}`));
-    expect(gone).toEqual(id === 'opentelemetry-collector' ? COMPONENT_IDS.filter((other) => other.startsWith('opentelemetry')) : [id]);
+    expect(gone).toEqual(
+      id === 'opentelemetry-collector' ? COMPONENT_IDS.filter((other) => other.startsWith('opentelemetry')) : [id],
+    );
   });
 
   it('leaves a plan for every combination of backends', () => {
@@ -135,7 +153,11 @@ describe('changed input touches only what it is about', () => {
     ['the sampling rate', { genai: { sampling: { rate: 0.5 } } }, ['release/opentelemetry-collector']],
     ['retention of Loki', { loki: { retention: '30d' } }, ['release/loki']],
     ['retention of Prometheus', { prometheus: { server: { retention: '30d' } } }, ['release/prometheus']],
-    ['replicas of the gateway', { 'opentelemetry-collector': { replicaCount: 3 } }, ['release/opentelemetry-collector']],
+    [
+      'replicas of the gateway',
+      { 'opentelemetry-collector': { replicaCount: 3 } },
+      ['release/opentelemetry-collector'],
+    ],
     ['how Grafana is exposed', { grafana: { service: { type: 'NodePort' } } }, ['release/grafana']],
     ['the size of a claim', { tempo: { size: '9Gi' } }, ['claim/tempo-data']],
     ['prices', { genai: { cost: { prices: { 'gpt-x': { input: 1, output: 2 } } } } }, ['release/prometheus', 'rules']],
@@ -144,13 +166,17 @@ describe('changed input touches only what it is about', () => {
   });
 
   it('a registry touches every release and nothing else', () => {
-    expect(touched(base, buildPlan(quickstart({ global: { imageRegistry: 'r.example' } })))).toEqual(COMPONENT_IDS.map((id) => `release/${id}`).toSorted());
+    expect(touched(base, buildPlan(quickstart({ global: { imageRegistry: 'r.example' } })))).toEqual(
+      COMPONENT_IDS.map((id) => `release/${id}`).toSorted(),
+    );
   });
 
   it('without claims every pod keeps its data itself', () => {
     const steps = buildPlan(quickstart({ storage: { enabled: false } }));
     expect(ids(steps).filter((id) => id.startsWith('claim/'))).toEqual([]);
-    expect(steps.flatMap((step) => (step.kind === 'release' ? [step.values['storage']] : []))).toEqual(COMPONENT_IDS.map(() => ({ claim: '' })));
+    expect(steps.flatMap((step) => (step.kind === 'release' ? [step.values['storage']] : []))).toEqual(
+      COMPONENT_IDS.map(() => ({ claim: '' })),
+    );
   });
 
   it('a storage class is named only when it was asked for', () => {
@@ -182,7 +208,10 @@ describe('--only, --from, --skip', () => {
     expect(kept({ only: ['dashboards', 'verify'], skip: ['verify'] })).toEqual(['namespaces', 'dashboards']);
   });
 
-  it.each([{ only: ['nope'] }, { skip: ['nope'] }, { from: 'nope' }])('%j is refused with the list of phases', (flags) => {
-    expect(() => excludedSteps(steps, flags)).toThrow('there is no phase "nope"');
-  });
+  it.each([{ only: ['nope'] }, { skip: ['nope'] }, { from: 'nope' }])(
+    '%j is refused with the list of phases',
+    (flags) => {
+      expect(() => excludedSteps(steps, flags)).toThrow('there is no phase "nope"');
+    },
+  );
 });

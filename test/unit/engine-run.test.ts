@@ -39,9 +39,14 @@ describe('a first run', () => {
     expect([...applied, ...unchanged].toSorted()).toEqual(plan.map((step) => step.id).toSorted());
     expect(unchanged).toEqual(['preflight', 'removal/releases']);
     expect(gates).toEqual(['preflight', 'verify']);
-    const order = run.events.flatMap((event) => (event.type === 'start' || event.type === 'done' ? [`${event.type} ${event.id}`] : []));
+    const order = run.events.flatMap((event) =>
+      event.type === 'start' || event.type === 'done' ? [`${event.type} ${event.id}`] : [],
+    );
     for (const step of plan)
-      for (const need of step.needs) expect(order.indexOf(`done ${need}`), `${need} before ${step.id}`).toBeLessThan(order.indexOf(`start ${step.id}`));
+      for (const need of step.needs)
+        expect(order.indexOf(`done ${need}`), `${need} before ${step.id}`).toBeLessThan(
+          order.indexOf(`start ${step.id}`),
+        );
   });
 
   it('starts all releases before any is ready: they run side by side', async () => {
@@ -59,7 +64,9 @@ describe('a first run', () => {
   it('takes the lock right after the namespace, before anything else is changed', async () => {
     const cluster = fakeCluster();
     let before: string[] = [];
-    const run = await session(cluster, config, plan, { context: { enter: () => Promise.resolve(void (before = [...cluster.calls])) } });
+    const run = await session(cluster, config, plan, {
+      context: { enter: () => Promise.resolve(void (before = [...cluster.calls])) },
+    });
     await run.result;
     expect(before).toEqual([`apply Namespace/${NS}`]);
   });
@@ -94,7 +101,12 @@ describe('a second run', () => {
     const cluster = fakeCluster();
     const { result, journal } = await session(cluster, config, plan);
     await result;
-    cluster.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'loki', namespace: NS }, data: { 'config.yaml': 'tampered' } });
+    cluster.put({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'loki', namespace: NS },
+      data: { 'config.yaml': 'tampered' },
+    });
     const second = await session(cluster, config, plan, { journal });
     expect((await second.result).applied).toEqual(['release/loki', 'verify']);
     // Its pods may have started with what was edited.
@@ -113,7 +125,14 @@ describe('a second run', () => {
         data: { a: 'tampered' },
       });
     const second = await session(cluster, config, plan, { journal });
-    expect((await second.result).applied.toSorted()).toEqual(['dashboards', 'datasources', 'release/grafana', 'release/prometheus', 'rules', 'verify']);
+    expect((await second.result).applied.toSorted()).toEqual([
+      'dashboards',
+      'datasources',
+      'release/grafana',
+      'release/prometheus',
+      'rules',
+      'verify',
+    ]);
     expect(cluster.calls.filter((call) => call.includes('rollout restart')).toSorted()).toEqual([
       `kubectl rollout restart statefulset/grafana --namespace ${NS}`,
       `kubectl rollout restart statefulset/prometheus-server --namespace ${NS}`,
@@ -123,7 +142,12 @@ describe('a second run', () => {
 
   it('refuses what somebody else made under our names before it changes anything', async () => {
     const cluster = fakeCluster();
-    cluster.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'prometheus-rules', namespace: NS }, data: { theirs: 'yes' } });
+    cluster.put({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'prometheus-rules', namespace: NS },
+      data: { theirs: 'yes' },
+    });
     const { result } = await session(cluster, config, plan);
     await expect(result).rejects.toMatchObject({ parts: { object: `ConfigMap ${NS}/prometheus-rules` } });
     expect(writes(cluster)).toEqual([]);
@@ -171,7 +195,11 @@ describe('a failure', () => {
     expect(run.of('start')).not.toContain('d');
     expect(cluster.get('ConfigMap', 'd')).toBeUndefined();
     const journal = await readJournal(cluster.kube, NS);
-    expect([journal?.steps['b']?.state, journal?.steps['c']?.state, journal?.steps['d']]).toEqual(['failed', 'done', undefined]);
+    expect([journal?.steps['b']?.state, journal?.steps['c']?.state, journal?.steps['d']]).toEqual([
+      'failed',
+      'done',
+      undefined,
+    ]);
   });
 
   it('is mended by the next run, which does not redo what is done', async () => {
@@ -191,7 +219,9 @@ describe('a failure', () => {
 
   it('of the preflight changes nothing', async () => {
     const cluster = fakeCluster();
-    const run = await session(cluster, config, plan, { gate: () => Promise.reject(new ObsError({ what: 'not ready' })) });
+    const run = await session(cluster, config, plan, {
+      gate: () => Promise.reject(new ObsError({ what: 'not ready' })),
+    });
     await expect(run.result).rejects.toThrow('not ready');
     expect(cluster.calls).toEqual([]);
   });
@@ -207,16 +237,24 @@ describe('a failure', () => {
 
   it('of the lock leaves everything but the namespace untouched', async () => {
     const cluster = fakeCluster();
-    const run = await session(cluster, config, plan, { context: { enter: () => Promise.reject(new ObsError({ what: 'held by another' })) } });
+    const run = await session(cluster, config, plan, {
+      context: { enter: () => Promise.reject(new ObsError({ what: 'held by another' })) },
+    });
     await expect(run.result).rejects.toThrow('held by another');
     expect(cluster.calls).toEqual([`apply Namespace/${NS}`]);
   });
 
   it('to write the journal is told with a way on', async () => {
     const cluster = fakeCluster();
-    const run = await session(cluster, config, diamond(), { context: { save: () => Promise.reject(new Error('etcd is full')) } });
+    const run = await session(cluster, config, diamond(), {
+      context: { save: () => Promise.reject(new Error('etcd is full')) },
+    });
     await expect(run.result).rejects.toMatchObject({
-      parts: { what: 'the journal cannot be written', cause: 'etcd is full', next: expect.stringContaining('install again') as string },
+      parts: {
+        what: 'the journal cannot be written',
+        cause: 'etcd is full',
+        next: expect.stringContaining('install again') as string,
+      },
     });
   });
 });
@@ -226,7 +264,8 @@ describe('a stop', () => {
     const cluster = fakeCluster();
     let finish: () => void = () => {};
     const slow = new Promise<void>((resolve) => (finish = resolve));
-    cluster.before = (operation) => (operation === 'apply ConfigMap/b' || operation === 'apply ConfigMap/c' ? slow : undefined);
+    cluster.before = (operation) =>
+      operation === 'apply ConfigMap/b' || operation === 'apply ConfigMap/c' ? slow : undefined;
     const run = await session(cluster, config, diamond());
     await vi.waitFor(() => expect(cluster.calls).toContain('apply ConfigMap/c'));
     run.controller.abort();
@@ -241,11 +280,23 @@ describe('a stop', () => {
     cluster.status = (workload) =>
       workload.metadata.name === 'loki'
         ? {}
-        : { observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1, desiredNumberScheduled: 1, numberReady: 1, updatedNumberScheduled: 1 };
+        : {
+            observedGeneration: 1,
+            replicas: 1,
+            readyReplicas: 1,
+            updatedReplicas: 1,
+            desiredNumberScheduled: 1,
+            numberReady: 1,
+            updatedNumberScheduled: 1,
+          };
     const run = await session(cluster, config, plan, {
-      onEvent: (event, controller) => event.type === 'progress' && event.detail.includes('0 of 1') && controller.abort(),
+      onEvent: (event, controller) =>
+        event.type === 'progress' && event.detail.includes('0 of 1') && controller.abort(),
     });
-    await expect(run.result).rejects.toMatchObject({ exit: 130, parts: { object: `StatefulSet ${NS}/loki`, cause: '0 of 1 ready' } });
+    await expect(run.result).rejects.toMatchObject({
+      exit: 130,
+      parts: { object: `StatefulSet ${NS}/loki`, cause: '0 of 1 ready' },
+    });
     expect(cluster.get('ConfigMap', 'genai-obs-journal')).toBeDefined();
   });
 });
@@ -255,7 +306,13 @@ describe('phases that are left out', () => {
     const cluster = fakeCluster();
     const run = await session(cluster, config, diamond(), { excluded: ['b'] });
     expect((await run.result).applied).toEqual(['namespace', 'c', 'd']);
-    expect(run.events).toContainEqual({ type: 'done', id: 'b', result: 'skipped', ms: 0, detail: 'left out by a flag' });
+    expect(run.events).toContainEqual({
+      type: 'done',
+      id: 'b',
+      result: 'skipped',
+      ms: 0,
+      detail: 'left out by a flag',
+    });
     expect(cluster.get('ConfigMap', 'b')).toBeUndefined();
   });
 });
@@ -291,7 +348,10 @@ describe('helm records', () => {
     ).result;
     const stuck = cluster.all('Secret').find((secret) => secret.metadata.labels?.['name'] === 'loki');
     if (!stuck) throw new Error('no record');
-    cluster.put({ ...stuck, metadata: { ...stuck.metadata, labels: { ...stuck.metadata.labels, status: 'pending-install' } } });
+    cluster.put({
+      ...stuck,
+      metadata: { ...stuck.metadata, labels: { ...stuck.metadata.labels, status: 'pending-install' } },
+    });
     const enter = async (): Promise<void> => {
       await tick();
       cluster.put(stuck);

@@ -33,8 +33,10 @@ async function install(cluster: FakeCluster, config: Config, timeout = 5_000): P
   return (await session(cluster, config, buildPlan(config), { timeout, journal, context: { namespace, save } })).result;
 }
 
-const records = (cluster: FakeCluster): string[] => cluster.all('Secret').flatMap(({ metadata }) => metadata.labels?.['name'] ?? []);
-const uninstalled = (cluster: FakeCluster): string[] => cluster.calls.filter((call) => call.startsWith('helm uninstall'));
+const records = (cluster: FakeCluster): string[] =>
+  cluster.all('Secret').flatMap(({ metadata }) => metadata.labels?.['name'] ?? []);
+const uninstalled = (cluster: FakeCluster): string[] =>
+  cluster.calls.filter((call) => call.startsWith('helm uninstall'));
 
 it('an add-on that was switched off is uninstalled, after everything else is there; planned and foreign releases stay', async () => {
   const cluster = fakeCluster();
@@ -46,7 +48,10 @@ it('an add-on that was switched off is uninstalled, after everything else is the
   const plan = buildPlan(quickstart());
   const step = plan.find(({ id }) => id === 'removal/releases')!;
   const before = cluster.calls.length;
-  expect(await observe(step, { ...cluster, namespace: NS })).toMatchObject({ state: 'drifted', detail: `release ${NS}/metrics-server` });
+  expect(await observe(step, { ...cluster, namespace: NS })).toMatchObject({
+    state: 'drifted',
+    detail: `release ${NS}/metrics-server`,
+  });
   expect(cluster.calls.slice(before)).toEqual([]);
 
   const { result, of } = await session(cluster, quickstart(), plan);
@@ -65,7 +70,11 @@ it('releases are looked for in every namespace of the installation, and nowhere 
     ['other', 'another-home'],
   ] as const) {
     const labels = { [PART_OF_LABEL]: PART_OF };
-    cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels, annotations: { 'genai-obs.io/home': home } } });
+    cluster.put({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name, labels, annotations: { 'genai-obs.io/home': home } },
+    });
     cluster.record('jaeger', 'deployed', 1, OURS, { namespace: name });
   }
   await install(cluster, quickstart());
@@ -78,7 +87,9 @@ it('a chart that cannot be had is told before anything is changed', async () => 
   const cluster = fakeCluster();
   const charts = { ...cluster.charts };
   cluster.charts.path = (chart) =>
-    chart.name === 'metrics-server' ? Promise.reject(new ObsError({ what: 'the chart cannot be fetched' })) : charts.path(chart);
+    chart.name === 'metrics-server'
+      ? Promise.reject(new ObsError({ what: 'the chart cannot be fetched' }))
+      : charts.path(chart);
   const config = withMetricsServer();
   const plan = buildPlan(config);
   await expect((await session(cluster, config, plan)).result).rejects.toThrow('the chart cannot be fetched');
@@ -95,7 +106,8 @@ const look = (cluster: FakeCluster, config: Config): Promise<Observation> =>
     buildPlan(config).find(({ kind }) => kind === 'stale')!,
     { ...handsOn(cluster), namespace: config.namespace },
   );
-const removed = (cluster: FakeCluster): string[] => cluster.calls.filter((call) => call.startsWith('remove ') || call.startsWith('helm uninstall'));
+const removed = (cluster: FakeCluster): string[] =>
+  cluster.calls.filter((call) => call.startsWith('remove ') || call.startsWith('helm uninstall'));
 
 /** The gateway as a resource of the operator, and ServiceMonitors: objects of seven kinds that we apply ourselves. */
 function withFeatures(over: JsonMap = {}): Config {
@@ -114,7 +126,11 @@ async function withOperator(...configs: Config[]): Promise<FakeCluster> {
     cluster.put({
       apiVersion: 'apps/v1',
       kind: 'Deployment',
-      metadata: { name: 'otel-gateway-collector', namespace, ownerReferences: [{ kind: 'OpenTelemetryCollector', name: 'otel-gateway', uid: 'u' }] },
+      metadata: {
+        name: 'otel-gateway-collector',
+        namespace,
+        ownerReferences: [{ kind: 'OpenTelemetryCollector', name: 'otel-gateway', uid: 'u' }],
+      },
       spec: { replicas: 1, selector: { matchLabels: { app: 'gateway' } } },
       status: { observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1 },
     });
@@ -128,31 +144,46 @@ const everythingOf = (cluster: FakeCluster, home: string): KubeObject[] =>
   [...PRUNED, 'Secret', 'PersistentVolumeClaim', 'Deployment', 'StatefulSet', 'DaemonSet', 'Namespace']
     .flatMap((kind) => cluster.all(kind))
     .filter(
-      ({ metadata }) => metadata.namespace === home || (!metadata.namespace && (metadata.name === home || metadata.annotations?.[HOME_ANNOTATION] === home)),
+      ({ metadata }) =>
+        metadata.namespace === home ||
+        (!metadata.namespace && (metadata.name === home || metadata.annotations?.[HOME_ANNOTATION] === home)),
     );
 
 describe('objects of a feature that was switched off', () => {
   it('are shown as deletions, go once everything else is there, and a second run has nothing to do', async () => {
     const cluster = await withOperator(withFeatures());
-    const kept = [...cluster.all('PersistentVolumeClaim'), ...cluster.all('Secret').filter(({ metadata }) => metadata.labels?.['owner'] !== 'helm')];
+    const kept = [
+      ...cluster.all('PersistentVolumeClaim'),
+      ...cluster.all('Secret').filter(({ metadata }) => metadata.labels?.['owner'] !== 'helm'),
+    ];
     expect(kept.length).toBeGreaterThan(3);
-    const going = [...cluster.all('ServiceMonitor'), ...cluster.all('OpenTelemetryCollector'), ...cluster.all('NetworkPolicy')].map((one) =>
-      refText(refOf(one)),
-    );
+    const going = [
+      ...cluster.all('ServiceMonitor'),
+      ...cluster.all('OpenTelemetryCollector'),
+      ...cluster.all('NetworkPolicy'),
+    ].map((one) => refText(refOf(one)));
     expect(going.length).toBeGreaterThan(5);
 
     const seen = await look(cluster, quickstart());
     expect(seen).toMatchObject({ state: 'drifted', detail: `release ${NS}/opentelemetry-operator` });
     expect(new Set(seen.changes.map(({ action }) => action))).toEqual(new Set(['delete']));
     const shown = seen.changes.map(({ ref }) => refText(ref));
-    expect(shown).toEqual(expect.arrayContaining([...going, `ClusterRole ${NS}-otel-gateway-collector`, `ClusterRoleBinding ${NS}-otel-gateway-collector`]));
+    expect(shown).toEqual(
+      expect.arrayContaining([
+        ...going,
+        `ClusterRole ${NS}-otel-gateway-collector`,
+        `ClusterRoleBinding ${NS}-otel-gateway-collector`,
+      ]),
+    );
     expect(removed(cluster)).toEqual([]);
 
     expect((await install(cluster, quickstart())).applied).toContain('removal/releases');
-    for (const kind of ['ServiceMonitor', 'OpenTelemetryCollector', 'NetworkPolicy', 'ClusterRoleBinding']) expect(cluster.all(kind), kind).toEqual([]);
+    for (const kind of ['ServiceMonitor', 'OpenTelemetryCollector', 'NetworkPolicy', 'ClusterRoleBinding'])
+      expect(cluster.all(kind), kind).toEqual([]);
     // As many as were shown: the operator's record counts as its release.
     expect(removed(cluster)).toHaveLength(shown.length);
-    for (const object of kept) expect(cluster.get(object.kind, object.metadata.name), refText(refOf(object))).toEqual(object);
+    for (const object of kept)
+      expect(cluster.get(object.kind, object.metadata.name), refText(refOf(object))).toEqual(object);
 
     expect(await look(cluster, quickstart())).toEqual({ state: 'done', changes: [] });
     cluster.calls.length = 0;
@@ -181,7 +212,10 @@ describe('objects of a feature that was switched off', () => {
   it('that do not go keep the operator, and are named with their finalizers', async () => {
     const cluster = await withOperator(withFeatures());
     const { kube } = cluster;
-    cluster.kube = { ...kube, remove: (ref) => (ref.kind === 'OpenTelemetryCollector' ? Promise.resolve(true) : kube.remove(ref)) };
+    cluster.kube = {
+      ...kube,
+      remove: (ref) => (ref.kind === 'OpenTelemetryCollector' ? Promise.resolve(true) : kube.remove(ref)),
+    };
     const live = cluster.get('OpenTelemetryCollector', 'otel-gateway')!;
     cluster.put({ ...live, metadata: { ...live.metadata, finalizers: ['opentelemetryoperator.io/finalizer'] } });
     await expect(install(cluster, quickstart(), 50)).rejects.toMatchObject({
@@ -213,9 +247,14 @@ describe('objects of a feature that was switched off', () => {
 
   it('stay while a selection leaves phases out: what takes their place may be in one', () => {
     const plan = buildPlan(quickstart());
-    const takesPart = (flags: Parameters<typeof excludedSteps>[1]): boolean => !excludedSteps(plan, flags).has('removal/releases');
+    const takesPart = (flags: Parameters<typeof excludedSteps>[1]): boolean =>
+      !excludedSteps(plan, flags).has('removal/releases');
     expect([takesPart({}), takesPart({ skip: ['preflight', 'verify'] })]).toEqual([true, true]);
-    expect([takesPart({ only: ['alerting'] }), takesPart({ skip: ['dashboards'] }), takesPart({ from: 'alerting' })]).toEqual([false, false, false]);
+    expect([
+      takesPart({ only: ['alerting'] }),
+      takesPart({ skip: ['dashboards'] }),
+      takesPart({ from: 'alerting' }),
+    ]).toEqual([false, false, false]);
   });
 });
 
@@ -269,9 +308,17 @@ describe('what is not an object of this plan', () => {
   });
 });
 
-it.each(readdirSync('profiles').map((file) => file.replace(/\.yaml$/, '')))('%s applies no kind whose objects would stay, and marks them all', (name) => {
-  const steps = buildPlan(profile(name)).flatMap((step) => (step.kind === 'objects' && !step.data && step.phase !== 'namespaces' ? [step] : []));
-  const objects = steps.flatMap((step) => step.objects);
-  expect([...new Set(objects.map(({ kind }) => kind))].filter((kind) => !(PRUNED as readonly string[]).includes(kind))).toEqual([]);
-  for (const { kind, metadata } of objects) expect(metadata.annotations?.[HOME_ANNOTATION], `${kind} ${metadata.name}`).toBeTruthy();
-});
+it.each(readdirSync('profiles').map((file) => file.replace(/\.yaml$/, '')))(
+  '%s applies no kind whose objects would stay, and marks them all',
+  (name) => {
+    const steps = buildPlan(profile(name)).flatMap((step) =>
+      step.kind === 'objects' && !step.data && step.phase !== 'namespaces' ? [step] : [],
+    );
+    const objects = steps.flatMap((step) => step.objects);
+    expect(
+      [...new Set(objects.map(({ kind }) => kind))].filter((kind) => !(PRUNED as readonly string[]).includes(kind)),
+    ).toEqual([]);
+    for (const { kind, metadata } of objects)
+      expect(metadata.annotations?.[HOME_ANNOTATION], `${kind} ${metadata.name}`).toBeTruthy();
+  },
+);

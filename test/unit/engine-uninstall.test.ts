@@ -15,7 +15,8 @@ const config = quickstart();
 const plan = buildPlan(config);
 const DATA = ['alertmanager-data', 'grafana-data', 'loki-data', 'prometheus-data', 'tempo-data'];
 const hands = (cluster: FakeCluster, over: Partial<Hands> = {}): Hands => handsOn(cluster, { timeout: 50, ...over });
-const look = (cluster: FakeCluster, namespace = NS): Promise<RemovalPlan> => planRemoval({ kube: cluster.kube, namespace });
+const look = (cluster: FakeCluster, namespace = NS): Promise<RemovalPlan> =>
+  planRemoval({ kube: cluster.kube, namespace });
 const names = (removal: RemovalPlan): string[] => removal.releases.map((release) => release.name);
 const object = (kind: string, name: string, more: Partial<KubeObject['metadata']> = {}): KubeObject => ({
   apiVersion: 'v1',
@@ -32,7 +33,10 @@ async function installed(): Promise<FakeCluster> {
   cluster.put(object('ConfigMap', 'kube-root-ca.crt'));
   cluster.put(object('ServiceAccount', 'default'));
   cluster.put(
-    object('Pod', 'loki-0', { ownerReferences: [{ kind: 'StatefulSet', name: 'loki', uid: 'u' }], labels: { 'app.kubernetes.io/part-of': 'genai-obs' } }),
+    object('Pod', 'loki-0', {
+      ownerReferences: [{ kind: 'StatefulSet', name: 'loki', uid: 'u' }],
+      labels: { 'app.kubernetes.io/part-of': 'genai-obs' },
+    }),
   );
   cluster.calls.length = 0;
   return cluster;
@@ -49,7 +53,9 @@ function collectGarbage(cluster: FakeCluster): void {
 describe('what would be removed', () => {
   it('is every release, our objects, and apart from them the data', async () => {
     const removal = await look(await installed());
-    expect(removal.releases.map(({ name, namespace }) => `${namespace}/${name}`).toSorted()).toEqual(COMPONENT_IDS.map((id) => `${NS}/${id}`).toSorted());
+    expect(removal.releases.map(({ name, namespace }) => `${namespace}/${name}`).toSorted()).toEqual(
+      COMPONENT_IDS.map((id) => `${NS}/${id}`).toSorted(),
+    );
     expect(removal.objects.map((ref) => ref.name).toSorted()).toEqual([
       'genai-dashboards',
       'genai-obs-journal',
@@ -65,7 +71,15 @@ describe('what would be removed', () => {
   });
 
   it('is nothing in an empty cluster', async () => {
-    expect(await look(fakeCluster())).toEqual({ releases: [], resources: [], objects: [], data: [], namespaces: [], held: [], foreign: [] });
+    expect(await look(fakeCluster())).toEqual({
+      releases: [],
+      resources: [],
+      objects: [],
+      data: [],
+      namespaces: [],
+      held: [],
+      foreign: [],
+    });
   });
 
   it('never is a release, object or namespace of somebody else', async () => {
@@ -76,7 +90,11 @@ describe('what would be removed', () => {
     const removal = await look(cluster);
     expect(names(removal)).not.toContain('their-app');
     expect(JSON.stringify([removal.objects, removal.data])).not.toContain('their-');
-    expect(removal.foreign).toEqual([`ConfigMap ${NS}/their-config`, `Secret ${NS}/sh.helm.release.v1.their-app.v1`, `Secret ${NS}/their-secret`]);
+    expect(removal.foreign).toEqual([
+      `ConfigMap ${NS}/their-config`,
+      `Secret ${NS}/sh.helm.release.v1.their-app.v1`,
+      `Secret ${NS}/their-secret`,
+    ]);
   });
 
   it('is not kept from by what our cert-manager makes for its webhook; what another one makes is foreign', async () => {
@@ -84,7 +102,9 @@ describe('what would be removed', () => {
     const annotations = { 'cert-manager.io/allow-direct-injection': 'true' };
     cluster.put(object('Secret', 'cert-manager-webhook-ca', { annotations }));
     expect((await look(cluster)).foreign).toEqual([`Secret ${NS}/cert-manager-webhook-ca`]);
-    cluster.record('cert-manager', 'deployed', 1, { global: { commonLabels: { 'app.kubernetes.io/part-of': 'genai-obs' } } });
+    cluster.record('cert-manager', 'deployed', 1, {
+      global: { commonLabels: { 'app.kubernetes.io/part-of': 'genai-obs' } },
+    });
     expect((await look(cluster)).foreign).toEqual([]);
   });
 
@@ -107,10 +127,18 @@ describe('what would be removed', () => {
     const others = cluster.rendered;
     cluster.rendered = (target) =>
       target.release === 'opentelemetry-operator'
-        ? [{ apiVersion: 'cert-manager.io/v1', kind: 'Certificate', metadata: { name: 'serving', labels }, spec: { secretName: 'serving-cert' } }]
+        ? [
+            {
+              apiVersion: 'cert-manager.io/v1',
+              kind: 'Certificate',
+              metadata: { name: 'serving', labels },
+              spec: { secretName: 'serving-cert' },
+            },
+          ]
         : others(target);
     cluster.record('opentelemetry-operator', 'deployed');
-    for (const name of ['serving-cert', 'their-cert']) cluster.put(object('Secret', name, { annotations: { 'cert-manager.io/certificate-name': name } }));
+    for (const name of ['serving-cert', 'their-cert'])
+      cluster.put(object('Secret', name, { annotations: { 'cert-manager.io/certificate-name': name } }));
     const removal = await look(cluster);
     expect(removal.foreign).toEqual([`Secret ${NS}/their-cert`]);
     collectGarbage(cluster);
@@ -137,8 +165,13 @@ describe('what would be removed', () => {
 
   it('of an installation by a newer genai-obs is refused: what only its journal tells would be left behind', async () => {
     const cluster = fakeCluster();
-    cluster.put({ ...object('ConfigMap', JOURNAL), data: { 'journal.json': JSON.stringify({ schema: 99, tool: '9.9.9' }) } });
-    await expect(look(cluster)).rejects.toMatchObject({ parts: { what: expect.stringContaining('9.9.9, which is newer') as string } });
+    cluster.put({
+      ...object('ConfigMap', JOURNAL),
+      data: { 'journal.json': JSON.stringify({ schema: 99, tool: '9.9.9' }) },
+    });
+    await expect(look(cluster)).rejects.toMatchObject({
+      parts: { what: expect.stringContaining('9.9.9, which is newer') as string },
+    });
   });
 
   it('leaves a namespace that was there before us', async () => {
@@ -163,7 +196,10 @@ describe('two installations in one cluster', () => {
     cluster.put({
       apiVersion: 'v1',
       kind: 'Namespace',
-      metadata: { name: neighbour, labels: { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'genai-obs' } },
+      metadata: {
+        name: neighbour,
+        labels: { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'genai-obs' },
+      },
     });
     collectGarbage(cluster);
     const own = (await ownObjects({ kube: cluster.kube, namespace: NS }, [NS])).map((live) => live.metadata.name);
@@ -182,7 +218,11 @@ describe('uninstall', () => {
     const cluster = await installed();
     collectGarbage(cluster);
     const result = await uninstall(await look(cluster), hands(cluster), { deleteData: false }, () => {});
-    expect(result.kept.toSorted()).toEqual([`Namespace ${NS}`, ...DATA.map((name) => `PersistentVolumeClaim ${NS}/${name}`), `Secret ${NS}/grafana-admin`]);
+    expect(result.kept.toSorted()).toEqual([
+      `Namespace ${NS}`,
+      ...DATA.map((name) => `PersistentVolumeClaim ${NS}/${name}`),
+      `Secret ${NS}/grafana-admin`,
+    ]);
     expect(
       cluster
         .all('PersistentVolumeClaim')
@@ -230,7 +270,12 @@ describe('uninstall', () => {
     };
     const failed: string[] = [];
     await expect(
-      uninstall(await look(cluster), hands(cluster), { deleteData: false }, (event) => event.type === 'failed' && failed.push(event.id)),
+      uninstall(
+        await look(cluster),
+        hands(cluster),
+        { deleteData: false },
+        (event) => event.type === 'failed' && failed.push(event.id),
+      ),
     ).rejects.toThrow('etcd');
     expect(failed).toEqual([`ConfigMap ${NS}/prometheus-rules`]);
     expect(cluster.get('ConfigMap', 'genai-obs-journal')).toBeDefined();
@@ -244,8 +289,15 @@ describe('uninstall', () => {
   it('proves that all is gone, or names what stays and its finalizers', async () => {
     const cluster = await installed();
     collectGarbage(cluster);
-    const stuck = cluster.put({ ...object('Service', 'loki', { labels: { 'app.kubernetes.io/part-of': 'genai-obs' }, finalizers: ['example/hold'] }) });
-    const error: unknown = await uninstall(await look(cluster), hands(cluster), { deleteData: false }, () => {}).catch((reason: unknown) => reason);
+    const stuck = cluster.put({
+      ...object('Service', 'loki', {
+        labels: { 'app.kubernetes.io/part-of': 'genai-obs' },
+        finalizers: ['example/hold'],
+      }),
+    });
+    const error: unknown = await uninstall(await look(cluster), hands(cluster), { deleteData: false }, () => {}).catch(
+      (reason: unknown) => reason,
+    );
     expect(error).toMatchObject({
       parts: {
         what: '1 objects are still there after 0 s',
@@ -269,7 +321,9 @@ describe('uninstall', () => {
     const removal = await look(cluster);
     await uninstall(removal, hands(cluster), { deleteData: true }, () => {});
     cluster.put(volume('slow', 'Delete', 'loki-data'));
-    await expect(uninstall({ ...removal, releases: [], objects: [], data: [] }, hands(cluster), { deleteData: true }, () => {})).rejects.toMatchObject({
+    await expect(
+      uninstall({ ...removal, releases: [], objects: [], data: [] }, hands(cluster), { deleteData: true }, () => {}),
+    ).rejects.toMatchObject({
       parts: { object: 'PersistentVolume slow' },
     });
   });
@@ -278,7 +332,9 @@ describe('uninstall', () => {
     const cluster = await installed();
     const controller = new AbortController();
     controller.abort();
-    await expect(uninstall(await look(cluster), hands(cluster, { signal: controller.signal }), { deleteData: true }, () => {})).rejects.toMatchObject({
+    await expect(
+      uninstall(await look(cluster), hands(cluster, { signal: controller.signal }), { deleteData: true }, () => {}),
+    ).rejects.toMatchObject({
       exit: 130,
       parts: { next: expect.stringContaining('carries on') as string },
     });
@@ -298,7 +354,9 @@ describe('uninstall', () => {
         await cluster.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: NS, name: secret.metadata.name });
     const removal = await look(cluster);
     expect(names(removal)).not.toContain('loki');
-    expect(removal.objects.map(refText)).toEqual(expect.arrayContaining([`StatefulSet ${NS}/loki`, `ConfigMap ${NS}/loki`, `ClusterRole ${NS}-loki`]));
+    expect(removal.objects.map(refText)).toEqual(
+      expect.arrayContaining([`StatefulSet ${NS}/loki`, `ConfigMap ${NS}/loki`, `ClusterRole ${NS}-loki`]),
+    );
   });
 });
 
@@ -306,7 +364,9 @@ describe('names of others', () => {
   it('under which somebody else has made something are refused before anything is changed', async () => {
     const cluster = fakeCluster();
     cluster.put(object('ConfigMap', 'prometheus-rules'));
-    await expect((await session(cluster, config, plan)).result).rejects.toMatchObject({ parts: { object: `ConfigMap ${NS}/prometheus-rules` } });
+    await expect((await session(cluster, config, plan)).result).rejects.toMatchObject({
+      parts: { object: `ConfigMap ${NS}/prometheus-rules` },
+    });
     expect(cluster.calls).toEqual([]);
   });
 
@@ -319,7 +379,9 @@ describe('names of others', () => {
     const theirs = foreign.all('Secret')[0];
     if (!record || !theirs) throw new Error('no record');
     cluster.put({ ...record, data: theirs['data'] });
-    await expect((await session(cluster, config, plan)).result).rejects.toMatchObject({ parts: { object: `release ${NS}/loki` } });
+    await expect((await session(cluster, config, plan)).result).rejects.toMatchObject({
+      parts: { object: `release ${NS}/loki` },
+    });
     expect(cluster.calls).toEqual([]);
   });
 });

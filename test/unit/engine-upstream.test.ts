@@ -32,16 +32,23 @@ const look = (cluster: FakeCluster, one: Step): Promise<Observation> => observe(
 
 function definition(name: string, versions: string[], labels: Record<string, string> = {}): KubeObject {
   const [plural = '', ...group] = name.split('.');
-  const spec = { group: group.join('.'), names: { plural }, versions: versions.map((version) => ({ name: version, served: true })) };
+  const spec = {
+    group: group.join('.'),
+    names: { plural },
+    versions: versions.map((version) => ({ name: version, served: true })),
+  };
   return { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name, labels }, spec };
 }
 
 /** A cluster in which cert-manager's chart has one definition. */
 function fresh(): FakeCluster {
   const cluster = fakeCluster();
-  cluster.definitions = (release) => (release === 'cert-manager' ? [definition(NAME, ['v1'], { [VERSION_LABEL]: PINS['cert-manager'].version })] : []);
+  cluster.definitions = (release) =>
+    release === 'cert-manager' ? [definition(NAME, ['v1'], { [VERSION_LABEL]: PINS['cert-manager'].version })] : [];
   cluster.rendered = ({ release, namespace }) => {
-    const workloads = plan.flatMap((one) => (one.kind === 'release' && one.release === release && one.chart.source === 'upstream' ? one.workloads : []));
+    const workloads = plan.flatMap((one) =>
+      one.kind === 'release' && one.release === release && one.chart.source === 'upstream' ? one.workloads : [],
+    );
     const labels = { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'Helm' };
     return workloads.length
       ? workloads.map(({ kind, name }) => ({
@@ -58,7 +65,10 @@ function fresh(): FakeCluster {
 describe('the definitions of a chart', () => {
   it('are made, labelled as ours, and done once the API serves them', async () => {
     const cluster = fresh();
-    expect(await look(cluster, crds())).toMatchObject({ state: 'absent', changes: [{ ref: { name: NAME }, action: 'create' }] });
+    expect(await look(cluster, crds())).toMatchObject({
+      state: 'absent',
+      changes: [{ ref: { name: NAME }, action: 'create' }],
+    });
     await applyCrds(crds(), hands(cluster), () => {});
     expect(cluster.get('CustomResourceDefinition', NAME)?.metadata).toMatchObject({
       labels: { 'app.kubernetes.io/part-of': 'genai-obs', [VERSION_LABEL]: PINS['cert-manager'].version },
@@ -71,9 +81,16 @@ describe('the definitions of a chart', () => {
     const cluster = fresh();
     await applyCrds(crds(), hands(cluster), () => {});
     cluster.definitions = () => [definition(NAME, ['v1', 'v2'])];
-    expect(await look(cluster, crds())).toMatchObject({ state: 'drifted', changes: [{ ref: { name: NAME }, action: 'change' }] });
+    expect(await look(cluster, crds())).toMatchObject({
+      state: 'drifted',
+      changes: [{ ref: { name: NAME }, action: 'change' }],
+    });
     await applyCrds(crds(), hands(cluster), () => {});
-    expect((cluster.get('CustomResourceDefinition', NAME)!['spec'] as { versions: { name: string }[] }).versions.map(({ name }) => name)).toEqual(['v1', 'v2']);
+    expect(
+      (cluster.get('CustomResourceDefinition', NAME)!['spec'] as { versions: { name: string }[] }).versions.map(
+        ({ name }) => name,
+      ),
+    ).toEqual(['v1', 'v2']);
   });
 
   it('never hold the authority that a chart signs anew with each rendering', async () => {
@@ -92,7 +109,11 @@ describe('the definitions of a chart', () => {
   it('of somebody else that serve what is needed are used as they are', async () => {
     const cluster = fresh();
     const theirs = cluster.put(definition(NAME, ['v1alpha2', 'v1']));
-    expect(await look(cluster, crds())).toEqual({ state: 'done', changes: [], detail: "1 of 1 are somebody else's and serve what is needed" });
+    expect(await look(cluster, crds())).toEqual({
+      state: 'done',
+      changes: [],
+      detail: "1 of 1 are somebody else's and serve what is needed",
+    });
     await applyCrds(crds(), hands(cluster), () => {});
     expect(cluster.calls).toEqual([]);
     expect(cluster.get('CustomResourceDefinition', NAME)).toEqual(theirs);
@@ -122,11 +143,15 @@ describe('the definitions of a chart', () => {
     };
     cluster.kube = { ...kube, apply };
     await expect(applyCrds(crds(), hands(cluster, { timeout: 1 }), () => {})).resolves.toBeUndefined();
-    await expect(applyCrds({ ...crds(), served: true }, hands(cluster, { timeout: 1 }), () => {})).rejects.toMatchObject({
+    await expect(
+      applyCrds({ ...crds(), served: true }, hands(cluster, { timeout: 1 }), () => {}),
+    ).rejects.toMatchObject({
       parts: { what: 'the API server does not serve a new definition', object: `CustomResourceDefinition ${NAME}` },
     });
     cluster.kube = kube;
-    await expect(applyCrds({ ...crds(), served: true }, hands(cluster, { timeout: 1 }), () => {})).resolves.toBeUndefined();
+    await expect(
+      applyCrds({ ...crds(), served: true }, hands(cluster, { timeout: 1 }), () => {}),
+    ).resolves.toBeUndefined();
   });
 });
 
@@ -148,7 +173,9 @@ describe('a webhook', () => {
   const saying = (cluster: FakeCluster, cause: string, times: number): void => {
     const { kube } = cluster;
     const apply: Hands['kube']['apply'] = (objects, options) =>
-      times-- > 0 ? Promise.reject(new ObsError({ what: 'the cluster refused an object', cause })) : kube.apply(objects, options);
+      times-- > 0
+        ? Promise.reject(new ObsError({ what: 'the cluster refused an object', cause }))
+        : kube.apply(objects, options);
     cluster.kube = { ...kube, apply };
   };
   const wait = async (cluster: FakeCluster, over: Partial<Hands> = {}): Promise<{ told: string[]; error: unknown }> => {
@@ -179,17 +206,27 @@ describe('a webhook', () => {
       ...cluster,
       kube: { ...cluster.kube, request: () => Promise.reject(new KubeError(0, reason, 'no answer')) },
     });
-    expect(await look(failing('Timeout'), webhook)).toEqual({ state: 'unready', changes: [], detail: 'it does not serve (no answer within 5 s)' });
+    expect(await look(failing('Timeout'), webhook)).toEqual({
+      state: 'unready',
+      changes: [],
+      detail: 'it does not serve (no answer within 5 s)',
+    });
     await expect(look(failing('Unreachable'), webhook)).rejects.toThrow('no answer');
   });
 
-  const configuration = (kind: string, name: string, webhooks: [name: string, service: string | undefined, group: string, resource: string][]): KubeObject => ({
+  const configuration = (
+    kind: string,
+    name: string,
+    webhooks: [name: string, service: string | undefined, group: string, resource: string][],
+  ): KubeObject => ({
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind,
     metadata: { name },
     webhooks: webhooks.map(([webhook, service, group, resource]) => ({
       name: webhook,
-      clientConfig: service ? { service: { namespace: 'certs', name: service, port: 443 } } : { url: 'https://policies.example' },
+      clientConfig: service
+        ? { service: { namespace: 'certs', name: service, port: 443 } }
+        : { url: 'https://policies.example' },
       rules: [{ apiGroups: [group], resources: [resource] }],
     })),
   });
@@ -197,7 +234,9 @@ describe('a webhook', () => {
     ['webhook.cert-manager.io', 'cert-manager-webhook', 'cert-manager.io', '*/*'],
     ['challenges.cert-manager.io', 'cert-manager-webhook', 'acme.cert-manager.io', '*/*'],
   ]);
-  const OTHERS = configuration('MutatingWebhookConfiguration', 'policies', [['all.policies.example', undefined, '*', '*']]);
+  const OTHERS = configuration('MutatingWebhookConfiguration', 'policies', [
+    ['all.policies.example', undefined, '*', '*'],
+  ]);
   const ELSEWHERE = configuration('ValidatingWebhookConfiguration', 'shop', [
     ['orders.shop.example', 'shop', 'shop.example', '*'],
     ['certificates.shop.example', 'shop', 'cert-manager.io', 'certificates'],
@@ -244,58 +283,79 @@ describe('a webhook', () => {
       parts: {
         object: 'Issuer certs/genai-obs-dry-run',
         cause: REFUSED,
-        next: expect.stringContaining('kubectl --context fake get validatingwebhookconfigurations,mutatingwebhookconfigurations; then') as string,
+        next: expect.stringContaining(
+          'kubectl --context fake get validatingwebhookconfigurations,mutatingwebhookconfigurations; then',
+        ) as string,
       },
     });
   });
 
-  it.each(['admission webhook "webhook.cert-manager.io" denied the request: no', 'Issuer "x" is invalid: spec: Required value'])(
-    'that says no is not waited for: %s',
-    async (cause) => {
-      const cluster = fakeCluster();
-      saying(cluster, cause, Infinity);
-      const { told, error } = await wait(cluster);
-      expect(error).toMatchObject({ parts: { what: 'the cluster refused an object', cause } });
-      expect(told).toEqual([]);
-    },
-  );
+  it.each([
+    'admission webhook "webhook.cert-manager.io" denied the request: no',
+    'Issuer "x" is invalid: spec: Required value',
+  ])('that says no is not waited for: %s', async (cause) => {
+    const cluster = fakeCluster();
+    saying(cluster, cause, Infinity);
+    const { told, error } = await wait(cluster);
+    expect(error).toMatchObject({ parts: { what: 'the cluster refused an object', cause } });
+    expect(told).toEqual([]);
+  });
 
   it('stops waiting when it is told to', async () => {
     const cluster = fakeCluster();
     saying(cluster, REFUSED, Infinity);
-    expect((await wait(cluster, { signal: AbortSignal.abort() })).error).toMatchObject({ exit: 130, parts: { cause: REFUSED } });
+    expect((await wait(cluster, { signal: AbortSignal.abort() })).error).toMatchObject({
+      exit: 130,
+      parts: { cause: REFUSED },
+    });
   });
 });
 
 describe('what the cluster has already', () => {
   const release = step('release/cert-manager');
-  const theirs = (version?: string): KubeObject => definition(NAME, ['v1'], version ? { [VERSION_LABEL]: version } : {});
+  const theirs = (version?: string): KubeObject =>
+    definition(NAME, ['v1'], version ? { [VERSION_LABEL]: version } : {});
 
-  it.each(['v1.12.0', 'v1.21.1', '2.0', undefined])('is used when it is new enough or tells no version (%s)', async (version) => {
-    const cluster = fresh();
-    cluster.put(theirs(version));
-    expect(await look(cluster, release)).toEqual({ state: 'done', changes: [], detail: `already in the cluster: CustomResourceDefinition ${NAME}` });
-    const { result, events } = await session(cluster, config, buildPlan(config));
-    await result;
-    expect(events).toContainEqual(
-      expect.objectContaining({ type: 'done', id: 'release/cert-manager', result: 'unchanged', detail: expect.stringContaining(NAME) as string }),
-    );
-    expect(cluster.calls).not.toContain('helm upgrade cert-manager');
-    expect(cluster.get('CustomResourceDefinition', NAME)?.metadata.labels).toEqual(theirs(version).metadata.labels);
-  });
+  it.each(['v1.12.0', 'v1.21.1', '2.0', undefined])(
+    'is used when it is new enough or tells no version (%s)',
+    async (version) => {
+      const cluster = fresh();
+      cluster.put(theirs(version));
+      expect(await look(cluster, release)).toEqual({
+        state: 'done',
+        changes: [],
+        detail: `already in the cluster: CustomResourceDefinition ${NAME}`,
+      });
+      const { result, events } = await session(cluster, config, buildPlan(config));
+      await result;
+      expect(events).toContainEqual(
+        expect.objectContaining({
+          type: 'done',
+          id: 'release/cert-manager',
+          result: 'unchanged',
+          detail: expect.stringContaining(NAME) as string,
+        }),
+      );
+      expect(cluster.calls).not.toContain('helm upgrade cert-manager');
+      expect(cluster.get('CustomResourceDefinition', NAME)?.metadata.labels).toEqual(theirs(version).metadata.labels);
+    },
+  );
 
-  it.each(['v1.11.5', 'v0.16.1', '1.9'])('and is too old (%s) is refused before anything is changed', async (version) => {
-    const cluster = fresh();
-    cluster.put(theirs(version));
-    await expect((await session(cluster, config, buildPlan(config))).result).rejects.toMatchObject({
-      parts: {
-        what: 'an existing cert-manager is too old',
-        object: `CustomResourceDefinition ${NAME}`,
-        cause: expect.stringContaining(`says ${version}; at least v1.12.0 is needed`) as string,
-      },
-    });
-    expect(cluster.calls).toEqual([]);
-  });
+  it.each(['v1.11.5', 'v0.16.1', '1.9'])(
+    'and is too old (%s) is refused before anything is changed',
+    async (version) => {
+      const cluster = fresh();
+      cluster.put(theirs(version));
+      await expect((await session(cluster, config, buildPlan(config))).result).rejects.toMatchObject({
+        parts: {
+          what: 'an existing cert-manager is too old',
+          object: `CustomResourceDefinition ${NAME}`,
+          cause: expect.stringContaining(`says ${version}; at least v1.12.0 is needed`) as string,
+        },
+      });
+      expect(cluster.calls).toEqual([]);
+    },
+  );
 
   it('by us is no reason to leave it alone', async () => {
     const cluster = fresh();
@@ -311,7 +371,12 @@ describe('addresses', () => {
   const spread = resolve(extended(profileLayer('k3s')));
   it.each([
     ['at home keep their bare name', 'http://loki:3100/ready', 'monitoring', 'http://loki:3100/ready'],
-    ['from elsewhere get the namespace', 'http://loki:3100/otlp', 'observability', 'http://loki.monitoring.svc:3100/otlp'],
+    [
+      'from elsewhere get the namespace',
+      'http://loki:3100/otlp',
+      'observability',
+      'http://loki.monitoring.svc:3100/otlp',
+    ],
     [
       'get the port of the chart that serves them',
       'http://prometheus-server/api/v1/write',
@@ -319,9 +384,19 @@ describe('addresses', () => {
       'http://prometheus.monitoring.svc:9090/api/v1/write',
     ],
     ['without a scheme, with a port', 'tempo:4317', 'observability', 'tempo.monitoring.svc:4317'],
-    ['made by the operator', 'http://opentelemetry-collector:4318', 'grafana', 'http://otel-gateway-collector.observability.svc:4318'],
+    [
+      'made by the operator',
+      'http://opentelemetry-collector:4318',
+      'grafana',
+      'http://otel-gateway-collector.observability.svc:4318',
+    ],
     ['are not bare words', 'job="loki"', 'observability', 'job="loki"'],
-    ['are not parts of other names', 'http://my-loki:3100 loki.example:3100', 'observability', 'http://my-loki:3100 loki.example:3100'],
+    [
+      'are not parts of other names',
+      'http://my-loki:3100 loki.example:3100',
+      'observability',
+      'http://my-loki:3100 loki.example:3100',
+    ],
   ])('%s: %s', (_name, text, from, expected) => {
     expect(placed({ list: [text, 1, null] }, spread, from)).toEqual({ list: [expected, 1, null] });
   });
@@ -341,7 +416,11 @@ describe('uninstall of several namespaces', () => {
     cluster.put({
       apiVersion: 'opentelemetry.io/v1beta1',
       kind: 'OpenTelemetryCollector',
-      metadata: { name: 'otel-gateway', namespace: NS, labels: { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'genai-obs' } },
+      metadata: {
+        name: 'otel-gateway',
+        namespace: NS,
+        labels: { 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'genai-obs' },
+      },
     });
     cluster.calls.length = 0;
     return cluster;
@@ -359,7 +438,11 @@ describe('uninstall of several namespaces', () => {
     expect(at('remove OpenTelemetryCollector/otel-gateway')).toBe(0);
     expect(at('helm uninstall cert-manager')).toBeGreaterThan(0);
     expect(at(`remove CustomResourceDefinition/${NAME}`)).toBeGreaterThan(at('helm uninstall cert-manager'));
-    expect(cluster.calls.slice(-3)).toEqual(['remove ConfigMap/genai-obs-journal', 'remove Namespace/certs', `remove Namespace/${NS}`]);
+    expect(cluster.calls.slice(-3)).toEqual([
+      'remove ConfigMap/genai-obs-journal',
+      'remove Namespace/certs',
+      `remove Namespace/${NS}`,
+    ]);
   });
 
   it('without --delete-data keeps the definitions and the namespaces, and says so', async () => {
@@ -370,7 +453,9 @@ describe('uninstall of several namespaces', () => {
       { deleteData: false },
       () => {},
     );
-    expect(kept).toEqual(expect.arrayContaining([`CustomResourceDefinition ${NAME}`, 'Namespace certs', `Namespace ${NS}`]));
+    expect(kept).toEqual(
+      expect.arrayContaining([`CustomResourceDefinition ${NAME}`, 'Namespace certs', `Namespace ${NS}`]),
+    );
     expect(cluster.get('CustomResourceDefinition', NAME)).toBeDefined();
   });
 
@@ -378,7 +463,11 @@ describe('uninstall of several namespaces', () => {
     const cluster = await installed();
     cluster.put({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'theirs', namespace: 'certs' } });
     const removal = await planRemoval({ kube: cluster.kube, namespace: NS });
-    expect(removal).toMatchObject({ namespaces: [{ name: NS }], held: [{ name: 'certs' }], foreign: ['Secret certs/theirs'] });
+    expect(removal).toMatchObject({
+      namespaces: [{ name: NS }],
+      held: [{ name: 'certs' }],
+      foreign: ['Secret certs/theirs'],
+    });
     const { kept } = await uninstall(removal, hands(cluster, { timeout: 50 }), { deleteData: true }, () => {});
     expect(kept).toEqual(['Namespace certs']);
     expect(cluster.get('Namespace', 'certs')).toBeDefined();
@@ -388,12 +477,25 @@ describe('uninstall of several namespaces', () => {
   it('stops before the releases while a resource does not go, and names its finalizer', async () => {
     const cluster = await installed();
     const { kube } = cluster;
-    cluster.kube = { ...kube, remove: (ref) => (ref.kind === 'OpenTelemetryCollector' ? Promise.resolve(true) : kube.remove(ref)) };
+    cluster.kube = {
+      ...kube,
+      remove: (ref) => (ref.kind === 'OpenTelemetryCollector' ? Promise.resolve(true) : kube.remove(ref)),
+    };
     const live = cluster.get('OpenTelemetryCollector', 'otel-gateway')!;
     cluster.put({ ...live, metadata: { ...live.metadata, finalizers: ['opentelemetryoperator.io/finalizer'] } });
     await expect(
-      uninstall(await planRemoval({ kube: cluster.kube, namespace: NS }), hands(cluster, { timeout: 50 }), { deleteData: false }, () => {}),
-    ).rejects.toMatchObject({ parts: { object: `OpenTelemetryCollector ${NS}/otel-gateway`, cause: 'finalizers: opentelemetryoperator.io/finalizer' } });
+      uninstall(
+        await planRemoval({ kube: cluster.kube, namespace: NS }),
+        hands(cluster, { timeout: 50 }),
+        { deleteData: false },
+        () => {},
+      ),
+    ).rejects.toMatchObject({
+      parts: {
+        object: `OpenTelemetryCollector ${NS}/otel-gateway`,
+        cause: 'finalizers: opentelemetryoperator.io/finalizer',
+      },
+    });
     expect(cluster.calls.filter((call) => call.startsWith('helm uninstall'))).toEqual([]);
   });
 });

@@ -14,12 +14,19 @@ const workload = (status: JsonMap, kind = 'StatefulSet', generation = 1): KubeOb
   }) as KubeObject;
 
 function pod(status: JsonMap, name = 'loki-0', metadata: JsonMap = {}): KubeObject {
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: NS, labels: { app: 'loki' }, ...metadata }, status };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: NS, labels: { app: 'loki' }, ...metadata },
+    status,
+  };
 }
 
 const container = (state: JsonMap, more: JsonMap = {}): JsonMap => ({
   phase: 'Pending',
-  containerStatuses: [{ name: 'loki', image: 'docker.io/grafana/loki:3.7.6', ready: false, restartCount: 0, state, ...more }],
+  containerStatuses: [
+    { name: 'loki', image: 'docker.io/grafana/loki:3.7.6', ready: false, restartCount: 0, state, ...more },
+  ],
 });
 const waiting = (reason: string, message = ''): JsonMap => container({ waiting: { reason, message } });
 
@@ -44,10 +51,26 @@ describe('isReady', () => {
   });
 
   it.each<[string, JsonMap, boolean]>([
-    ['on every node', { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 3, updatedNumberScheduled: 3 }, true],
-    ['on two of three', { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 2, updatedNumberScheduled: 3 }, false],
-    ['one still old', { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 3, updatedNumberScheduled: 2 }, false],
-    ['no node at all', { observedGeneration: 1, desiredNumberScheduled: 0, numberReady: 0, updatedNumberScheduled: 0 }, false],
+    [
+      'on every node',
+      { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 3, updatedNumberScheduled: 3 },
+      true,
+    ],
+    [
+      'on two of three',
+      { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 2, updatedNumberScheduled: 3 },
+      false,
+    ],
+    [
+      'one still old',
+      { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 3, updatedNumberScheduled: 2 },
+      false,
+    ],
+    [
+      'no node at all',
+      { observedGeneration: 1, desiredNumberScheduled: 0, numberReady: 0, updatedNumberScheduled: 0 },
+      false,
+    ],
   ])('a DaemonSet %s', (_name, status, ready) => {
     expect(isReady(workload(status, 'DaemonSet')).ready).toBe(ready);
   });
@@ -57,11 +80,21 @@ describe('why a workload is not ready', () => {
   it.each<[string, JsonMap, string, string | undefined]>([
     [
       'no node',
-      { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', message: '0/1 nodes are available: 1 Insufficient memory.' }] },
+      {
+        phase: 'Pending',
+        conditions: [
+          { type: 'PodScheduled', status: 'False', message: '0/1 nodes are available: 1 Insufficient memory.' },
+        ],
+      },
       'loki-0 waits for a node: 0/1 nodes are available: 1 Insufficient memory.',
       'loki-0 cannot be scheduled: 0/1 nodes are available: 1 Insufficient memory.',
     ],
-    ['just scheduled', { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'True' }] }, 'loki-0 is being created', undefined],
+    [
+      'just scheduled',
+      { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'True' }] },
+      'loki-0 is being created',
+      undefined,
+    ],
     ['volumes and image', waiting('ContainerCreating'), 'loki-0 is being created (volumes, image)', undefined],
     ['an init container runs', waiting('PodInitializing'), 'loki-0 is being created (volumes, image)', undefined],
     [
@@ -88,10 +121,18 @@ describe('why a workload is not ready', () => {
       'loki-0: configmap "x" not found',
       'loki-0 cannot be started: configmap "x" not found',
     ],
-    ['runtime', waiting('RunContainerError', 'exec: no such file'), 'loki-0: exec: no such file', 'loki-0 cannot be started: exec: no such file'],
+    [
+      'runtime',
+      waiting('RunContainerError', 'exec: no such file'),
+      'loki-0: exec: no such file',
+      'loki-0 cannot be started: exec: no such file',
+    ],
     [
       'crash loop',
-      container({ waiting: { reason: 'CrashLoopBackOff' } }, { restartCount: 4, lastState: { terminated: { reason: 'OOMKilled', exitCode: 137 } } }),
+      container(
+        { waiting: { reason: 'CrashLoopBackOff' } },
+        { restartCount: 4, lastState: { terminated: { reason: 'OOMKilled', exitCode: 137 } } },
+      ),
       'loki-0 crashes (4 restarts, OOMKilled)',
       'loki-0 ends again and again: OOMKilled exit code 137 ',
     ],
@@ -107,10 +148,20 @@ describe('why a workload is not ready', () => {
       'loki-0 runs, not ready yet',
       undefined,
     ],
-    ['ended a moment ago', container({ terminated: { reason: 'Error', exitCode: 2 } }), 'loki-0 ended (Error, exit code 2) and is started again', undefined],
+    [
+      'ended a moment ago',
+      container({ terminated: { reason: 'Error', exitCode: 2 } }),
+      'loki-0 ended (Error, exit code 2) and is started again',
+      undefined,
+    ],
     ['running', container({ running: {} }), 'loki-0 runs, not ready yet', undefined],
     ['anything else', waiting('SomethingNew'), 'loki-0 SomethingNew', undefined],
-    ['evicted', { phase: 'Failed', reason: 'Evicted', message: 'low on memory' }, 'loki-0 is over: Evicted: low on memory', undefined],
+    [
+      'evicted',
+      { phase: 'Failed', reason: 'Evicted', message: 'low on memory' },
+      'loki-0 is over: Evicted: low on memory',
+      undefined,
+    ],
   ])('%s', async (_name, status, detail, stuck) => {
     const now = await look(pod(status));
     expect(now).toEqual({ ready: false, detail: `0 of 1 ready: ${detail}`, ...(stuck === undefined ? {} : { stuck }) });
@@ -122,7 +173,9 @@ describe('why a workload is not ready', () => {
   });
 
   it('a pod that is being deleted does not count', async () => {
-    expect((await look(pod(waiting('ErrImagePull'), 'loki-0', { deletionTimestamp: '2026-01-01T00:00:00Z' }))).detail).toBe('0 of 1 ready');
+    expect(
+      (await look(pod(waiting('ErrImagePull'), 'loki-0', { deletionTimestamp: '2026-01-01T00:00:00Z' }))).detail,
+    ).toBe('0 of 1 ready');
   });
 
   it('a controller that may make no pods says why', async () => {
@@ -142,11 +195,19 @@ describe('why a workload is not ready', () => {
   });
 
   it('keeps a message to one short line', async () => {
-    expect((await look(pod(waiting('CreateContainerError', `a\n${'x'.repeat(1000)}`)))).stuck?.length).toBeLessThan(340);
+    expect((await look(pod(waiting('CreateContainerError', `a\n${'x'.repeat(1000)}`)))).stuck?.length).toBeLessThan(
+      340,
+    );
   });
 
   it('a workload that is not there, and one that is ready', async () => {
-    expect(await readiness(fakeCluster().kube, LOKI)).toEqual({ ready: false, detail: 'StatefulSet loki is not there' });
-    expect(await look(workload({ observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1 }))).toEqual({ ready: true, detail: '1 of 1 ready' });
+    expect(await readiness(fakeCluster().kube, LOKI)).toEqual({
+      ready: false,
+      detail: 'StatefulSet loki is not there',
+    });
+    expect(await look(workload({ observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1 }))).toEqual({
+      ready: true,
+      detail: '1 of 1 ready',
+    });
   });
 });

@@ -48,7 +48,8 @@ const made = (config: Config, steps = buildPlan(config), archive?: string): Prom
 
 const configOf = (profile: string): Config => resolve(extended(profileLayer(profile)));
 const mainOf = ({ files }: Export): string => files['main.tf'] ?? '';
-const resources = (text: string): string[] => [...text.matchAll(/^resource "(\w+)" "(\w+)"/gm)].map(([, type, name]) => `${type}.${name}`);
+const resources = (text: string): string[] =>
+  [...text.matchAll(/^resource "(\w+)" "(\w+)"/gm)].map(([, type, name]) => `${type}.${name}`);
 const block = (text: string, address: string): string => {
   const [type = '', name = ''] = address.split('.');
   const start = text.indexOf(`resource "${type}" "${name}"`);
@@ -75,15 +76,23 @@ describe.each(profileNames())('profile %s as a Terraform module', (profile) => {
     const of = (kind: Step['kind']): Step[] => steps.filter((step) => step.kind === kind);
     const objects = steps.flatMap((step) => (step.kind === 'objects' ? step.objects : []));
     const count = (type: string): number => resources(main).filter((address) => address.startsWith(`${type}.`)).length;
-    const custom = of('objects').filter((step) => step.kind === 'objects' && step.objects.some((object) => object.apiVersion.includes('opentelemetry.io')));
+    const custom = of('objects').filter(
+      (step) =>
+        step.kind === 'objects' && step.objects.some((object) => object.apiVersion.includes('opentelemetry.io')),
+    );
     expect(count('kubernetes_namespace_v1')).toBe(namespacesOf(config).length);
     expect(count('kubernetes_secret_v1')).toBe(of('secret').length);
     expect(count('helm_release')).toBeGreaterThanOrEqual(of('release').length + of('crds').length + custom.length);
     const inFiles = Object.entries(out.files)
       .filter(([path]) => path.startsWith('objects/') || path.endsWith('/objects.yaml'))
-      .flatMap(([path, text]) => (path.includes('templates/') ? [] : parseAllDocuments(text).map((document) => document.toJS() as KubeObject)));
-    const names = (list: KubeObject[]): string[] => list.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ''}/${metadata.name}`).toSorted();
-    expect(names(inFiles.filter(({ kind }) => kind !== 'CustomResourceDefinition'))).toEqual(names(objects.filter(({ kind }) => kind !== 'Namespace')));
+      .flatMap(([path, text]) =>
+        path.includes('templates/') ? [] : parseAllDocuments(text).map((document) => document.toJS() as KubeObject),
+      );
+    const names = (list: KubeObject[]): string[] =>
+      list.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ''}/${metadata.name}`).toSorted();
+    expect(names(inFiles.filter(({ kind }) => kind !== 'CustomResourceDefinition'))).toEqual(
+      names(objects.filter(({ kind }) => kind !== 'Namespace')),
+    );
     expect(new Set(resources(main)).size).toBe(resources(main).length);
   });
 
@@ -91,26 +100,42 @@ describe.each(profileNames())('profile %s as a Terraform module', (profile) => {
     const paths = [...main.matchAll(/\$\{path\.module\}\/([^"]+)"/g)].map(([, path = '']) => path);
     expect(paths.filter((path) => !existsSync(join(folder, path)))).toEqual([]);
     for (const step of steps)
-      if (step.kind === 'release') expect(parse(out.files[`values/${step.id.slice('release/'.length)}.yaml`] ?? ''), step.id).toEqual(step.values);
+      if (step.kind === 'release')
+        expect(parse(out.files[`values/${step.id.slice('release/'.length)}.yaml`] ?? ''), step.id).toEqual(step.values);
   });
 
   it('depends only on what it makes, uses only variables that it declares', () => {
     const known = new Set(resources(main));
-    const needed = [...main.matchAll(/^ {4}((?:helm|kubernetes|time)_\w+\.\w+),$/gm)].map(([, address = '']) => address);
+    const needed = [...main.matchAll(/^ {4}((?:helm|kubernetes|time)_\w+\.\w+),$/gm)].map(
+      ([, address = '']) => address,
+    );
     expect(needed.length).toBeGreaterThan(2);
     expect(needed.filter((address) => !known.has(address))).toEqual([]);
-    const declared = [...(out.files['variables.tf'] ?? '').matchAll(/^variable "(\w+)"/gm)].map(([, name = '']) => name);
+    const declared = [...(out.files['variables.tf'] ?? '').matchAll(/^variable "(\w+)"/gm)].map(
+      ([, name = '']) => name,
+    );
     const used = [...new Set([...main.matchAll(/\bvar\.(\w+)/g)].map(([, name = '']) => name))];
     expect(used.toSorted()).toEqual(declared.toSorted());
   });
 
-  it.skipIf(!formatter)(`is formatted as Terraform wants it, which also parses it${formatter ? '' : ' (skipped: no terraform or tofu on the PATH)'}`, () => {
-    expect(execFileSync(formatter ?? '', ['fmt', '-check', '-diff', '-no-color', folder], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })).toBe('');
-  });
+  it.skipIf(!formatter)(
+    `is formatted as Terraform wants it, which also parses it${formatter ? '' : ' (skipped: no terraform or tofu on the PATH)'}`,
+    () => {
+      expect(
+        execFileSync(formatter ?? '', ['fmt', '-check', '-diff', '-no-color', folder], {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'ignore'],
+        }),
+      ).toBe('');
+    },
+  );
 
   it.skipIf(!hcl2)(`is HCL for another parser${hcl2 ? '' : ' (skipped: python-hcl2 is not installed)'}`, () => {
-    const script = 'import hcl2, json, sys; print(json.dumps({k: len(v) for k, v in hcl2.load(open(sys.argv[1])).items() if not k.startswith("__")}))';
-    const parsed = JSON.parse(execFileSync(PYTHON, ['-c', script, join(folder, 'main.tf')], { encoding: 'utf8' })) as JsonMap;
+    const script =
+      'import hcl2, json, sys; print(json.dumps({k: len(v) for k, v in hcl2.load(open(sys.argv[1])).items() if not k.startswith("__")}))';
+    const parsed = JSON.parse(
+      execFileSync(PYTHON, ['-c', script, join(folder, 'main.tf')], { encoding: 'utf8' }),
+    ) as JsonMap;
     expect(parsed).toMatchObject({ terraform: 1, provider: 2, resource: resources(main).length });
   });
 });
@@ -131,12 +156,16 @@ describe('terraform', () => {
       { kind: 'gate', gate: 'preflight', id: 'c', phase: 'preflight', title: 'c', needs: ['b', 'c'] },
       objects('d', ['c'], 'd'),
     ];
-    expect(block(mainOf(await made(quickstart({ namespace: 'one' }), steps)), 'kubernetes_manifest.configmap_d')).toContain('kubernetes_manifest.configmap_a,');
+    expect(
+      block(mainOf(await made(quickstart({ namespace: 'one' }), steps)), 'kubernetes_manifest.configmap_d'),
+    ).toContain('kubernetes_manifest.configmap_a,');
   });
 
   it('pauses where a webhook begins, anew after each change of its release; what it refuses leaves no record', async () => {
     const main = mainOf(await made(configOf('k3s')));
-    expect(block(main, 'time_sleep.webhook_opentelemetry_operator')).toContain('helm_release.release_opentelemetry_operator.metadata.revision');
+    expect(block(main, 'time_sleep.webhook_opentelemetry_operator')).toContain(
+      'helm_release.release_opentelemetry_operator.metadata.revision',
+    );
     const resource = block(main, 'helm_release.resource_otel_gateway');
     expect(resource).toContain('time_sleep.webhook_opentelemetry_operator,');
     expect(resource).toMatch(/^ {2}atomic += true$/m);
@@ -145,18 +174,36 @@ describe('terraform', () => {
   });
 
   it('keeps objects of one name in two namespaces apart', async () => {
-    const map = (namespace: string): KubeObject => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'same', namespace } });
-    const step: Step = { kind: 'objects', id: 'a', phase: 'storage', title: 'a', needs: [], objects: [map('one'), map('two')] };
+    const map = (namespace: string): KubeObject => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'same', namespace },
+    });
+    const step: Step = {
+      kind: 'objects',
+      id: 'a',
+      phase: 'storage',
+      title: 'a',
+      needs: [],
+      objects: [map('one'), map('two')],
+    };
     const out = await made(quickstart({ namespace: 'one' }), [step]);
-    expect(resources(mainOf(out))).toEqual(['kubernetes_manifest.configmap_same', 'kubernetes_manifest.configmap_two_same']);
-    expect(Object.keys(out.files)).toEqual(expect.arrayContaining(['objects/configmap-same.yaml', 'objects/configmap-two-same.yaml']));
+    expect(resources(mainOf(out))).toEqual([
+      'kubernetes_manifest.configmap_same',
+      'kubernetes_manifest.configmap_two_same',
+    ]);
+    expect(Object.keys(out.files)).toEqual(
+      expect.arrayContaining(['objects/configmap-same.yaml', 'objects/configmap-two-same.yaml']),
+    );
   });
 
   it('asks for secrets by sensitive variables; what the machine knows is in no file', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', 'never-in-a-module');
     const out = await made(configOf('grafana-cloud'));
     expect(block(mainOf(out), 'kubernetes_secret_v1.grafana_cloud')).toContain('token    = var.grafana_cloud_token');
-    expect(out.files['variables.tf']).toMatch(/variable "grafana_cloud_token" \{\n {2}type {8}= string\n {2}description = ".*"\n {2}sensitive {3}= true\n\}/);
+    expect(out.files['variables.tf']).toMatch(
+      /variable "grafana_cloud_token" \{\n {2}type {8}= string\n {2}description = ".*"\n {2}sensitive {3}= true\n\}/,
+    );
     expect(JSON.stringify(out)).not.toContain('never-in-a-module');
     const admin = await made(quickstart());
     expect(block(mainOf(admin), 'kubernetes_secret_v1.grafana_admin')).toMatch(
@@ -170,20 +217,32 @@ describe('terraform', () => {
     expect(home).toContain('repository = "oci://ghcr.io/grafana/helm-charts"');
     expect(home).toContain('version    = "4.4.0"');
     const beside = await made(config, buildPlan(config), '/somewhere/k8s-monitoring-4.4.0.tgz');
-    expect(block(mainOf(beside), 'helm_release.release_k8s_monitoring')).toContain('"${path.module}/charts/k8s-monitoring-4.4.0.tgz"');
-    expect(beside.copies).toEqual([{ from: '/somewhere/k8s-monitoring-4.4.0.tgz', to: 'charts/k8s-monitoring-4.4.0.tgz' }]);
+    expect(block(mainOf(beside), 'helm_release.release_k8s_monitoring')).toContain(
+      '"${path.module}/charts/k8s-monitoring-4.4.0.tgz"',
+    );
+    expect(beside.copies).toEqual([
+      { from: '/somewhere/k8s-monitoring-4.4.0.tgz', to: 'charts/k8s-monitoring-4.4.0.tgz' },
+    ]);
   });
 
-  it.skipIf(!helm)(`a chart of loose objects renders them as they are, and definitions stay${helm ? '' : ' (skipped: no helm on the PATH)'}`, async () => {
-    const { files } = await made(configOf('grafana-cloud'));
-    const folder = join(dir, 'loose');
-    for (const [path, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(folder, path)), { recursive: true });
-      writeFileSync(join(folder, path), text);
-    }
-    const text = execFileSync('helm', ['template', 'x', join(folder, 'charts/crds-k8s-monitoring')], { encoding: 'utf8' });
-    expect(parse(text)).toMatchObject({ ...CRD, metadata: { name: 'things.example.com', annotations: { 'helm.sh/resource-policy': 'keep' } } });
-  });
+  it.skipIf(!helm)(
+    `a chart of loose objects renders them as they are, and definitions stay${helm ? '' : ' (skipped: no helm on the PATH)'}`,
+    async () => {
+      const { files } = await made(configOf('grafana-cloud'));
+      const folder = join(dir, 'loose');
+      for (const [path, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(folder, path)), { recursive: true });
+        writeFileSync(join(folder, path), text);
+      }
+      const text = execFileSync('helm', ['template', 'x', join(folder, 'charts/crds-k8s-monitoring')], {
+        encoding: 'utf8',
+      });
+      expect(parse(text)).toMatchObject({
+        ...CRD,
+        metadata: { name: 'things.example.com', annotations: { 'helm.sh/resource-policy': 'keep' } },
+      });
+    },
+  );
 });
 
 describe('hcl', () => {
@@ -192,7 +251,16 @@ describe('hcl', () => {
   });
 
   it('aligns what stands together, and writes empty lists and maps', () => {
-    expect(hcl([{ type: 'a', labels: ['b'], about: 'note', attributes: { x: 1, long: raw('var.y'), list: [], deep: { 'k/1': true }, map: {} } }])).toBe(
+    expect(
+      hcl([
+        {
+          type: 'a',
+          labels: ['b'],
+          about: 'note',
+          attributes: { x: 1, long: raw('var.y'), list: [], deep: { 'k/1': true }, map: {} },
+        },
+      ]),
+    ).toBe(
       '# note\na "b" {\n  x    = 1\n  long = var.y\n  list = []\n  deep = {\n    "k/1" = true\n  }\n  map = {}\n}\n',
     );
   });
@@ -209,7 +277,15 @@ describe('genai-obs export terraform', () => {
     const out = join(dir, 'written');
     for (let i = 0; i < 2; i++) expect(await exportTerraform({ profile: 'quickstart', out })).toBe(0);
     vi.restoreAllMocks();
-    expect(readdirSync(out).toSorted()).toEqual(['README.md', 'charts', 'config.yaml', 'main.tf', 'objects', 'values', 'variables.tf']);
+    expect(readdirSync(out).toSorted()).toEqual([
+      'README.md',
+      'charts',
+      'config.yaml',
+      'main.tf',
+      'objects',
+      'values',
+      'variables.tf',
+    ]);
     expect(resolve(layersOf({ file: [join(out, 'config.yaml')] }, undefined))).toEqual(quickstart());
     expect(existsSync(join(out, 'charts', 'loki', 'Chart.yaml'))).toBe(true);
     expect(readFileSync(join(out, 'README.md'), 'utf8')).toContain('export TF_VAR_grafana_admin_admin_password=…');
@@ -220,7 +296,9 @@ describe('genai-obs export terraform', () => {
     mkdirSync(out);
     writeFileSync(join(out, 'notes.txt'), 'mine');
     await expect(exportTerraform({ profile: 'quickstart', out })).rejects.toThrow('holds other files');
-    await expect(exportTerraform({ profile: 'grafana-cloud', out: join(dir, 'none') })).rejects.toThrow('destination.otlp.url is empty');
+    await expect(exportTerraform({ profile: 'grafana-cloud', out: join(dir, 'none') })).rejects.toThrow(
+      'destination.otlp.url is empty',
+    );
     expect(existsSync(join(dir, 'none'))).toBe(false);
   });
 });

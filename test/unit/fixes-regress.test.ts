@@ -29,7 +29,13 @@ const NOTIFY = {
 /** Every profile as delivered, and with the settings that change configurations most. */
 const configs: [string, Config][] = profileNames().flatMap((name): [string, Config][] => [
   [name, profile(name)],
-  [`${name}, tail sampling, notifying`, profile(name, { genai: { sampling: { mode: 'tail' }, genops: { enabled: true } }, alertmanager: { notify: NOTIFY } })],
+  [
+    `${name}, tail sampling, notifying`,
+    profile(name, {
+      genai: { sampling: { mode: 'tail' }, genops: { enabled: true } },
+      alertmanager: { notify: NOTIFY },
+    }),
+  ],
 ]);
 const stored = configs.filter(([, config]) => config.prometheus.enabled);
 
@@ -38,10 +44,17 @@ function configured(config: Config, id: ComponentId): JsonMap {
   if (!component) throw new Error(`no component ${id}`);
   return inputOf(config, component).configuration;
 }
-const COLLECTORS = ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const;
-const collectorsOf = (config: Config): [string, JsonMap][] => COLLECTORS.filter((id) => config[id].enabled).map((id) => [id, configured(config, id)]);
-const groupsOf = (files: Record<string, string>): RuleGroup[] => Object.values(files).flatMap((text) => (parse(text) as { groups: RuleGroup[] }).groups);
-const rulesOf = (config: Config): Rule[] => [...groupsOf(ruleFiles(config)), ...groupsOf(lokiRules(config) ?? {})].flatMap(({ rules }) => rules);
+const COLLECTORS = [
+  'opentelemetry-collector',
+  'opentelemetry-node-collector',
+  'opentelemetry-cluster-collector',
+] as const;
+const collectorsOf = (config: Config): [string, JsonMap][] =>
+  COLLECTORS.filter((id) => config[id].enabled).map((id) => [id, configured(config, id)]);
+const groupsOf = (files: Record<string, string>): RuleGroup[] =>
+  Object.values(files).flatMap((text) => (parse(text) as { groups: RuleGroup[] }).groups);
+const rulesOf = (config: Config): Rule[] =>
+  [...groupsOf(ruleFiles(config)), ...groupsOf(lokiRules(config) ?? {})].flatMap(({ rules }) => rules);
 const kindOf = (name: string): string => name.split('/')[0] ?? name;
 const processorsOf = (pipeline: Json): string[] => (listAt(pipeline, 'processors') as string[]).map(kindOf);
 
@@ -53,9 +66,15 @@ it('has something to look at: every profile but Grafana Cloud runs collectors an
 describe.each(stored)('collectors of %s', (_name, config) => {
   it('name no part that current images lack (B.2-1, B.4-6, B.4-10)', () => {
     for (const [id, one] of collectorsOf(config)) {
-      const parts = ['exporters', 'receivers', 'processors', 'extensions'].flatMap((section) => Object.keys(mapAt(one, section)).map(kindOf));
+      const parts = ['exporters', 'receivers', 'processors', 'extensions'].flatMap((section) =>
+        Object.keys(mapAt(one, section)).map(kindOf),
+      );
       expect(
-        parts.filter((part) => /^(logging|loki|jaeger|opencensus|memory_ballast|k8sattributes|filelog|otlphttp|prometheusremotewrite)$/.test(part)),
+        parts.filter((part) =>
+          /^(logging|loki|jaeger|opencensus|memory_ballast|k8sattributes|filelog|otlphttp|prometheusremotewrite)$/.test(
+            part,
+          ),
+        ),
         id,
       ).toEqual([]);
       expect(at(one, 'service', 'telemetry', 'metrics', 'address'), id).toBeUndefined();
@@ -67,7 +86,9 @@ describe.each(stored)('collectors of %s', (_name, config) => {
       expect(at(one, 'processors', 'memory_limiter', 'limit_percentage'), id).toBe(75);
       for (const [name, pipeline] of Object.entries(mapAt(one, 'service', 'pipelines'))) {
         const processors = processorsOf(pipeline);
-        const external = (listAt(pipeline, 'receivers') as string[]).some((receiver) => !(receiver in mapAt(one, 'connectors')));
+        const external = (listAt(pipeline, 'receivers') as string[]).some(
+          (receiver) => !(receiver in mapAt(one, 'connectors')),
+        );
         if (external) expect(processors[0], `${id} ${name}`).toBe('memory_limiter');
         if (processors.includes('batch')) expect(processors.at(-1), `${id} ${name}`).toBe('batch');
         const attributes = processors.indexOf('k8s_attributes');
@@ -84,7 +105,9 @@ describe.each(stored)('collectors of %s', (_name, config) => {
         .filter((processor) => /sampl/.test(processor))
         .map((processor) => [name, processor]),
     );
-    expect(samplers).toEqual([['traces', config.genai.sampling.mode === 'tail' ? 'tail_sampling' : 'probabilistic_sampler']]);
+    expect(samplers).toEqual([
+      ['traces', config.genai.sampling.mode === 'tail' ? 'tail_sampling' : 'probabilistic_sampler'],
+    ]);
     expect(listAt(pipelines, 'traces/in', 'exporters')).toContain('spanmetrics');
   });
 
@@ -94,7 +117,10 @@ describe.each(stored)('collectors of %s', (_name, config) => {
     for (const [id, one] of collectorsOf(config)) {
       expect(at(one, 'extensions', 'health_check', 'endpoint'), id).toBe('0.0.0.0:13133');
       expect(listAt(one, 'service', 'extensions'), id).toContain('health_check');
-      expect(at(listAt(one, 'service', 'telemetry', 'metrics', 'readers')[0], 'pull', 'exporter', 'prometheus', 'host'), id).toBe('0.0.0.0');
+      expect(
+        at(listAt(one, 'service', 'telemetry', 'metrics', 'readers')[0], 'pull', 'exporter', 'prometheus', 'host'),
+        id,
+      ).toBe('0.0.0.0');
     }
   });
 
@@ -119,13 +145,20 @@ describe.each(stored)('collectors of %s', (_name, config) => {
         id,
       ).toEqual([]);
     }
-    expect(all.filter(([, one]) => 'k8s_cluster' in mapAt(one, 'receivers')).map(([id]) => id)).toEqual(['opentelemetry-cluster-collector']);
+    expect(all.filter(([, one]) => 'k8s_cluster' in mapAt(one, 'receivers')).map(([id]) => id)).toEqual([
+      'opentelemetry-cluster-collector',
+    ]);
   });
 });
 
 it('the cluster collector has the rights that its receivers need (B.2-2, B.4-11)', () => {
-  const rules = parse(readAsset('templates', 'opentelemetry-cluster-collector', 'rbac.yaml')) as { resources: string[]; verbs: string[] }[];
-  const rights = rules.filter(({ verbs }) => ['get', 'list', 'watch'].every((verb) => verbs.includes(verb))).flatMap(({ resources }) => resources);
+  const rules = parse(readAsset('templates', 'opentelemetry-cluster-collector', 'rbac.yaml')) as {
+    resources: string[];
+    verbs: string[];
+  }[];
+  const rights = rules
+    .filter(({ verbs }) => ['get', 'list', 'watch'].every((verb) => verbs.includes(verb)))
+    .flatMap(({ resources }) => resources);
   expect(rights).toEqual(
     expect.arrayContaining([
       'events',
@@ -144,7 +177,9 @@ it('the cluster collector has the rights that its receivers need (B.2-2, B.4-11)
 });
 
 it('node collectors tolerate tainted servers, by our chart and by the operator (B.5-5)', () => {
-  expect(readAsset('templates', 'opentelemetry-node-collector', 'templates', 'daemonset.yaml')).toMatch(/tolerations:\s+- operator: Exists/);
+  expect(readAsset('templates', 'opentelemetry-node-collector', 'templates', 'daemonset.yaml')).toMatch(
+    /tolerations:\s+- operator: Exists/,
+  );
   const made = buildPlan(profile('k3s')).flatMap((step) => (step.kind === 'objects' ? step.objects : []));
   const node = made.find(({ kind, metadata }) => kind === 'OpenTelemetryCollector' && metadata.name === 'otel-node');
   expect(at(listAt(node?.['spec'] as JsonMap, 'tolerations')[0], 'operator')).toBe('Exists');
@@ -154,7 +189,8 @@ describe.each(stored)('stores of %s', (_name, config) => {
   it('Loki has no key that version 3 refuses, and the schema that OTLP needs (B.1-7, B.2-13, B.5-18)', () => {
     const one = configured(config, 'loki');
     expect(JSON.stringify(one)).not.toMatch(/enforce_metric_name|shared_store|table_manager|boltdb/);
-    for (const period of listAt(one, 'schema_config', 'configs')) expect(period).toMatchObject({ store: 'tsdb', schema: 'v13' });
+    for (const period of listAt(one, 'schema_config', 'configs'))
+      expect(period).toMatchObject({ store: 'tsdb', schema: 'v13' });
     expect(at(one, 'compactor', 'delete_request_store')).toBe(config.storage.s3.enabled ? 's3' : 'filesystem');
   });
 
@@ -170,7 +206,8 @@ describe.each(stored)('stores of %s', (_name, config) => {
     for (const job of listAt(one, 'scrape_configs')) {
       expect(listAt(job, 'kubernetes_sd_configs').map((discovery) => at(discovery, 'role'))).not.toContain('endpoints');
       for (const rule of [...listAt(job, 'relabel_configs'), ...listAt(job, 'metric_relabel_configs')])
-        if (/^label(drop|keep)$/.test(String(at(rule, 'action')))) expect(Object.keys(rule as JsonMap).toSorted()).toEqual(['action', 'regex']);
+        if (/^label(drop|keep)$/.test(String(at(rule, 'action'))))
+          expect(Object.keys(rule as JsonMap).toSorted()).toEqual(['action', 'regex']);
     }
   });
 
@@ -210,7 +247,9 @@ describe.each(stored)('stores of %s', (_name, config) => {
     for (const { expr, alert, record } of rules) {
       const name = alert ?? record;
       expect(expr, name).not.toMatch(/kube_pod_status_phase\{[^}]*phase!="Running"/);
-      expect(expr, name).not.toMatch(/container_spec_memory_limit_bytes|tempo_ingester_bytes_received_total|http_server_request_count_total|\bvllm_\w/);
+      expect(expr, name).not.toMatch(
+        /container_spec_memory_limit_bytes|tempo_ingester_bytes_received_total|http_server_request_count_total|\bvllm_\w/,
+      );
     }
     const down = rules.filter(({ expr }) => expr.includes('up{job="otel-collector"} == 0'));
     expect(down.map(({ expr }) => expr.includes('absent(up{job="otel-collector"})'))).toEqual([true]);
@@ -225,7 +264,10 @@ describe.each(stored)('stores of %s', (_name, config) => {
     for (const [file, text] of files) {
       expect(at(JSON.parse(text) as JsonMap, 'uid'), file).toBe(file.replace('.json', ''));
       expect(text, file).not.toMatch(/tempo_ingester_bytes|"(currencyUSD|tokens)\/s"|grafana-piechart-panel/);
-      expect(text.match(/otelcol_receiver_(accepted|refused)_[a-z_]+?(?:spans|points|records)(?=[[{])/g), file).toBeNull();
+      expect(
+        text.match(/otelcol_receiver_(accepted|refused)_[a-z_]+?(?:spans|points|records)(?=[[{])/g),
+        file,
+      ).toBeNull();
     }
   });
 });
@@ -241,15 +283,24 @@ describe.each(configs)('plan of %s', (_name, config) => {
   });
 
   it('holds no password that everybody knows; the administrator is one Secret with both keys (B.1-4, B.1-5, B.4-3)', () => {
-    expect(text).not.toMatch(/changeme|"adminPassword"|"(admin|prom-operator|password)":"(admin|prom-operator|password)"/i);
-    const secret = steps.find((step): step is Extract<Step, { kind: 'secret' }> => step.kind === 'secret' && step.object.metadata.name === 'grafana-admin');
-    expect(secret?.keys).toEqual(config.grafana.enabled ? { 'admin-user': 'admin', 'admin-password': null } : undefined);
+    expect(text).not.toMatch(
+      /changeme|"adminPassword"|"(admin|prom-operator|password)":"(admin|prom-operator|password)"/i,
+    );
+    const secret = steps.find(
+      (step): step is Extract<Step, { kind: 'secret' }> =>
+        step.kind === 'secret' && step.object.metadata.name === 'grafana-admin',
+    );
+    expect(secret?.keys).toEqual(
+      config.grafana.enabled ? { 'admin-user': 'admin', 'admin-password': null } : undefined,
+    );
   });
 
   it('makes every namespace that it uses (B.4-1)', () => {
     const made = new Set(objects.flatMap(({ kind, metadata }) => (kind === 'Namespace' ? [metadata.name] : [])));
     const used = steps.flatMap((step) => (step.kind === 'release' ? [step.namespace] : []));
-    expect([...used, ...objects.flatMap(({ metadata }) => metadata.namespace ?? [])].filter((name) => !made.has(name))).toEqual([]);
+    expect(
+      [...used, ...objects.flatMap(({ metadata }) => metadata.namespace ?? [])].filter((name) => !made.has(name)),
+    ).toEqual([]);
     expect(made).toContain(config.namespace);
   });
 
@@ -257,7 +308,8 @@ describe.each(configs)('plan of %s', (_name, config) => {
     for (const step of steps) {
       if (step.kind !== 'release' || step.chart.source !== 'upstream') continue;
       const { name } = step.chart;
-      if (name === 'grafana') expect(step.values).toMatchObject({ deploymentStrategy: { type: 'Recreate' }, service: { type: 'ClusterIP' } });
+      if (name === 'grafana')
+        expect(step.values).toMatchObject({ deploymentStrategy: { type: 'Recreate' }, service: { type: 'ClusterIP' } });
       if (name === 'prometheus') expect(step.values).toMatchObject({ server: { strategy: { type: 'Recreate' } } });
       expect(at(step.values, 'replicas') ?? at(step.values, 'server', 'replicaCount') ?? 1, name).toBe(1);
     }
@@ -265,11 +317,16 @@ describe.each(configs)('plan of %s', (_name, config) => {
 
   it('opens Prometheus to OTLP and remote write, whatever brings it (B.4-8)', () => {
     const release = steps.find(
-      (step) => step.kind === 'release' && step.workloads.some(({ name }) => /^prometheus(-server|-monitoring-kube-prometheus-prometheus)?$/.test(name)),
+      (step) =>
+        step.kind === 'release' &&
+        step.workloads.some(({ name }) => /^prometheus(-server|-monitoring-kube-prometheus-prometheus)?$/.test(name)),
     );
     expect(release !== undefined).toBe(config.prometheus.enabled);
     if (release?.kind !== 'release') return;
-    const flags = release.chart.source === 'genai-obs' ? readAsset('templates', 'prometheus', 'templates', 'statefulset.yaml') : JSON.stringify(release.values);
+    const flags =
+      release.chart.source === 'genai-obs'
+        ? readAsset('templates', 'prometheus', 'templates', 'statefulset.yaml')
+        : JSON.stringify(release.values);
     expect(flags).toMatch(/web\.enable-otlp-receiver|"enableOTLPReceiver":true/);
     expect(flags).toMatch(/web\.enable-remote-write-receiver|"enableRemoteWriteReceiver":true/);
   });
@@ -277,13 +334,16 @@ describe.each(configs)('plan of %s', (_name, config) => {
 
 describe('upstream charts', () => {
   it('of Grafana, Loki and Tempo come from where they are maintained (B.1-1)', () => {
-    for (const chart of ['grafana', 'loki', 'tempo'] as const) expect(PINS[chart].repo).toBe('https://grafana-community.github.io/helm-charts');
+    for (const chart of ['grafana', 'loki', 'tempo'] as const)
+      expect(PINS[chart].repo).toBe('https://grafana-community.github.io/helm-charts');
     expect(Object.keys(PINS).filter((name) => /promtail|loki-stack|minio|nfs-subdir/.test(name))).toEqual([]);
   });
 
   it('render no image of a frozen registry in any profile (B.4-40)', () => {
     const images = knownCharts().flatMap((chart) =>
-      Object.values(readFacts(chart as ChartName).renders).flatMap((rendered) => rendered.flatMap(({ containers }) => Object.values(containers ?? {}))),
+      Object.values(readFacts(chart as ChartName).renders).flatMap((rendered) =>
+        rendered.flatMap(({ containers }) => Object.values(containers ?? {})),
+      ),
     );
     expect(images.length, FACTS_DIR).toBeGreaterThan(20);
     expect(images.filter((image) => /k8s\.gcr\.io|bitnami|minio|promtail|:latest$/.test(image))).toEqual([]);
@@ -296,13 +356,15 @@ it('objects are called as the charts call them (B.4-7, B.4-16, B.5-6, B.5-7, X-0
     return COMPONENT_IDS.filter((id) => config[id].enabled).flatMap((id) => {
       const { chart, service, workload } = placeOf(config, id);
       // That every release of every profile has a rendering is the matter of contracts.test.ts.
-      const rendered = chart in PINS ? readFacts(chart as ChartName).renders[`${name}/${releaseOf(config, id)?.name}`] : undefined;
+      const rendered =
+        chart in PINS ? readFacts(chart as ChartName).renders[`${name}/${releaseOf(config, id)?.name}`] : undefined;
       if (!rendered) return [];
       const found = rendered.find((object) => object.kind === 'Service' && object.name === service.name);
       expect(found?.ports?.map(({ port }) => port) ?? [], `${name}: Service of ${id}`).toContain(service.port);
       // Prometheus and Alertmanager of kube-prometheus-stack are made by its operator.
       const made = rendered.filter((object) => object.kind === workload.kind).map((object) => object.name);
-      if (chart !== 'kube-prometheus-stack' || id === 'kube-state-metrics') expect(made, `${name}: workload of ${id}`).toContain(workload.name);
+      if (chart !== 'kube-prometheus-stack' || id === 'kube-state-metrics')
+        expect(made, `${name}: workload of ${id}`).toContain(workload.name);
       return [id];
     });
   });
@@ -310,13 +372,22 @@ it('objects are called as the charts call them (B.4-7, B.4-16, B.5-6, B.5-7, X-0
 });
 
 it('requests are counted by the names of both HTTP conventions (B.2-21)', () => {
-  const rule = rulesOf(profile('llm-platform')).find(({ record }) => record === 'genai_obs:http_server_requests:rate5m');
-  for (const name of ['http_server_request_duration_seconds_count', 'http_response_status_code', 'http_server_duration_milliseconds_count', 'http_status_code'])
+  const rule = rulesOf(profile('llm-platform')).find(
+    ({ record }) => record === 'genai_obs:http_server_requests:rate5m',
+  );
+  for (const name of [
+    'http_server_request_duration_seconds_count',
+    'http_response_status_code',
+    'http_server_duration_milliseconds_count',
+    'http_status_code',
+  ])
     expect(rule?.expr).toContain(name);
 });
 
 it('what applications are given imports nothing that is gone (B.2-7, B.2-8, B.2-9)', () => {
-  const python = ['telemetry.py', 'example.py', 'gateway.py', 'json_logs.py'].map((file) => readAsset('templates', 'connect', 'python', file)).join('\n');
+  const python = ['telemetry.py', 'example.py', 'gateway.py', 'json_logs.py']
+    .map((file) => readAsset('templates', 'connect', 'python', file))
+    .join('\n');
   expect(python).not.toContain('TraceContextTextMapPropagator');
   expect(python).toMatch(/get\("X-Correlation-ID", "[^"]+"\)/);
   expect(python).not.toContain('pythonjsonlogger.jsonlogger');

@@ -13,9 +13,9 @@ interface Row {
   proofs: string[];
 }
 
-const rows: Row[] = [...readAsset('docs', 'fixes.md').matchAll(/^\| ([BX][.\d-]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/gm)].map(
-  ([, id = '', , does = '', proof = '']) => ({ id, does, proofs: proof.split('; ') }),
-);
+const rows: Row[] = [
+  ...readAsset('docs', 'fixes.md').matchAll(/^\| ([BX][.\d-]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/gm),
+].map(([, id = '', , does = '', proof = '']) => ({ id, does, proofs: proof.split('; ') }));
 const range = (prefix: string, count: number, digits = 1): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}${String(i + 1).padStart(digits, '0')}`);
 const titles = new Map<string, string[]>();
@@ -59,39 +59,55 @@ describe('docs/fixes.md', () => {
     const known = new Set(CHECKS.map(({ id }) => id));
     const areas = [...new Set(CHECKS.map(({ area }) => area))].join('|');
     const named = rows.flatMap(({ id, does, proofs }) =>
-      [...`${does} ${proofs.join(' ')}`.matchAll(new RegExp(`\\b(?:${areas})-\\d\\d\\b`, 'g'))].map(([check]) => [id, check]),
+      [...`${does} ${proofs.join(' ')}`.matchAll(new RegExp(`\\b(?:${areas})-\\d\\d\\b`, 'g'))].map(([check]) => [
+        id,
+        check,
+      ]),
     );
     expect(named.length).toBeGreaterThan(60);
     expect(named.filter(([, check]) => !known.has(check ?? ''))).toEqual([]);
     const proven = rows.flatMap(({ proofs }) => proofs.flatMap((proof) => CHECK.exec(proof)?.[1] ?? []));
     expect(proven.filter((check) => !known.has(check))).toEqual([]);
     // A check that is skipped in every profile proves nothing.
-    const looks = new Set(CHECKS.filter(({ skipIf }) => configs.some((config) => !skipIf?.(config))).map(({ id }) => id));
+    const looks = new Set(
+      CHECKS.filter(({ skipIf }) => configs.some((config) => !skipIf?.(config))).map(({ id }) => id),
+    );
     expect(proven.filter((check) => !looks.has(check))).toEqual([]);
   });
 
   it('names files and settings that there are', () => {
-    const places = rows.flatMap(({ id, does }) => [...does.matchAll(/`([^`]+)`/g)].map(([, place = '']) => ({ id, place })));
+    const places = rows.flatMap(({ id, does }) =>
+      [...does.matchAll(/`([^`]+)`/g)].map(([, place = '']) => ({ id, place })),
+    );
     expect(places.length).toBeGreaterThan(150);
-    const isSetting = (path: string): boolean => lineFor(path) !== undefined || Object.keys(SETTINGS).some((setting) => setting.startsWith(`${path}.`));
-    const wrong = places.filter(({ place }) => (place.includes('/') ? !existsSync(join(ROOT, place)) : !isSetting(place)));
+    const isSetting = (path: string): boolean =>
+      lineFor(path) !== undefined || Object.keys(SETTINGS).some((setting) => setting.startsWith(`${path}.`));
+    const wrong = places.filter(({ place }) =>
+      place.includes('/') ? !existsSync(join(ROOT, place)) : !isSetting(place),
+    );
     expect(wrong).toEqual([]);
   });
 
   it('and the tests of fixes-regress.test.ts speak of each other', () => {
     const lines = titlesOf('unit/fixes-regress.test.ts');
     const named = lines.flatMap((line) =>
-      (/\(((?:[BX][.\d-]+(?:, )?)+)\)/.exec(line)?.[1] ?? '').split(', ').flatMap((id) => (id ? [[id, line] as const] : [])),
+      (/\(((?:[BX][.\d-]+(?:, )?)+)\)/.exec(line)?.[1] ?? '')
+        .split(', ')
+        .flatMap((id) => (id ? [[id, line] as const] : [])),
     );
     expect(named.length).toBeGreaterThan(50);
     const lost = named.filter(([id, line]) => {
       const proofs = rows.find((row) => row.id === id)?.proofs ?? [];
-      return !proofs.some((proof) => proof.startsWith('`unit/fixes-regress') && line.includes(TEST.exec(proof)?.[2] ?? 'no title'));
+      return !proofs.some(
+        (proof) => proof.startsWith('`unit/fixes-regress') && line.includes(TEST.exec(proof)?.[2] ?? 'no title'),
+      );
     });
     expect(lost).toEqual([]);
   });
 
   it('leaves without any proof only what has nothing to prove it by', () => {
-    expect(rows.filter(({ proofs }) => proofs.every((proof) => REASON.test(proof))).map(({ id }) => id)).toEqual(['B.5-23']);
+    expect(rows.filter(({ proofs }) => proofs.every((proof) => REASON.test(proof))).map(({ id }) => id)).toEqual([
+      'B.5-23',
+    ]);
   });
 });

@@ -15,12 +15,18 @@ import { inside } from './support/plan.ts';
 import { bedProgram, freePort, start, stopAll, until } from './support/programs.ts';
 
 const batchOf = (batch: string, mode = 'head'): JsonMap =>
-  configured('opentelemetry-collector', quickstart({ 'opentelemetry-collector': { batch }, genai: { sampling: { mode } } }));
-const queues = (config: JsonMap): (Json | undefined)[] => Object.values(mapAt(config, 'exporters')).map((one) => at(one, 'sending_queue', 'queue_size'));
+  configured(
+    'opentelemetry-collector',
+    quickstart({ 'opentelemetry-collector': { batch }, genai: { sampling: { mode } } }),
+  );
+const queues = (config: JsonMap): (Json | undefined)[] =>
+  Object.values(mapAt(config, 'exporters')).map((one) => at(one, 'sending_queue', 'queue_size'));
 
 describe('batches of the gateway (X-11)', () => {
   it('are gathered as the documents say, a second unless asked for', () => {
-    const sizes = ['low-latency', 'balanced', 'throughput'].map((batch) => mapAt(batchOf(batch), 'processors', 'batch'));
+    const sizes = ['low-latency', 'balanced', 'throughput'].map((batch) =>
+      mapAt(batchOf(batch), 'processors', 'batch'),
+    );
     expect(sizes.map((one) => [one['timeout'], one['send_batch_size']])).toEqual([
       ['1s', 2048],
       ['10s', 1024],
@@ -49,13 +55,21 @@ describe('a gateway of the operator (B.1-17)', () => {
 
   it('is spread over nodes and zones by labels that its pods have', () => {
     const config = profile('k3s');
-    for (const [over, when] of [[{}, 'ScheduleAnyway'] as const, [{ 'opentelemetry-collector': { spread: 'DoNotSchedule' } }, 'DoNotSchedule'] as const]) {
+    for (const [over, when] of [
+      [{}, 'ScheduleAnyway'] as const,
+      [{ 'opentelemetry-collector': { spread: 'DoNotSchedule' } }, 'DoNotSchedule'] as const,
+    ]) {
       const constraints = listAt({ list: inside(made(over), 'spec', 'topologySpreadConstraints') ?? [] }, 'list');
-      expect(constraints.map((one) => [at(one, 'topologyKey'), at(one, 'whenUnsatisfiable'), at(one, 'maxSkew')])).toEqual([
+      expect(
+        constraints.map((one) => [at(one, 'topologyKey'), at(one, 'whenUnsatisfiable'), at(one, 'maxSkew')]),
+      ).toEqual([
         ['kubernetes.io/hostname', when, 1],
         ['topology.kubernetes.io/zone', when, 1],
       ]);
-      for (const one of constraints) expect(at(one, 'labelSelector', 'matchLabels')).toEqual(podLabelsOf(placeOf(config, 'opentelemetry-collector')));
+      for (const one of constraints)
+        expect(at(one, 'labelSelector', 'matchLabels')).toEqual(
+          podLabelsOf(placeOf(config, 'opentelemetry-collector')),
+        );
     }
   });
 });
@@ -68,21 +82,24 @@ afterAll(() => {
 const otelcol = bedProgram('otelcol');
 const prometheus = bedProgram('prometheus');
 
-describe.skipIf(!otelcol)(`the collector itself${otelcol ? '' : ' (skipped: the test bed has built no otelcol)'}`, () => {
-  it.each([
-    ['balanced', 'head'],
-    ['throughput', 'head'],
-    ['throughput', 'tail'],
-  ])('takes batches %s, sampled at the %s', (batch, mode) => {
-    const file = join(dir, `${batch}.yaml`);
-    writeFileSync(file, stringify(batchOf(batch, mode)));
-    const { status, stderr } = spawnSync(otelcol ?? '', ['validate', '--config', file], {
-      encoding: 'utf8',
-      env: { ENVIRONMENT: 'test', CLUSTER_NAME: 'test' },
+describe.skipIf(!otelcol)(
+  `the collector itself${otelcol ? '' : ' (skipped: the test bed has built no otelcol)'}`,
+  () => {
+    it.each([
+      ['balanced', 'head'],
+      ['throughput', 'head'],
+      ['throughput', 'tail'],
+    ])('takes batches %s, sampled at the %s', (batch, mode) => {
+      const file = join(dir, `${batch}.yaml`);
+      writeFileSync(file, stringify(batchOf(batch, mode)));
+      const { status, stderr } = spawnSync(otelcol ?? '', ['validate', '--config', file], {
+        encoding: 'utf8',
+        env: { ENVIRONMENT: 'test', CLUSTER_NAME: 'test' },
+      });
+      expect(status, stderr).toBe(0);
     });
-    expect(status, stderr).toBe(0);
-  });
-});
+  },
+);
 
 describe.skipIf(!otelcol || !prometheus)(
   `the gateway of GenOps${otelcol && prometheus ? '' : ' (skipped: the test bed has built no otelcol and prometheus)'}`,
@@ -115,11 +132,15 @@ describe.skipIf(!otelcol || !prometheus)(
         [['service', 'extensions'], []],
         [['service', 'telemetry'], { metrics: { level: 'none' } }],
       ];
-      const local = edits.reduce((out, [path, value]) => set(out, path, value), gateway({ loki: { enabled: false }, jaeger: { enabled: false } }));
+      const local = edits.reduce(
+        (out, [path, value]) => set(out, path, value),
+        gateway({ loki: { enabled: false }, jaeger: { enabled: false } }),
+      );
       writeFileSync(join(dir, 'genops.yaml'), stringify(local).replaceAll(/\$\{env:\w+\}/g, 'test'));
       const running = start(otelcol ?? '', [`--config=${join(dir, 'genops.yaml')}`]);
       const said = (): string => [running, store].map((one) => one.said().slice(-3000)).join('\n');
-      const text = (entries: Record<string, string>) => Object.entries(entries).map(([key, value]) => ({ key, value: { stringValue: value } }));
+      const text = (entries: Record<string, string>) =>
+        Object.entries(entries).map(([key, value]) => ({ key, value: { stringValue: value } }));
       const span = (name: string, attributes: Record<string, string>) => ({
         traceId: '0af7651916cd43dd8448eb211c80319c',
         spanId: 'b7ad6b7169203331',
@@ -134,7 +155,9 @@ describe.skipIf(!otelcol || !prometheus)(
         scopeSpans: [{ spans }],
       });
       const spans = (own: string) => [span('says nothing', {}), span('says so', { 'genops.team': own })];
-      const body = JSON.stringify({ resourceSpans: [of('without', {}, spans('search')), of('with', { 'genops.team': 'platform' }, spans('search'))] });
+      const body = JSON.stringify({
+        resourceSpans: [of('without', {}, spans('search')), of('with', { 'genops.team': 'platform' }, spans('search'))],
+      });
       const headers = { 'content-type': 'application/json' };
       const sent = (): Promise<true | undefined> =>
         fetch(`http://127.0.0.1:${otlp}/v1/traces`, { method: 'POST', headers, body }).then(
@@ -146,9 +169,16 @@ describe.skipIf(!otelcol || !prometheus)(
         const query = encodeURIComponent('traces_span_metrics_calls_total{genops_policy_result="blocked"}');
         const answer = (await (await fetch(`http://127.0.0.1:${web}/api/v1/query?query=${query}`)).json()) as JsonMap;
         const series = listAt(answer, 'data', 'result').map((one) => mapAt(one, 'metric'));
-        return series.length === 4 ? series.map((one) => [one['service_name'], one['span_name'], one['genops_team'] ?? ''].join(': ')) : undefined;
+        return series.length === 4
+          ? series.map((one) => [one['service_name'], one['span_name'], one['genops_team'] ?? ''].join(': '))
+          : undefined;
       }, said);
-      expect(counted.toSorted()).toEqual(['with: says nothing: platform', 'with: says so: search', 'without: says nothing: ', 'without: says so: search']);
+      expect(counted.toSorted()).toEqual([
+        'with: says nothing: platform',
+        'with: says so: search',
+        'without: says nothing: ',
+        'without: says so: search',
+      ]);
       await Promise.all([running.stop(), store.stop()]);
     }, 90_000);
   },

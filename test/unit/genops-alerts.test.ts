@@ -43,13 +43,16 @@ describe('alerts and dashboards of GenOps', () => {
   it('can fire, and do so for a reason (18, 30, 31, 32)', () => {
     expect(all.get('CostAnomaly')?.expr).not.toContain('genops_cost_total_usd');
     expect(all.get('GenOpsPodDown')?.expr).toContain('namespace="genops-system", phase=~"Failed|Pending|Unknown"');
-    expect(all.get('HighMemoryUsage')?.expr).toContain('kube_pod_container_resource_limits{namespace="genops-system", resource="memory"}');
+    expect(all.get('HighMemoryUsage')?.expr).toContain(
+      'kube_pod_container_resource_limits{namespace="genops-system", resource="memory"}',
+    );
     expect(all.get('OTelCollectorDown')?.expr).toContain('absent(up{job="otel-collector"})');
     expect(JSON.stringify([...all.values()])).not.toMatch(/container_spec_|GENOPS_APPS/);
   });
 
   it('hold spending against the budget of each team and of all', () => {
-    const text = ruleFiles(genops({ genai: { genops: { budgets: { search: 25.5 } } } }))['prices-and-budget.yaml'] ?? '';
+    const text =
+      ruleFiles(genops({ genai: { genops: { budgets: { search: 25.5 } } } }))['prices-and-budget.yaml'] ?? '';
     const group = (parse(text) as { groups: RuleGroup[] }).groups.find(({ name }) => name === 'genops-budgets');
     expect(group?.rules).toEqual([
       { record: 'genops:budget_usd', expr: 'vector(1000)', labels: { team: 'all' } },
@@ -67,7 +70,9 @@ describe('alerts and dashboards of GenOps', () => {
 
   it('come with three dashboards of fixed uid (21) and units that Grafana knows (20)', () => {
     const boards = Object.keys(dashboards(genops()));
-    expect(boards).toEqual(expect.arrayContaining(['genops-cost.json', 'genops-policy.json', 'genops-performance.json']));
+    expect(boards).toEqual(
+      expect.arrayContaining(['genops-cost.json', 'genops-policy.json', 'genops-performance.json']),
+    );
     expect(Object.keys(dashboards(quickstart())).filter((name) => name.startsWith('genops'))).toEqual([]);
     expect(JSON.stringify(dashboards(genops()))).not.toMatch(/currencyUSD\/s|tokens\/s/);
   });
@@ -77,18 +82,32 @@ describe('Alertmanager', () => {
   const notify = {
     slack: { secret: 'slack', channel: '#genops-alerts', channels: { 'cost-critical': '#genops-cost-critical' } },
     pagerduty: { secret: 'pagerduty' },
-    email: { to: 'platform@example.org', from: 'alerts@example.org', smarthost: 'smtp.example.org:587', username: 'alerts', secret: 'smtp' },
+    email: {
+      to: 'platform@example.org',
+      from: 'alerts@example.org',
+      smarthost: 'smtp.example.org:587',
+      username: 'alerts',
+      secret: 'smtp',
+    },
   };
   const config = (over: JsonMap = {}): JsonMap => configured('alertmanager', genops({ alertmanager: over }));
-  const receiver = (from: JsonMap, name: string): JsonMap => (listAt(from, 'receivers') as JsonMap[]).find((one) => one['name'] === name) ?? {};
+  const receiver = (from: JsonMap, name: string): JsonMap =>
+    (listAt(from, 'receivers') as JsonMap[]).find((one) => one['name'] === name) ?? {};
 
   it('is given to the operator whole: no route of the chart is left that leads nowhere (34)', () => {
     const { values } = releaseOf(steps, 'kube-prometheus-stack');
     const names = listAt(values, 'alertmanager', 'config', 'receivers').map((one) => (one as JsonMap)['name']);
-    const routes = [mapAt(values, 'alertmanager', 'config', 'route'), ...listAt(values, 'alertmanager', 'config', 'route', 'routes')] as JsonMap[];
+    const routes = [
+      mapAt(values, 'alertmanager', 'config', 'route'),
+      ...listAt(values, 'alertmanager', 'config', 'route', 'routes'),
+    ] as JsonMap[];
     expect(routes.length).toBeGreaterThan(5);
     expect(routes.filter((route) => !names.includes(route['receiver'] ?? ''))).toEqual([]);
-    expect(mapAt(stack(genops({ genai: { genops: { enabled: false } } })).values, 'alertmanager', 'config', 'route')['routes']).toBeNull();
+    expect(
+      mapAt(stack(genops({ genai: { genops: { enabled: false } } })).values, 'alertmanager', 'config', 'route')[
+        'routes'
+      ],
+    ).toBeNull();
   });
 
   it('has no integration without its Secret, and mail only with a smarthost (35)', () => {
@@ -109,9 +128,19 @@ describe('Alertmanager', () => {
       key: 'routing-key',
       path: 'pagerduty/routing-key',
     });
-    expect(mapAt(stack(genops({ alertmanager: { notify } })).values, 'alertmanager', 'alertmanagerSpec')['secrets']).toEqual(['slack', 'pagerduty', 'smtp']);
-    const upstream = releaseOf(buildPlan(genops({ alertmanager: { chart: 'alertmanager', notify } })), 'alertmanager').values;
-    expect(upstream['extraSecretMounts']).toContainEqual({ name: 'secret-smtp', secretName: 'smtp', mountPath: '/etc/secrets/smtp', readOnly: true });
+    expect(
+      mapAt(stack(genops({ alertmanager: { notify } })).values, 'alertmanager', 'alertmanagerSpec')['secrets'],
+    ).toEqual(['slack', 'pagerduty', 'smtp']);
+    const upstream = releaseOf(
+      buildPlan(genops({ alertmanager: { chart: 'alertmanager', notify } })),
+      'alertmanager',
+    ).values;
+    expect(upstream['extraSecretMounts']).toContainEqual({
+      name: 'secret-smtp',
+      secretName: 'smtp',
+      mountPath: '/etc/secrets/smtp',
+      readOnly: true,
+    });
   });
 
   it('pages and mails for spent budgets, in their channel', () => {

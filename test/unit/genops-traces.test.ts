@@ -9,14 +9,23 @@ import { configured, gateway, genops, pipeline, releaseOf } from './support/geno
 
 describe('the gateway', () => {
   it('has one path for metrics and renames nothing (7, 12, 13)', () => {
-    expect(Object.keys(mapAt(gateway(), 'exporters')).toSorted()).toEqual(['otlp_grpc/jaeger', 'otlp_http/loki', 'otlp_http/prometheus']);
-    expect(JSON.stringify(gateway())).toContain('http://monitoring-kube-prometheus-prometheus.monitoring.svc:9090/api/v1/otlp');
+    expect(Object.keys(mapAt(gateway(), 'exporters')).toSorted()).toEqual([
+      'otlp_grpc/jaeger',
+      'otlp_http/loki',
+      'otlp_http/prometheus',
+    ]);
+    expect(JSON.stringify(gateway())).toContain(
+      'http://monitoring-kube-prometheus-prometheus.monitoring.svc:9090/api/v1/otlp',
+    );
   });
 
   it('answers its probes (9), stores logs (10), and sends traces to Service jaeger by OTLP (6)', () => {
     expect(mapAt(gateway(), 'extensions', 'health_check')).toEqual({ endpoint: '0.0.0.0:13133' });
     expect(pipeline(gateway(), 'logs', 'exporters')).toEqual(['otlp_http/loki']);
-    expect(mapAt(gateway(), 'exporters', 'otlp_grpc/jaeger')).toMatchObject({ endpoint: 'jaeger.monitoring.svc:4317', tls: { insecure: true } });
+    expect(mapAt(gateway(), 'exporters', 'otlp_grpc/jaeger')).toMatchObject({
+      endpoint: 'jaeger.monitoring.svc:4317',
+      tls: { insecure: true },
+    });
     expect(pipeline(gateway({ tempo: { enabled: true } }), 'traces', 'exporters')).toEqual(['otlp_grpc/tempo']);
     expect(JSON.stringify(gateway({ jaeger: { enabled: false } }))).not.toMatch(/jaeger|tempo/);
   });
@@ -42,15 +51,23 @@ describe('the gateway', () => {
       },
     };
     const config = gateway(over);
-    expect(mapAt(config, 'exporters', 'otlp_grpc/honeycomb', 'headers')).toEqual({ 'x-honeycomb-team': '${env:HONEYCOMB_API_KEY}' });
+    expect(mapAt(config, 'exporters', 'otlp_grpc/honeycomb', 'headers')).toEqual({
+      'x-honeycomb-team': '${env:HONEYCOMB_API_KEY}',
+    });
     expect(pipeline(config, 'traces', 'exporters')).toEqual(['otlp_grpc/jaeger', 'datadog', 'otlp_grpc/honeycomb']);
     expect(pipeline(config, 'metrics', 'exporters')).toContain('datadog');
     expect(pipeline(config, 'logs', 'exporters')).toContain('splunk_hec');
     const { values } = releaseOf(buildPlan(genops(over)), 'opentelemetry-collector');
-    expect(values['extraEnv']).toContainEqual({ name: 'HONEYCOMB_API_KEY', valueFrom: { secretKeyRef: { name: 'honeycomb', key: 'api-key' } } });
+    expect(values['extraEnv']).toContainEqual({
+      name: 'HONEYCOMB_API_KEY',
+      valueFrom: { secretKeyRef: { name: 'honeycomb', key: 'api-key' } },
+    });
     expect(() => genops({ exporters: { splunk: { enabled: true } } })).toThrow(ObsError);
     // Traces have a way out even without a store of ours.
-    expect(pipeline(gateway({ ...over, jaeger: { enabled: false } }), 'traces', 'exporters')).toEqual(['datadog', 'otlp_grpc/honeycomb']);
+    expect(pipeline(gateway({ ...over, jaeger: { enabled: false } }), 'traces', 'exporters')).toEqual([
+      'datadog',
+      'otlp_grpc/honeycomb',
+    ]);
   });
 });
 
@@ -66,7 +83,11 @@ describe('tail sampling', () => {
     expect(pipeline(tail(), 'traces', 'receivers')).toEqual(['otlp/sampling']);
     expect(pipeline(tail(), 'traces', 'processors')).toEqual(['memory_limiter', 'tail_sampling', 'batch']);
     expect(JSON.stringify(tail())).not.toContain('probabilistic_sampler');
-    expect(releaseOf(buildPlan(genops({ genai: { sampling: { mode: 'tail' } } })), 'opentelemetry-collector').values['peerPort']).toBe(14317);
+    expect(
+      releaseOf(buildPlan(genops({ genai: { sampling: { mode: 'tail' } } })), 'opentelemetry-collector').values[
+        'peerPort'
+      ],
+    ).toBe(14317);
   });
 
   it('counts before it decides (28)', () => {
@@ -75,7 +96,11 @@ describe('tail sampling', () => {
   });
 
   it('keeps what 003-SAMP-03 to 003-SAMP-08 want; costs are compared as numbers with a fraction, in both spellings (26)', () => {
-    const policies = listAt(tail(), 'processors', 'tail_sampling', 'policies') as { name: string; type: string; [key: string]: unknown }[];
+    const policies = listAt(tail(), 'processors', 'tail_sampling', 'policies') as {
+      name: string;
+      type: string;
+      [key: string]: unknown;
+    }[];
     expect(policies.map(({ type }) => type)).toEqual([
       'status_code',
       'latency',
@@ -93,7 +118,9 @@ describe('tail sampling', () => {
 
   it('meets nobody where nobody stores traces', () => {
     const alone = tail({ jaeger: { enabled: false } });
-    expect(JSON.stringify(mapAt(alone, 'service', 'pipelines'))).not.toMatch(/loadbalancing|tail_sampling|otlp\/sampling/);
+    expect(JSON.stringify(mapAt(alone, 'service', 'pipelines'))).not.toMatch(
+      /loadbalancing|tail_sampling|otlp\/sampling/,
+    );
     expect(mapAt(alone, 'exporters')).not.toHaveProperty('loadbalancing');
   });
 });
@@ -106,22 +133,34 @@ describe('Jaeger', () => {
       healthcheckv2: { http: { endpoint: '0.0.0.0:13133' } },
       jaeger_storage: { backends: { store: { memory: { max_traces: 50_000 } } } },
     });
-    const search = values({ storage: 'opensearch', endpoint: 'http://opensearch-cluster-master:9200', secret: 'opensearch' });
+    const search = values({
+      storage: 'opensearch',
+      endpoint: 'http://opensearch-cluster-master:9200',
+      secret: 'opensearch',
+    });
     expect(mapAt(search, 'userconfig', 'extensions', 'jaeger_storage', 'backends', 'store')).toMatchObject({
-      opensearch: { server_urls: ['http://opensearch-cluster-master:9200'], auth: { basic: { password: '${env:OPENSEARCH_PASSWORD}' } } },
+      opensearch: {
+        server_urls: ['http://opensearch-cluster-master:9200'],
+        auth: { basic: { password: '${env:OPENSEARCH_PASSWORD}' } },
+      },
     });
     expect(JSON.stringify(search)).toContain('{"secretKeyRef":{"name":"opensearch","key":"password"}}');
     expect(() => values({ storage: 'opensearch' })).toThrow(ObsError);
   });
 
   it('rolls its pod when its configuration changes', () => {
-    const hash = (over: JsonMap): unknown => listAt(values(over), 'jaeger', 'extraEnv').find((one) => (one as JsonMap)['name'] === 'CONFIG_HASH');
+    const hash = (over: JsonMap): unknown =>
+      listAt(values(over), 'jaeger', 'extraEnv').find((one) => (one as JsonMap)['name'] === 'CONFIG_HASH');
     expect(hash({ maxTraces: 10 })).not.toEqual(hash({}));
   });
 
   it('may use as much memory as the traces that it is to keep, and 512Mi beside OpenSearch', () => {
     const limit = (over: JsonMap): unknown => at(values(over), 'jaeger', 'resources', 'limits', 'memory');
-    expect([limit({}), limit({ maxTraces: 4_000 }), limit({ storage: 'opensearch', endpoint: 'http://opensearch:9200' })]).toEqual(['960Mi', '192Mi', '512Mi']);
+    expect([
+      limit({}),
+      limit({ maxTraces: 4_000 }),
+      limit({ storage: 'opensearch', endpoint: 'http://opensearch:9200' }),
+    ]).toEqual(['960Mi', '192Mi', '512Mi']);
     expect(listAt(values(), 'jaeger', 'extraEnv')).toContainEqual({ name: 'GOMEMLIMIT', value: '816MiB' });
   });
 
@@ -139,7 +178,10 @@ describe('Jaeger', () => {
     const of = (over: JsonMap): JsonMap[] => listAt(datasources(genops(over)), 'datasources') as JsonMap[];
     expect(of({}).map(({ uid, url }) => [uid, url])).toContainEqual(['jaeger', 'http://jaeger:16686']);
     expect(JSON.stringify(of({}))).not.toContain('tempo');
-    for (const from of ['loki', 'prometheus']) expect(JSON.stringify(of({}).find(({ uid }) => uid === from))).toContain('"datasourceUid":"jaeger"');
-    expect(JSON.stringify(of({ tempo: { enabled: true } }).find(({ uid }) => uid === 'loki'))).toContain('"datasourceUid":"tempo"');
+    for (const from of ['loki', 'prometheus'])
+      expect(JSON.stringify(of({}).find(({ uid }) => uid === from))).toContain('"datasourceUid":"jaeger"');
+    expect(JSON.stringify(of({ tempo: { enabled: true } }).find(({ uid }) => uid === 'loki'))).toContain(
+      '"datasourceUid":"tempo"',
+    );
   });
 });

@@ -15,7 +15,11 @@ const objectsOf = (id: string): KubeObject[] => {
 describe('kube-prometheus-stack', () => {
   it('is one release `monitoring` for its three components, after its definitions and their claims', () => {
     const step = releaseOf(steps, 'kube-prometheus-stack');
-    expect(step).toMatchObject({ release: 'monitoring', namespace: 'monitoring', chart: { source: 'upstream', name: 'kube-prometheus-stack' } });
+    expect(step).toMatchObject({
+      release: 'monitoring',
+      namespace: 'monitoring',
+      chart: { source: 'upstream', name: 'kube-prometheus-stack' },
+    });
     expect(step.needs).toContain('crds/kube-prometheus-stack');
     expect(step.needs.filter((id) => id.startsWith('claim/'))).toHaveLength(2);
     expect(step.workloads.map(({ name }) => name)).toEqual([
@@ -53,7 +57,10 @@ describe('kube-prometheus-stack', () => {
   it('has claims that its StatefulSets take: template and ordinal give the name that was made before', () => {
     for (const [id, template] of [
       ['prometheus', mapAt(specOf(genops()), 'storageSpec', 'volumeClaimTemplate', 'metadata')],
-      ['alertmanager', mapAt(stack(genops()).values, 'alertmanager', 'alertmanagerSpec', 'storage', 'volumeClaimTemplate', 'metadata')],
+      [
+        'alertmanager',
+        mapAt(stack(genops()).values, 'alertmanager', 'alertmanagerSpec', 'storage', 'volumeClaimTemplate', 'metadata'),
+      ],
     ] as const) {
       const workload = releaseOf(steps, 'kube-prometheus-stack').workloads.find(({ name }) => name.startsWith(id));
       expect(stepOf(steps, `claim/${String(template['name'])}-${workload?.name}-0`).id).toBeTruthy();
@@ -88,7 +95,9 @@ describe('kube-prometheus-stack', () => {
     expect(specOf(genops({ alertmanager: { chart: 'genai-obs' } }))['alertingEndpoints']).toMatchObject([
       { name: 'alertmanager', namespace: 'monitoring', port: 'http' },
     ]);
-    expect(mapAt(stack(genops({ alertmanager: { enabled: false } })).values, 'alertmanager')).toEqual({ enabled: false });
+    expect(mapAt(stack(genops({ alertmanager: { enabled: false } })).values, 'alertmanager')).toEqual({
+      enabled: false,
+    });
   });
 });
 
@@ -97,11 +106,19 @@ describe('rules and jobs as objects (14)', () => {
     const objects = objectsOf('rules');
     expect(stepOf(steps, 'rules').needs).toContain('crds/kube-prometheus-stack');
     expect([...new Set(objects.map(({ kind }) => kind))]).toEqual(['PrometheusRule', 'ScrapeConfig']);
-    expect(objects.filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/part-of'] !== 'genai-obs')).toEqual([]);
+    expect(objects.filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/part-of'] !== 'genai-obs')).toEqual(
+      [],
+    );
     const files = Object.values(ruleFiles(genops())).map((text) => parse(text) as unknown);
     expect(objects.filter(({ kind }) => kind === 'PrometheusRule').map((object) => object['spec'])).toEqual(files);
-    const jobs = listAt(configured('prometheus', genops()), 'scrape_configs').map((job) => (job as JsonMap)['job_name']);
-    expect(objects.filter(({ kind }) => kind === 'ScrapeConfig').map((object) => mapAt(object['spec'] as JsonMap)['jobName'])).toEqual(jobs);
+    const jobs = listAt(configured('prometheus', genops()), 'scrape_configs').map(
+      (job) => (job as JsonMap)['job_name'],
+    );
+    expect(
+      objects
+        .filter(({ kind }) => kind === 'ScrapeConfig')
+        .map((object) => mapAt(object['spec'] as JsonMap)['jobName']),
+    ).toEqual(jobs);
   });
 
   it('are spelled as the operator spells them', () => {
@@ -109,7 +126,9 @@ describe('rules and jobs as objects (14)', () => {
       job_name: 'x',
       honor_labels: true,
       static_configs: [{ targets: ['a:1'], labels: { some_label: 'y' } }],
-      kubernetes_sd_configs: [{ role: 'pod', namespaces: { own_namespace: true }, selectors: [{ role: 'pod', label: 'a=b' }] }],
+      kubernetes_sd_configs: [
+        { role: 'pod', namespaces: { own_namespace: true }, selectors: [{ role: 'pod', label: 'a=b' }] },
+      ],
       relabel_configs: [{ source_labels: ['__meta_x'], target_label: 'y_z', replacement: '$1:$2' }],
       metric_relabel_configs: [{ regex: 'customer_id', action: 'labeldrop' }],
     };
@@ -117,7 +136,9 @@ describe('rules and jobs as objects (14)', () => {
       jobName: 'x',
       honorLabels: true,
       staticConfigs: [{ targets: ['a:1'], labels: { some_label: 'y' } }],
-      kubernetesSDConfigs: [{ role: 'Pod', namespaces: { ownNamespace: true }, selectors: [{ role: 'Pod', label: 'a=b' }] }],
+      kubernetesSDConfigs: [
+        { role: 'Pod', namespaces: { ownNamespace: true }, selectors: [{ role: 'Pod', label: 'a=b' }] },
+      ],
       relabelings: [{ sourceLabels: ['__meta_x'], targetLabel: 'y_z', replacement: '$1:$2' }],
       metricRelabelings: [{ regex: 'customer_id', action: 'labeldrop' }],
     });

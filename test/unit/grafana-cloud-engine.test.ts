@@ -9,7 +9,13 @@ const TOKEN = 'glc_only-in-the-secret';
 // The fake cluster's home is the default namespace.
 const config = resolve([
   ...extended(profileLayer('grafana-cloud')),
-  { source: 'test', data: { namespace: NAMESPACE, 'k8s-monitoring': { destination: { otlp: { url: 'https://gateway.example/otlp', user: '123456' } } } } },
+  {
+    source: 'test',
+    data: {
+      namespace: NAMESPACE,
+      'k8s-monitoring': { destination: { otlp: { url: 'https://gateway.example/otlp', user: '123456' } } },
+    },
+  },
 ]);
 const steps = buildPlan(config);
 
@@ -43,7 +49,10 @@ describe('installing grafana-cloud', () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', undefined);
     const before = cluster.calls.length;
     const run = await session(cluster, config, steps);
-    await expect(run.result).rejects.toMatchObject({ parts: { what: 'a secret value is missing: GRAFANA_CLOUD_TOKEN' }, exit: 2 });
+    await expect(run.result).rejects.toMatchObject({
+      parts: { what: 'a secret value is missing: GRAFANA_CLOUD_TOKEN' },
+      exit: 2,
+    });
     expect(run.events).toEqual([]);
     expect(cluster.calls.slice(before).filter((call) => /create|apply|replace|upgrade|patch/.test(call))).toEqual([]);
   });

@@ -57,12 +57,16 @@ describe('profile grafana-cloud', () => {
     expect(() => checkComplete(resolve(bare))).toThrow(/k8s-monitoring\.destination\.otlp\.url is empty/);
     const flags = flagLayer({ cloudUrl: OTLP.url, cloudUser: OTLP.user });
     expect(checkComplete(resolve([...bare, flags]))['k8s-monitoring'].destination.otlp).toEqual(OTLP);
-    expect(() => checkComplete(cloud({ destination: { mode: 'separate', otlp: OTLP } }))).toThrow(/prometheus\.url is empty/);
+    expect(() => checkComplete(cloud({ destination: { mode: 'separate', otlp: OTLP } }))).toThrow(
+      /prometheus\.url is empty/,
+    );
     expect(checkComplete(resolve([profileLayer('quickstart')])).profile).toBe('quickstart');
   });
 
   it('refuses a URL that carries credentials', () => {
-    expect(() => cloud({ destination: { otlp: { url: 'https://123456:glc_token@gateway.example/otlp' } } })).toThrow(/without credentials/);
+    expect(() => cloud({ destination: { otlp: { url: 'https://123456:glc_token@gateway.example/otlp' } } })).toThrow(
+      /without credentials/,
+    );
   });
 
   it('has the names and the namespace of the seed, and waits for what the Alloy operator makes (B.3 3)', () => {
@@ -72,7 +76,9 @@ describe('profile grafana-cloud', () => {
       namespace: 'grafana-k8s-monitoring',
       needs: ['namespace', 'secret/grafana-cloud', 'crds/k8s-monitoring'],
     });
-    const alloys = step.workloads.filter(({ name }) => name in values(cloud()).collectors || /alloy-(logs|metrics|receiver|singleton)$/.test(name));
+    const alloys = step.workloads.filter(
+      ({ name }) => name in values(cloud()).collectors || /alloy-(logs|metrics|receiver|singleton)$/.test(name),
+    );
     expect(alloys.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
       'DaemonSet grafana-k8s-monitoring-alloy-logs',
       'StatefulSet grafana-k8s-monitoring-alloy-metrics',
@@ -87,7 +93,12 @@ describe('profile grafana-cloud', () => {
   });
 
   it('waits for the kind that each preset makes', () => {
-    const kinds: Record<string, string> = { daemonset: 'DaemonSet', statefulset: 'StatefulSet', deployment: 'Deployment', singleton: 'Deployment' };
+    const kinds: Record<string, string> = {
+      daemonset: 'DaemonSet',
+      statefulset: 'StatefulSet',
+      deployment: 'Deployment',
+      singleton: 'Deployment',
+    };
     for (const [name, { presets }] of Object.entries(values(cloud()).collectors)) {
       const made = presets.flatMap((preset) => kinds[preset] ?? []);
       expect(release(cloud()).workloads.find((workload) => workload.name.endsWith(name))?.kind, name).toBe(made[0]);
@@ -114,12 +125,18 @@ describe('destinations (B.3 1, 2)', () => {
 
   it('separate: remote write, Loki push, and OTLP for traces alone', () => {
     const { destinations } = values(cloud(SEPARATE));
-    expect(Object.entries(destinations).map(([name, { type, url, auth }]) => [name, type, url, auth['usernameKey']])).toEqual([
+    expect(
+      Object.entries(destinations).map(([name, { type, url, auth }]) => [name, type, url, auth['usernameKey']]),
+    ).toEqual([
       ['metrics', 'prometheus', 'https://metrics.example/api/prom/push', 'metrics-username'],
       ['logs', 'loki', 'https://logs.example/loki/api/v1/push', 'logs-username'],
       ['traces', 'otlp', 'https://traces.example/otlp', 'traces-username'],
     ]);
-    expect(destinations['traces']).toMatchObject({ metrics: { enabled: false }, logs: { enabled: false }, traces: { enabled: true } });
+    expect(destinations['traces']).toMatchObject({
+      metrics: { enabled: false },
+      logs: { enabled: false },
+      traces: { enabled: true },
+    });
   });
 
   it('the Secret gets the users that are known, and asks for the rest; keys that the chart reads as TLS or tenant stay free', () => {
@@ -135,7 +152,10 @@ describe('destinations (B.3 1, 2)', () => {
 
   it('another source for the token is one line in secrets', () => {
     const config = cloud({}, { secrets: [{ name: 'grafana-cloud', key: 'token', file: 'token.txt' }] });
-    expect(stepOf<SecretStep>(config, 'secret/grafana-cloud').keys).toMatchObject({ username: '123456', token: { fromFile: 'token.txt' } });
+    expect(stepOf<SecretStep>(config, 'secret/grafana-cloud').keys).toMatchObject({
+      username: '123456',
+      token: { fromFile: 'token.txt' },
+    });
   });
 });
 
@@ -151,7 +171,9 @@ describe('what is collected', () => {
       otlp: { grpc: { enabled: true, port: 4317 }, http: { enabled: true, port: 4318 } },
       zipkin: { enabled: false },
     });
-    expect(values(cloud({ zipkin: true })).applicationObservability.receivers).toMatchObject({ zipkin: { enabled: true, port: 9411 } });
+    expect(values(cloud({ zipkin: true })).applicationObservability.receivers).toMatchObject({
+      zipkin: { enabled: true, port: 9411 },
+    });
   });
 
   it('leaves the control plane out (B.3 6)', () => {
@@ -177,7 +199,8 @@ describe('what is collected', () => {
   });
 
   it('does not let out what people asked, unless told to (B.3 13)', () => {
-    const span = (promptText: string): string => values(cloud({ promptText })).applicationObservability.traces.transforms.span.join('\n');
+    const span = (promptText: string): string =>
+      values(cloud({ promptText })).applicationObservability.traces.transforms.span.join('\n');
     expect(cloud()['k8s-monitoring'].promptText).toBe('hash');
     for (const key of ['rag.query', 'faiss.query']) {
       expect(span('hash')).toContain(`set(span.attributes["${key}"], SHA256(span.attributes["${key}"]))`);
@@ -189,7 +212,10 @@ describe('what is collected', () => {
   it('reads logs by Loki’s way, or by OpenTelemetry’s, which the chart lets through as a preview only', () => {
     expect(values(cloud())).toMatchObject({ podLogsViaLoki: { enabled: true, collector: 'alloy-logs' } });
     const otel = values(cloud({ podLogs: 'opentelemetry' }));
-    expect(otel).toMatchObject({ podLogsViaOpenTelemetry: { enabled: true }, collectors: { 'alloy-logs': { alloy: { stabilityLevel: 'public-preview' } } } });
+    expect(otel).toMatchObject({
+      podLogsViaOpenTelemetry: { enabled: true },
+      collectors: { 'alloy-logs': { alloy: { stabilityLevel: 'public-preview' } } },
+    });
     expect(otel).not.toHaveProperty('podLogsViaLoki');
     expect(otel.collectors['alloy-metrics']).not.toHaveProperty('alloy');
   });
@@ -204,7 +230,11 @@ describe('what is collected', () => {
     const mirrored = release(cloud({}, { global: { imageRegistry: 'registry.example:5000/mirror' } })).values;
     expect(mirrored).toMatchObject({
       global: { image: { registry: 'registry.example:5000/mirror' }, imageRegistry: 'registry.example:5000/mirror' },
-      'alloy-operator': { waitForAlloyRemoval: { image: { registry: 'registry.example:5000/mirror', repository: 'grafana/helm-chart-toolbox-kubectl' } } },
+      'alloy-operator': {
+        waitForAlloyRemoval: {
+          image: { registry: 'registry.example:5000/mirror', repository: 'grafana/helm-chart-toolbox-kubectl' },
+        },
+      },
     });
   });
 });
@@ -212,16 +242,25 @@ describe('what is collected', () => {
 describe('queries of the seed, as they are today', () => {
   const doc = readAsset('docs', 'grafana-cloud.md');
   const blocks = (language: string): string[] =>
-    [...doc.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].flatMap(([, text = '']) => text.trim().split('\n'));
+    [...doc.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].flatMap(([, text = '']) =>
+      text.trim().split('\n'),
+    );
 
   it('PromQL names the series that vLLM really has (B.3 7), and counters are rates', () => {
     const queries = blocks('promql').filter((line) => line && !line.startsWith('#'));
     expect(queries.length).toBeGreaterThan(5);
     const all = queries.join('\n');
-    for (const name of ['vllm:e2e_request_latency_seconds_bucket', 'vllm:generation_tokens_total', 'vllm:num_requests_running', 'vllm:num_requests_waiting'])
+    for (const name of [
+      'vllm:e2e_request_latency_seconds_bucket',
+      'vllm:generation_tokens_total',
+      'vllm:num_requests_running',
+      'vllm:num_requests_waiting',
+    ])
       expect(all).toContain(name);
     expect(all).not.toMatch(/vllm_(request_duration|tokens_generated|active_requests|queue_size)/);
-    for (const query of queries) for (const [, before = ''] of query.matchAll(/(.{0,5})\b[\w:]+_total\b/g)) expect(before, query).toMatch(/rate\($/);
+    for (const query of queries)
+      for (const [, before = ''] of query.matchAll(/(.{0,5})\b[\w:]+_total\b/g))
+        expect(before, query).toMatch(/rate\($/);
     // A histogram has no series of its own name (B.3 14).
     expect(all).not.toMatch(/chatbot_rag_chunks_sent(?!_(sum|count|bucket))/);
   });

@@ -15,14 +15,20 @@ it('a contact point of Grafana leads to Alertmanager, wherever that is, by both 
   const point = (config: Config) => listAt(listAt(fileOf(config), 'contactPoints')[0], 'receivers');
   for (const [config, url] of [
     [quickstart(ON), 'http://alertmanager:9093'],
-    [quickstart({ grafana: { ...ON.grafana, chart: 'grafana' }, alertmanager: { namespace: 'alerts' } }), 'http://alertmanager.alerts.svc:9093'],
+    [
+      quickstart({ grafana: { ...ON.grafana, chart: 'grafana' }, alertmanager: { namespace: 'alerts' } }),
+      'http://alertmanager.alerts.svc:9093',
+    ],
     [profile('genops', ON), 'http://monitoring-kube-prometheus-alertmanager:9093'],
   ] as const)
-    expect(point(config)).toEqual([{ uid: 'genai-obs-alertmanager', type: 'prometheus-alertmanager', settings: { url } }]);
+    expect(point(config)).toEqual([
+      { uid: 'genai-obs-alertmanager', type: 'prometheus-alertmanager', settings: { url } },
+    ]);
 });
 
 it('without being asked for, Grafana’s alerting stays as people made it', () => {
-  for (const config of [quickstart(), profile('genops')]) expect(planOf(config).release('grafana').values).not.toHaveProperty('alerting');
+  for (const config of [quickstart(), profile('genops')])
+    expect(planOf(config).release('grafana').values).not.toHaveProperty('alerting');
   // Policies are people's own: a file would take them over, and keep them when it is gone.
   expect(Object.keys((fileOf(quickstart(ON)) ?? {}) as object)).toEqual(['apiVersion', 'contactPoints']);
 });

@@ -19,7 +19,8 @@ describe('harden audit (row 004-SEC-03)', () => {
     expect(readdirSync(out).toSorted()).toEqual(['10-audit.yaml', 'README.md', 'audit-policy.yaml']);
     const text = (name: string): string => readFileSync(join(out, name), 'utf8');
     const args = (parse(text('10-audit.yaml')) as { 'kube-apiserver-arg+': string[] })['kube-apiserver-arg+'];
-    const value = (name: string): string => args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
+    const value = (name: string): string =>
+      args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
     for (const name of ['audit-policy-file', 'audit-log-path']) expect(text('README.md')).toContain(value(name));
   });
 
@@ -34,7 +35,8 @@ describe('harden audit (row 004-SEC-03)', () => {
         ({ verbs, resources, ...rule }) =>
           !('nonResourceURLs' in rule) &&
           (!verbs || verbs.includes(verb)) &&
-          (!resources || resources.some(({ group, resources: names }) => group === '' && (!names || names.includes(resource)))),
+          (!resources ||
+            resources.some(({ group, resources: names }) => group === '' && (!names || names.includes(resource)))),
       )?.level;
     for (const verb of ['get', 'list', 'create', 'update']) expect(first('secrets', verb)).toBe('Metadata');
     expect(first('pods', 'delete')).toBe('Metadata');

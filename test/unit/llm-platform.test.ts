@@ -13,7 +13,8 @@ function dataOf(objects: KubeObject[]): Record<string, string> {
   return (objects[0]?.['data'] ?? {}) as Record<string, string>;
 }
 
-const groupsOf = (files: Record<string, string>): RuleGroup[] => Object.values(files).flatMap((text) => (parse(text) as { groups: RuleGroup[] }).groups);
+const groupsOf = (files: Record<string, string>): RuleGroup[] =>
+  Object.values(files).flatMap((text) => (parse(text) as { groups: RuleGroup[] }).groups);
 const rules: Rule[] = groupsOf(dataOf(plan.objects('rules'))).flatMap((group) => group.rules);
 const alert = (name: string): Rule => {
   const found = rules.find((rule) => rule.alert === name);
@@ -24,7 +25,8 @@ const alert = (name: string): Rule => {
 describe('teams (rows 001-CF-*, 001-KM-*)', () => {
   it('are watched, not made: no object stands in their namespaces', () => {
     const places = plan.steps.flatMap((step) => {
-      if (step.kind === 'objects') return step.objects.map((object) => object.metadata.namespace ?? object.metadata.name);
+      if (step.kind === 'objects')
+        return step.objects.map((object) => object.metadata.namespace ?? object.metadata.name);
       return step.kind === 'release' ? [step.namespace] : [];
     });
     expect([...new Set(places)]).toEqual(['observability']);
@@ -32,17 +34,22 @@ describe('teams (rows 001-CF-*, 001-KM-*)', () => {
 
   it('each namespace is of one team, in one series', () => {
     const mapping = rules.filter((rule) => rule.record === 'genai_obs:team_namespace');
-    expect(mapping.map(({ expr, labels }) => [expr, labels?.['team'], labels?.['namespace']])).toEqual(TEAMS.map((name) => ['vector(1)', name, name]));
+    expect(mapping.map(({ expr, labels }) => [expr, labels?.['team'], labels?.['namespace']])).toEqual(
+      TEAMS.map((name) => ['vector(1)', name, name]),
+    );
   });
 
   it('23: memory against quota counts containers only, and the hard limit only', () => {
-    const ratio = rules.find((rule) => rule.record === 'genai_obs:team_memory_quota:ratio')?.expr.replaceAll(/\s+/g, ' ') ?? '';
+    const ratio =
+      rules.find((rule) => rule.record === 'genai_obs:team_memory_quota:ratio')?.expr.replaceAll(/\s+/g, ' ') ?? '';
     expect(ratio).toContain('container_memory_usage_bytes{container!="", image!=""}');
     expect(ratio).toContain('kube_resourcequota{resource="limits.memory", type="hard"}');
   });
 
   it('24: a pod of a finished job is not "not ready"', () => {
-    expect(alert('TeamPodNotReady').expr).toMatch(/and on \(namespace, pod\)[^=]*kube_pod_status_phase\{phase="Running"\}\) == 1/);
+    expect(alert('TeamPodNotReady').expr).toMatch(
+      /and on \(namespace, pod\)[^=]*kube_pod_status_phase\{phase="Running"\}\) == 1/,
+    );
   });
 
   it('25: a restart says how the container ended', () => {
@@ -53,7 +60,8 @@ describe('teams (rows 001-CF-*, 001-KM-*)', () => {
   it('all alerts say how bad and of whom (row 001-CF-05)', () => {
     for (const name of ['TeamPodRestarted', 'TeamPodNotReady', 'TeamMemoryQuotaHigh', 'SageMakerTimeouts'])
       expect(alert(name).labels?.['severity'], name).toMatch(/critical|warning/);
-    for (const name of ['TeamPodRestarted', 'TeamPodNotReady']) expect(alert(name).expr, name).toContain('group_left (team) genai_obs:team_namespace');
+    for (const name of ['TeamPodRestarted', 'TeamPodNotReady'])
+      expect(alert(name).expr, name).toContain('group_left (team) genai_obs:team_namespace');
     expect(alert('SageMakerTimeouts').expr).toContain('sagemaker_invoke_errors_total{error_type="timeout"}');
   });
 
@@ -62,16 +70,24 @@ describe('teams (rows 001-CF-*, 001-KM-*)', () => {
     const expressions = groups.flatMap((group) => group.rules.map((rule) => rule.expr));
     expect(expressions).toHaveLength(TEAMS.length);
     for (const [i, team] of TEAMS.entries())
-      expect(expressions[i]).toContain(`{service_name="kubernetes-events", k8s_namespace_name="${team}"} |= "exceeded quota"`);
+      expect(expressions[i]).toContain(
+        `{service_name="kubernetes-events", k8s_namespace_name="${team}"} |= "exceeded quota"`,
+      );
     const ruler = plan.values('loki', 'config', 'ruler');
-    expect(ruler).toMatchObject({ alertmanager_url: 'http://alertmanager:9093', storage: { type: 'local', local: { directory: '/etc/loki-rules' } } });
+    expect(ruler).toMatchObject({
+      alertmanager_url: 'http://alertmanager:9093',
+      storage: { type: 'local', local: { directory: '/etc/loki-rules' } },
+    });
     expect(plan.release('loki').values['rulesConfigMap']).toBe('loki-rules');
     expect(plan.step('release/loki').needs).toContain('loki-rules');
   });
 
   it('the upstream chart of Loki mounts the same rules', () => {
     const upstream = planOf(profile('llm-platform', { loki: { chart: 'loki' } }));
-    expect(listAt(upstream.values('loki', 'singleBinary'), 'extraVolumes')).toContainEqual({ name: 'rules', configMap: { name: 'loki-rules' } });
+    expect(listAt(upstream.values('loki', 'singleBinary'), 'extraVolumes')).toContainEqual({
+      name: 'rules',
+      configMap: { name: 'loki-rules' },
+    });
     expect(listAt(upstream.values('loki', 'singleBinary'), 'extraVolumeMounts')).toContainEqual({
       name: 'rules',
       mountPath: '/etc/loki-rules/fake',
@@ -95,17 +111,28 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
   const pipelines = Object.entries(mapAt(gateway, 'service', 'pipelines'));
 
   it('1, 5: no exporter that current collectors lack; logs by OTLP with labels chosen in Loki', () => {
-    expect(Object.keys(mapAt(gateway, 'exporters')).map((name) => name.split('/')[0])).toEqual(['otlp_http', 'otlp_http', 'otlp_grpc']);
-    const labels = listAt(plan.values('loki', 'config'), 'limits_config', 'otlp_config', 'resource_attributes', 'attributes_config').flatMap((entry) =>
-      listAt(entry, 'attributes'),
-    );
+    expect(Object.keys(mapAt(gateway, 'exporters')).map((name) => name.split('/')[0])).toEqual([
+      'otlp_http',
+      'otlp_http',
+      'otlp_grpc',
+    ]);
+    const labels = listAt(
+      plan.values('loki', 'config'),
+      'limits_config',
+      'otlp_config',
+      'resource_attributes',
+      'attributes_config',
+    ).flatMap((entry) => listAt(entry, 'attributes'));
     expect(labels).toEqual(expect.arrayContaining(['service.name', 'service.namespace', 'k8s.namespace.name']));
   });
 
   it('3: what must be counted once has one replica of its own', () => {
     expect(plan.release('opentelemetry-collector').values['replicas']).toBe(2);
     expect(Object.keys(mapAt(gateway, 'receivers'))).toEqual(['otlp']);
-    expect(Object.keys(plan.values('opentelemetry-cluster-collector', 'config', 'receivers'))).toEqual(['k8s_cluster', 'k8sobjects']);
+    expect(Object.keys(plan.values('opentelemetry-cluster-collector', 'config', 'receivers'))).toEqual([
+      'k8s_cluster',
+      'k8sobjects',
+    ]);
     expect(plan.release('opentelemetry-cluster-collector').values).not.toHaveProperty('replicas');
   });
 
@@ -125,7 +152,12 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
 
   it('11: Prometheus is Service prometheus:9090, never two on one volume, and takes remote writes (rows 001-PROM-02, 001-PROM-05)', () => {
     const server = plan.values('prometheus', 'server');
-    expect(server).toMatchObject({ fullnameOverride: 'prometheus', service: { servicePort: 9090 }, strategy: { type: 'Recreate' }, retention: '15d' });
+    expect(server).toMatchObject({
+      fullnameOverride: 'prometheus',
+      service: { servicePort: 9090 },
+      strategy: { type: 'Recreate' },
+      retention: '15d',
+    });
     expect(listAt(server, 'extraFlags')).toContain('web.enable-remote-write-receiver');
   });
 
@@ -133,7 +165,10 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
     const limits = plan.values('loki', 'config', 'limits_config');
     expect(limits).not.toHaveProperty('enforce_metric_name');
     expect(limits['retention_period']).toBe('168h');
-    expect(plan.values('loki', 'config', 'compactor')).toMatchObject({ retention_enabled: true, delete_request_store: 'filesystem' });
+    expect(plan.values('loki', 'config', 'compactor')).toMatchObject({
+      retention_enabled: true,
+      delete_request_store: 'filesystem',
+    });
     expect(at(plan.values('tempo', 'config'), 'compactor', 'compaction', 'block_retention')).toBe('48h');
     expect(inside(plan.objects('claim/tempo-data')[0], 'spec', 'resources', 'requests', 'storage')).toBe('20Gi');
   });
@@ -145,7 +180,9 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
       ...listAt(values, 'extraContainerVolumes').flatMap((volume) => at(volume, 'configMap', 'name') ?? []),
     ];
     expect(mounted).toContain('grafana-gateway-proxy');
-    const made = plan.release('grafana').needs.flatMap((id) => plan.objects(id, 'ConfigMap').map((object): Json => object.metadata.name));
+    const made = plan
+      .release('grafana')
+      .needs.flatMap((id) => plan.objects(id, 'ConfigMap').map((object): Json => object.metadata.name));
     expect(new Set(made)).toEqual(new Set(mounted));
   });
 
@@ -165,7 +202,9 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
     expect(listAt(own, 'config', 'scrape_configs').map((job) => at(job, 'job_name'))).toContain('kubernetes-cadvisor');
     const usual = planOf(quickstart()).release('prometheus').values;
     expect(usual).not.toHaveProperty('cadvisor');
-    expect(listAt(usual, 'config', 'scrape_configs').map((job) => at(job, 'job_name'))).not.toContain('kubernetes-cadvisor');
+    expect(listAt(usual, 'config', 'scrape_configs').map((job) => at(job, 'job_name'))).not.toContain(
+      'kubernetes-cadvisor',
+    );
   });
 });
 
@@ -184,10 +223,15 @@ describe('the way to the platform’s gateway (rows 001-GRAF-01, 001-GRAF-02)', 
     const values = plan.release('grafana').values;
     expect(at(values, 'service', 'targetPort')).toBe(8080);
     const [container] = parse(String(values['extraContainers'])) as JsonMap[];
-    expect(container).toMatchObject({ name: 'gateway-proxy', securityContext: { runAsNonRoot: true, readOnlyRootFilesystem: true } });
+    expect(container).toMatchObject({
+      name: 'gateway-proxy',
+      securityContext: { runAsNonRoot: true, readOnlyRootFilesystem: true },
+    });
     const own = planOf(profile('llm-platform', { grafana: { chart: 'genai-obs' } })).release('grafana').values;
     expect(own['targetPort']).toBe('gateway-proxy');
-    expect(listAt(own, 'extraContainers').flatMap((one) => listAt(one, 'ports'))).toEqual([{ name: 'gateway-proxy', containerPort: 8080, protocol: 'TCP' }]);
+    expect(listAt(own, 'extraContainers').flatMap((one) => listAt(one, 'ports'))).toEqual([
+      { name: 'gateway-proxy', containerPort: 8080, protocol: 'TCP' },
+    ]);
   });
 
   it('is left out unless it is asked for', () => {
@@ -199,9 +243,15 @@ describe('the way to the platform’s gateway (rows 001-GRAF-01, 001-GRAF-02)', 
 
 describe('options of the platform', () => {
   it('27: SageMaker by CloudWatch, found by Prometheus', () => {
-    const aws = planOf(profile('llm-platform', { 'cloudwatch-exporter': { enabled: true, regions: ['us-west-2'], roleArn: 'arn:aws:iam::1:role/r' } }));
+    const aws = planOf(
+      profile('llm-platform', {
+        'cloudwatch-exporter': { enabled: true, regions: ['us-west-2'], roleArn: 'arn:aws:iam::1:role/r' },
+      }),
+    );
     const values = aws.release('cloudwatch-exporter').values;
-    expect(at(parse(String(values['config'])) as JsonMap, 'discovery', 'jobs')).toMatchObject([{ type: 'AWS/SageMaker', regions: ['us-west-2'] }]);
+    expect(at(parse(String(values['config'])) as JsonMap, 'discovery', 'jobs')).toMatchObject([
+      { type: 'AWS/SageMaker', regions: ['us-west-2'] },
+    ]);
     expect(at(values, 'podAnnotations', 'prometheus.io/port')).toBe('5000');
     expect(at(values, 'serviceAccount', 'annotations', 'eks.amazonaws.com/role-arn')).toBe('arn:aws:iam::1:role/r');
   });
@@ -209,6 +259,8 @@ describe('options of the platform', () => {
   it('GPUs: on nodes with GPUs only, in a namespace that lets it', () => {
     const gpus = planOf(profile('llm-platform', { 'dcgm-exporter': { enabled: true, namespace: 'gpu' } }));
     expect(gpus.values('dcgm-exporter', 'nodeSelector')).toEqual({ 'nvidia.com/gpu.present': 'true' });
-    expect(gpus.objects('namespace/gpu')[0]?.metadata.labels?.['pod-security.kubernetes.io/enforce']).toBe('privileged');
+    expect(gpus.objects('namespace/gpu')[0]?.metadata.labels?.['pod-security.kubernetes.io/enforce']).toBe(
+      'privileged',
+    );
   });
 });

@@ -50,7 +50,11 @@ describe('what is asked for', () => {
     ['an authority without a token', { ca: 'ca.crt' }, /--ca goes with --token-file/],
     ['a token file that is not there', { tokenFile: '/nowhere/token' }, /\/nowhere\/token cannot be read/],
     ['certificates that are not there', { mtls: '/nowhere' }, /\/nowhere\/ca\.crt cannot be read/],
-    ['an authority that is not there', { tokenFile: at('token'), ca: '/nowhere/ca.crt' }, /\/nowhere\/ca\.crt cannot be read/],
+    [
+      'an authority that is not there',
+      { tokenFile: at('token'), ca: '/nowhere/ca.crt' },
+      /\/nowhere\/ca\.crt cannot be read/,
+    ],
     ['no place', { out: undefined }, /needs a place to write to/],
     ['a place that is a file', { out: 'package.json' }, /package\.json is a file/],
     ['a place that is not empty', { out: 'src' }, /--out src is not empty/],
@@ -61,11 +65,14 @@ describe('what is asked for', () => {
     expect(tree(work)).toEqual(before);
   });
 
-  it.each(['two words', 'first\nsecond', '', '{"token": 1}'])('a token file that holds %j is refused, without its content', (text) => {
-    const file = at('wrong-token');
-    writeFileSync(file, text);
-    expect(() => requestOf(flags({ tokenFile: file }))).toThrow(`${file} does not hold a bearer token`);
-  });
+  it.each(['two words', 'first\nsecond', '', '{"token": 1}'])(
+    'a token file that holds %j is refused, without its content',
+    (text) => {
+      const file = at('wrong-token');
+      writeFileSync(file, text);
+      expect(() => requestOf(flags({ tokenFile: file }))).toThrow(`${file} does not hold a bearer token`);
+    },
+  );
 
   it('takes an address in brackets and an empty folder', () => {
     mkdirSync(at('empty'));
@@ -76,15 +83,31 @@ describe('what is asked for', () => {
     const broken = (name: string, file: string, text: string): string => {
       const dir = at(`broken-${name}`);
       mkdirSync(dir);
-      for (const other of ['ca.crt', 'tls.crt', 'tls.key']) writeFileSync(join(dir, other), readFileSync(at('certs', 'studio-1', other)));
+      for (const other of ['ca.crt', 'tls.crt', 'tls.key'])
+        writeFileSync(join(dir, other), readFileSync(at('certs', 'studio-1', other)));
       writeFileSync(join(dir, file), text);
       return dir;
     };
 
     it.each<[string, string, () => string, RegExp]>([
-      ['another key', 'tls.key', () => readFileSync(at('certs', 'other', 'tls.key'), 'utf8'), /tls\.key is not the key of .*tls\.crt/],
-      ['a certificate for a key', 'tls.key', () => readFileSync(at('certs', 'other', 'tls.crt'), 'utf8'), /tls\.key holds no private key/],
-      ['a torn certificate', 'tls.crt', () => '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', /tls\.crt holds no certificate/],
+      [
+        'another key',
+        'tls.key',
+        () => readFileSync(at('certs', 'other', 'tls.key'), 'utf8'),
+        /tls\.key is not the key of .*tls\.crt/,
+      ],
+      [
+        'a certificate for a key',
+        'tls.key',
+        () => readFileSync(at('certs', 'other', 'tls.crt'), 'utf8'),
+        /tls\.key holds no private key/,
+      ],
+      [
+        'a torn certificate',
+        'tls.crt',
+        () => '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+        /tls\.crt holds no certificate/,
+      ],
       ['no PEM', 'ca.crt', () => 'authority', /ca\.crt is no PEM file/],
     ])('%s is refused', (name, file, text, message) => {
       expect(() => requestOf(flags({ mtls: broken(name.replaceAll(' ', '-'), file, text()) }))).toThrow(message);
@@ -92,13 +115,16 @@ describe('what is asked for', () => {
 
     it('of a Mac come before those for all; each Mac gets its own', () => {
       const request = requestOf(flags({ host: ['studio-1', 'other'], mtls: at('certs') }));
-      for (const host of request.hosts) expect(request.credentials.get(host)?.['tls/tls.crt']).toBe(readFileSync(at('certs', host, 'tls.crt'), 'utf8'));
+      for (const host of request.hosts)
+        expect(request.credentials.get(host)?.['tls/tls.crt']).toBe(readFileSync(at('certs', host, 'tls.crt'), 'utf8'));
       expect(requestOf(flags({ host: ['studio-9'], mtls: at('certs', 'other') })).access).toBe('mtls');
       rmSync(at('certs', 'other', 'ca.crt'));
       expect(requestOf(flags({ host: ['other'], mtls: at('certs') })).credentials.get('other')?.['tls/ca.crt']).toBe(
         readFileSync(at('certs', 'ca.crt'), 'utf8'),
       );
-      expect(() => requestOf(flags({ host: ['studio-9'], mtls: at('certs') }))).toThrow(/certs\/tls\.crt cannot be read/);
+      expect(() => requestOf(flags({ host: ['studio-9'], mtls: at('certs') }))).toThrow(
+        /certs\/tls\.crt cannot be read/,
+      );
     });
   });
 });
@@ -123,7 +149,8 @@ describe('the bundle', () => {
 
   it('tells the secret in no other file', () => {
     const dir = made({ tokenFile: at('token') });
-    for (const file of tree(dir).filter((name) => name !== 'token')) expect(readFileSync(join(dir, file), 'utf8'), file).not.toContain(TOKEN);
+    for (const file of tree(dir).filter((name) => name !== 'token'))
+      expect(readFileSync(join(dir, file), 'utf8'), file).not.toContain(TOKEN);
   });
 
   it('has no placeholder left in its README', () => {
@@ -148,10 +175,19 @@ describe('the bundle', () => {
       service: { extensions: string[] };
     }
     const plain = parse(readFileSync(join(made({ interval: '5s' }), 'config.yaml'), 'utf8')) as Collector;
-    for (const job of plain.receivers.prometheus.config.scrape_configs) expect(job).toMatchObject({ scrape_interval: '5s', scrape_timeout: '5s' });
+    for (const job of plain.receivers.prometheus.config.scrape_configs)
+      expect(job).toMatchObject({ scrape_interval: '5s', scrape_timeout: '5s' });
     expect(plain.receivers.hostmetrics).toMatchObject({ collection_interval: '5s' });
-    expect(plain.processors.resource.attributes).toContainEqual({ key: 'host.name', value: 'studio-1', action: 'upsert' });
-    expect(plain.exporters.otlp_grpc).toMatchObject({ endpoint: 'k3s.example:4317', tls: { insecure: true }, sending_queue: { storage: 'file_storage' } });
+    expect(plain.processors.resource.attributes).toContainEqual({
+      key: 'host.name',
+      value: 'studio-1',
+      action: 'upsert',
+    });
+    expect(plain.exporters.otlp_grpc).toMatchObject({
+      endpoint: 'k3s.example:4317',
+      tls: { insecure: true },
+      sending_queue: { storage: 'file_storage' },
+    });
 
     const token = parse(readFileSync(join(made({ tokenFile: at('token') }), 'config.yaml'), 'utf8')) as Collector;
     expect(token.exporters.otlp_grpc).toMatchObject({ tls: {}, auth: { authenticator: 'bearertokenauth' } });
@@ -160,11 +196,18 @@ describe('the bundle', () => {
     expect(token.service.extensions).toContain('bearertokenauth');
   });
 
-  it.skipIf(noCerts !== undefined)(`hands over certificates by their paths${noCerts ? ` (skipped: ${noCerts})` : ''}`, () => {
-    const dir = made({ mtls: at('certs') });
-    const { exporters } = parse(readFileSync(join(dir, 'config.yaml'), 'utf8')) as { exporters: { otlp_grpc: object } };
-    const tls = `${HOME}/etc/tls`;
-    expect(exporters.otlp_grpc).toMatchObject({ tls: { ca_file: `${tls}/ca.crt`, cert_file: `${tls}/tls.crt`, key_file: `${tls}/tls.key` } });
-    for (const file of ['ca.crt', 'tls.crt', 'tls.key']) expect(modeOf(join(dir, 'tls', file)), file).toBe('600');
-  });
+  it.skipIf(noCerts !== undefined)(
+    `hands over certificates by their paths${noCerts ? ` (skipped: ${noCerts})` : ''}`,
+    () => {
+      const dir = made({ mtls: at('certs') });
+      const { exporters } = parse(readFileSync(join(dir, 'config.yaml'), 'utf8')) as {
+        exporters: { otlp_grpc: object };
+      };
+      const tls = `${HOME}/etc/tls`;
+      expect(exporters.otlp_grpc).toMatchObject({
+        tls: { ca_file: `${tls}/ca.crt`, cert_file: `${tls}/tls.crt`, key_file: `${tls}/tls.key` },
+      });
+      for (const file of ['ca.crt', 'tls.crt', 'tls.key']) expect(modeOf(join(dir, 'tls', file)), file).toBe('600');
+    },
+  );
 });

@@ -1,13 +1,31 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BundleFlags } from '../../src/macos/request.ts';
-import { type Point, TOKEN, at, collector, gateway, mac, otelcol, points, setUp, skipped, tearDown } from './support/mac.ts';
+import {
+  type Point,
+  TOKEN,
+  at,
+  collector,
+  gateway,
+  mac,
+  otelcol,
+  points,
+  setUp,
+  skipped,
+  tearDown,
+} from './support/mac.ts';
 import { freePort, until } from './support/programs.ts';
 
 beforeAll(setUp);
 afterAll(tearDown);
 
-const WANTED = ['macos.cpu.temperature', 'macos.power.consumption', 'macos.memory.pressure', 'macos.thermal.throttling', 'system.memory.usage'];
+const WANTED = [
+  'macos.cpu.temperature',
+  'macos.power.consumption',
+  'macos.memory.pressure',
+  'macos.thermal.throttling',
+  'system.memory.usage',
+];
 const arrived = (file: string): Point[] | undefined => {
   const all = points(file);
   return WANTED.every((name) => all.some((point) => point.name === name)) ? all : undefined;
@@ -20,7 +38,9 @@ describe.skipIf(skipped !== undefined)(`the collector of a Mac${skipped ? ` (ski
     ['a token and an authority that the Mac knows', () => ({ tokenFile: at('token') })],
     ['nothing', () => ({})],
   ])('takes its configuration with %s', (_name, over) => {
-    expect(() => execFileSync(otelcol ?? '', ['validate', `--config=${mac(4317, over())}`], { stdio: 'pipe' })).not.toThrow();
+    expect(() =>
+      execFileSync(otelcol ?? '', ['validate', `--config=${mac(4317, over())}`], { stdio: 'pipe' }),
+    ).not.toThrow();
   });
 
   it('sends what macmon, the script and the host say, under its name, with mutual TLS', async () => {
@@ -32,12 +52,19 @@ describe.skipIf(skipped !== undefined)(`the collector of a Mac${skipped ? ` (ski
       () => `${here.said()}\n${there.said()}`,
     );
     const one = (name: string): Point | undefined => all.find((point) => point.name === name);
-    expect(one('macos.cpu.temperature')).toMatchObject({ unit: 'Cel', value: 52.318077, attributes: { chip: 'Apple M3 Ultra' } });
+    expect(one('macos.cpu.temperature')).toMatchObject({
+      unit: 'Cel',
+      value: 52.318077,
+      attributes: { chip: 'Apple M3 Ultra' },
+    });
     expect(one('macos.power.consumption')).toMatchObject({ unit: 'W', value: 61.40625 });
     expect(one('macos.memory.pressure')).toMatchObject({ unit: '', value: 4 });
     expect(one('macos.thermal.throttling')).toMatchObject({ unit: '', value: 2 });
     const sources = all.filter((point) => point.name === 'macos.source.up');
-    expect([...new Set(sources.map((point) => `${point.attributes['source']} ${point.value}`))].toSorted()).toEqual(['macmon 1', 'pressure 1']);
+    expect([...new Set(sources.map((point) => `${point.attributes['source']} ${point.value}`))].toSorted()).toEqual([
+      'macmon 1',
+      'pressure 1',
+    ]);
     const identity = {
       'host.name': 'studio-1',
       'service.instance.id': 'studio-1',
@@ -46,7 +73,11 @@ describe.skipIf(skipped !== undefined)(`the collector of a Mac${skipped ? ` (ski
       'genai_obs.reporter': 'macos',
     };
     for (const { name, resource } of all) expect(resource, name).toEqual(identity);
-    expect(all.filter(({ name }) => name === 'up' || name.startsWith('scrape_') || name.endsWith('_usage_ratio')).map(({ name }) => name)).toEqual([]);
+    expect(
+      all
+        .filter(({ name }) => name === 'up' || name.startsWith('scrape_') || name.endsWith('_usage_ratio'))
+        .map(({ name }) => name),
+    ).toEqual([]);
     await Promise.all([here.stop(), there.stop()]);
   }, 90_000);
 

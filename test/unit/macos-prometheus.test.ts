@@ -21,7 +21,10 @@ describe.skipIf(noStore !== undefined)(`Prometheus${noStore ? ` (skipped: ${noSt
     mkdirSync(dir);
     writeFileSync(join(dir, 'macos.yaml'), ruleFiles(quickstart({ macos: { enabled: true } }))['macos.yaml'] ?? '');
     const { otlp, storage } = yamlAsset('templates', 'prometheus', 'config.yaml');
-    writeFileSync(join(dir, 'prometheus.yaml'), stringify({ global: { evaluation_interval: '1s' }, otlp, storage, rule_files: ['macos.yaml'] }));
+    writeFileSync(
+      join(dir, 'prometheus.yaml'),
+      stringify({ global: { evaluation_interval: '1s' }, otlp, storage, rule_files: ['macos.yaml'] }),
+    );
     const store = start(prometheus ?? '', [
       `--config.file=${join(dir, 'prometheus.yaml')}`,
       `--storage.tsdb.path=${join(dir, 'data')}`,
@@ -44,7 +47,9 @@ describe.skipIf(noStore !== undefined)(`Prometheus${noStore ? ` (skipped: ${noSt
       const { data } = (await get(`/api/v1/query?query=${encodeURIComponent(query)}`)) as {
         data: { result: { metric: Record<string, string>; value: [number, string] }[] };
       };
-      return data.result.length ? data.result.map(({ metric, value }) => `${metric['job']} ${metric['host_name']} ${value[1]}`) : undefined;
+      return data.result.length
+        ? data.result.map(({ metric, value }) => `${metric['job']} ${metric['host_name']} ${value[1]}`)
+        : undefined;
     };
     // Row 004-T-04.
     expect(await until(() => values('macos_cpu_temperature_celsius'), said)).toEqual(['macos-host studio-1 52.318077']);
@@ -65,14 +70,22 @@ describe.skipIf(noStore !== undefined)(`Prometheus${noStore ? ` (skipped: ${noSt
     }
 
     // A Mac that was last heard of a quarter of an hour ago.
-    const point = { asDouble: 1, timeUnixNano: `${Date.now() - 900_000}000000`, attributes: [{ key: 'source', value: { stringValue: 'macmon' } }] };
+    const point = {
+      asDouble: 1,
+      timeUnixNano: `${Date.now() - 900_000}000000`,
+      attributes: [{ key: 'source', value: { stringValue: 'macmon' } }],
+    };
     const resource = {
       attributes: [
         { key: 'host.name', value: { stringValue: 'asleep' } },
         { key: 'service.name', value: { stringValue: 'macos-host' } },
       ],
     };
-    const body = { resourceMetrics: [{ resource, scopeMetrics: [{ metrics: [{ name: 'macos.source.up', gauge: { dataPoints: [point] } }] }] }] };
+    const body = {
+      resourceMetrics: [
+        { resource, scopeMetrics: [{ metrics: [{ name: 'macos.source.up', gauge: { dataPoints: [point] } }] }] },
+      ],
+    };
     const pushed = await fetch(`${url}/api/v1/otlp/v1/metrics`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -81,11 +94,23 @@ describe.skipIf(noStore !== undefined)(`Prometheus${noStore ? ` (skipped: ${noSt
     expect(pushed.status).toBe(200);
     const firing = await until(async () => {
       const { data } = (await get('/api/v1/rules')) as {
-        data: { groups: { rules: { name: string; health: string; lastError?: string; state: string; alerts: { labels: Record<string, string> }[] }[] }[] };
+        data: {
+          groups: {
+            rules: {
+              name: string;
+              health: string;
+              lastError?: string;
+              state: string;
+              alerts: { labels: Record<string, string> }[];
+            }[];
+          }[];
+        };
       };
       const rules = data.groups.flatMap((group) => group.rules);
       expect(rules.filter(({ lastError }) => lastError)).toEqual([]);
-      const states = rules.map(({ name, state, alerts }) => `${name} ${state} ${alerts.map(({ labels }) => labels['host_name']).join()}`.trim());
+      const states = rules.map(({ name, state, alerts }) =>
+        `${name} ${state} ${alerts.map(({ labels }) => labels['host_name']).join()}`.trim(),
+      );
       return states.some((text) => text.startsWith('MacCollectorStale firing')) ? states : undefined;
     }, said);
     expect(firing).toEqual([

@@ -23,7 +23,13 @@ afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 /** Writes the bundle and returns its folder. */
 function made(over: Partial<BundleFlags> = {}): string {
-  const request = requestOf({ host: ['studio-1'], endpoint: 'k3s.example:4317', interval: '15s', out: at(`out-${++count}`), ...over });
+  const request = requestOf({
+    host: ['studio-1'],
+    endpoint: 'k3s.example:4317',
+    interval: '15s',
+    out: at(`out-${++count}`),
+    ...over,
+  });
   writeBundles(request, request.out);
   return join(request.out, request.hosts[0] ?? '');
 }
@@ -48,7 +54,9 @@ describe.skipIf(!python)(`LaunchDaemons${python ? '' : ' (skipped: no python3, w
   }
   const load = (name: string): Plist => {
     const script = 'import json, plistlib, sys; print(json.dumps(plistlib.load(open(sys.argv[1], "rb"))))';
-    return JSON.parse(execFileSync('python3', ['-c', script, join('templates/macos', name)], { encoding: 'utf8' })) as Plist;
+    return JSON.parse(
+      execFileSync('python3', ['-c', script, join('templates/macos', name)], { encoding: 'utf8' }),
+    ) as Plist;
   };
 
   it('are called like their files, and run what install.sh puts there', () => {
@@ -59,7 +67,8 @@ describe.skipIf(!python)(`LaunchDaemons${python ? '' : ' (skipped: no python3, w
       expect(`${Label}.plist`).toBe(file);
       const paths = ProgramArguments.flatMap((text) => /\/usr\/local\/\S+$/.exec(text) ?? []);
       expect(paths.length).toBeGreaterThan(0);
-      for (const path of paths) expect(readFileSync('templates/macos/install.sh', 'utf8')).toContain(path.replace(HOME, '"$home').concat('"'));
+      for (const path of paths)
+        expect(readFileSync('templates/macos/install.sh', 'utf8')).toContain(path.replace(HOME, '"$home').concat('"'));
     }
   });
 
@@ -104,7 +113,8 @@ esac`,
     const calls = at(`calls-${count}`);
     writeFileSync(calls, '');
     const env = { PATH: `${stubs({ ...MAC, ...over })}:/usr/bin:/bin`, GENAI_OBS_ROOT: root, CALLS: calls };
-    const sh = (dir: string, script: string): Promise<{ stdout: string; stderr: string }> => run('sh', [join(dir, script)], { env });
+    const sh = (dir: string, script: string): Promise<{ stdout: string; stderr: string }> =>
+      run('sh', [join(dir, script)], { env });
     const loaded = (): string[] => readFileSync(`${calls}.loaded`, 'utf8').split('\n').filter(Boolean).toSorted();
     return { root, sh, loaded, calls: () => readFileSync(calls, 'utf8') };
   }
@@ -143,7 +153,12 @@ esac`,
       ].toSorted(),
     );
     const home = join(root, HOME);
-    expect(['etc', 'etc/token', 'etc/config.yaml', 'var/queue'].map((path) => modeOf(join(home, path)))).toEqual(['700', '600', '600', '700']);
+    expect(['etc', 'etc/token', 'etc/config.yaml', 'var/queue'].map((path) => modeOf(join(home, path)))).toEqual([
+      '700',
+      '600',
+      '600',
+      '700',
+    ]);
 
     // Again: services are stopped before their programs are replaced, and are not loaded twice.
     await sh(dir, 'install.sh');
@@ -172,7 +187,8 @@ esac`,
   it.skipIf(noCerts !== undefined)(`keys are for root alone${noCerts ? ` (skipped: ${noCerts})` : ''}`, async () => {
     const { root, sh } = mac();
     await sh(made({ mtls: at('certs') }), 'install.sh');
-    for (const file of ['ca.crt', 'tls.crt', 'tls.key']) expect(modeOf(join(root, HOME, 'etc/tls', file)), file).toBe('600');
+    for (const file of ['ca.crt', 'tls.crt', 'tls.key'])
+      expect(modeOf(join(root, HOME, 'etc/tls', file)), file).toBe('600');
   });
 
   it.each<[string, Record<string, string>, RegExp]>([
@@ -180,12 +196,23 @@ esac`,
     ['an Intel Mac', { uname: 'case "$1" in -s) echo Darwin ;; -m) echo x86_64 ;; esac' }, /no Apple silicon/],
     ['a user who is not root', { id: 'echo 501' }, /services are for root[^]*sudo sh install\.sh/],
     ['a macmon that does not run', { macmon: 'exit 1' }, /macmon --version fails[^]*brew install macmon/],
-    ['a macmon that cannot read an M3 Ultra', { macmon: 'echo "macmon 0.8.1"' }, /too old: macmon 0\.8\.1; needs 0\.8\.2 or newer/],
-    ['an old collector', { 'otelcol-contrib': 'echo "otelcol-contrib version 0.99.0"' }, /too old: .*0\.99\.0; needs 0\.152\.0/],
+    [
+      'a macmon that cannot read an M3 Ultra',
+      { macmon: 'echo "macmon 0.8.1"' },
+      /too old: macmon 0\.8\.1; needs 0\.8\.2 or newer/,
+    ],
+    [
+      'an old collector',
+      { 'otelcol-contrib': 'echo "otelcol-contrib version 0.99.0"' },
+      /too old: .*0\.99\.0; needs 0\.152\.0/,
+    ],
   ])('%s: refused before anything is changed', async (_name, over, message) => {
     const { root, sh, calls } = mac(over);
     const before = tree(root);
-    await expect(sh(made(), 'install.sh')).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(message) as unknown });
+    await expect(sh(made(), 'install.sh')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(message) as unknown,
+    });
     expect(tree(root)).toEqual(before);
     expect(calls()).not.toContain('launchctl');
   });
@@ -205,19 +232,36 @@ describe('pressure.sh', () => {
     const [head = '', body = ''] = text.split('\r\n\r\n');
     expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(Number(/Content-Length: (\d+)/.exec(head)?.[1])).toBe(Buffer.byteLength(body));
-    return Object.fromEntries(body.split('\n').flatMap((line) => (/^[a-z]/.test(line) ? [line.split(' ') as [string, string]] : [])));
+    return Object.fromEntries(
+      body.split('\n').flatMap((line) => (/^[a-z]/.test(line) ? [line.split(' ') as [string, string]] : [])),
+    );
   }
 
   it.each<[string, Record<string, string>, Record<string, string>]>([
     ['a calm Mac', {}, { macos_memory_pressure: '1', macos_thermal_throttling: '0' }],
-    ['short of memory, hot', { sysctl: 'echo 4', notifyutil: 'echo "x 2"' }, { macos_memory_pressure: '4', macos_thermal_throttling: '2' }],
+    [
+      'short of memory, hot',
+      { sysctl: 'echo 4', notifyutil: 'echo "x 2"' },
+      { macos_memory_pressure: '4', macos_thermal_throttling: '2' },
+    ],
     [
       'without the notification, throttled',
-      { notifyutil: 'exit 1', pmset: 'printf "CPU Power notify\\n\\tCPU_Scheduler_Limit \\t= 100\\n\\tCPU_Speed_Limit \\t= 74\\n"' },
+      {
+        notifyutil: 'exit 1',
+        pmset: 'printf "CPU Power notify\\n\\tCPU_Scheduler_Limit \\t= 100\\n\\tCPU_Speed_Limit \\t= 74\\n"',
+      },
       { macos_memory_pressure: '1', macos_thermal_throttling: '1' },
     ],
-    ['without the notification, calm', { notifyutil: 'exit 1' }, { macos_memory_pressure: '1', macos_thermal_throttling: '0' }],
-    ['what cannot be read is left out', { sysctl: 'echo "unknown oid" >&2; exit 1', notifyutil: 'exit 1', pmset: 'exit 1' }, {}],
+    [
+      'without the notification, calm',
+      { notifyutil: 'exit 1' },
+      { macos_memory_pressure: '1', macos_thermal_throttling: '0' },
+    ],
+    [
+      'what cannot be read is left out',
+      { sysctl: 'echo "unknown oid" >&2; exit 1', notifyutil: 'exit 1', pmset: 'exit 1' },
+      {},
+    ],
   ])('%s', (_name, programs, expected) => {
     expect(answer(programs)).toEqual(expected);
   });

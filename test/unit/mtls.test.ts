@@ -19,21 +19,27 @@ import { quickstart } from './support/config.ts';
 import { bedProgram, freePort, start, stopAll, until } from './support/programs.ts';
 
 const MTLS = { 'cert-manager': { existing: true }, security: { mtls: { enabled: true } } };
-const k3s = (name: string, over: JsonMap = {}): Config => resolve([...extended(profileLayer(name)), { source: 'test', data: over }]);
+const k3s = (name: string, over: JsonMap = {}): Config =>
+  resolve([...extended(profileLayer(name)), { source: 'test', data: over }]);
 
 function configured(id: ComponentId, config: Config): JsonMap {
   const component = COMPONENTS.find((one) => one.id === id);
   return component?.configure(yamlAsset('templates', id, 'config.yaml'), config) ?? {};
 }
 
-const objectsOf = (config: Config): KubeObject[] => buildPlan(config).flatMap((step) => (step.kind === 'objects' ? step.objects : []));
+const objectsOf = (config: Config): KubeObject[] =>
+  buildPlan(config).flatMap((step) => (step.kind === 'objects' ? step.objects : []));
 const find = (config: Config, kind: string, name: string): KubeObject | undefined =>
   objectsOf(config).find((object) => object.kind === kind && object.metadata.name === name);
 
 describe('what contradicts itself is refused', () => {
   it.each<[string, JsonMap, RegExp]>([
     ['mutual TLS without cert-manager', { security: { mtls: { enabled: true } } }, /needs cert-manager/],
-    ['collectors in several namespaces', { ...MTLS, 'opentelemetry-node-collector': { namespace: 'other' } }, /one namespace/],
+    [
+      'collectors in several namespaces',
+      { ...MTLS, 'opentelemetry-node-collector': { namespace: 'other' } },
+      /one namespace/,
+    ],
     [
       'an Ingress to the port that mode strict closes',
       {
@@ -44,15 +50,26 @@ describe('what contradicts itself is refused', () => {
       /plain OTLP/,
     ],
     ['a token in the clear', { security: { ingest: { tokenSecret: 'token' } } }, /without TLS/],
-    ['an entry that is open to all', { 'opentelemetry-collector': { expose: { type: 'LoadBalancer' } } }, /anybody send/],
-    ['ports of nodes that nobody opens', { 'opentelemetry-collector': { expose: { nodePorts: { grpc: 30417 } } } }, /no effect/],
+    [
+      'an entry that is open to all',
+      { 'opentelemetry-collector': { expose: { type: 'LoadBalancer' } } },
+      /anybody send/,
+    ],
+    [
+      'ports of nodes that nobody opens',
+      { 'opentelemetry-collector': { expose: { nodePorts: { grpc: 30417 } } } },
+      /no effect/,
+    ],
   ])('%s', (_name, over, message) => {
     expect(() => quickstart(over)).toThrow(message);
     expect(() => quickstart(over)).toThrow(ObsError);
   });
 
   it('and a token over TLS is not', () => {
-    const over = { 'opentelemetry-collector': { expose: { type: 'NodePort' } }, security: { ingest: { tokenSecret: 'token', tlsSecret: 'cert' } } };
+    const over = {
+      'opentelemetry-collector': { expose: { type: 'NodePort' } },
+      security: { ingest: { tokenSecret: 'token', tlsSecret: 'cert' } },
+    };
     expect(quickstart(over)['opentelemetry-collector'].expose.type).toBe('NodePort');
   });
 });
@@ -60,7 +77,8 @@ describe('what contradicts itself is refused', () => {
 describe('certificates', () => {
   const config = k3s('k3s-macos', { security: { mtls: { names: ['k3s.example', '192.0.2.7'] } } });
   const spec = (name: string): JsonMap =>
-    (certificates(config).find((one) => one.kind === 'Certificate' && one.metadata.name === name)?.['spec'] ?? {}) as JsonMap;
+    (certificates(config).find((one) => one.kind === 'Certificate' && one.metadata.name === name)?.['spec'] ??
+      {}) as JsonMap;
 
   it('none without mutual TLS', () => {
     expect(certificates(quickstart())).toEqual([]);
@@ -69,19 +87,43 @@ describe('certificates', () => {
 
   it('one for each collector, one for each sender outside, signed by the one root', () => {
     const made = certificates(config).filter((one) => one.kind === 'Certificate');
-    expect(made.map((one) => one.metadata.name)).toEqual(['genai-obs-ca', 'otel-gateway-tls', 'otel-node-tls', 'otel-cluster-tls', 'otel-client-macos']);
-    expect(made.slice(1).map((one) => (one['spec'] as JsonMap)['issuerRef'])).toEqual(made.slice(1).map(() => ({ name: 'genai-obs-ca', kind: 'Issuer' })));
+    expect(made.map((one) => one.metadata.name)).toEqual([
+      'genai-obs-ca',
+      'otel-gateway-tls',
+      'otel-node-tls',
+      'otel-cluster-tls',
+      'otel-client-macos',
+    ]);
+    expect(made.slice(1).map((one) => (one['spec'] as JsonMap)['issuerRef'])).toEqual(
+      made.slice(1).map(() => ({ name: 'genai-obs-ca', kind: 'Issuer' })),
+    );
     // By these labels uninstall finds what cert-manager makes.
-    for (const one of made) expect(mapAt(one['spec'] as JsonMap, 'secretTemplate', 'labels')).toMatchObject({ 'app.kubernetes.io/managed-by': 'genai-obs' });
+    for (const one of made)
+      expect(mapAt(one['spec'] as JsonMap, 'secretTemplate', 'labels')).toMatchObject({
+        'app.kubernetes.io/managed-by': 'genai-obs',
+      });
   });
 
   it('the gateway’s has every name by which it is called', () => {
-    expect(spec('otel-gateway-tls')).toMatchObject({ usages: ['server auth', 'client auth'], ipAddresses: ['192.0.2.7'] });
+    expect(spec('otel-gateway-tls')).toMatchObject({
+      usages: ['server auth', 'client auth'],
+      ipAddresses: ['192.0.2.7'],
+    });
     const names = spec('otel-gateway-tls')['dnsNames'];
-    for (const name of ['otel-gateway-collector', 'otel-gateway-collector.observability.svc', 'otel-ingest.observability.svc.cluster.local', 'k3s.example'])
+    for (const name of [
+      'otel-gateway-collector',
+      'otel-gateway-collector.observability.svc',
+      'otel-ingest.observability.svc.cluster.local',
+      'k3s.example',
+    ])
       expect(names).toContain(name);
     expect(names).not.toContain('192.0.2.7');
-    const { tls, endpoint } = mapAt(find(config, 'OpenTelemetryCollector', 'otel-node')?.['spec'] as JsonMap, 'config', 'exporters', 'otlp_grpc');
+    const { tls, endpoint } = mapAt(
+      find(config, 'OpenTelemetryCollector', 'otel-node')?.['spec'] as JsonMap,
+      'config',
+      'exporters',
+      'otlp_grpc',
+    );
     expect(endpoint).toBe('otel-gateway-collector:4319');
     expect(tls).not.toHaveProperty('insecure');
   });
@@ -91,7 +133,8 @@ describe('certificates', () => {
     expect(step('certificates')).toContain('webhook/cert-manager');
     // Its chart has certificates, too.
     expect(step('release/opentelemetry-operator')).toContain('webhook/cert-manager');
-    for (const id of ['resource/otel-gateway', 'resource/otel-node', 'resource/otel-cluster']) expect(step(id)).toContain('certificates');
+    for (const id of ['resource/otel-gateway', 'resource/otel-node', 'resource/otel-cluster'])
+      expect(step(id)).toContain('certificates');
     for (const [name, secret] of [
       ['otel-gateway', 'otel-gateway-tls'],
       ['otel-node', 'otel-node-tls'],
@@ -104,7 +147,9 @@ describe('certificates', () => {
 describe('the entry for senders outside', () => {
   it('leads from OTLP’s own ports to the protected ones, which the network policy lets in', () => {
     const config = k3s('k3s-macos');
-    const { spec } = find(config, 'Service', 'otel-ingest') as KubeObject & { spec: { type: string; ports: { port: number; targetPort: number }[] } };
+    const { spec } = find(config, 'Service', 'otel-ingest') as KubeObject & {
+      spec: { type: string; ports: { port: number; targetPort: number }[] };
+    };
     expect(spec.type).toBe('LoadBalancer');
     expect(spec.ports.map(({ port, targetPort }) => [port, targetPort])).toEqual([
       [4317, 4319],
@@ -116,7 +161,10 @@ describe('the entry for senders outside', () => {
 
   it('goes when it is not wanted any more', () => {
     const removal = buildPlan(k3s('k3s')).find((step) => step.id === 'removal/otel-ingest');
-    expect(removal).toMatchObject({ kind: 'removal', objects: [{ kind: 'Service', namespace: 'observability', name: 'otel-ingest' }] });
+    expect(removal).toMatchObject({
+      kind: 'removal',
+      objects: [{ kind: 'Service', namespace: 'observability', name: 'otel-ingest' }],
+    });
     expect(find(k3s('k3s'), 'Service', 'otel-ingest')).toBeUndefined();
   });
 
@@ -125,19 +173,30 @@ describe('the entry for senders outside', () => {
     const receivers = mapAt(configured('opentelemetry-collector', config), 'receivers');
     expect(mapAt(receivers, 'otlp', 'protocols', 'grpc')['endpoint']).toBe('127.0.0.1:4317');
     expect(mapAt(receivers, 'otlp/mtls', 'protocols', 'grpc')['endpoint']).toBe('0.0.0.0:4319');
-    const policy = JSON.stringify(find(k3s('k3s-macos', { security: { mtls: { mode: 'strict' } } }), 'NetworkPolicy', 'otel-gateway-collector'));
+    const policy = JSON.stringify(
+      find(k3s('k3s-macos', { security: { mtls: { mode: 'strict' } } }), 'NetworkPolicy', 'otel-gateway-collector'),
+    );
     expect(policy).not.toContain('"port":4317,');
   });
 });
 
 it('in mode strict no receiver of any kind that others reach is without a certificate', () => {
-  const config = quickstart({ ...MTLS, genai: { sampling: { mode: 'tail' } }, security: { mtls: { enabled: true, mode: 'strict' } } });
+  const config = quickstart({
+    ...MTLS,
+    genai: { sampling: { mode: 'tail' } },
+    security: { mtls: { enabled: true, mode: 'strict' } },
+  });
   const receivers = Object.entries(mapAt(configured('opentelemetry-collector', config), 'receivers'));
   expect(receivers.map(([name]) => name).toSorted()).toEqual(['otlp', 'otlp/mtls', 'otlp/sampling']);
   for (const [name, receiver] of receivers)
-    for (const protocol of Object.values(mapAt(receiver, 'protocols')) as { endpoint: string; tls?: { client_ca_file?: string } }[])
+    for (const protocol of Object.values(mapAt(receiver, 'protocols')) as {
+      endpoint: string;
+      tls?: { client_ca_file?: string };
+    }[])
       expect(protocol.endpoint.startsWith('127.0.0.1:') || protocol.tls?.client_ca_file !== undefined, name).toBe(true);
-  expect(mapAt(configured('opentelemetry-collector', config), 'exporters', 'loadbalancing', 'protocol', 'otlp', 'tls')).not.toHaveProperty('insecure');
+  expect(
+    mapAt(configured('opentelemetry-collector', config), 'exporters', 'loadbalancing', 'protocol', 'otlp', 'tls'),
+  ).not.toHaveProperty('insecure');
 });
 
 const otelcol = bedProgram('otelcol');
@@ -159,18 +218,38 @@ describe.skipIf(skipped !== undefined)(`the collector${skipped ? ` (skipped: ${s
   const written = (name: string, config: JsonMap, folder: string): string => {
     const path = at(`${name}.yaml`);
     const text = stringify(config).replaceAll(/\/etc\/genai-obs\/(tls|ingest-tls|token)/g, at(folder));
-    writeFileSync(path, text.replaceAll('auth_type: serviceAccount', 'auth_type: none').replaceAll('/hostfs', '/').replaceAll('/var/lib/otelcol', dir));
+    writeFileSync(
+      path,
+      text
+        .replaceAll('auth_type: serviceAccount', 'auth_type: none')
+        .replaceAll('/hostfs', '/')
+        .replaceAll('/var/lib/otelcol', dir),
+    );
     return path;
   };
   const strict = (over: JsonMap = {}): Config =>
-    quickstart({ ...MTLS, genai: { sampling: { mode: 'tail' } }, security: { mtls: { enabled: true, mode: 'strict' }, ingest: over } });
+    quickstart({
+      ...MTLS,
+      genai: { sampling: { mode: 'tail' } },
+      security: { mtls: { enabled: true, mode: 'strict' }, ingest: over },
+    });
 
-  it.each(['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const)('takes the configuration of %s', (id) => {
-    const config = strict({ tokenSecret: 'token' });
-    const path = written(id, configured(id, config), 'gateway');
-    const env = { ...process.env, K8S_NODE_NAME: 'n', K8S_NODE_IP: '127.0.0.1', NAMESPACE: 'n', CLUSTER_NAME: 'c', ENVIRONMENT: 'e' };
-    expect(() => execFileSync(otelcol ?? '', ['validate', `--config=${path}`], { stdio: 'pipe', env })).not.toThrow();
-  });
+  it.each(['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const)(
+    'takes the configuration of %s',
+    (id) => {
+      const config = strict({ tokenSecret: 'token' });
+      const path = written(id, configured(id, config), 'gateway');
+      const env = {
+        ...process.env,
+        K8S_NODE_NAME: 'n',
+        K8S_NODE_IP: '127.0.0.1',
+        NAMESPACE: 'n',
+        CLUSTER_NAME: 'c',
+        ENVIRONMENT: 'e',
+      };
+      expect(() => execFileSync(otelcol ?? '', ['validate', `--config=${path}`], { stdio: 'pipe', env })).not.toThrow();
+    },
+  );
 
   it('lets in who shows a certificate, over gRPC as the node collectors do and over HTTP, and nobody else', async () => {
     const [grpc, http, plain, inner] = [await freePort(), await freePort(), await freePort(), await freePort()];
@@ -200,13 +279,22 @@ describe.skipIf(skipped !== undefined)(`the collector${skipped ? ` (skipped: ${s
     const node = start(otelcol ?? '', [
       `--config=${written('live-node', { receivers: { otlp: { protocols } }, exporters: { otlp_grpc: otlp_grpc ?? null }, service: { ...telemetry, pipelines: { logs: { receivers: ['otlp'], exporters: ['otlp_grpc'] } } } }, 'client')}`,
     ]);
-    const log = (text: string): string => JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords: [{ body: { stringValue: text } }] }] }] });
+    const log = (text: string): string =>
+      JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords: [{ body: { stringValue: text } }] }] }] });
     const ca = readFileSync(at('ca.crt'));
     const client = { cert: readFileSync(at('client/tls.crt')), key: readFileSync(at('client/tls.key')) };
     const post = (own: { cert?: Buffer; key?: Buffer }, text: string): Promise<number | string> =>
       new Promise((settle) => {
         const call = request(
-          { host: 'localhost', port: http, path: '/v1/logs', method: 'POST', ca, ...own, headers: { 'content-type': 'application/json' } },
+          {
+            host: 'localhost',
+            port: http,
+            path: '/v1/logs',
+            method: 'POST',
+            ca,
+            ...own,
+            headers: { 'content-type': 'application/json' },
+          },
           (answer) => settle(answer.resume().statusCode ?? 0),
         );
         call.once('error', (error: NodeJS.ErrnoException) => settle(error.code ?? error.message));
@@ -217,7 +305,11 @@ describe.skipIf(skipped !== undefined)(`the collector${skipped ? ` (skipped: ${s
     expect(await post({}, 'by-nobody')).toMatch(/CERTIFICATE_REQUIRED|ECONNRESET|EPIPE/);
     await until(
       () =>
-        fetch(`http://127.0.0.1:${plain}/v1/logs`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: log('by-grpc') }).then(
+        fetch(`http://127.0.0.1:${plain}/v1/logs`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: log('by-grpc'),
+        }).then(
           (answer) => (answer.ok ? true : undefined),
           () => undefined,
         ),

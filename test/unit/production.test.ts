@@ -20,13 +20,19 @@ const S3 = {
     },
   },
 };
-const OWN = { loki: { chart: 'genai-obs' }, tempo: { chart: 'genai-obs' }, grafana: { chart: 'genai-obs' }, prometheus: { chart: 'genai-obs' } };
+const OWN = {
+  loki: { chart: 'genai-obs' },
+  tempo: { chart: 'genai-obs' },
+  grafana: { chart: 'genai-obs' },
+  prometheus: { chart: 'genai-obs' },
+};
 const KEYS = [
   { name: 'S3_ACCESS_KEY', valueFrom: { secretKeyRef: { name: 'aws-keys', key: 'access-key' } } },
   { name: 'S3_SECRET_KEY', valueFrom: { secretKeyRef: { name: 'aws-keys', key: 'secret-key' } } },
 ];
 
-const endpointsOf = (monitor: KubeObject): Json[] => listAt({ endpoints: inside(monitor, 'spec', 'endpoints') ?? [] }, 'endpoints');
+const endpointsOf = (monitor: KubeObject): Json[] =>
+  listAt({ endpoints: inside(monitor, 'spec', 'endpoints') ?? [] }, 'endpoints');
 
 /** The program's configuration, whichever chart brings it. */
 function configOf(plan: ReturnType<typeof planOf>, id: 'loki' | 'tempo'): JsonMap {
@@ -54,9 +60,13 @@ describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7
           insecure: false,
         },
       });
-      expect(listAt(config, 'schema_config', 'configs').map((period) => [at(period, 'store'), at(period, 'object_store'), at(period, 'schema')])).toEqual([
-        ['tsdb', 's3', 'v13'],
-      ]);
+      expect(
+        listAt(config, 'schema_config', 'configs').map((period) => [
+          at(period, 'store'),
+          at(period, 'object_store'),
+          at(period, 'schema'),
+        ]),
+      ).toEqual([['tsdb', 's3', 'v13']]);
       // Without it, a compactor with retention does not start.
       expect(at(config, 'compactor', 'delete_request_store')).toBe('s3');
     },
@@ -83,7 +93,10 @@ describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7
 
   it('keys come from the Secret by the environment, and the programs expand it', () => {
     expect(upstream.values('loki', 'singleBinary')['extraEnv']).toEqual(KEYS);
-    expect(upstream.values('tempo', 'tempo')).toMatchObject({ extraEnv: KEYS, extraArgs: { 'config.expand-env': 'true' } });
+    expect(upstream.values('tempo', 'tempo')).toMatchObject({
+      extraEnv: KEYS,
+      extraArgs: { 'config.expand-env': 'true' },
+    });
     expect(own.release('loki').values['extraEnv']).toEqual(KEYS);
     expect(own.release('tempo').values['extraEnv']).toEqual(KEYS);
     // The user's: not made, not waited for.
@@ -99,7 +112,9 @@ describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7
       insecure: true,
     });
     for (const id of ['loki', 'tempo'])
-      expect(plan.step(`release/${id}`).needs).toEqual(expect.arrayContaining(['secret/s3-credentials', 'release/seaweedfs']));
+      expect(plan.step(`release/${id}`).needs).toEqual(
+        expect.arrayContaining(['secret/s3-credentials', 'release/seaweedfs']),
+      );
     const allInOne = plan.values('seaweedfs', 'allInOne');
     expect(listAt(allInOne, 's3', 'createBuckets')).toEqual([{ name: 'loki' }, { name: 'tempo' }]);
     expect(mapAt(allInOne, 'data')).toEqual({ type: 'existingClaim', claimName: 'seaweedfs-data' });
@@ -108,18 +123,26 @@ describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7
     expect(secret.kind === 'secret' && secret.keys).toEqual({ 'access-key': 'genai-obs', 'secret-key': null });
     // Identities name the variables that the chart fills from that Secret; no key stands in two places.
     const identities = plan.step('secret/seaweedfs-s3');
-    expect(identities.kind === 'secret' && identities.keys['seaweedfs_s3_config']).toContain('${SEAWEEDFS_S3_ADMIN_SECRET_ACCESS_KEY}');
+    expect(identities.kind === 'secret' && identities.keys['seaweedfs_s3_config']).toContain(
+      '${SEAWEEDFS_S3_ADMIN_SECRET_ACCESS_KEY}',
+    );
   });
 
   it('Loki writes its chunks before it stops: a replay of its log may lose lines', () => {
-    expect(upstream.values('loki', 'singleBinary')['lifecycle']).toEqual({ preStop: { httpGet: { path: '/flush', port: 'http-metrics' } } });
+    expect(upstream.values('loki', 'singleBinary')['lifecycle']).toEqual({
+      preStop: { httpGet: { path: '/flush', port: 'http-metrics' } },
+    });
   });
 
   it('a backup says that it does not hold what is in buckets', async () => {
     const warnings: string[] = [];
     const kube = {} as Kube;
-    for (const id of ['loki', 'tempo'] as const) expect(await hasClaim({ config: profile('production', S3), warnings, kube }, id)).toBe(false);
-    expect(warnings).toEqual([expect.stringMatching(/^Loki keeps .* bucket .*not in the backup/), expect.stringMatching(/^Tempo keeps /)]);
+    for (const id of ['loki', 'tempo'] as const)
+      expect(await hasClaim({ config: profile('production', S3), warnings, kube }, id)).toBe(false);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^Loki keeps .* bucket .*not in the backup/),
+      expect.stringMatching(/^Tempo keeps /),
+    ]);
   });
 
   it('SeaweedFS goes where Loki is', () => {
@@ -150,7 +173,10 @@ describe('sizes', () => {
     expect(sizes({ size: 'S' })).toEqual({ claim: '50Gi', memory: '4Gi' });
     const plan = planOf(profile('production', { size: 'L' }));
     // Row 000-SCALE-02.
-    expect(plan.values('opentelemetry-collector', 'resources')).toEqual({ requests: { cpu: '1', memory: '2Gi' }, limits: { cpu: '4', memory: '8Gi' } });
+    expect(plan.values('opentelemetry-collector', 'resources')).toEqual({
+      requests: { cpu: '1', memory: '2Gi' },
+      limits: { cpu: '4', memory: '8Gi' },
+    });
   });
 
   it('a claim that is named wins over the size of the same or an earlier layer', () => {
@@ -169,7 +195,11 @@ describe('what seed 000 asks of production and what went wrong in it (upstream.m
   it('4, 5: both keys of the administrator in one Secret, no password in values', () => {
     const secret = plan.step('secret/grafana-admin');
     expect(secret.kind === 'secret' && Object.keys(secret.keys)).toEqual(['admin-user', 'admin-password']);
-    expect(plan.values('grafana', 'admin')).toEqual({ existingSecret: 'grafana-admin', userKey: 'admin-user', passwordKey: 'admin-password' });
+    expect(plan.values('grafana', 'admin')).toEqual({
+      existingSecret: 'grafana-admin',
+      userKey: 'admin-user',
+      passwordKey: 'admin-password',
+    });
     expect(plan.release('grafana').values).not.toHaveProperty('adminPassword');
   });
 
@@ -186,15 +216,25 @@ describe('what seed 000 asks of production and what went wrong in it (upstream.m
   });
 
   it('11, 12, 27: dashboards, datasources and rules are mounted from ConfigMaps of the plan', () => {
-    const mounted = listAt(plan.release('grafana').values, 'extraConfigmapMounts').map((mount) => at(mount, 'configMap'));
-    const made = ['datasources', 'dashboards', 'rules'].flatMap((id) => plan.objects(id, 'ConfigMap').map((object) => object.metadata.name));
+    const mounted = listAt(plan.release('grafana').values, 'extraConfigmapMounts').map((mount) =>
+      at(mount, 'configMap'),
+    );
+    const made = ['datasources', 'dashboards', 'rules'].flatMap((id) =>
+      plan.objects(id, 'ConfigMap').map((object) => object.metadata.name),
+    );
     expect(made).toEqual(expect.arrayContaining(mounted));
-    expect(listAt(plan.values('prometheus', 'server'), 'extraConfigmapMounts').map((mount) => at(mount, 'configMap'))).toEqual(['prometheus-rules']);
-    expect(listAt(plan.values('prometheus', 'serverFiles'), 'prometheus.yml', 'rule_files')).toContain('/etc/prometheus/rules/*.yaml');
+    expect(
+      listAt(plan.values('prometheus', 'server'), 'extraConfigmapMounts').map((mount) => at(mount, 'configMap')),
+    ).toEqual(['prometheus-rules']);
+    expect(listAt(plan.values('prometheus', 'serverFiles'), 'prometheus.yml', 'rule_files')).toContain(
+      '/etc/prometheus/rules/*.yaml',
+    );
   });
 
   it('13: names do not depend on a release', () => {
-    const names = ['prometheus', 'alertmanager', 'loki', 'tempo', 'grafana', 'kube-state-metrics'].map((id) => plan.release(id).workloads[0]?.name);
+    const names = ['prometheus', 'alertmanager', 'loki', 'tempo', 'grafana', 'kube-state-metrics'].map(
+      (id) => plan.release(id).workloads[0]?.name,
+    );
     expect(names).toEqual(['prometheus', 'alertmanager', 'loki', 'tempo', 'grafana', 'kube-state-metrics']);
   });
 
@@ -214,11 +254,15 @@ describe('what seed 000 asks of production and what went wrong in it (upstream.m
     expect(plan.ids).toContain('release/metrics-server');
     // Spans of one trace may pass different replicas: nothing in the gateway may need them together.
     expect(
-      Object.keys(plan.values('opentelemetry-collector', 'config', 'processors')).filter((name) => /tail_sampling|groupbytrace|deltatocumulative/.test(name)),
+      Object.keys(plan.values('opentelemetry-collector', 'config', 'processors')).filter((name) =>
+        /tail_sampling|groupbytrace|deltatocumulative/.test(name),
+      ),
     ).toEqual([]);
-    expect(planOf(profile('production', { 'opentelemetry-collector': { spread: 'DoNotSchedule' } })).release('opentelemetry-collector').values['spread']).toBe(
-      'DoNotSchedule',
-    );
+    expect(
+      planOf(profile('production', { 'opentelemetry-collector': { spread: 'DoNotSchedule' } })).release(
+        'opentelemetry-collector',
+      ).values['spread'],
+    ).toBe('DoNotSchedule');
   });
 
   it('21: a ServiceMonitor per component with interval and label, after its definition', () => {
@@ -230,10 +274,20 @@ describe('what seed 000 asks of production and what went wrong in it (upstream.m
       expect(endpointsOf(monitor)).toHaveLength(1);
       expect(at(endpointsOf(monitor)[0], 'interval')).toBe('30s');
     }
-    const ports = Object.fromEntries(monitors.map((monitor) => [monitor.metadata.name, at(endpointsOf(monitor)[0], 'port')]));
-    expect(ports).toMatchObject({ loki: 'http-metrics', tempo: 'tempo-prom-metrics', grafana: 'service', 'opentelemetry-collector': 'metrics' });
+    const ports = Object.fromEntries(
+      monitors.map((monitor) => [monitor.metadata.name, at(endpointsOf(monitor)[0], 'port')]),
+    );
+    expect(ports).toMatchObject({
+      loki: 'http-metrics',
+      tempo: 'tempo-prom-metrics',
+      grafana: 'service',
+      'opentelemetry-collector': 'metrics',
+    });
     const definition = plan.step('crds/prometheus-operator-crds');
-    const enabled = definition.kind === 'crds' ? Object.entries(mapAt(definition.values, 'crds')).filter(([, value]) => at(value, 'enabled')) : [];
+    const enabled =
+      definition.kind === 'crds'
+        ? Object.entries(mapAt(definition.values, 'crds')).filter(([, value]) => at(value, 'enabled'))
+        : [];
     expect(enabled.map(([name]) => name)).toEqual(['servicemonitors']);
   });
 
@@ -259,18 +313,32 @@ describe('ways in (rows 000-INST-09, 000-ACC-04)', () => {
     });
     expect(upstream.values('grafana', 'grafana.ini', 'server')['root_url']).toBe('https://grafana.example.com/');
     const own = planOf(quickstart({ grafana: { ingress } }));
-    expect(own.values('grafana', 'ingress')).toEqual({ host: 'grafana.example.com', className: 'nginx', tlsSecret: 'grafana-tls', annotations });
+    expect(own.values('grafana', 'ingress')).toEqual({
+      host: 'grafana.example.com',
+      className: 'nginx',
+      tlsSecret: 'grafana-tls',
+      annotations,
+    });
   });
 
   it('none unless a host is named', () => {
     for (const id of ['grafana', 'prometheus', 'opentelemetry-collector'])
       expect(planOf(profile('production')).release(id).values, id).not.toHaveProperty('ingress');
-    expect(planOf(profile('production', { prometheus: { ingress: { host: 'p.example.com' } } })).values('prometheus', 'server', 'ingress')).toMatchObject({
+    expect(
+      planOf(profile('production', { prometheus: { ingress: { host: 'p.example.com' } } })).values(
+        'prometheus',
+        'server',
+        'ingress',
+      ),
+    ).toMatchObject({
       hosts: ['p.example.com'],
     });
-    expect(planOf(quickstart({ 'opentelemetry-collector': { ingress: { host: 'o.example.com' } } })).values('opentelemetry-collector', 'ingress')['host']).toBe(
-      'o.example.com',
-    );
+    expect(
+      planOf(quickstart({ 'opentelemetry-collector': { ingress: { host: 'o.example.com' } } })).values(
+        'opentelemetry-collector',
+        'ingress',
+      )['host'],
+    ).toBe('o.example.com');
   });
 });
 
@@ -280,9 +348,15 @@ describe('NFS', () => {
   it('has a class of its own, which Grafana may use', () => {
     const plan = planOf(profile('k3s', { ...nfs, grafana: { storageClass: 'nfs-csi' } }));
     expect(plan.objects('objects/csi-driver-nfs')).toMatchObject([
-      { kind: 'StorageClass', metadata: { name: 'nfs-csi' }, provisioner: 'nfs.csi.k8s.io', parameters: { server: 'nas.example.com', share: '/exports' } },
+      {
+        kind: 'StorageClass',
+        metadata: { name: 'nfs-csi' },
+        provisioner: 'nfs.csi.k8s.io',
+        parameters: { server: 'nas.example.com', share: '/exports' },
+      },
     ]);
-    const classOf = (id: string): Json | undefined => inside(plan.objects(`claim/${id}`)[0], 'spec', 'storageClassName');
+    const classOf = (id: string): Json | undefined =>
+      inside(plan.objects(`claim/${id}`)[0], 'spec', 'storageClassName');
     expect([classOf('grafana-data'), classOf('prometheus-data')]).toEqual(['nfs-csi', 'local-path']);
   });
 });

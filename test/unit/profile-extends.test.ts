@@ -41,7 +41,12 @@ profile('self', 'extends: self\n');
 
 describe('extends', () => {
   it('goes down the chain: the deepest first, the nearest wins', () => {
-    expect(extended(profileLayer('top')).map((layer) => layer.source)).toEqual(['profile quickstart', 'profile k3s', 'profile middle', 'profile top']);
+    expect(extended(profileLayer('top')).map((layer) => layer.source)).toEqual([
+      'profile quickstart',
+      'profile k3s',
+      'profile middle',
+      'profile top',
+    ]);
     const config = configOf({ profile: 'top' });
     expect(config.profile).toBe('top');
     expect(config.loki).toMatchObject({ size: '9Gi', retention: '48h', chart: 'loki', namespace: 'monitoring' });
@@ -57,7 +62,9 @@ describe('extends', () => {
     ['two profiles', 'one', 'one → two → one'],
     ['a profile and itself', 'self', 'self → self'],
   ])('in a circle of %s is refused, naming it', (_name, base, circle) => {
-    expect(() => configOf({ file: [file(`extends: ${base}\n`)] })).toThrow(`profiles extend each other in a circle: ${circle}`);
+    expect(() => configOf({ file: [file(`extends: ${base}\n`)] })).toThrow(
+      `profiles extend each other in a circle: ${circle}`,
+    );
   });
 
   it('of a profile that is not there is refused with those that are', () => {
@@ -69,7 +76,11 @@ describe('extends', () => {
 
   it('in a file brings its own base', () => {
     const config = configOf({ file: [file('extends: k3s\nprofile: mine\ngrafana: { size: 3Gi }\n')] });
-    expect(config).toMatchObject({ profile: 'mine', namespace: 'observability', grafana: { size: '3Gi', chart: 'grafana' } });
+    expect(config).toMatchObject({
+      profile: 'mine',
+      namespace: 'observability',
+      grafana: { size: '3Gi', chart: 'grafana' },
+    });
   });
 
   it('in a file gives way to --profile, whose base is meant then', () => {
@@ -118,7 +129,8 @@ describe('k3s', () => {
   it('waits with the resources for the webhook, and with the webhook for the operator and its definitions', () => {
     const plan = buildPlan(config);
     const needs = (id: string): string[] => plan.find((step) => step.id === id)?.needs ?? [];
-    for (const id of ['resource/otel-gateway', 'resource/otel-node', 'resource/otel-cluster']) expect(needs(id)).toContain('webhook/opentelemetry-operator');
+    for (const id of ['resource/otel-gateway', 'resource/otel-node', 'resource/otel-cluster'])
+      expect(needs(id)).toContain('webhook/opentelemetry-operator');
     expect(needs('webhook/opentelemetry-operator')).toContain('release/opentelemetry-operator');
     expect(needs('release/opentelemetry-operator')).toContain('crds/opentelemetry-operator');
   });
@@ -131,7 +143,9 @@ describe('k3s', () => {
 describe('the journal of an earlier version', () => {
   it('gets the settings that are new since then, with their defaults', async () => {
     const { global, loki, ...rest } = quickstart();
-    const old: Record<string, unknown> = Object.fromEntries(Object.entries(rest).filter(([key]) => key in profileLayer('quickstart').data));
+    const old: Record<string, unknown> = Object.fromEntries(
+      Object.entries(rest).filter(([key]) => key in profileLayer('quickstart').data),
+    );
     const cluster = fakeCluster();
     cluster.put({
       apiVersion: 'v1',

@@ -27,8 +27,12 @@ const BROKEN: Record<string, { text: string; base?: string }> = {
   'storage.s3.buckets': { text: `storage: { s3: { enabled: true, ${S3}, buckets: { loki: logs } } }` },
   'storage.s3.buckets.tempo': { text: `storage: { s3: { enabled: true, ${S3}, buckets: { loki: all, tempo: all } } }` },
   'seaweedfs.enabled': { text: 'seaweedfs: { enabled: true }' },
-  'seaweedfs.namespace': { text: 'storage: { s3: { enabled: true } }\nseaweedfs: { enabled: true, namespace: elsewhere }' },
-  'storage.s3.enabled': { text: `storage: { s3: { enabled: true, ${S3}, buckets: { loki: logs, tempo: traces } } }\ntempo: { namespace: traces }` },
+  'seaweedfs.namespace': {
+    text: 'storage: { s3: { enabled: true } }\nseaweedfs: { enabled: true, namespace: elsewhere }',
+  },
+  'storage.s3.enabled': {
+    text: `storage: { s3: { enabled: true, ${S3}, buckets: { loki: logs, tempo: traces } } }\ntempo: { namespace: traces }`,
+  },
   'storage.storageClass': { text: `${NFS}\nstorage: { storageClass: nfs-csi }` },
   'csi-driver-nfs.server': { text: 'csi-driver-nfs: { enabled: true }' },
   'grafana.replicas': { text: 'grafana: { replicas: 3 }' },
@@ -36,14 +40,24 @@ const BROKEN: Record<string, { text: string; base?: string }> = {
   'prometheus.server.retentionSize': { text: 'prometheus: { server: { size: 50Gi, retentionSize: 50GB } }' },
   'prometheus.server.scrapeInterval': { text: 'prometheus: { server: { scrapeInterval: 2m } }' },
   'genai.cost.monthlyLimit': { text: 'genai: { cost: { monthlyLimit: 20000 } }' },
-  'genai.genops.monthlyBudgets': { text: 'genai: { genops: { monthlyBudgets: { search: 500 } } }\nprometheus: { server: { retention: 4w } }', base: 'genops' },
-  'opentelemetry-collector.autoscaling.minReplicas': { text: 'opentelemetry-collector: { autoscaling: { enabled: true, minReplicas: 11 } }' },
-  'opentelemetry-collector.ingress.host': { text: 'opentelemetry-collector: { ingress: { host: otlp.example.com } }', base: 'k3s' },
+  'genai.genops.monthlyBudgets': {
+    text: 'genai: { genops: { monthlyBudgets: { search: 500 } } }\nprometheus: { server: { retention: 4w } }',
+    base: 'genops',
+  },
+  'opentelemetry-collector.autoscaling.minReplicas': {
+    text: 'opentelemetry-collector: { autoscaling: { enabled: true, minReplicas: 11 } }',
+  },
+  'opentelemetry-collector.ingress.host': {
+    text: 'opentelemetry-collector: { ingress: { host: otlp.example.com } }',
+    base: 'k3s',
+  },
   'grafana.ingress.tlsSecret': { text: 'grafana: { ingress: { host: g.example.com, issuer: letsencrypt } }' },
   'grafana.ingress.host': { text: 'grafana: { ingress: { tlsSecret: grafana-tls } }' },
   'prometheus.ingress.tlsSecret': { text: 'prometheus: { ingress: { host: p.example.com, issuer: letsencrypt } }' },
   'prometheus.ingress.host': { text: 'prometheus: { ingress: { className: nginx } }' },
-  'opentelemetry-collector.ingress.tlsSecret': { text: 'opentelemetry-collector: { ingress: { host: o.example.com, issuer: letsencrypt } }' },
+  'opentelemetry-collector.ingress.tlsSecret': {
+    text: 'opentelemetry-collector: { ingress: { host: o.example.com, issuer: letsencrypt } }',
+  },
   'grafana.contactPoint': { text: 'grafana: { contactPoint: true }\nalertmanager: { enabled: false }' },
   'grafana.gatewayProxy.upstream': { text: 'grafana: { gatewayProxy: { enabled: true } }' },
   teams: { text: 'teams: [{ name: quant, namespace: quant }, { name: ft, namespace: quant }]' },
@@ -51,7 +65,9 @@ const BROKEN: Record<string, { text: string; base?: string }> = {
   'security.mtls.enabled': { text: 'security: { mtls: { enabled: true } }' },
   'security.ingest.tokenSecret': { text: 'security: { ingest: { tokenSecret: senders } }' },
   'opentelemetry-collector.expose.type': { text: 'opentelemetry-collector: { expose: { type: NodePort } }' },
-  'opentelemetry-collector.expose.nodePorts': { text: 'opentelemetry-collector: { expose: { nodePorts: { grpc: 30317 } } }' },
+  'opentelemetry-collector.expose.nodePorts': {
+    text: 'opentelemetry-collector: { expose: { nodePorts: { grpc: 30317 } } }',
+  },
   'cloudwatch-exporter.roleArn': { text: 'cloudwatch-exporter: { enabled: true, regions: [us-west-2] }' },
 };
 
@@ -75,9 +91,13 @@ describe('rules across settings', () => {
   });
 
   it('name the line where the setting is, or what it belongs to', () => {
-    expect(refusal('# mine\ngrafana:\n  size: 2Gi\n  replicas: 3\n').what).toMatch(/^mine\.yaml line 4: grafana\.replicas can only be 1/);
+    expect(refusal('# mine\ngrafana:\n  size: 2Gi\n  replicas: 3\n').what).toMatch(
+      /^mine\.yaml line 4: grafana\.replicas can only be 1/,
+    );
     // Not set: the section that asks for it.
-    expect(refusal('# mine\nstorage:\n  s3:\n    enabled: true\n').what).toMatch(/^mine\.yaml line 3: storage\.s3\.endpoint is needed/);
+    expect(refusal('# mine\nstorage:\n  s3:\n    enabled: true\n').what).toMatch(
+      /^mine\.yaml line 3: storage\.s3\.endpoint is needed/,
+    );
   });
 
   it('let every profile pass as it is delivered', () => {
@@ -86,9 +106,15 @@ describe('rules across settings', () => {
   });
 
   it('let NFS pass for Grafana, and S3 of one’s own', () => {
-    expect(() => quickstart({ 'csi-driver-nfs': { enabled: true, server: 'nas' }, grafana: { storageClass: 'nfs-csi' } })).not.toThrow();
     expect(() =>
-      quickstart({ storage: { s3: { enabled: true, endpoint: 's3.example.com', secret: 'keys', buckets: { loki: 'logs', tempo: 'traces' } } } }),
+      quickstart({ 'csi-driver-nfs': { enabled: true, server: 'nas' }, grafana: { storageClass: 'nfs-csi' } }),
+    ).not.toThrow();
+    expect(() =>
+      quickstart({
+        storage: {
+          s3: { enabled: true, endpoint: 's3.example.com', secret: 'keys', buckets: { loki: 'logs', tempo: 'traces' } },
+        },
+      }),
     ).not.toThrow();
   });
 });

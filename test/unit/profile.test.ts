@@ -49,13 +49,20 @@ describe('quickstart (rows 000-VAL-01 to 000-VAL-07)', () => {
     expect(config['opentelemetry-collector']).toMatchObject({ enabled: true, replicaCount: 2 });
     expect(config.prometheus).toMatchObject({ enabled: true, server: { retention: '15d' } });
     expect(OPTIONAL.filter((id) => !config[id].enabled)).toEqual([]);
-    expect(config.genai).toMatchObject({ cost: { budgetLimit: 1000, prices: {} }, sampling: { rate: 0.1, mode: 'head' }, genops: { enabled: false } });
+    expect(config.genai).toMatchObject({
+      cost: { budgetLimit: 1000, prices: {} },
+      sampling: { rate: 0.1, mode: 'head' },
+      genops: { enabled: false },
+    });
     expect(config.namespace).toBe('genai-observability');
   });
 
   it('is the same after it was written and read again', () => {
     const path = join(dir, 'saved.yaml');
-    const config = quickstart({ genai: { cost: { prices: { 'gpt-x': { input: 1, output: 2 } } } }, loki: { enabled: false } });
+    const config = quickstart({
+      genai: { cost: { prices: { 'gpt-x': { input: 1, output: 2 } } } },
+      loki: { enabled: false },
+    });
     saveConfig(path, config);
     expect(sameConfig(resolve(layersOf({ file: [path] }, undefined)), config)).toBe(true);
     expect(sameConfig(config, quickstart())).toBe(false);
@@ -63,7 +70,11 @@ describe('quickstart (rows 000-VAL-01 to 000-VAL-07)', () => {
 
   it('is one of the profiles', () => {
     expect(profileNames()).toContain('quickstart');
-    expect(refusal(() => profileLayer('nope'))).toEqual({ what: 'there is no profile "nope"', next: `choose one of: ${profileNames().join(', ')}`, exit: 2 });
+    expect(refusal(() => profileLayer('nope'))).toEqual({
+      what: 'there is no profile "nope"',
+      next: `choose one of: ${profileNames().join(', ')}`,
+      exit: 2,
+    });
     expect(refusal(() => profileLayer('../package')).exit).toBe(2);
   });
 });
@@ -71,7 +82,11 @@ describe('quickstart (rows 000-VAL-01 to 000-VAL-07)', () => {
 describe('layers', () => {
   it('later files win over earlier ones, flags over files (row 000-INST-13)', () => {
     const [first, second] = [file('loki: { retention: 48h, size: 1Gi }'), file('loki: { retention: 72h }')];
-    expect(resolve(layersOf({ file: [first, second] }, undefined)).loki).toMatchObject({ enabled: true, retention: '72h', size: '1Gi' });
+    expect(resolve(layersOf({ file: [first, second] }, undefined)).loki).toMatchObject({
+      enabled: true,
+      retention: '72h',
+      size: '1Gi',
+    });
     expect(resolve(layersOf({ file: [first], retention: '3d', budget: '5' }, undefined))).toMatchObject({
       prometheus: { server: { retention: '3d' } },
       loki: { retention: '48h' },
@@ -82,7 +97,10 @@ describe('layers', () => {
   it('a bare install carries on with what is installed; a file or profile starts anew', () => {
     const journal = { config: quickstart({ loki: { retention: '9d' } }) } as Journal;
     expect(resolve(layersOf({}, journal)).loki.retention).toBe('9d');
-    expect(resolve(layersOf({ budget: '7' }, journal))).toMatchObject({ loki: { retention: '9d' }, genai: { cost: { budgetLimit: 7 } } });
+    expect(resolve(layersOf({ budget: '7' }, journal))).toMatchObject({
+      loki: { retention: '9d' },
+      genai: { cost: { budgetLimit: 7 } },
+    });
     expect(resolve(layersOf({ profile: 'quickstart' }, journal)).loki.retention).toBe('168h');
     expect(resolve(layersOf({ file: [file('tempo: { retention: 1d }')] }, journal)).loki.retention).toBe('168h');
   });
@@ -102,7 +120,10 @@ describe('collectors with nowhere to send to', () => {
     expect(enabled(['prometheus', 'loki'])).toEqual(['opentelemetry-collector']);
     expect(enabled(['prometheus', 'loki', 'tempo'])).toEqual([]);
     expect(enabled(['prometheus', 'tempo'])).toHaveLength(3);
-    expect(enabled(['opentelemetry-node-collector'])).toEqual(['opentelemetry-collector', 'opentelemetry-cluster-collector']);
+    expect(enabled(['opentelemetry-node-collector'])).toEqual([
+      'opentelemetry-collector',
+      'opentelemetry-cluster-collector',
+    ]);
   });
 });
 
@@ -160,7 +181,10 @@ describe('bad files', () => {
   });
 
   it('that are not there', () => {
-    expect(refusal(() => fileLayer(join(dir, 'nope.yaml')))).toMatchObject({ what: expect.stringContaining('cannot be read') as string, exit: 2 });
+    expect(refusal(() => fileLayer(join(dir, 'nope.yaml')))).toMatchObject({
+      what: expect.stringContaining('cannot be read') as string,
+      exit: 2,
+    });
     expect(refusal(() => fileLayer(dir)).exit).toBe(2);
   });
 });
@@ -212,7 +236,9 @@ describe('flags', () => {
   });
 
   it('out of range name the command line', () => {
-    expect(refusal(() => resolve([profileLayer('quickstart'), flagLayer({ samplingRate: '2' })])).what).toMatch(/^command line: genai\.sampling\.rate/);
+    expect(refusal(() => resolve([profileLayer('quickstart'), flagLayer({ samplingRate: '2' })])).what).toMatch(
+      /^command line: genai\.sampling\.rate/,
+    );
   });
 
   it('--timeout takes seconds', () => {

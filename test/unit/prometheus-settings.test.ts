@@ -28,7 +28,10 @@ describe('a cap on Prometheus by size (X-02)', () => {
     const cap = { retentionSize: '6GB' };
     expect(planOf(server(cap)).release('prometheus').values).toMatchObject({ retention: '15d', retentionSize: '6GB' });
     expect(chartValues(cap)).toMatchObject({ retention: '15d', retentionSize: '6GB' });
-    expect(specOf(genops({ prometheus: { server: { retentionSize: '40GB' } } }))).toMatchObject({ retention: '30d', retentionSize: '40GB' });
+    expect(specOf(genops({ prometheus: { server: { retentionSize: '40GB' } } }))).toMatchObject({
+      retention: '30d',
+      retentionSize: '40GB',
+    });
     for (const values of [planOf(server({})).release('prometheus').values, chartValues({}), specOf(genops())])
       expect(values).not.toHaveProperty('retentionSize');
   });
@@ -38,29 +41,54 @@ describe('a cap on Prometheus by size (X-02)', () => {
     expect(() => server({ retentionSize: '1TB', size: '1000Gi' })).toThrow(/not less than the claim/);
     expect(() => server({ retentionSize: '8191MB' })).not.toThrow();
     expect(() => server({ retentionSize: '8Gi' })).toThrow(/must be a size such as/);
-    expect(() => quickstart({ storage: { enabled: false }, prometheus: { server: { retentionSize: '50GB' } } })).not.toThrow();
+    expect(() =>
+      quickstart({ storage: { enabled: false }, prometheus: { server: { retentionSize: '50GB' } } }),
+    ).not.toThrow();
   });
 
   it('is read back as Prometheus tells it', () => {
-    expect([mebibytes('1TB'), mebibytes('1TiB512GiB'), mebibytes('50GiB'), mebibytes('')]).toEqual([1024 ** 2, 1.5 * 1024 ** 2, 50 * 1024, 0]);
+    expect([mebibytes('1TB'), mebibytes('1TiB512GiB'), mebibytes('50GiB'), mebibytes('')]).toEqual([
+      1024 ** 2,
+      1.5 * 1024 ** 2,
+      50 * 1024,
+      0,
+    ]);
   });
 });
 
 describe('how often Prometheus scrapes (X-24)', () => {
   it('is one setting for every chart', () => {
-    expect(configured('prometheus', server({}))['global']).toMatchObject({ scrape_interval: '15s', scrape_timeout: '10s' });
+    expect(configured('prometheus', server({}))['global']).toMatchObject({
+      scrape_interval: '15s',
+      scrape_timeout: '10s',
+    });
     const slow = { scrapeInterval: '60s' };
-    expect(configured('prometheus', server(slow))['global']).toMatchObject({ scrape_interval: '60s', scrape_timeout: '10s' });
+    expect(configured('prometheus', server(slow))['global']).toMatchObject({
+      scrape_interval: '60s',
+      scrape_timeout: '10s',
+    });
     expect(chartValues(slow)['global']).toMatchObject({ scrape_interval: '60s' });
-    expect(specOf(genops({ prometheus: { server: slow } }))).toMatchObject({ scrapeInterval: '60s', scrapeTimeout: '10s' });
+    expect(specOf(genops({ prometheus: { server: slow } }))).toMatchObject({
+      scrapeInterval: '60s',
+      scrapeTimeout: '10s',
+    });
   });
 
   it('never waits longer for an answer than until the next time', () => {
-    expect(configured('prometheus', server({ scrapeInterval: '5s' }))['global']).toMatchObject({ scrape_interval: '5s', scrape_timeout: '5s' });
+    expect(configured('prometheus', server({ scrapeInterval: '5s' }))['global']).toMatchObject({
+      scrape_interval: '5s',
+      scrape_timeout: '5s',
+    });
   });
 
   it('widens the panels’ rates with it, and leaves four samples to rules over five minutes', () => {
-    expect(['5s', '15s', '30s', '45s', '1m'].map((scrapeInterval) => stepOfPanels({ scrapeInterval }))).toEqual(['30s', '30s', '30s', '45s', '1m']);
+    expect(['5s', '15s', '30s', '45s', '1m'].map((scrapeInterval) => stepOfPanels({ scrapeInterval }))).toEqual([
+      '30s',
+      '30s',
+      '30s',
+      '45s',
+      '1m',
+    ]);
     for (const scrapeInterval of ['61s', '2m']) expect(() => server({ scrapeInterval })).toThrow(/more than a minute/);
     expect(() => server({ scrapeInterval: '0s' })).toThrow(/must be an interval/);
   });
@@ -92,7 +120,9 @@ describe('copies of all samples (X-08)', () => {
     ]);
     const chart = chartValues({ remoteWrite });
     expect(chart['remoteWrite']).toEqual(written);
-    expect(listAt(chart, 'extraSecretMounts').map((mount) => [at(mount, 'secretName'), at(mount, 'mountPath')])).toEqual([
+    expect(
+      listAt(chart, 'extraSecretMounts').map((mount) => [at(mount, 'secretName'), at(mount, 'mountPath')]),
+    ).toEqual([
       ['mimir', '/etc/secrets/mimir'],
       ['thanos', '/etc/secrets/thanos'],
     ]);
@@ -112,57 +142,68 @@ describe('copies of all samples (X-08)', () => {
   });
 
   it('have no login in a profile', () => {
-    expect(() => server({ remoteWrite: [{ url: 'https://me:secret@mimir.example.org/push' }] })).toThrow(/without credentials/);
-    expect(() => server({ remoteWrite: [{ ...OTHER, secret: { name: 'mimir', password: 'x' } }] })).toThrow(/unknown setting/);
+    expect(() => server({ remoteWrite: [{ url: 'https://me:secret@mimir.example.org/push' }] })).toThrow(
+      /without credentials/,
+    );
+    expect(() => server({ remoteWrite: [{ ...OTHER, secret: { name: 'mimir', password: 'x' } }] })).toThrow(
+      /unknown setting/,
+    );
   });
 });
 
 const program = bedProgram('prometheus');
 
-describe.skipIf(!program)(`Prometheus with these settings${program ? '' : ' (skipped: the test bed has built no prometheus)'}`, () => {
-  const dir = mkdtempSync(join(tmpdir(), 'genai-obs-prometheus-'));
-  afterAll(() => {
-    stopAll();
-    rmSync(dir, { recursive: true, force: true });
-  });
-
-  it('takes them, and shows who it is to whom it writes (X-02, X-08, X-24)', async () => {
-    const seen: string[] = [];
-    const other = createServer((request, response) => {
-      const { authorization, 'x-scope-orgid': tenant } = request.headers;
-      seen.push(`${request.url} ${authorization} ${tenant}`);
-      request.resume().on('end', () => response.writeHead(204).end());
+describe.skipIf(!program)(
+  `Prometheus with these settings${program ? '' : ' (skipped: the test bed has built no prometheus)'}`,
+  () => {
+    const dir = mkdtempSync(join(tmpdir(), 'genai-obs-prometheus-'));
+    afterAll(() => {
+      stopAll();
+      rmSync(dir, { recursive: true, force: true });
     });
-    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
-    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
-    const to = [
-      { ...MIMIR, url: `${url}/mimir` },
-      { ...TOKEN, url: `${url}/thanos` },
-    ];
-    const config = server({ scrapeInterval: '1s', retentionSize: '6GB', remoteWrite: to });
-    for (const [path, text] of Object.entries({ 'mimir/username': 'me', 'mimir/password': 'secret', 'thanos/token': 'bearer' })) {
-      mkdirSync(join(dir, path, '..'), { recursive: true });
-      writeFileSync(join(dir, path), text);
-    }
-    const port = await freePort();
-    // Itself only: there is no cluster to find anybody in.
-    const jobs = [{ job_name: 'prometheus', static_configs: [{ targets: [`127.0.0.1:${port}`] }] }];
-    const rendered = set(set(configured('prometheus', config), ['scrape_configs'], jobs), ['rule_files'], []);
-    writeFileSync(join(dir, 'prometheus.yml'), stringify(rendered).replaceAll('/etc/secrets', dir));
-    const { retention, retentionSize } = planOf(config).release('prometheus').values;
-    const store = start(program ?? '', [
-      `--config.file=${join(dir, 'prometheus.yml')}`,
-      `--storage.tsdb.path=${join(dir, 'data')}`,
-      `--storage.tsdb.retention.time=${String(retention)}`,
-      `--storage.tsdb.retention.size=${String(retentionSize)}`,
-      `--web.listen-address=127.0.0.1:${port}`,
-    ]);
-    const basic = `/mimir Basic ${Buffer.from('me:secret').toString('base64')} genai`;
-    const written = () => (seen.includes(basic) && seen.includes('/thanos Bearer bearer undefined')) || undefined;
-    await until(written, () => `${seen.join('\n')}\n${store.said().slice(-2000)}`, 60);
-    const runtime = (await (await fetch(`http://127.0.0.1:${port}/api/v1/status/runtimeinfo`)).json()) as JsonMap;
-    expect(mapAt(runtime, 'data')['storageRetention']).toBe('15d or 6GiB');
-    await store.stop();
-    other.close();
-  }, 90_000);
-});
+
+    it('takes them, and shows who it is to whom it writes (X-02, X-08, X-24)', async () => {
+      const seen: string[] = [];
+      const other = createServer((request, response) => {
+        const { authorization, 'x-scope-orgid': tenant } = request.headers;
+        seen.push(`${request.url} ${authorization} ${tenant}`);
+        request.resume().on('end', () => response.writeHead(204).end());
+      });
+      await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+      const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+      const to = [
+        { ...MIMIR, url: `${url}/mimir` },
+        { ...TOKEN, url: `${url}/thanos` },
+      ];
+      const config = server({ scrapeInterval: '1s', retentionSize: '6GB', remoteWrite: to });
+      for (const [path, text] of Object.entries({
+        'mimir/username': 'me',
+        'mimir/password': 'secret',
+        'thanos/token': 'bearer',
+      })) {
+        mkdirSync(join(dir, path, '..'), { recursive: true });
+        writeFileSync(join(dir, path), text);
+      }
+      const port = await freePort();
+      // Itself only: there is no cluster to find anybody in.
+      const jobs = [{ job_name: 'prometheus', static_configs: [{ targets: [`127.0.0.1:${port}`] }] }];
+      const rendered = set(set(configured('prometheus', config), ['scrape_configs'], jobs), ['rule_files'], []);
+      writeFileSync(join(dir, 'prometheus.yml'), stringify(rendered).replaceAll('/etc/secrets', dir));
+      const { retention, retentionSize } = planOf(config).release('prometheus').values;
+      const store = start(program ?? '', [
+        `--config.file=${join(dir, 'prometheus.yml')}`,
+        `--storage.tsdb.path=${join(dir, 'data')}`,
+        `--storage.tsdb.retention.time=${String(retention)}`,
+        `--storage.tsdb.retention.size=${String(retentionSize)}`,
+        `--web.listen-address=127.0.0.1:${port}`,
+      ]);
+      const basic = `/mimir Basic ${Buffer.from('me:secret').toString('base64')} genai`;
+      const written = () => (seen.includes(basic) && seen.includes('/thanos Bearer bearer undefined')) || undefined;
+      await until(written, () => `${seen.join('\n')}\n${store.said().slice(-2000)}`, 60);
+      const runtime = (await (await fetch(`http://127.0.0.1:${port}/api/v1/status/runtimeinfo`)).json()) as JsonMap;
+      expect(mapAt(runtime, 'data')['storageRetention']).toBe('15d or 6GiB');
+      await store.stop();
+      other.close();
+    }, 90_000);
+  },
+);

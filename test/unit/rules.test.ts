@@ -14,7 +14,8 @@ const list: ListPrice[] = [
   { model: 'gpt-4o', provider: 'openai', input: 2.5, output: 10 },
   { model: 'claude-sonnet-4', provider: 'anthropic', input: 3, output: 15 },
 ];
-const prices = (group: ReturnType<typeof priceRules>) => group.rules.map((rule) => `${rule.labels?.['model']} ${rule.labels?.['token_type']} ${rule.expr}`);
+const prices = (group: ReturnType<typeof priceRules>) =>
+  group.rules.map((rule) => `${rule.labels?.['model']} ${rule.labels?.['token_type']} ${rule.expr}`);
 
 describe('priceRules', () => {
   it('makes a rule per model and token type, in a stable order', () => {
@@ -28,7 +29,9 @@ describe('priceRules', () => {
   });
 
   it('lets a profile replace prices and add models, free ones too', () => {
-    expect(prices(priceRules(list, { 'gpt-4o': { input: 2, output: 8 }, 'llama-3.3-70b': { input: 0, output: 0 } }))).toEqual([
+    expect(
+      prices(priceRules(list, { 'gpt-4o': { input: 2, output: 8 }, 'llama-3.3-70b': { input: 0, output: 0 } })),
+    ).toEqual([
       'claude-sonnet-4 input vector(3)',
       'claude-sonnet-4 output vector(15)',
       'gpt-4o input vector(2)',
@@ -45,7 +48,11 @@ describe('priceRules', () => {
   });
 
   it('takes the shipped price list, with the models of the sample workload', () => {
-    const shipped = parse(readFileSync('templates/prices.yaml', 'utf8')) as { asOf: string; source: string; prices: ListPrice[] };
+    const shipped = parse(readFileSync('templates/prices.yaml', 'utf8')) as {
+      asOf: string;
+      source: string;
+      prices: ListPrice[];
+    };
     expect(shipped.asOf).toMatch(/^\d{4}-\d\d-\d\d$/);
     expect(shipped.source).not.toBe('');
     expect(shipped.prices.length).toBeGreaterThanOrEqual(25);
@@ -62,8 +69,18 @@ describe('budgetRules', () => {
     const rules = budgetRules(1000).flatMap((group) => group.rules);
     expect(rules.map((rule) => [rule.record ?? rule.alert, rule.expr, rule.for, rule.labels])).toEqual([
       ['genai:budget_limit_usd', 'vector(1000)', undefined, undefined],
-      ['DailyBudgetExceeded', 'sum(genai:cost_usd:increase1d) > 1000', '5m', { severity: 'critical', category: 'cost' }],
-      ['DailyBudget80Percent', 'sum(genai:cost_usd:increase1d) > 0.8 * 1000', '5m', { severity: 'warning', category: 'cost' }],
+      [
+        'DailyBudgetExceeded',
+        'sum(genai:cost_usd:increase1d) > 1000',
+        '5m',
+        { severity: 'critical', category: 'cost' },
+      ],
+      [
+        'DailyBudget80Percent',
+        'sum(genai:cost_usd:increase1d) > 0.8 * 1000',
+        '5m',
+        { severity: 'warning', category: 'cost' },
+      ],
     ]);
   });
 
@@ -74,7 +91,8 @@ describe('budgetRules', () => {
 });
 
 describe('monthlyBudgets (X-26)', () => {
-  const rules = (limit: number, byTeam: Record<string, number>) => monthlyBudgets(limit, byTeam).flatMap((group) => group.rules);
+  const rules = (limit: number, byTeam: Record<string, number>) =>
+    monthlyBudgets(limit, byTeam).flatMap((group) => group.rules);
 
   it('holds 30 days against the limits of all and of each team, and tells at 50, 75 and 90 percent', () => {
     expect(rules(20_000, { search: 500 }).map((rule) => [rule.record ?? rule.alert, rule.expr, rule.labels])).toEqual([
@@ -83,7 +101,11 @@ describe('monthlyBudgets (X-26)', () => {
       ['genai:spent_usd:increase5m', 'sum(genai:cost_usd:increase5m)', { team: 'all' }],
       ['genai:spent_usd:increase5m', 'sum by (team) (genops:cost_usd:increase5m{team!=""})', undefined],
       ['genai:spent_usd:increase30d', 'sum_over_time(genai:spent_usd:increase5m[30d:5m])', undefined],
-      ['genai:monthly_budget_used:ratio', 'genai:spent_usd:increase30d / on (team) genai:monthly_budget_usd', undefined],
+      [
+        'genai:monthly_budget_used:ratio',
+        'genai:spent_usd:increase30d / on (team) genai:monthly_budget_usd',
+        undefined,
+      ],
       ['MonthlyBudget50Percent', 'genai:monthly_budget_used:ratio > 0.5', { severity: 'info', category: 'cost' }],
       ['MonthlyBudget75Percent', 'genai:monthly_budget_used:ratio > 0.75', { severity: 'warning', category: 'cost' }],
       ['MonthlyBudget90Percent', 'genai:monthly_budget_used:ratio > 0.9', { severity: 'critical', category: 'cost' }],
@@ -95,7 +117,8 @@ describe('monthlyBudgets (X-26)', () => {
     expect(monthlyBudgets(0, {})).toEqual([]);
     expect(monthlyBudgets(0, { search: 0 })).toEqual([]);
     expect(() => monthlyBudgets(0, { search: -1 })).toThrow(/monthly budget of search/);
-    const text = (over: JsonMap) => ruleFiles(quickstart({ prometheus: { server: { retention: '30d' } }, genai: over }))['prices-and-budget.yaml'];
+    const text = (over: JsonMap) =>
+      ruleFiles(quickstart({ prometheus: { server: { retention: '30d' } }, genai: over }))['prices-and-budget.yaml'];
     expect(text({ cost: { monthlyLimit: 9 } })).toContain('MonthlyBudget90Percent');
     expect(text({ genops: { monthlyBudgets: { search: 9 } } })).not.toContain('MonthlyBudget');
     expect(text({ genops: { enabled: true, monthlyBudgets: { search: 9 } } })).toContain('team: search');
@@ -117,10 +140,19 @@ describe.skipIf(!program)(`Prometheus${program ? '' : ' (skipped: the test bed h
       .replaceAll('30d:5m', '60s:1s')
       .replaceAll(/(interval|for): \d+m/g, '$1: 1s');
     const spent = (record: string, labels: Record<string, string>) => ({ record, expr: 'vector(2)', labels });
-    const spending = { name: 'spending', rules: [spent('genai:cost_usd:increase5m', { model: 'a' }), spent('genops:cost_usd:increase5m', { team: 'search' })] };
+    const spending = {
+      name: 'spending',
+      rules: [
+        spent('genai:cost_usd:increase5m', { model: 'a' }),
+        spent('genops:cost_usd:increase5m', { team: 'search' }),
+      ],
+    };
     writeFileSync(join(dir, 'budgets.yaml'), quick);
     writeFileSync(join(dir, 'spending.yaml'), stringify({ groups: [spending] }));
-    writeFileSync(join(dir, 'prometheus.yml'), stringify({ global: { evaluation_interval: '1s' }, rule_files: ['*.yaml'] }));
+    writeFileSync(
+      join(dir, 'prometheus.yml'),
+      stringify({ global: { evaluation_interval: '1s' }, rule_files: ['*.yaml'] }),
+    );
     const port = await freePort();
     const store = start(program ?? '', [
       `--config.file=${join(dir, 'prometheus.yml')}`,
@@ -137,12 +169,18 @@ describe.skipIf(!program)(`Prometheus${program ? '' : ' (skipped: the test bed h
       const names = alerts.map((alert) => [at(alert, 'labels', 'alertname'), at(alert, 'labels', 'team')].join(' '));
       return names.includes('MonthlyBudget90Percent search') ? names.toSorted() : undefined;
     };
-    expect(await until(firing, store.said, 60)).toEqual(['MonthlyBudget50Percent search', 'MonthlyBudget75Percent search', 'MonthlyBudget90Percent search']);
+    expect(await until(firing, store.said, 60)).toEqual([
+      'MonthlyBudget50Percent search',
+      'MonthlyBudget75Percent search',
+      'MonthlyBudget90Percent search',
+    ]);
     // As it is delivered: a step for each five minutes of 30 days.
     const steps = await ask(`query?query=${encodeURIComponent('sum_over_time(vector(1)[30d:5m])')}`);
     expect(listAt(listAt(steps, 'data', 'result')[0], 'value')[1]).toBe('8640');
     const { data } = (await ask('rules')) ?? {};
-    const broken = listAt(data, 'groups').flatMap((group) => listAt(group, 'rules').filter((rule) => at(rule, 'health') !== 'ok'));
+    const broken = listAt(data, 'groups').flatMap((group) =>
+      listAt(group, 'rules').filter((rule) => at(rule, 'health') !== 'ok'),
+    );
     expect(broken).toEqual([]);
     await store.stop();
   }, 90_000);

@@ -76,7 +76,12 @@ describe('a Secret with given values', () => {
     file('key', 'the-key\n');
     const cluster = fakeCluster();
     await applySecret(step(keys), hands(cluster));
-    expect(stored(cluster)).toEqual({ user: 'fixed', random: expect.stringMatching(/^.{24}$/) as string, id: 'the-id', key: 'the-key' });
+    expect(stored(cluster)).toEqual({
+      user: 'fixed',
+      random: expect.stringMatching(/^.{24}$/) as string,
+      id: 'the-id',
+      key: 'the-key',
+    });
   });
 
   it('keeps what it holds, and then nobody need give it again', async () => {
@@ -92,8 +97,13 @@ describe('a Secret with given values', () => {
   it('is refused before anything is changed, with the name of the variable', async () => {
     vi.stubEnv('S3_ID', undefined);
     const cluster = fakeCluster();
-    const refusal = await refuseMissing([step({ id: { fromEnv: 'S3_ID' } })], cluster.kube).catch((error: unknown) => error);
-    expect(refusal).toMatchObject({ exit: 2, parts: { what: 'a secret value is missing: S3_ID', next: expect.stringContaining('S3_ID_FILE') as string } });
+    const refusal = await refuseMissing([step({ id: { fromEnv: 'S3_ID' } })], cluster.kube).catch(
+      (error: unknown) => error,
+    );
+    expect(refusal).toMatchObject({
+      exit: 2,
+      parts: { what: 'a secret value is missing: S3_ID', next: expect.stringContaining('S3_ID_FILE') as string },
+    });
     expect(cluster.calls.filter((call) => !/^(read|list)/.test(call))).toEqual([]);
     await expect(applySecret(step({ id: { fromEnv: 'S3_ID' } }), hands(cluster))).rejects.toThrow('S3_ID');
     expect(cluster.get('Secret', 's3')).toBeUndefined();
@@ -111,7 +121,9 @@ describe('the section secrets', () => {
 
   it('makes one step a Secret, in its namespace, and holds names only', () => {
     vi.stubEnv('S3_ID', 'never-in-a-plan');
-    const steps = buildPlan(config).filter((one) => one.kind === 'secret' && one.id !== 'secret/grafana-admin') as SecretStep[];
+    const steps = buildPlan(config).filter(
+      (one) => one.kind === 'secret' && one.id !== 'secret/grafana-admin',
+    ) as SecretStep[];
     expect(steps.map(({ id, keys, needs }) => ({ id, keys, needs }))).toEqual([
       { id: 'secret/s3', keys: { id: { fromEnv: 'S3_ID' }, key: { fromFile: './key' } }, needs: ['namespace'] },
       { id: 'secret/other/s3', keys: { id: { fromEnv: 'OTHER_ID' } }, needs: ['namespace/other'] },

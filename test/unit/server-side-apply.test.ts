@@ -11,7 +11,12 @@ beforeEach(() => {
 });
 afterAll(() => api.close());
 
-const map = (name: string): KubeObject => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'n' }, data: { a: '1' } });
+const map = (name: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, namespace: 'n' },
+  data: { a: '1' },
+});
 const parts = (work: Promise<void>): Promise<ErrorParts> =>
   work.then(
     () => expect.fail('nothing was refused'),
@@ -49,10 +54,19 @@ describe('server-side apply', () => {
       return { status: 201, body: '{}' };
     };
     const maps = Array.from({ length: 20 }, (_, i) => map(`m${i}`));
-    const crd = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name: 'w.example' } };
+    const crd = {
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: 'w.example' },
+    };
     await api.kube.apply([...maps, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'n' } }, crd]);
-    expect(paths().slice(0, 2).toSorted()).toEqual(['/api/v1/namespaces/n', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/w.example']);
-    expect(new Set(paths().slice(2))).toEqual(new Set(maps.map(({ metadata }) => `/api/v1/namespaces/n/configmaps/${metadata.name}`)));
+    expect(paths().slice(0, 2).toSorted()).toEqual([
+      '/api/v1/namespaces/n',
+      '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/w.example',
+    ]);
+    expect(new Set(paths().slice(2))).toEqual(
+      new Set(maps.map(({ metadata }) => `/api/v1/namespaces/n/configmaps/${metadata.name}`)),
+    );
     expect(most).toBe(8);
   });
 
@@ -62,7 +76,13 @@ describe('server-side apply', () => {
   });
 
   it('takes the version that the object names', async () => {
-    await api.kube.apply([{ apiVersion: 'opentelemetry.io/v1alpha1', kind: 'OpenTelemetryCollector', metadata: { name: 'a', namespace: 'n' } }]);
+    await api.kube.apply([
+      {
+        apiVersion: 'opentelemetry.io/v1alpha1',
+        kind: 'OpenTelemetryCollector',
+        metadata: { name: 'a', namespace: 'n' },
+      },
+    ]);
     expect(paths()).toEqual(['/apis/opentelemetry.io/v1alpha1/namespaces/n/opentelemetrycollectors/a']);
   });
 
@@ -81,7 +101,11 @@ describe('server-side apply', () => {
 
   it('of a kind that the cluster does not serve is refused', async () => {
     api.answer = () => ({ status: 404, body: '404 page not found' });
-    expect(await parts(api.kube.apply([{ apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' } }], { dryRun: true }))).toMatchObject({
+    expect(
+      await parts(
+        api.kube.apply([{ apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' } }], { dryRun: true }),
+      ),
+    ).toMatchObject({
       object: 'Widget w',
       cause: 'the cluster serves no kind Widget of example.com/v1',
     });
@@ -104,20 +128,29 @@ describe('what passes by itself is tried again', () => {
 
   it('a dry run is one question: its asker waits', async () => {
     api.answer = () => status(500, 'InternalError', 'failed calling webhook "w": connection refused');
-    expect((await parts(api.kube.apply([map('x')], { dryRun: true }))).cause).toBe('failed calling webhook "w": connection refused');
+    expect((await parts(api.kube.apply([map('x')], { dryRun: true }))).cause).toBe(
+      'failed calling webhook "w": connection refused',
+    );
     expect(api.asked).toHaveLength(1);
   });
 
   it('and given up in the end', async () => {
     api.answer = () => status(503, 'ServiceUnavailable', 'no');
-    expect(await parts(api.kube.apply([map('x')]))).toMatchObject({ object: 'ConfigMap n/x', cause: 'no', next: expect.stringContaining('/readyz') as string });
+    expect(await parts(api.kube.apply([map('x')]))).toMatchObject({
+      object: 'ConfigMap n/x',
+      cause: 'no',
+      next: expect.stringContaining('/readyz') as string,
+    });
     expect(api.asked).toHaveLength(6);
   }, 15_000);
 });
 
 describe('a refusal', () => {
   it('names the one object that is refused, and nothing is begun after it', async () => {
-    api.answer = ({ url }) => (url.includes('/m3?') ? status(422, 'Invalid', 'ConfigMap "m3" is invalid: data: Required value') : { status: 200, body: '{}' });
+    api.answer = ({ url }) =>
+      url.includes('/m3?')
+        ? status(422, 'Invalid', 'ConfigMap "m3" is invalid: data: Required value')
+        : { status: 200, body: '{}' };
     const maps = Array.from({ length: 40 }, (_, i) => map(`m${i}`));
     expect(await parts(api.kube.apply(maps))).toEqual({
       what: 'the cluster refused an object',
@@ -135,7 +168,11 @@ describe('a refusal', () => {
     [401, 'Unauthorized', 'log in again'],
     [403, 'configmaps "x" is forbidden: User "u" cannot patch resource "configmaps"', 'PRE-23'],
     [403, 'configmaps "x" is forbidden: exceeded quota: q', 'kubectl --context two -n n describe resourcequota'],
-    [403, 'unable to create new content in namespace n because it is being terminated', 'kubectl --context two get namespace n -w'],
+    [
+      403,
+      'unable to create new content in namespace n because it is being terminated',
+      'kubectl --context two get namespace n -w',
+    ],
     [400, 'strict decoding error: unknown field "spec.x"', 'get configmap x -o yaml'],
     [405, 'odd', 'kubectl --context two -n n get events'],
   ])('%d: %s', async (code, message, next) => {

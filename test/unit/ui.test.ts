@@ -12,7 +12,13 @@ import { confirmOr, isInteractive, passwordOr } from '../../src/ui/prompts.ts';
 import { taskDrawer } from '../../src/ui/tasks.ts';
 import { quickstart } from './support/config.ts';
 
-const bare: Paint = { ok: (text) => text, warn: (text) => text, fail: (text) => text, dim: (text) => text, bold: (text) => text };
+const bare: Paint = {
+  ok: (text) => text,
+  warn: (text) => text,
+  fail: (text) => text,
+  dim: (text) => text,
+  bold: (text) => text,
+};
 const plan = buildPlan(quickstart());
 const step = (id: string): Step => plan.find((candidate) => candidate.id === id) as Step;
 const DONE: Observation = { state: 'done', changes: [] };
@@ -40,14 +46,24 @@ describe('the plan as text', () => {
     const observed: Observed = [
       { step: step('preflight'), seen: { state: 'absent', changes: [] } },
       { step: step('namespace'), seen: DONE },
-      { step: step('rules'), seen: { state: 'absent', changes: [{ ref: ref('ConfigMap', 'prometheus-rules'), action: 'create', changes: [] }] } },
+      {
+        step: step('rules'),
+        seen: {
+          state: 'absent',
+          changes: [{ ref: ref('ConfigMap', 'prometheus-rules'), action: 'create', changes: [] }],
+        },
+      },
       {
         step: step('release/loki'),
         seen: {
           state: 'drifted',
           detail: 'its values changed',
           changes: [
-            { ref: ref('ConfigMap', 'loki'), action: 'change', changes: [{ path: 'data.config.yaml', from: 'a', to: 'b' }] },
+            {
+              ref: ref('ConfigMap', 'loki'),
+              action: 'change',
+              changes: [{ path: 'data.config.yaml', from: 'a', to: 'b' }],
+            },
             { ref: ref('Service', 'old'), action: 'delete', changes: [] },
           ],
         },
@@ -71,7 +87,10 @@ describe('the plan as text', () => {
   it('says when there is nothing to do', () => {
     expect(
       planText(
-        plan.map((each) => ({ step: each, seen: each.kind === 'gate' ? { state: 'absent' as const, changes: [] } : DONE })),
+        plan.map((each) => ({
+          step: each,
+          seen: each.kind === 'gate' ? { state: 'absent' as const, changes: [] } : DONE,
+        })),
         bare,
       ),
     ).toBe('Nothing to do: the cluster is as the configuration says.');
@@ -80,20 +99,33 @@ describe('the plan as text', () => {
   it('counts what does not fit, and shows a release that is only not ready', () => {
     const changes = Array.from({ length: 11 }, (_, i) => ({ path: `p${i}`, from: '1', to: '2' }));
     const text = planText(
-      [{ step: step('release/loki'), seen: { state: 'drifted', changes: [{ ref: ref('ConfigMap', 'loki'), action: 'change', changes }] } }],
+      [
+        {
+          step: step('release/loki'),
+          seen: { state: 'drifted', changes: [{ ref: ref('ConfigMap', 'loki'), action: 'change', changes }] },
+        },
+      ],
       bare,
     );
     expect(text).toContain('        p7: 1 → 2\n        and 3 more\n');
     expect(text).not.toContain('p8');
-    expect(planText([{ step: step('release/loki'), seen: { state: 'unready', changes: [], detail: '0 of 1 ready' } }], bare)).toBe(
-      'backends\n  Loki (0 of 1 ready)\n0 to create, 0 to change, 0 to delete',
-    );
+    expect(
+      planText([{ step: step('release/loki'), seen: { state: 'unready', changes: [], detail: '0 of 1 ready' } }], bare),
+    ).toBe('backends\n  Loki (0 of 1 ready)\n0 to create, 0 to change, 0 to delete');
   });
 
   it('marks deletions as failures are marked, additions as successes', () => {
-    const marked: Paint = { ...bare, ok: (text) => `<ok>${text}`, fail: (text) => `<fail>${text}`, warn: (text) => `<warn>${text}` };
+    const marked: Paint = {
+      ...bare,
+      ok: (text) => `<ok>${text}`,
+      fail: (text) => `<fail>${text}`,
+      warn: (text) => `<warn>${text}`,
+    };
     const seen = (action: 'create' | 'change' | 'delete'): Observed => [
-      { step: step('release/loki'), seen: { state: 'drifted', changes: [{ ref: ref('Service', 's'), action, changes: [] }] } },
+      {
+        step: step('release/loki'),
+        seen: { state: 'drifted', changes: [{ ref: ref('Service', 's'), action, changes: [] }] },
+      },
     ];
     expect(planText(seen('create'), marked)).toContain('<ok>    + ');
     expect(planText(seen('delete'), marked)).toContain('<fail>    - ');
@@ -149,7 +181,9 @@ describe('plain lines', () => {
     emit({ type: 'failed', id: 'a', ms: 1, error: new Error('x') });
     emit({ type: 'notice', detail: 'stopping' });
     await close();
-    expect(out.text()).toBe('  … Loki: one\n✔ Loki 1.2 s\n= Grafana unchanged\n  … Loki: three\n= Grafana left out by a flag\n✖ Loki\nstopping\n');
+    expect(out.text()).toBe(
+      '  … Loki: one\n✔ Loki 1.2 s\n= Grafana unchanged\n  … Loki: three\n= Grafana left out by a flag\n✖ Loki\nstopping\n',
+    );
   });
 
   it('show no secret', async () => {
@@ -170,7 +204,12 @@ describe('--json', () => {
     const { emit, close } = await drawer(true);
     emit(START);
     emit({ type: 'progress', id: 'a', detail: 'password: correct-horse-battery "quoted"' });
-    emit({ type: 'failed', id: 'a', ms: 5, error: new ObsError({ what: 'it broke', object: 'Pod n/a', cause: '{"token":"abcdefghij"}', next: 'kubectl' }) });
+    emit({
+      type: 'failed',
+      id: 'a',
+      ms: 5,
+      error: new ObsError({ what: 'it broke', object: 'Pod n/a', cause: '{"token":"abcdefghij"}', next: 'kubectl' }),
+    });
     await close();
     expect(err.text()).toBe('');
     const lines = out
@@ -182,7 +221,10 @@ describe('--json', () => {
     expect(lines.every((line) => /^\d{4}-\d\d-\d\dT.*Z$/.test(String(line['time'])))).toBe(true);
     expect(out.text()).not.toContain('correct-horse-battery');
     expect(out.text()).not.toContain('abcdefghij');
-    expect(lines[2]).toMatchObject({ id: 'a', error: { error: { what: 'it broke', object: 'Pod n/a', next: 'kubectl' }, exit: 1 } });
+    expect(lines[2]).toMatchObject({
+      id: 'a',
+      error: { error: { what: 'it broke', object: 'Pod n/a', next: 'kubectl' }, exit: 1 },
+    });
   });
 });
 
@@ -193,7 +235,10 @@ describe('the list of tasks', () => {
     vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     vi.spyOn(process.stdout, 'write').mockReturnValue(true);
     const { emit, close } = taskDrawer();
-    emit({ type: 'plan', steps: ['a', 'b', 'c', 'd'].map((id) => ({ id, phase: id === 'd' ? 'grafana' : 'backends', title: id })) });
+    emit({
+      type: 'plan',
+      steps: ['a', 'b', 'c', 'd'].map((id) => ({ id, phase: id === 'd' ? 'grafana' : 'backends', title: id })),
+    });
     await new Promise((resolve) => setTimeout(resolve, 20));
     emit({ type: 'start', id: 'a' });
     emit({ type: 'progress', id: 'a', detail: 'working' });
@@ -209,6 +254,9 @@ describe('without a terminal', () => {
   it('nothing ever waits: the flag is named', async () => {
     expect(isInteractive()).toBe(false);
     await expect(confirmOr('--yes', 'Install?')).rejects.toMatchObject({ exit: 2, parts: { next: 'add --yes' } });
-    await expect(passwordOr('--passphrase-file', 'Passphrase')).rejects.toMatchObject({ exit: 2, parts: { next: 'set --passphrase-file' } });
+    await expect(passwordOr('--passphrase-file', 'Passphrase')).rejects.toMatchObject({
+      exit: 2,
+      parts: { next: 'set --passphrase-file' },
+    });
   });
 });

@@ -78,7 +78,12 @@ describe('telemetry', () => {
   const spans = new InMemorySpanExporter();
   const metrics = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const logs = new InMemoryLogRecordExporter();
-  const base = settingsFrom({ ROLE: 'rag-chat', ERROR_RATE: '0', SLOW_RATE: '0', OTEL_METRIC_EXPORT_INTERVAL: '60000' });
+  const base = settingsFrom({
+    ROLE: 'rag-chat',
+    ERROR_RATE: '0',
+    SLOW_RATE: '0',
+    OTEL_METRIC_EXPORT_INTERVAL: '60000',
+  });
   const telemetry = startTelemetry(base, { traces: spans, metrics, logs });
   const servers: Server[] = [];
   let refusing = false;
@@ -108,7 +113,8 @@ describe('telemetry', () => {
     const model = fakeModel(telemetry, base);
     const modelUrl = await start({
       ...model,
-      '/v1/chat/completions': async (body) => (refusing ? { status: 429, body: {} } : ((await model['/v1/chat/completions']?.(body)) ?? { body: {} })),
+      '/v1/chat/completions': async (body) =>
+        refusing ? { status: 429, body: {} } : ((await model['/v1/chat/completions']?.(body)) ?? { body: {} }),
     });
     const vectorStoreUrl = await start(vectorStore(telemetry));
     chatUrl = await start(ragChat(telemetry, { ...base, modelUrl, vectorStoreUrl }));
@@ -124,7 +130,10 @@ describe('telemetry', () => {
     const parents = Object.fromEntries(
       spans
         .getFinishedSpans()
-        .map((span) => [span.name, spans.getFinishedSpans().find((other) => other.spanContext().spanId === span.parentSpanContext?.spanId)?.name]),
+        .map((span) => [
+          span.name,
+          spans.getFinishedSpans().find((other) => other.spanContext().spanId === span.parentSpanContext?.spanId)?.name,
+        ]),
     );
     expect(parents).toEqual({
       'POST /chat': undefined,
@@ -152,18 +161,31 @@ describe('telemetry', () => {
     });
     expect(chat.attributes['gen_ai.usage.input_tokens']).toBeGreaterThan(300);
     expect(chat.attributes['gen_ai.usage.output_tokens']).toBeGreaterThan(0);
-    expect(named('retrieval product-docs').attributes).toMatchObject({ 'gen_ai.operation.name': 'retrieval', 'gen_ai.retrieval.top_k': 4 });
+    expect(named('retrieval product-docs').attributes).toMatchObject({
+      'gen_ai.operation.name': 'retrieval',
+      'gen_ai.retrieval.top_k': 4,
+    });
   });
 
   it('records duration and tokens into the buckets of the conventions', async () => {
-    expect(DURATION_BUCKETS).toEqual([0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]);
-    expect(TOKEN_BUCKETS).toEqual([1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864]);
+    expect(DURATION_BUCKETS).toEqual([
+      0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+    ]);
+    expect(TOKEN_BUCKETS).toEqual([
+      1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864,
+    ]);
     const durations = await points('gen_ai.client.operation.duration');
     expect(durations[0]?.value).toMatchObject({ buckets: { boundaries: DURATION_BUCKETS } });
     const tokens = await points('gen_ai.client.token.usage');
     expect(tokens[0]?.value).toMatchObject({ buckets: { boundaries: TOKEN_BUCKETS } });
-    const labels = tokens.map(({ attributes }) => `${attributes['gen_ai.response.model']} ${attributes['gen_ai.token.type']}`);
-    expect(labels.toSorted()).toEqual(['gpt-4o-2024-08-06 input', 'gpt-4o-2024-08-06 output', 'text-embedding-3-small input']);
+    const labels = tokens.map(
+      ({ attributes }) => `${attributes['gen_ai.response.model']} ${attributes['gen_ai.token.type']}`,
+    );
+    expect(labels.toSorted()).toEqual([
+      'gpt-4o-2024-08-06 input',
+      'gpt-4o-2024-08-06 output',
+      'text-embedding-3-small input',
+    ]);
   });
 
   it('logs events within the trace, and never the question', () => {
@@ -172,7 +194,9 @@ describe('telemetry', () => {
     expect(record?.severityText).toBe('INFO');
     expect(record?.spanContext?.traceId).toBe(named('POST /chat').spanContext().traceId);
     expect(JSON.parse(String(record?.body))).toMatchObject({ event: 'chat.completed', model: 'gpt-4o', chunks: 4 });
-    expect(JSON.stringify([records.map(({ body }) => body), spans.getFinishedSpans().map(({ attributes }) => attributes)])).not.toContain(QUESTION);
+    expect(
+      JSON.stringify([records.map(({ body }) => body), spans.getFinishedSpans().map(({ attributes }) => attributes)]),
+    ).not.toContain(QUESTION);
   });
 
   it('turns a refused chat into error spans, an error label and a WARN', async () => {
@@ -204,7 +228,9 @@ describe('objects', () => {
       'Service/vector-store',
       'Service/fake-model',
     ]);
-    expect(objects.every(({ metadata }) => metadata.labels?.['app.kubernetes.io/part-of'] === 'genai-obs-demo')).toBe(true);
+    expect(objects.every(({ metadata }) => metadata.labels?.['app.kubernetes.io/part-of'] === 'genai-obs-demo')).toBe(
+      true,
+    );
     expect(JSON.stringify(objects.at(5))).toContain('{"name":"RATE","value":"5"}');
   });
 });

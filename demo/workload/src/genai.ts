@@ -1,7 +1,16 @@
 import { type Attributes, type Histogram, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { errorType } from './http.ts';
 import type { Model } from './models.ts';
-import { DURATION_BUCKETS, DURATION_METRIC, ERROR_TYPE, GEN_AI, SERVER_ADDRESS, SERVER_PORT, TOKEN_BUCKETS, TOKEN_METRIC } from './semconv.ts';
+import {
+  DURATION_BUCKETS,
+  DURATION_METRIC,
+  ERROR_TYPE,
+  GEN_AI,
+  SERVER_ADDRESS,
+  SERVER_PORT,
+  TOKEN_BUCKETS,
+  TOKEN_METRIC,
+} from './semconv.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** What the caller learns from a model's answer. */
@@ -70,11 +79,17 @@ export class GenAiClient {
     const started = performance.now();
     const seconds = (): number => (performance.now() - started) / 1000;
     try {
-      const usage = await this.span(`${call.operation} ${call.model.name}`, { ...shared, ...call.attributes }, work, usageAttributes);
+      const usage = await this.span(
+        `${call.operation} ${call.model.name}`,
+        { ...shared, ...call.attributes },
+        work,
+        usageAttributes,
+      );
       const labels = usage.responseModel ? { ...shared, [GEN_AI.responseModel]: usage.responseModel } : shared;
       this.#duration.record(seconds(), labels);
       this.#tokens.record(usage.inputTokens, { ...labels, [GEN_AI.tokenType]: 'input' });
-      if (usage.outputTokens !== undefined) this.#tokens.record(usage.outputTokens, { ...labels, [GEN_AI.tokenType]: 'output' });
+      if (usage.outputTokens !== undefined)
+        this.#tokens.record(usage.outputTokens, { ...labels, [GEN_AI.tokenType]: 'output' });
       return usage;
     } catch (error) {
       this.#duration.record(seconds(), { ...shared, [ERROR_TYPE]: errorType(error) });
@@ -83,7 +98,12 @@ export class GenAiClient {
   }
 
   /** A client span around `work`, which becomes an error span when it throws. */
-  span<T>(name: string, attributes: Attributes, work: () => Promise<T>, learned: (result: T) => Attributes): Promise<T> {
+  span<T>(
+    name: string,
+    attributes: Attributes,
+    work: () => Promise<T>,
+    learned: (result: T) => Attributes,
+  ): Promise<T> {
     return this.#telemetry.tracer.startActiveSpan(name, { kind: SpanKind.CLIENT, attributes }, async (span) => {
       try {
         const result = await work();

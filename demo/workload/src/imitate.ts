@@ -36,7 +36,8 @@ export function countTokens(text: string): number {
   return Math.max(1, Math.ceil(text.length / 4));
 }
 
-const SENTENCE = 'Collectors buffer telemetry while a backend is away, and a full buffer shows itself first as refused spans at the gateway. ';
+const SENTENCE =
+  'Collectors buffer telemetry while a backend is away, and a full buffer shows itself first as refused spans at the gateway. ';
 
 export interface Chunk {
   id: string;

@@ -40,7 +40,9 @@ async function main(): Promise<void> {
   const server = await serve(telemetry, settings.port, routesOf(telemetry, settings));
   const stop = new AbortController();
   const loading = settings.role === 'load' ? load(telemetry, settings, stop.signal) : Promise.resolve();
-  console.log(JSON.stringify({ event: 'started', role: settings.role, version: settings.version, port: settings.port }));
+  console.log(
+    JSON.stringify({ event: 'started', role: settings.role, version: settings.version, port: settings.port }),
+  );
 
   let stopping = false;
   const end = async (): Promise<void> => {

@@ -19,10 +19,38 @@ export const EMBEDDING_MODEL: Model = {
 };
 
 export const MODELS: readonly Model[] = [
-  { name: 'gpt-4o-mini', provider: 'openai', responseName: 'gpt-4o-mini-2024-07-18', firstTokenMs: 280, tokensPerSecond: 160, meanOutputTokens: 130 },
-  { name: 'gpt-4o', provider: 'openai', responseName: 'gpt-4o-2024-08-06', firstTokenMs: 420, tokensPerSecond: 150, meanOutputTokens: 220 },
-  { name: 'claude-sonnet-4', provider: 'anthropic', responseName: 'claude-sonnet-4-20250514', firstTokenMs: 650, tokensPerSecond: 140, meanOutputTokens: 290 },
-  { name: 'gemini-2.5-flash', provider: 'gcp.gemini', responseName: 'gemini-2.5-flash', firstTokenMs: 220, tokensPerSecond: 260, meanOutputTokens: 170 },
+  {
+    name: 'gpt-4o-mini',
+    provider: 'openai',
+    responseName: 'gpt-4o-mini-2024-07-18',
+    firstTokenMs: 280,
+    tokensPerSecond: 160,
+    meanOutputTokens: 130,
+  },
+  {
+    name: 'gpt-4o',
+    provider: 'openai',
+    responseName: 'gpt-4o-2024-08-06',
+    firstTokenMs: 420,
+    tokensPerSecond: 150,
+    meanOutputTokens: 220,
+  },
+  {
+    name: 'claude-sonnet-4',
+    provider: 'anthropic',
+    responseName: 'claude-sonnet-4-20250514',
+    firstTokenMs: 650,
+    tokensPerSecond: 140,
+    meanOutputTokens: 290,
+  },
+  {
+    name: 'gemini-2.5-flash',
+    provider: 'gcp.gemini',
+    responseName: 'gemini-2.5-flash',
+    firstTokenMs: 220,
+    tokensPerSecond: 260,
+    meanOutputTokens: 170,
+  },
 ];
 
 export function modelNamed(name: string | undefined): Model | undefined {

@@ -24,7 +24,8 @@ type Env = Record<string, string | undefined>;
 
 function number(env: Env, name: string, fallback: number, max = Number.MAX_SAFE_INTEGER): number {
   const value = Number(env[name] || fallback);
-  if (!Number.isFinite(value) || value < 0 || value > max) throw new Error(`${name}: not a number from 0 to ${max}: ${env[name]}`);
+  if (!Number.isFinite(value) || value < 0 || value > max)
+    throw new Error(`${name}: not a number from 0 to ${max}: ${env[name]}`);
   return value;
 }
 

@@ -32,7 +32,11 @@ export interface Exporters {
 /** All three read OTEL_EXPORTER_OTLP_ENDPOINT, and its siblings, themselves. */
 function otlpExporters(): Exporters {
   const options = { timeoutMillis: 5_000 };
-  return { traces: new OTLPTraceExporter(options), metrics: new OTLPMetricExporter(options), logs: new OTLPLogExporter(options) };
+  return {
+    traces: new OTLPTraceExporter(options),
+    metrics: new OTLPMetricExporter(options),
+    logs: new OTLPLogExporter(options),
+  };
 }
 
 export function startTelemetry(settings: Settings, exporters: Exporters = otlpExporters()): Telemetry {
@@ -76,7 +80,11 @@ export function startTelemetry(settings: Settings, exporters: Exporters = otlpEx
     tracer: tracing.getTracer(scope, settings.version),
     meter: metrics.getMeter(scope, settings.version),
     log: (severity, event, fields) =>
-      logger.emit({ severityNumber: SeverityNumber[severity], severityText: severity, body: JSON.stringify({ event, ...fields }) }),
+      logger.emit({
+        severityNumber: SeverityNumber[severity],
+        severityText: severity,
+        body: JSON.stringify({ event, ...fields }),
+      }),
     flush: async () => void (await Promise.allSettled(providers.map((provider) => provider.forceFlush()))),
     shutdown: async () => void (await Promise.allSettled(providers.map((provider) => provider.shutdown()))),
   };

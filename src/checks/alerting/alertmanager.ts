@@ -1,5 +1,15 @@
 import { parse } from 'yaml';
-import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import {
+  type Check,
+  CouldNotLook,
+  fail,
+  type FactKey,
+  type Look,
+  ok,
+  skip,
+  type Verdict,
+  warn,
+} from '../../doctor/types.ts';
 import { body, checksOf, httpOf, notHere, percent, plural, some, tryLook } from '../helpers/define.ts';
 import { arr, isRec, leaves, num, rec, str, strings } from '../helpers/json.ts';
 import { configObject, operatorOf, resourceOf, serviceObject } from '../helpers/place.ts';
@@ -45,7 +55,9 @@ function shape(config: unknown): string {
   });
   const receivers = arr(config, 'receivers').map((one) => [str(one, 'name'), integrations(one)]);
   const inhibitions = arr(config, 'inhibit_rules').map((rule) =>
-    [strings(rule, 'source_matchers'), strings(rule, 'target_matchers'), strings(rule, 'equal')].map((list) => list.map((text) => text.replace(/\s/g, ''))),
+    [strings(rule, 'source_matchers'), strings(rule, 'target_matchers'), strings(rule, 'equal')].map((list) =>
+      list.map((text) => text.replace(/\s/g, '')),
+    ),
   );
   return JSON.stringify({ routes: routes(rec(config, 'route')), receivers, inhibitions });
 }
@@ -71,14 +83,18 @@ function loaded(look: Look): Verdict {
       object: MAP(look),
     });
   }
-  return ok(`${plural(names.length, 'receiver')}, ${plural(arr(ours, 'inhibit_rules').length, 'inhibition')}, as in the ConfigMap`);
+  return ok(
+    `${plural(names.length, 'receiver')}, ${plural(arr(ours, 'inhibit_rules').length, 'inhibition')}, as in the ConfigMap`,
+  );
 }
 
 const PLACEHOLDER = /YOUR[_-]|example\.(com|org|net)|CHANGE[_-]?ME|REPLACE[_-]|<[A-Z_ -]+>|xxxx/i;
 
 function placeholders(look: Look): Verdict {
   const config = look.fact(CONFIG);
-  const bad = leaves({ global: rec(config, 'global'), receivers: arr(config, 'receivers') }).filter(({ text }) => PLACEHOLDER.test(text));
+  const bad = leaves({ global: rec(config, 'global'), receivers: arr(config, 'receivers') }).filter(({ text }) =>
+    PLACEHOLDER.test(text),
+  );
   const production = look.config.global.environment.startsWith('prod');
   if (bad.length) {
     const more = {
@@ -96,7 +112,13 @@ function placeholders(look: Look): Verdict {
     .map((source) => rec(source, 'secret'));
   for (const { path, text } of leaves(arr(config, 'receivers')).filter((leaf) => leaf.path.endsWith('_file'))) {
     const item = sources
-      .flatMap((source) => arr(source, 'items').map((one) => ({ secret: str(source, 'name') ?? '', key: str(one, 'key') ?? '', path: str(one, 'path') ?? '' })))
+      .flatMap((source) =>
+        arr(source, 'items').map((one) => ({
+          secret: str(source, 'name') ?? '',
+          key: str(one, 'key') ?? '',
+          path: str(one, 'path') ?? '',
+        })),
+      )
       .find((one) => text.endsWith(`/${one.path}`));
     if (!item || !num(look.find('Secret', item.secret, namespace), 'keys', item.key)) {
       return fail(`${path} names ${text}, which ${item ? `Secret ${item.secret} does not hold` : 'is not mounted'}`, {
@@ -127,14 +149,18 @@ function labelSets(look: Look): Labels[] {
 
 /** Alerts that go the same way are told once, by what decides it. */
 function kindsOf(look: Look): { name: string; labels: Labels }[] {
-  const named = labelSets(look).map((labels) => ({ name: `${labels['category'] ?? '-'}/${labels['severity'] ?? '-'}`, labels }));
+  const named = labelSets(look).map((labels) => ({
+    name: `${labels['category'] ?? '-'}/${labels['severity'] ?? '-'}`,
+    labels,
+  }));
   return [...new Map(named.map((one) => [one.name, one])).values()];
 }
 
 function routes(look: Look): Verdict {
   const config = look.fact(CONFIG);
   const telling = arr(config, 'receivers').filter((one) => integrations(one).length);
-  if (!telling.length) return skip('no receiver has an integration: every alert stays in Alertmanager, whatever its route');
+  if (!telling.length)
+    return skip('no receiver has an integration: every alert stays in Alertmanager, whatever its route');
   const root = rec(config, 'route');
   const ways = kindsOf(look).map(({ name, labels }) => ({ name, ...receiversOf(root, labels) }));
   const silent = ways.filter(({ receivers }) =>
@@ -142,11 +168,14 @@ function routes(look: Look): Verdict {
   );
   if (!ways.length) throw new CouldNotLook('the rules hold no alert');
   if (silent.length)
-    return warn(`alerts that reach nobody: ${some(silent.map(({ name, receivers }) => `${name} → ${receivers.join(', ')}`))}`, {
-      cause: 'they fall to a default without an integration',
-      fix: 'add a route for them to the profile, then: genai-obs install',
-      object: MAP(look),
-    });
+    return warn(
+      `alerts that reach nobody: ${some(silent.map(({ name, receivers }) => `${name} → ${receivers.join(', ')}`))}`,
+      {
+        cause: 'they fall to a default without an integration',
+        fix: 'add a route for them to the profile, then: genai-obs install',
+        object: MAP(look),
+      },
+    );
   const byDefault = ways.filter((way) => way.byDefault && way.name !== 'observability/info');
   if (byDefault.length && arr(root, 'routes').length)
     return warn(`alerts without a route of their own: ${some(byDefault.map(({ name }) => name))}`, {
@@ -154,7 +183,9 @@ function routes(look: Look): Verdict {
       fix: 'add a route for them to the profile, then: genai-obs install',
       object: MAP(look),
     });
-  return ok(`${plural(ways.length, 'kind')} of alerts reach ${some([...new Set(ways.flatMap(({ receivers }) => receivers))])}`);
+  return ok(
+    `${plural(ways.length, 'kind')} of alerts reach ${some([...new Set(ways.flatMap(({ receivers }) => receivers))])}`,
+  );
 }
 
 function inhibitions(look: Look): Verdict {
@@ -163,15 +194,31 @@ function inhibitions(look: Look): Verdict {
   const sets = labelSets(look);
   if (!sets.length) throw new CouldNotLook('the rules hold no alert');
   const dead = rules.flatMap((rule, index) => {
-    const source = matchersOf(strings(rule, 'source_matchers'), isRec(rule) ? rule['source_match'] : {}, isRec(rule) ? rule['source_match_re'] : {});
-    const target = matchersOf(strings(rule, 'target_matchers'), isRec(rule) ? rule['target_match'] : {}, isRec(rule) ? rule['target_match_re'] : {});
+    const source = matchersOf(
+      strings(rule, 'source_matchers'),
+      isRec(rule) ? rule['source_match'] : {},
+      isRec(rule) ? rule['source_match_re'] : {},
+    );
+    const target = matchersOf(
+      strings(rule, 'target_matchers'),
+      isRec(rule) ? rule['target_match'] : {},
+      isRec(rule) ? rule['target_match_re'] : {},
+    );
     const equal = strings(rule, 'equal');
     // A label that both lack is equal, too.
     const pair = sets.some(
       (one) =>
-        fits(source, one) && sets.some((other) => other !== one && fits(target, other) && equal.every((label) => (one[label] ?? '') === (other[label] ?? ''))),
+        fits(source, one) &&
+        sets.some(
+          (other) =>
+            other !== one && fits(target, other) && equal.every((label) => (one[label] ?? '') === (other[label] ?? '')),
+        ),
     );
-    return pair ? [] : [`number ${index + 1} (${strings(rule, 'source_matchers').join(', ')} → ${strings(rule, 'target_matchers').join(', ')})`];
+    return pair
+      ? []
+      : [
+          `number ${index + 1} (${strings(rule, 'source_matchers').join(', ')} → ${strings(rule, 'target_matchers').join(', ')})`,
+        ];
   });
   if (dead.length)
     return warn(`inhibitions that can never match: ${some(dead)}`, {
@@ -187,7 +234,10 @@ function notifications(look: Look): Verdict {
   if (!told.length) throw new CouldNotLook('Prometheus has no series of Alertmanager: see PROM-04');
   const failed = look.promql(FAILED).filter(({ value }) => value > 0);
   const total = told.reduce((sum, { value }) => sum + value, 0);
-  if (!failed.length) return ok(total ? `${rate(total, 'notifications')}, none failed in 15 min` : 'no notification sent in 15 min, none failed');
+  if (!failed.length)
+    return ok(
+      total ? `${rate(total, 'notifications')}, none failed in 15 min` : 'no notification sent in 15 min, none failed',
+    );
   const bad = failed.reduce((sum, { value }) => sum + value, 0);
   const share = bad / Math.max(bad, total);
   const text = `${percent(share)} of notifications failed in 15 min: ${some(failed.map(({ metric }) => metric['integration'] ?? '?'))}`;

@@ -19,7 +19,10 @@ export function matchersOf(texts: string[], equal: unknown = {}, pattern: unknow
       const full = operator.endsWith('~') ? anchored(value) : undefined;
       return [{ name, test: (given) => (full ? full(given) : given === value) !== operator.startsWith('!') }];
     });
-  const exact = Object.entries(rec(equal)).map(([name, value]): Matcher => ({ name, test: (given) => given === String(value) }));
+  const exact = Object.entries(rec(equal)).map(([name, value]): Matcher => ({
+    name,
+    test: (given) => given === String(value),
+  }));
   const loose = Object.entries(rec(pattern)).map(([name, value]): Matcher => ({ name, test: anchored(String(value)) }));
   return [...modern, ...exact, ...loose];
 }
@@ -40,7 +43,9 @@ export function fits(matchers: Matcher[], labels: Labels): boolean {
 /** Receivers that an alert with these labels reaches; `byDefault` when only the root took it. */
 export function receiversOf(root: unknown, labels: Labels): { receivers: string[]; byDefault: boolean } {
   const children = walk(root, labels, str(root, 'receiver') ?? '');
-  return children.length ? { receivers: children, byDefault: false } : { receivers: [str(root, 'receiver') ?? '?'], byDefault: true };
+  return children.length
+    ? { receivers: children, byDefault: false }
+    : { receivers: [str(root, 'receiver') ?? '?'], byDefault: true };
 }
 
 function walk(route: unknown, labels: Labels, inherited: string): string[] {

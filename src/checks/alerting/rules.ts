@@ -39,13 +39,20 @@ function firing(look: Look): Verdict {
   }));
   const text = (severity: string) => {
     const found = rows.filter((row) => row.severity === severity);
-    return found.length ? `${severity}: ${some([...new Set(found.map(({ name, of }) => (of ? `${name} (${of})` : name)))])}` : '';
+    return found.length
+      ? `${severity}: ${some([...new Set(found.map(({ name, of }) => (of ? `${name} (${of})` : name)))])}`
+      : '';
   };
   const known = ['critical', 'warning'].map(text).filter(Boolean);
   const info = rows.length - rows.filter(({ severity }) => severity === 'critical' || severity === 'warning').length;
-  if (!known.length) return ok(info ? `no critical alert and no warning fires; ${plural(info, 'information')}` : 'no alert fires');
-  const first = rows.find(({ severity }) => severity === 'critical') ?? rows.find(({ severity }) => severity === 'warning');
-  const more = { cause: `the condition of ${first?.name ?? 'the alert'} holds`, fix: `docs/runbooks.md#${(first?.name ?? '').toLowerCase()}` };
+  if (!known.length)
+    return ok(info ? `no critical alert and no warning fires; ${plural(info, 'information')}` : 'no alert fires');
+  const first =
+    rows.find(({ severity }) => severity === 'critical') ?? rows.find(({ severity }) => severity === 'warning');
+  const more = {
+    cause: `the condition of ${first?.name ?? 'the alert'} holds`,
+    fix: `docs/runbooks.md#${(first?.name ?? '').toLowerCase()}`,
+  };
   return text('critical') ? fail(known.join('; '), more) : warn(known.join('; '), more);
 }
 
@@ -63,11 +70,14 @@ function matching(look: Look): Verdict {
   const names = [...new Set(empty.map(({ metric }) => metric))];
   if (!names.length) return ok(`${rules.length} rules read metrics that exist or wait for application traffic`);
   if (settledFor(look) < 600) return skip(`the stack has just started: not yet ${some(names, 3)}`);
-  return warn(`metrics that rules read and that do not exist: ${some(names, 3)} (${some([...new Set(empty.map(({ name }) => name))], 3)})`, {
-    cause: 'the exporter is absent, or the metric has another name',
-    fix: 'compare with PROM-04 and PROM-19; rules of your own: correct the name',
-    object: rulesObject(look),
-  });
+  return warn(
+    `metrics that rules read and that do not exist: ${some(names, 3)} (${some([...new Set(empty.map(({ name }) => name))], 3)})`,
+    {
+      cause: 'the exporter is absent, or the metric has another name',
+      fix: 'compare with PROM-04 and PROM-19; rules of your own: correct the name',
+      object: rulesObject(look),
+    },
+  );
 }
 
 function links(look: Look): Verdict {
@@ -79,13 +89,22 @@ function links(look: Look): Verdict {
     const uid = str(annotations, 'dashboard_uid');
     return uid && !uids.has(uid) ? [`${name} → dashboard ${uid}`] : [];
   });
-  const without = alerts.filter(({ annotations }) => !str(annotations, 'runbook') && !str(annotations, 'runbook_url')).map(({ name }) => name);
+  const without = alerts
+    .filter(({ annotations }) => !str(annotations, 'runbook') && !str(annotations, 'runbook_url'))
+    .map(({ name }) => name);
   if (dangling.length || without.length)
     return warn(
-      [dangling.length ? `dashboards that do not exist: ${some(dangling)}` : '', without.length ? `no runbook: ${some(without)}` : '']
+      [
+        dangling.length ? `dashboards that do not exist: ${some(dangling)}` : '',
+        without.length ? `no runbook: ${some(without)}` : '',
+      ]
         .filter(Boolean)
         .join('; '),
-      { cause: 'the alert leads nowhere', fix: 'genai-obs install; alerts of your own: correct the annotations', object: rulesObject(look) },
+      {
+        cause: 'the alert leads nowhere',
+        fix: 'genai-obs install; alerts of your own: correct the annotations',
+        object: rulesObject(look),
+      },
     );
   return ok(`${alerts.length} alerts name a runbook, and dashboards that exist`);
 }

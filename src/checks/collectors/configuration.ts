@@ -55,12 +55,19 @@ function problems(config: unknown): string[] {
     ...(exporters.length ? [] : [`pipeline ${name} has no exporter`]),
   ]);
   const halves = Object.keys(rec(config, 'connectors')).filter(
-    (name) => pipelines.some((one) => one.exporters.includes(name)) !== pipelines.some((one) => one.receivers.includes(name)),
+    (name) =>
+      pipelines.some((one) => one.exporters.includes(name)) !== pipelines.some((one) => one.receivers.includes(name)),
   );
   const extensions = strings(config, 'service', 'extensions')
     .filter((name) => !has(config, 'extensions', name))
     .map((name) => `the extension ${name} is used and not defined`);
-  return [...removed, ...undefinedParts, ...empty, ...halves.map((name) => `the connector ${name} is used on one side only`), ...extensions];
+  return [
+    ...removed,
+    ...undefinedParts,
+    ...empty,
+    ...halves.map((name) => `the connector ${name} is used on one side only`),
+    ...extensions,
+  ];
 }
 
 function configsAreValid(look: Look): Verdict {
@@ -69,31 +76,49 @@ function configsAreValid(look: Look): Verdict {
     const map = configMapOf(place, look.list('ConfigMap'));
     const name = map?.metadata.name ?? place.configMap?.name ?? place.workload.name;
     const object = configObject(look, id);
-    if (!map) return fail(`ConfigMap ${name} does not exist`, { cause: 'it was deleted', fix: 'genai-obs install', object });
+    if (!map)
+      return fail(`ConfigMap ${name} does not exist`, { cause: 'it was deleted', fix: 'genai-obs install', object });
     const data = rec(map, 'data');
     const key = configKeyOf(place, data) ?? '';
     const text = data[key];
-    if (typeof text !== 'string') return fail(`ConfigMap ${name} holds no YAML file`, { cause: 'its key was removed', fix: AGAIN, object });
+    if (typeof text !== 'string')
+      return fail(`ConfigMap ${name} holds no YAML file`, { cause: 'its key was removed', fix: AGAIN, object });
     let config: unknown;
     try {
       config = parse(text, { logLevel: 'error' });
     } catch (error) {
-      return fail(`${key} of ConfigMap ${name} is no YAML: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`, {
-        cause: 'it was edited by hand',
-        fix: AGAIN,
-        object,
-      });
+      return fail(
+        `${key} of ConfigMap ${name} is no YAML: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`,
+        {
+          cause: 'it was edited by hand',
+          fix: AGAIN,
+          object,
+        },
+      );
     }
     const found = problems(config);
     if (found.length)
-      return fail(`${place.workload.name}: ${some(found, 3)}`, { cause: 'a collector with this configuration does not start', fix: AGAIN, object });
+      return fail(`${place.workload.name}: ${some(found, 3)}`, {
+        cause: 'a collector with this configuration does not start',
+        fix: AGAIN,
+        object,
+      });
   }
-  return ok(`${enabledCollectors(look.config).length} configurations parse, all components are defined and none is a removed one`);
+  return ok(
+    `${enabledCollectors(look.config).length} configurations parse, all components are defined and none is a removed one`,
+  );
 }
 
 /** What each collector asks the API server for, by the receivers and processors it has. */
 const RIGHTS: Record<string, string[]> = {
-  'opentelemetry-collector': ['list:/pods', 'watch:/pods', 'list:/namespaces', 'list:/nodes', 'list:apps/replicasets', 'watch:apps/replicasets'],
+  'opentelemetry-collector': [
+    'list:/pods',
+    'watch:/pods',
+    'list:/namespaces',
+    'list:/nodes',
+    'list:apps/replicasets',
+    'watch:apps/replicasets',
+  ],
   'opentelemetry-node-collector': ['get:/nodes/stats'],
   'opentelemetry-cluster-collector': [
     'list:/pods',
@@ -117,17 +142,26 @@ const RIGHTS: Record<string, string[]> = {
 };
 
 function rightsReads(config: Config): FactKey[] {
-  return enabledCollectors(config).flatMap((id) => (RIGHTS[id] ?? []).map((right) => `as:${accountOf(config, id)}:${right}`));
+  return enabledCollectors(config).flatMap((id) =>
+    (RIGHTS[id] ?? []).map((right) => `as:${accountOf(config, id)}:${right}`),
+  );
 }
 
 function rights(look: Look): Verdict {
   const keys = rightsReads(look.config);
-  const denied = keys.filter((key) => look.fact<{ allowed: boolean }>(key).allowed !== true).map((key) => key.slice('as:'.length));
-  if (!denied.length) return ok(`${keys.length} permissions of ${enabledCollectors(look.config).length} service accounts are granted`);
+  const denied = keys
+    .filter((key) => look.fact<{ allowed: boolean }>(key).allowed !== true)
+    .map((key) => key.slice('as:'.length));
+  if (!denied.length)
+    return ok(`${keys.length} permissions of ${enabledCollectors(look.config).length} service accounts are granted`);
   const account = denied[0]?.split(':')[0] ?? '';
-  const { chart, namespace } = look.place(enabledCollectors(look.config).find((id) => accountOf(look.config, id) === account) ?? GATEWAY);
+  const { chart, namespace } = look.place(
+    enabledCollectors(look.config).find((id) => accountOf(look.config, id) === account) ?? GATEWAY,
+  );
   const own = chart === 'genai-obs' ? ` ${namespace}-${account}` : '';
-  const texts = denied.map((key) => key.split(':')).map(([who, verb, what]) => `${who} may not ${verb} ${what?.replace(/^\//, '')}`);
+  const texts = denied
+    .map((key) => key.split(':'))
+    .map(([who, verb, what]) => `${who} may not ${verb} ${what?.replace(/^\//, '')}`);
   return fail(`${denied.length} of ${keys.length} permissions are missing: ${some(texts, 3)}`, {
     cause: `ClusterRole or ClusterRoleBinding${own || ` of ServiceAccount ${account}`} was removed or changed`,
     fix: `genai-obs install   # applies role and binding again; then: ${look.kubectl} auth can-i ${denied[0]?.split(':')[1] ?? 'list'} ${denied[0]?.split('/').slice(1).join('/') ?? 'pods'} -A --as=system:serviceaccount:${namespace}:${account}`,
@@ -149,7 +183,10 @@ function emptyValues(look: Look): Verdict {
       if (!set) bad.push(`${who}: ${name} is not set`);
       else if (!at(set, 'valueFrom') && !(str(set, 'value') ?? '').trim()) bad.push(`${who}: ${name} is empty`);
       const secret = str(set, 'valueFrom', 'secretKeyRef', 'name');
-      if (secret && !num(look.find('Secret', secret, namespace), 'keys', str(set, 'valueFrom', 'secretKeyRef', 'key') ?? ''))
+      if (
+        secret &&
+        !num(look.find('Secret', secret, namespace), 'keys', str(set, 'valueFrom', 'secretKeyRef', 'key') ?? '')
+      )
         bad.push(`${who}: ${name} comes from Secret ${secret}, which lacks the key`);
     }
   }
@@ -172,14 +209,19 @@ const ORDER = [
 function order(look: Look): Verdict {
   const wrong = eachCollector(look).flatMap(({ id, config }) =>
     pipelinesOf(config).flatMap(({ name, processors }) => {
-      const ranks = processors.map((processor) => ORDER.findIndex((types) => types.includes(typeOf(processor)))).filter((rank) => rank >= 0);
+      const ranks = processors
+        .map((processor) => ORDER.findIndex((types) => types.includes(typeOf(processor))))
+        .filter((rank) => rank >= 0);
       // memory_limiter first, batch last, resource after k8s_attributes, because it may use what that found.
       const sorted = ranks.every((rank, i) => i === 0 || rank >= (ranks[i - 1] ?? 0));
       return sorted ? [] : [`${look.place(id).workload.name} ${name}: ${processors.join(', ')}`];
     }),
   );
   if (wrong.length)
-    return warn(some(wrong, 2), { cause: 'batching before k8s_attributes loses the sender; resource before it finds no attribute to use', fix: AGAIN });
+    return warn(some(wrong, 2), {
+      cause: 'batching before k8s_attributes loses the sender; resource before it finds no attribute to use',
+      fix: AGAIN,
+    });
   return ok('memory_limiter first, k8s_attributes before resource, batch last in every pipeline');
 }
 
@@ -203,7 +245,11 @@ export const configurationChecks: Check[] = [
       'Cluster name, environment and node name come into the telemetry from environment variables; an unset one expands to an empty text without an error, and dashboards that filter by it stay empty. Variables that come from a Secret need the key there. Set them in the profile and re-apply.',
     sources: '001-CFG-06, 003-COL-05',
     dependsOn: ['COL-05'],
-    reads: (config) => [...configReads(config), ...enabledCollectors(config).map((id) => workloadKey(id)), 'k8s:Secret'],
+    reads: (config) => [
+      ...configReads(config),
+      ...enabledCollectors(config).map((id) => workloadKey(id)),
+      'k8s:Secret',
+    ],
     run: emptyValues,
   }),
   col('23', 'Processors are in the right order', {

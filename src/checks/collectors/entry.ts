@@ -1,6 +1,13 @@
 import { openReceivers } from '../../components/mtls.ts';
 import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
-import { configReads, eachCollector, enabledCollectors, GATEWAY, pipelinesOf, typeOf } from '../helpers/collector-config.ts';
+import {
+  configReads,
+  eachCollector,
+  enabledCollectors,
+  GATEWAY,
+  pipelinesOf,
+  typeOf,
+} from '../helpers/collector-config.ts';
 import { checksOf, httpOf, oneLine, plural, some } from '../helpers/define.ts';
 import { arr, str } from '../helpers/json.ts';
 import { POLICIES, REACH_READS, reachVerdict } from '../helpers/network.ts';
@@ -37,13 +44,18 @@ function grpcEntry(look: Look): Verdict {
 function ownMetrics(look: Look): Verdict {
   for (const { id, config } of eachCollector(look)) {
     const readers = arr(config, 'service', 'telemetry', 'metrics', 'readers');
-    const host = readers.map((reader) => str(reader, 'pull', 'exporter', 'prometheus', 'host')).find((one) => one !== undefined);
+    const host = readers
+      .map((reader) => str(reader, 'pull', 'exporter', 'prometheus', 'host'))
+      .find((one) => one !== undefined);
     if (host === undefined || /^(localhost|127\.)/.test(host)) {
-      return warn(`${look.place(id).workload.name} shows its own metrics on ${host ?? 'localhost (the default)'} only`, {
-        cause: 'service.telemetry.metrics.readers does not name 0.0.0.0',
-        fix: 'genai-obs install',
-        object: configObject(look, id),
-      });
+      return warn(
+        `${look.place(id).workload.name} shows its own metrics on ${host ?? 'localhost (the default)'} only`,
+        {
+          cause: 'service.telemetry.metrics.readers does not name 0.0.0.0',
+          fix: 'genai-obs install',
+          object: configObject(look, id),
+        },
+      );
     }
   }
   const up = new Map(look.promql(UP).map(({ metric, value }) => [metric['pod'] ?? metric['instance'] ?? '', value]));
@@ -66,7 +78,9 @@ function ownMetrics(look: Look): Verdict {
       cause: 'the scrape job otel-collector finds no pod: labels, port name or permissions of Prometheus',
       fix,
     });
-  return ok(`${pods.length - unknown.length} of ${plural(pods.length, 'collector pod')} scraped on 8888${unknown.length ? `, not yet ${some(unknown)}` : ''}`);
+  return ok(
+    `${pods.length - unknown.length} of ${plural(pods.length, 'collector pod')} scraped on 8888${unknown.length ? `, not yet ${some(unknown)}` : ''}`,
+  );
 }
 
 export const entryChecks: Check[] = [
@@ -99,7 +113,10 @@ export const entryChecks: Check[] = [
       const { status } = look.fact<{ status: number }>('otlp:gateway');
       if (status === 200 || status === 405) return ok(`POST /v1/traces on 4318 answers ${status}`);
       return fail(`POST /v1/traces on 4318 answers ${status}`, {
-        cause: status === 404 ? 'something else than an OTLP receiver listens on 4318' : 'no ready gateway pod answers on 4318',
+        cause:
+          status === 404
+            ? 'something else than an OTLP receiver listens on 4318'
+            : 'no ready gateway pod answers on 4318',
         fix: `${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --tail=50`,
         object: serviceObject(look, GATEWAY),
       });
@@ -131,7 +148,12 @@ export const entryChecks: Check[] = [
     sources: '001-PORT-01, 001-PROM-08, 004-TRB-02',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-03', 'COL-05', 'COL-01', 'COL-02', 'COL-24'],
-    reads: (config) => [...configReads(config), `promql:${UP}`, 'k8s:Pod', ...enabledCollectors(config).map((id) => workloadKey(id))],
+    reads: (config) => [
+      ...configReads(config),
+      `promql:${UP}`,
+      'k8s:Pod',
+      ...enabledCollectors(config).map((id) => workloadKey(id)),
+    ],
     run: ownMetrics,
   }),
   col('13', 'The Prometheus exporter on 8889 has series', {
@@ -142,7 +164,9 @@ export const entryChecks: Check[] = [
     dependsOn: ['COL-05', 'PROM-01'],
     reads: [`config:${GATEWAY}`, 'promql:sum(scrape_samples_scraped{instance=~".*:8889"})'],
     run: (look) => {
-      const used = pipelinesOf(look.fact(`config:${GATEWAY}`)).some(({ exporters }) => exporters.some((name) => typeOf(name) === 'prometheus'));
+      const used = pipelinesOf(look.fact(`config:${GATEWAY}`)).some(({ exporters }) =>
+        exporters.some((name) => typeOf(name) === 'prometheus'),
+      );
       if (!used) return skip('metrics leave the gateway by OTLP: no pipeline uses a prometheus exporter on 8889');
       const series = look.promql('sum(scrape_samples_scraped{instance=~".*:8889"})')[0]?.value;
       if (series) return ok(`${series} samples per scrape of 8889`);

@@ -1,4 +1,14 @@
-import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import {
+  type Check,
+  CouldNotLook,
+  fail,
+  type FactKey,
+  type Look,
+  ok,
+  skip,
+  type Verdict,
+  warn,
+} from '../../doctor/types.ts';
 import { type CollectorId, enabledCollectors, GATEWAY, NODE } from '../helpers/collector-config.ts';
 import { checksOf, percent, some } from '../helpers/define.ts';
 import { otelcol, rate, ratesOf } from '../helpers/promql.ts';
@@ -7,7 +17,8 @@ import { ago, CLOCK_READS, settledFor } from '../helpers/time.ts';
 
 const col = checksOf('COL');
 
-const received = (what: string, signal: string, window: string) => `sum by (collector) (rate(${otelcol(`receiver_${what}_${signal}`)}[${window}]))`;
+const received = (what: string, signal: string, window: string) =>
+  `sum by (collector) (rate(${otelcol(`receiver_${what}_${signal}`)}[${window}]))`;
 const QUERIES = {
   traces: received('accepted', 'spans', '15m'),
   metrics: received('accepted', 'metric_points', '5m'),
@@ -67,7 +78,9 @@ function accepted(look: Look): Verdict {
   const silent = enabledCollectors(look.config).filter((id) => !metrics.get(name(id)));
   // Each collects at its own interval, and a rate needs two scrapes after that.
   if (settled < FIRST_RATES_S && (silent.length || total(ever) === 0))
-    return skip(`the stack started ${ago(settled)} ago: no rates yet${silent.length ? ` of ${some(silent.map(name))}` : ''}`);
+    return skip(
+      `the stack started ${ago(settled)} ago: no rates yet${silent.length ? ` of ${some(silent.map(name))}` : ''}`,
+    );
   const fix = (id: CollectorId) => `${look.kubectlFor(id)} logs ${resourceOf(look, id)} --tail=50`;
   if (silent[0]) {
     return fail(`${some(silent.map(name))} accepted no metric points in 5 min`, {
@@ -108,11 +121,20 @@ function shares(look: Look, good: string, bad: string, label: string): { name: s
   if (!goods.size) throw new CouldNotLook("Prometheus has no series of the collectors' own counters");
   const bads = look.promql(bad).filter(({ value }) => value > 0);
   return bads
-    .map(({ metric, value }) => ({ name: keyOf(metric), rate: value, share: value / (value + (goods.get(keyOf(metric)) ?? 0)) }))
+    .map(({ metric, value }) => ({
+      name: keyOf(metric),
+      rate: value,
+      share: value / (value + (goods.get(keyOf(metric)) ?? 0)),
+    }))
     .sort((a, b) => b.share - a.share);
 }
 
-function judgeShare(look: Look, rows: { name: string; share: number; rate: number }[], what: string, more: { cause: string; fix: string }): Verdict {
+function judgeShare(
+  look: Look,
+  rows: { name: string; share: number; rate: number }[],
+  what: string,
+  more: { cause: string; fix: string },
+): Verdict {
   const worst = rows[0];
   if (!worst) return ok(`nothing ${what} in 5 min`);
   const evidence = rows
@@ -120,7 +142,8 @@ function judgeShare(look: Look, rows: { name: string; share: number; rate: numbe
     .map(({ name, share, rate: perSecond }) => `${name} ${percent(share)} (${rate(perSecond)})`)
     .join(', ');
   const settled = settledFor(look);
-  if (settled < START_WINDOW_S) return ok(`${what} while the stack started ${ago(settled)} ago, not counted: ${evidence}`);
+  if (settled < START_WINDOW_S)
+    return ok(`${what} while the stack started ${ago(settled)} ago, not counted: ${evidence}`);
   return worst.share >= 0.01 ? fail(`${what}: ${evidence}`, more) : warn(`${what}: ${evidence}`, more);
 }
 

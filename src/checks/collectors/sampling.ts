@@ -9,7 +9,9 @@ const col = checksOf('COL');
 const RATE = 'genai-obs install   # with genai.sampling.rate in the profile, for a while 1';
 
 function used(config: unknown, type: string): string[] {
-  return [...new Set(pipelinesOf(config).flatMap(({ processors }) => processors))].filter((name) => typeOf(name) === type);
+  return [...new Set(pipelinesOf(config).flatMap(({ processors }) => processors))].filter(
+    (name) => typeOf(name) === type,
+  );
 }
 
 function sampling(look: Look): Verdict {
@@ -17,21 +19,36 @@ function sampling(look: Look): Verdict {
   const wanted = look.config.genai.sampling.rate;
   const object = configObject(look, GATEWAY);
   const policies = used(config, 'tail_sampling').flatMap((name) => arr(config, 'processors', name, 'policies'));
-  const shares = used(config, 'probabilistic_sampler').map((name) => (num(config, 'processors', name, 'sampling_percentage') ?? 0) / 100);
+  const shares = used(config, 'probabilistic_sampler').map(
+    (name) => (num(config, 'processors', name, 'sampling_percentage') ?? 0) / 100,
+  );
   if (!shares.length && !policies.length) return ok('every trace is stored: no sampler in the pipelines');
   const keepsErrors = policies.some((policy) => str(policy, 'type') === 'status_code');
-  const tail = policies.flatMap((policy) => num(rec(policy, 'probabilistic'), 'sampling_percentage') ?? []).map((value) => value / 100);
+  const tail = policies
+    .flatMap((policy) => num(rec(policy, 'probabilistic'), 'sampling_percentage') ?? [])
+    .map((value) => value / 100);
   const share = [...shares, ...tail].reduce((product, value) => product * value, 1);
   const text = `${percent(share)} of traces are stored, profile ${percent(wanted)}${policies.length ? `, ${plural(policies.length, 'policy')}: ${some(policies.map((policy) => str(policy, 'name') ?? '?'))}` : ', alike for every trace'}; metrics count all`;
   if (share === 0)
-    return fail(`no trace is stored: the sampling share is 0${wanted > 0 ? `, the profile says ${percent(wanted)}` : ''}`, {
-      cause: wanted > 0 ? 'the configuration of the gateway was edited by hand' : 'genai.sampling.rate is 0',
-      fix: wanted > 0 ? 'genai-obs install   # sets the share back' : 'set genai.sampling.rate in the profile, then: genai-obs install',
+    return fail(
+      `no trace is stored: the sampling share is 0${wanted > 0 ? `, the profile says ${percent(wanted)}` : ''}`,
+      {
+        cause: wanted > 0 ? 'the configuration of the gateway was edited by hand' : 'genai.sampling.rate is 0',
+        fix:
+          wanted > 0
+            ? 'genai-obs install   # sets the share back'
+            : 'set genai.sampling.rate in the profile, then: genai-obs install',
+        object,
+      },
+    );
+  if (share < wanted - 1e-9)
+    return warn(text, { cause: 'the running sampler keeps less than the profile says', fix: RATE, object });
+  if (share < 0.1 - 1e-9 && !keepsErrors)
+    return warn(text, {
+      cause: 'a low share without a policy that keeps errors: most failed calls cannot be looked at',
+      fix: RATE,
       object,
     });
-  if (share < wanted - 1e-9) return warn(text, { cause: 'the running sampler keeps less than the profile says', fix: RATE, object });
-  if (share < 0.1 - 1e-9 && !keepsErrors)
-    return warn(text, { cause: 'a low share without a policy that keeps errors: most failed calls cannot be looked at', fix: RATE, object });
   return ok(text);
 }
 
@@ -42,15 +59,19 @@ function tail(look: Look): Verdict {
     const replicas = num(workloadOf(look, id), 'spec', 'replicas') ?? podsOf(look, id).length;
     const balanced = eachCollector(look).some(({ config }) =>
       pipelinesOf(config).some(
-        ({ signal, exporters }) => signal === 'traces' && exporters.some((name) => ['loadbalancing', 'load_balancing'].includes(typeOf(name))),
+        ({ signal, exporters }) =>
+          signal === 'traces' && exporters.some((name) => ['loadbalancing', 'load_balancing'].includes(typeOf(name))),
       ),
     );
     if (replicas > 1 && !balanced) {
-      return fail(`tail_sampling in ${plural(replicas, 'replica')} of ${look.place(id).workload.name} without balancing by trace id`, {
-        cause: 'spans of one trace meet different replicas, each decides on a part',
-        fix: `put a tier with the load_balancing exporter in front, or: ${look.kubectlFor(id)} scale ${resourceOf(look, id)} --replicas=1`,
-        object: workloadObject(look, id),
-      });
+      return fail(
+        `tail_sampling in ${plural(replicas, 'replica')} of ${look.place(id).workload.name} without balancing by trace id`,
+        {
+          cause: 'spans of one trace meet different replicas, each decides on a part',
+          fix: `put a tier with the load_balancing exporter in front, or: ${look.kubectlFor(id)} scale ${resourceOf(look, id)} --replicas=1`,
+          object: workloadObject(look, id),
+        },
+      );
     }
   }
   return ok('tail sampling sees whole traces: one replica, or balanced by trace id');

@@ -33,21 +33,28 @@ function limiters(look: Look): Verdict {
     const settings = at(config, 'processors', 'memory_limiter');
     const object = configObject(look, id);
     const missing = pipelinesOf(config).filter(
-      ({ receivers, processors }) => !receivers.some((name) => has(config, 'connectors', name)) && typeOf(processors[0] ?? '') !== 'memory_limiter',
+      ({ receivers, processors }) =>
+        !receivers.some((name) => has(config, 'connectors', name)) && typeOf(processors[0] ?? '') !== 'memory_limiter',
     );
     if (!settings || missing.length)
-      return fail(`${who}: ${settings ? `memory_limiter is not the first processor of ${some(missing.map(({ name }) => name))}` : 'no memory_limiter'}`, {
-        cause: 'the configuration was changed',
-        fix: AGAIN,
-        object,
-      });
+      return fail(
+        `${who}: ${settings ? `memory_limiter is not the first processor of ${some(missing.map(({ name }) => name))}` : 'no memory_limiter'}`,
+        {
+          cause: 'the configuration was changed',
+          fix: AGAIN,
+          object,
+        },
+      );
     const hard = limiterBytes(settings, limit);
     if (hard === undefined)
-      return fail(`${who}: memory_limiter has no limit that can be computed, container limit ${limit ? gib(limit) : 'absent'}`, {
-        cause: 'a percentage needs a memory limit of the container',
-        fix: AGAIN,
-        object,
-      });
+      return fail(
+        `${who}: memory_limiter has no limit that can be computed, container limit ${limit ? gib(limit) : 'absent'}`,
+        {
+          cause: 'a percentage needs a memory limit of the container',
+          fix: AGAIN,
+          object,
+        },
+      );
     const share = limit ? hard / limit : 0;
     const text = `${who} ${gib(hard)}${limit ? ` of ${gib(limit)} (${percent(share)})` : ''}`;
     const more = {
@@ -72,7 +79,9 @@ function deadEnd(look: Look, id: CollectorId, target: Target): string | undefine
   const to = `exporter ${target.exporter} of ${workload.name} sends ${target.signals.join(' and ')} to ${target.endpoint}`;
   if (!service) return `${to}, but there is no Service ${name}`;
   const ports = arr(service, 'spec', 'ports').map((port) => num(port, 'port'));
-  return ports.includes(target.port) ? undefined : `${to}, but Service ${name} has no port ${target.port} (it has ${ports.join(', ')})`;
+  return ports.includes(target.port)
+    ? undefined
+    : `${to}, but Service ${name} has no port ${target.port} (it has ${ports.join(', ')})`;
 }
 
 function wired(look: Look): Verdict {
@@ -92,12 +101,16 @@ function wired(look: Look): Verdict {
           object,
         });
     }
-    const signals = id === GATEWAY ? ['traces', 'metrics', 'logs'] : [...new Set(pipelinesOf(config).map(({ signal }) => signal))];
+    const signals =
+      id === GATEWAY ? ['traces', 'metrics', 'logs'] : [...new Set(pipelinesOf(config).map(({ signal }) => signal))];
     for (const signal of signals) {
       const want = wanted(signal);
       if (!want) continue;
       const senders = targets.filter((target) => target.signals.includes(signal));
-      const right = senders.find((target) => meansService(target.host, look.place(want.id), namespace) && pathFits(target.endpoint, want.endpoint));
+      const right = senders.find(
+        (target) =>
+          meansService(target.host, look.place(want.id), namespace) && pathFits(target.endpoint, want.endpoint),
+      );
       const instead = senders.map(({ exporter, endpoint }) => `${exporter} → ${endpoint}`);
       if (!right)
         return fail(

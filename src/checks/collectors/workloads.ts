@@ -23,7 +23,9 @@ function restartsPerDay(restarts: number, ageS: number): number {
 
 function restarts(look: Look) {
   const time = now(look);
-  const seen = enabledCollectors(look.config).flatMap((id) => podsOf(look, id).flatMap((pod) => containersOf(pod).map((state) => ({ id, pod, state }))));
+  const seen = enabledCollectors(look.config).flatMap((id) =>
+    podsOf(look, id).flatMap((pod) => containersOf(pod).map((state) => ({ id, pod, state }))),
+  );
   const killed = seen.find(({ state }) => state.ended.reason === 'OOMKilled' && time - state.ended.at < DAY * 1000);
   if (killed) {
     const { id, pod, state } = killed;
@@ -38,7 +40,10 @@ function restarts(look: Look) {
     return fail(evidence, { cause, fix, object: `Pod ${look.place(id).namespace}/${pod.metadata.name}` });
   }
   const looping = seen.find(({ state }) => state.waiting.reason === 'CrashLoopBackOff');
-  const rates = seen.map((one) => ({ ...one, rate: restartsPerDay(one.state.restarts, (time - Date.parse(one.pod.metadata.creationTimestamp ?? '')) / 1000) }));
+  const rates = seen.map((one) => ({
+    ...one,
+    rate: restartsPerDay(one.state.restarts, (time - Date.parse(one.pod.metadata.creationTimestamp ?? '')) / 1000),
+  }));
   const worst = looping ? { ...looping, rate: Infinity } : rates.sort((a, b) => b.rate - a.rate)[0];
   if (!worst) return skip('no collector has a pod');
   const name = worst.pod.metadata.name;
@@ -58,9 +63,15 @@ const TROUBLE = /\t(error|fatal|panic)\t|"level":"(error|fatal)"|Exporting faile
 /** By exporter or component, so that one dead backend is one line. */
 function errorLines(look: Look) {
   const settled = settledFor(look);
-  const lines = enabledCollectors(look.config).flatMap((id) => recentLines(look, id, settled, TROUBLE).map((line) => ({ ...line, id })));
+  const lines = enabledCollectors(look.config).flatMap((id) =>
+    recentLines(look, id, settled, TROUBLE).map((line) => ({ ...line, id })),
+  );
   if (!lines.length)
-    return ok(settled < 1200 ? 'no error line since the stack has settled' : 'no error line of the last 15 min in the last 200 lines of each collector');
+    return ok(
+      settled < 1200
+        ? 'no error line since the stack has settled'
+        : 'no error line of the last 15 min in the last 200 lines of each collector',
+    );
   const groups = new Map<string, number>();
   for (const { text } of lines) {
     const component = /"otelcol\.component\.id": ?"([^"]+)"/.exec(text)?.[1] ?? 'the collector';
@@ -74,13 +85,16 @@ function errorLines(look: Look) {
     cause: cause(said),
     fix: `${look.kubectlFor(last?.id ?? GATEWAY)} logs ${last?.from.split('/')[0] ?? ''} --since=15m | grep -i -e error -e 'Exporting failed'`,
   };
-  return lines.length > 20 || lines.some(({ text }) => /Permanent error|not retryable|Dropping data/.test(text)) ? fail(evidence, more) : warn(evidence, more);
+  return lines.length > 20 || lines.some(({ text }) => /Permanent error|not retryable|Dropping data/.test(text))
+    ? fail(evidence, more)
+    : warn(evidence, more);
 }
 
 function cause(text: string): string {
   if (/no such host|name resolver/.test(text)) return 'the endpoint names a host that does not exist';
   if (/connection refused|Unavailable|no route/.test(text)) return 'the backend does not answer';
-  if (/\b(401|403)\b|forbidden|Unauthenticated/i.test(text)) return 'the collector is not allowed to: credentials or RBAC';
+  if (/\b(401|403)\b|forbidden|Unauthenticated/i.test(text))
+    return 'the collector is not allowed to: credentials or RBAC';
   if (/\b404\b/.test(text)) return 'the path does not exist at the backend: wrong URL or a receiver that is off';
   if (/x509|tls:/.test(text)) return 'TLS: certificate or scheme do not fit';
   return 'see the message';
@@ -146,9 +160,17 @@ export const workloadChecks: Check[] = [
     run: (look) => {
       const { namespace, workload, chart } = look.place(GATEWAY);
       // The operator scales its resource, and that the workload.
-      const targets = chart === 'opentelemetry-operator' ? [workload.name, workload.name.replace(/-collector$/, '')] : [workload.name];
-      const scaler = listIn(look, 'HorizontalPodAutoscaler', namespace).find((one) => targets.includes(str(one, 'spec', 'scaleTargetRef', 'name') ?? ''));
-      if (!scaler) return skip('no HorizontalPodAutoscaler scales the gateway: replicas are fixed by opentelemetry-collector.replicaCount');
+      const targets =
+        chart === 'opentelemetry-operator'
+          ? [workload.name, workload.name.replace(/-collector$/, '')]
+          : [workload.name];
+      const scaler = listIn(look, 'HorizontalPodAutoscaler', namespace).find((one) =>
+        targets.includes(str(one, 'spec', 'scaleTargetRef', 'name') ?? ''),
+      );
+      if (!scaler)
+        return skip(
+          'no HorizontalPodAutoscaler scales the gateway: replicas are fixed by opentelemetry-collector.replicaCount',
+        );
       const object = `HorizontalPodAutoscaler ${namespace}/${scaler.metadata.name}`;
       const pending = podsOf(look, GATEWAY)
         .filter((pod) => str(pod, 'status', 'phase') === 'Pending')
@@ -161,13 +183,18 @@ export const workloadChecks: Check[] = [
         });
       const active = condition(scaler, 'ScalingActive');
       if (active?.['status'] !== 'True') {
-        return warn(`${scaler.metadata.name} has no figures: ${str(active, 'message') ?? 'it says nothing of its figures'}`, {
-          cause: 'metrics-server is missing or does not answer',
-          fix: 'kubectl get apiservice v1beta1.metrics.k8s.io',
-          object,
-        });
+        return warn(
+          `${scaler.metadata.name} has no figures: ${str(active, 'message') ?? 'it says nothing of its figures'}`,
+          {
+            cause: 'metrics-server is missing or does not answer',
+            fix: 'kubectl get apiservice v1beta1.metrics.k8s.io',
+            object,
+          },
+        );
       }
-      return ok(`${scaler.metadata.name} scales between ${num(scaler, 'spec', 'minReplicas') ?? 1} and ${num(scaler, 'spec', 'maxReplicas') ?? '?'} replicas`);
+      return ok(
+        `${scaler.metadata.name} scales between ${num(scaler, 'spec', 'minReplicas') ?? 1} and ${num(scaler, 'spec', 'maxReplicas') ?? '?'} replicas`,
+      );
     },
   }),
   col('24', 'Cluster metrics are collected once', {
@@ -207,9 +234,13 @@ function clusterOnce(look: Look) {
       object: workloadObject(look, CLUSTER),
     });
   // Cluster metrics go nowhere else; the pod is still there for the events.
-  if (total === 0 && !look.config.prometheus.enabled) return ok(`${own.evidence}; no Prometheus, so no cluster metrics are collected`);
+  if (total === 0 && !look.config.prometheus.enabled)
+    return ok(`${own.evidence}; no Prometheus, so no cluster metrics are collected`);
   if (total === 0)
-    return fail('no collector has an active k8s_cluster receiver', { cause: 'the receiver is missing from the configuration', fix: 'genai-obs install' });
+    return fail('no collector has an active k8s_cluster receiver', {
+      cause: 'the receiver is missing from the configuration',
+      fix: 'genai-obs install',
+    });
   // Series of the pod before stay visible for five minutes after a restart.
   const settled = settledFor(look, (pod) => podsOf(look, CLUSTER).includes(pod));
   const twice = look.config.prometheus.enabled ? (look.promql(DUPLICATES.slice('promql:'.length))[0]?.value ?? 0) : 0;

@@ -1,4 +1,14 @@
-import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import {
+  type Check,
+  CouldNotLook,
+  fail,
+  type FactKey,
+  type Look,
+  ok,
+  skip,
+  type Verdict,
+  warn,
+} from '../../doctor/types.ts';
 import { checksOf, grafanaBody, httpOf, notHere, oneLine, plural, some } from '../helpers/define.ts';
 import { arr, at, num, rec, str } from '../helpers/json.ts';
 import { listIn, resourceOf, serviceObject, workloadObject } from '../helpers/place.ts';
@@ -23,10 +33,17 @@ function exposure(look: Look): Verdict {
   const { namespace, service: planned } = look.place('grafana');
   const service = look.find('Service', planned.name, namespace);
   const object = serviceObject(look, 'grafana');
-  if (!service) return fail(`Service ${planned.name} does not exist`, { cause: 'it was deleted', fix: 'genai-obs install', object });
+  if (!service)
+    return fail(`Service ${planned.name} does not exist`, {
+      cause: 'it was deleted',
+      fix: 'genai-obs install',
+      object,
+    });
   const type = str(service, 'spec', 'type') ?? 'ClusterIP';
   const wanted = look.config.grafana.service.type;
-  const ingress = listIn(look, 'Ingress', namespace).find((one) => JSON.stringify(one['spec'] ?? '').includes(`"name":"${planned.name}"`));
+  const ingress = listIn(look, 'Ingress', namespace).find((one) =>
+    JSON.stringify(one['spec'] ?? '').includes(`"name":"${planned.name}"`),
+  );
   const hosts = arr(ingress, 'spec', 'rules').flatMap((rule) => str(rule, 'host') ?? []);
   const by = ingress ? `; Ingress ${ingress.metadata.name} for ${some(hosts)}` : '';
   if (type !== wanted)
@@ -52,7 +69,9 @@ function exposure(look: Look): Verdict {
         });
   }
   if (type === 'LoadBalancer') {
-    const address = arr(service, 'status', 'loadBalancer', 'ingress').map((one) => str(one, 'ip') ?? str(one, 'hostname') ?? '');
+    const address = arr(service, 'status', 'loadBalancer', 'ingress').map(
+      (one) => str(one, 'ip') ?? str(one, 'hostname') ?? '',
+    );
     return address.length
       ? ok(`LoadBalancer ${some(address)}${by}`)
       : warn('the load balancer has no address yet', {
@@ -74,11 +93,17 @@ function admin(look: Look): Verdict {
       object,
     });
   const empty = KEYS.filter((key) => !num(secret, 'keys', key));
-  if (empty.length) return fail(`Secret ${SECRET} lacks ${empty.join(' and ')}`, { cause: 'keys were removed or are empty', fix: 'genai-obs install', object });
+  if (empty.length)
+    return fail(`Secret ${SECRET} lacks ${empty.join(' and ')}`, {
+      cause: 'keys were removed or are empty',
+      fix: 'genai-obs install',
+      object,
+    });
   const answer = look.grafana('/api/user');
   if (answer.status === 401 || answer.status === 403) {
     return fail(`Grafana refuses the administrator of Secret ${SECRET}: ${answer.status}`, {
-      cause: 'the password in the Secret is not that in the database of Grafana, which takes it over only when the database is made',
+      cause:
+        'the password in the Secret is not that in the database of Grafana, which takes it over only when the database is made',
       fix: resetPassword(look),
       object,
     });
@@ -91,7 +116,9 @@ function admin(look: Look): Verdict {
       fix: `${look.kubectlFor('grafana')} delete secret ${SECRET} && genai-obs install   # then: ${resetPassword(look)}`,
       object,
     });
-  return ok(`${login} logs in with the password of Secret ${SECRET} (${num(secret, 'keys', 'admin-password') ?? 0} characters)`);
+  return ok(
+    `${login} logs in with the password of Secret ${SECRET} (${num(secret, 'keys', 'admin-password') ?? 0} characters)`,
+  );
 }
 
 function persistent(look: Look): Verdict {
@@ -125,7 +152,8 @@ function contactPoints(look: Look): Verdict {
   const points = arr(grafanaBody(look, POINTS));
   const count = Array.isArray(rules) ? rules.length : 0;
   const receiver = str(policy, 'receiver') ?? '?';
-  if (!count) return ok(`no rules in Grafana itself: Prometheus and Alertmanager alert; policy tree ends in ${receiver}`);
+  if (!count)
+    return ok(`no rules in Grafana itself: Prometheus and Alertmanager alert; policy tree ends in ${receiver}`);
   const placeholder = points
     .filter((point) => JSON.stringify(at(point, 'settings') ?? '').includes('example@email.com'))
     .map((point) => str(point, 'name') ?? '?');
@@ -137,7 +165,9 @@ function contactPoints(look: Look): Verdict {
       fix: 'genai-obs open   # then Alerting, Contact points; with grafana.contactPoint Alertmanager is one of them',
       object: OBJECT(look),
     });
-  return ok(`${plural(count, 'rule')} in Grafana, ${plural(points.length, 'contact point')}, policy tree ends in ${receiver}`);
+  return ok(
+    `${plural(count, 'rule')} in Grafana, ${plural(points.length, 'contact point')}, policy tree ends in ${receiver}`,
+  );
 }
 
 const DAY_MS = 86_400_000;
@@ -154,13 +184,16 @@ function certificate(look: Look): Verdict {
   const missing = ['tls.crt', 'tls.key'].filter((key) => !num(rec(secret, 'keys'), key));
   const issuer = secret?.metadata.annotations?.['cert-manager.io/certificate-name'];
   const more = {
-    cause: issuer ? `cert-manager has not renewed Certificate ${issuer}` : 'the certificate was not issued, or not renewed',
+    cause: issuer
+      ? `cert-manager has not renewed Certificate ${issuer}`
+      : 'the certificate was not issued, or not renewed',
     fix: issuer
       ? `${kubectl} describe certificate ${issuer}`
       : `${kubectl} create secret tls ${name} --cert=FILE --key=FILE --dry-run=client -o yaml | ${kubectl} apply -f -`,
     object: `Secret ${namespace}/${name}`,
   };
-  if (missing.length) return fail(`Secret ${name} of Ingress ${ingress.metadata.name} lacks ${missing.join(' and ')}`, more);
+  if (missing.length)
+    return fail(`Secret ${name} of Ingress ${ingress.metadata.name} lacks ${missing.join(' and ')}`, more);
   const until = Date.parse(str(secret, 'notAfter') ?? '');
   if (!Number.isFinite(until)) throw new CouldNotLook(`the certificate in Secret ${name} does not tell when it ends`);
   const days = Math.floor((until - now(look)) / DAY_MS);
@@ -209,7 +242,9 @@ export const accessChecks: Check[] = [
       return fail(
         `/api/health answers ${status}${database ? `, database ${database}` : `: ${oneLine(typeof body === 'string' ? body : JSON.stringify(body), 120)}`}`,
         {
-          cause: database ? 'the database cannot be used: volume full, read-only or damaged' : 'no pod of Grafana answers',
+          cause: database
+            ? 'the database cannot be used: volume full, read-only or damaged'
+            : 'no pod of Grafana answers',
           fix: `${look.kubectlFor('grafana')} logs ${resourceOf(look, 'grafana')} --tail=50`,
           object: OBJECT(look),
         },
@@ -226,7 +261,8 @@ export const accessChecks: Check[] = [
     run: admin,
   }),
   graf('15', 'The gateway proxy answers', {
-    about: 'The LLM platform profile puts nginx before Grafana and a model gateway under /gateway-proxy/. This profile has neither.',
+    about:
+      'The LLM platform profile puts nginx before Grafana and a model gateway under /gateway-proxy/. This profile has neither.',
     sources: '001-GRAF-01, 001-GRAF-02',
     ...notHere('no nginx and no /gateway-proxy/ in this profile'),
   }),

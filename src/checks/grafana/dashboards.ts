@@ -27,14 +27,20 @@ export interface Board {
 /** Dashboards of the ConfigMap; `problem` is the first file that Grafana would not load. */
 export function boards(look: Look): { boards: Board[]; problem?: string } {
   const found: Board[] = [];
-  for (const [file, text] of Object.entries(rec(look.find('ConfigMap', MAP, look.place('grafana').namespace), 'data'))) {
+  for (const [file, text] of Object.entries(
+    rec(look.find('ConfigMap', MAP, look.place('grafana').namespace), 'data'),
+  )) {
     let content: unknown;
     try {
       content = JSON.parse(String(text));
     } catch (error) {
-      return { boards: found, problem: `${file} is no JSON: ${oneLine(error instanceof Error ? error.message : String(error), 120)}` };
+      return {
+        boards: found,
+        problem: `${file} is no JSON: ${oneLine(error instanceof Error ? error.message : String(error), 120)}`,
+      };
     }
-    if (isRec(content) && isRec(content['dashboard'])) return { boards: found, problem: `${file} is wrapped in "dashboard": provisioning skips it` };
+    if (isRec(content) && isRec(content['dashboard']))
+      return { boards: found, problem: `${file} is wrapped in "dashboard": provisioning skips it` };
     const [uid, title] = [str(content, 'uid') ?? '', str(content, 'title') ?? ''];
     if (!uid || !title) return { boards: found, problem: `${file} has no ${uid ? 'title' : 'uid'}` };
     const twin = found.find((board) => board.uid === uid);
@@ -52,10 +58,15 @@ function panelsOf(content: unknown): unknown[] {
 function valid(look: Look): Verdict {
   const object = MAP_OBJECT(look);
   if (!look.find('ConfigMap', MAP, look.place('grafana').namespace))
-    return fail(`ConfigMap ${MAP} does not exist`, { cause: 'it was deleted; Grafana removes the dashboards with it', fix: AGAIN, object });
+    return fail(`ConfigMap ${MAP} does not exist`, {
+      cause: 'it was deleted; Grafana removes the dashboards with it',
+      fix: AGAIN,
+      object,
+    });
   const { boards: found, problem } = boards(look);
   if (problem) return fail(problem, { cause: 'it was edited by hand', fix: AGAIN, object });
-  if (!found.length) return fail(`ConfigMap ${MAP} holds no dashboard`, { cause: 'its keys were removed', fix: AGAIN, object });
+  if (!found.length)
+    return fail(`ConfigMap ${MAP} holds no dashboard`, { cause: 'its keys were removed', fix: AGAIN, object });
   return ok(`${plural(found.length, 'dashboard')} with their own uids: ${found.map(({ uid }) => uid).join(', ')}`);
 }
 
@@ -92,14 +103,18 @@ function queriesOf(board: Board): Query[] {
 
 /** Variables of Grafana in place of which something must stand for the expression to be read. */
 function plain(expr: string): string {
-  return expr.replace(/\$__(rate_interval|interval|range)\b|\$\{__(rate_interval|interval|range)[^}]*\}/g, '5m').replace(/\$\{[^}]+\}|\$\w+/g, 'x');
+  return expr
+    .replace(/\$__(rate_interval|interval|range)\b|\$\{__(rate_interval|interval|range)[^}]*\}/g, '5m')
+    .replace(/\$\{[^}]+\}|\$\w+/g, 'x');
 }
 
 function panelQueries(look: Look): Verdict {
   const known = new Set(strings(body(look, 'prometheus', NAMES), 'data'));
   const all = boards(look).boards.flatMap(queriesOf);
   const object = MAP_OBJECT(look);
-  const broken = all.map((query) => ({ ...query, problem: syntaxProblem(query.expr) })).filter(({ problem }) => problem);
+  const broken = all
+    .map((query) => ({ ...query, problem: syntaxProblem(query.expr) }))
+    .filter(({ problem }) => problem);
   if (broken[0])
     return fail(
       `${plural(broken.length, 'panel query')} cannot be parsed: ${some(
@@ -109,7 +124,9 @@ function panelQueries(look: Look): Verdict {
       { cause: 'the dashboard was edited by hand', fix: AGAIN, object },
     );
   const enabled = new Set<string>(backends(look.config));
-  const foreign = all.filter(({ uid }) => uid && !uid.startsWith('$') && !uid.startsWith('-') && uid !== 'grafana' && !enabled.has(uid));
+  const foreign = all.filter(
+    ({ uid }) => uid && !uid.startsWith('$') && !uid.startsWith('-') && uid !== 'grafana' && !enabled.has(uid),
+  );
   if (foreign[0])
     return fail(`${foreign[0].where} asks the datasource ${foreign[0].uid}, which does not exist`, {
       cause: 'the dashboard was edited by hand',
@@ -122,11 +139,14 @@ function panelQueries(look: Look): Verdict {
   const text = `${plural(all.length, 'panel query')} in ${new Set(all.map(({ where }) => where.split(' ')[0])).size} dashboards`;
   if (names.length && settledFor(look) < 600) return ok(`${text}; not yet, so soon after a start: ${some(names, 3)}`);
   if (names.length)
-    return warn(`${text}; metrics that do not exist: ${some(names, 3)} (${some([...new Set(empty.map(({ where }) => where))], 2)})`, {
-      cause: 'a metric has another name, or its source does not deliver',
-      fix: 'compare in Explore: count by (__name__) ({__name__=~".+"}); sources: PROM-04, PROM-19',
-      object,
-    });
+    return warn(
+      `${text}; metrics that do not exist: ${some(names, 3)} (${some([...new Set(empty.map(({ where }) => where))], 2)})`,
+      {
+        cause: 'a metric has another name, or its source does not deliver',
+        fix: 'compare in Explore: count by (__name__) ({__name__=~".+"}); sources: PROM-04, PROM-19',
+        object,
+      },
+    );
   return ok(`${text}; every metric exists or waits for application traffic`);
 }
 
@@ -140,7 +160,8 @@ function plugins(look: Look): Verdict {
   );
   const sources = backends(look.config);
   const missing = [...types, ...sources].filter((type) => !loaded.has(type));
-  if (!missing.length) return ok(`${types.size} kinds of panels and ${plural(sources.length, 'datasource plugin')} are loaded`);
+  if (!missing.length)
+    return ok(`${types.size} kinds of panels and ${plural(sources.length, 'datasource plugin')} are loaded`);
   return warn(`not loaded: ${some(missing)}`, {
     cause: 'the image lacks the plugin, or it must be installed',
     fix: 'use panels of the image, or an image with the plugin: global.imageRegistry',

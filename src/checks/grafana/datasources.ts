@@ -54,30 +54,53 @@ function provisioned(look: Look): unknown[] {
 function configMap(look: Look): Verdict {
   const object = MAP_OBJECT(look);
   if (!look.find('ConfigMap', MAP, look.place('grafana').namespace))
-    return fail(`ConfigMap ${MAP} does not exist`, { cause: 'it was deleted; Grafana forgets its datasources at the next start', fix: AGAIN, object });
+    return fail(`ConfigMap ${MAP} does not exist`, {
+      cause: 'it was deleted; Grafana forgets its datasources at the next start',
+      fix: AGAIN,
+      object,
+    });
   let found: unknown[];
   try {
     found = provisioned(look);
   } catch (error) {
-    return fail(`ConfigMap ${MAP} is no YAML: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`, {
-      cause: 'it was edited by hand',
-      fix: AGAIN,
-      object,
-    });
+    return fail(
+      `ConfigMap ${MAP} is no YAML: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`,
+      {
+        cause: 'it was edited by hand',
+        fix: AGAIN,
+        object,
+      },
+    );
   }
   const uids = found.map((one) => str(one, 'uid') ?? '');
   const missing = backends(look.config).filter((id) => !uids.includes(id));
   if (missing.length)
-    return fail(`${MAP} lacks the datasource${missing.length > 1 ? 's' : ''} ${missing.join(', ')}`, { cause: 'it was edited by hand', fix: AGAIN, object });
-  const incomplete = found.filter((one) => !str(one, 'uid') || !str(one, 'url') || !str(one, 'type')).map((one) => str(one, 'name') ?? '?');
-  if (incomplete.length) return fail(`${some(incomplete)} in ${MAP} lack uid, url or type`, { cause: 'it was edited by hand', fix: AGAIN, object });
-  const mounted = arr(workloadOf(look, 'grafana'), 'spec', 'template', 'spec', 'volumes').some((one) => str(one, 'configMap', 'name') === MAP);
-  if (!mounted)
-    return fail(`the ${look.place('grafana').workload.kind} ${look.place('grafana').workload.name} does not mount ${MAP}`, {
-      cause: 'the workload was changed',
-      fix: 'genai-obs install',
-      object: workloadObject(look, 'grafana'),
+    return fail(`${MAP} lacks the datasource${missing.length > 1 ? 's' : ''} ${missing.join(', ')}`, {
+      cause: 'it was edited by hand',
+      fix: AGAIN,
+      object,
     });
+  const incomplete = found
+    .filter((one) => !str(one, 'uid') || !str(one, 'url') || !str(one, 'type'))
+    .map((one) => str(one, 'name') ?? '?');
+  if (incomplete.length)
+    return fail(`${some(incomplete)} in ${MAP} lack uid, url or type`, {
+      cause: 'it was edited by hand',
+      fix: AGAIN,
+      object,
+    });
+  const mounted = arr(workloadOf(look, 'grafana'), 'spec', 'template', 'spec', 'volumes').some(
+    (one) => str(one, 'configMap', 'name') === MAP,
+  );
+  if (!mounted)
+    return fail(
+      `the ${look.place('grafana').workload.kind} ${look.place('grafana').workload.name} does not mount ${MAP}`,
+      {
+        cause: 'the workload was changed',
+        fix: 'genai-obs install',
+        object: workloadObject(look, 'grafana'),
+      },
+    );
   return ok(`${plural(found.length, 'datasource')} in ${MAP}, mounted: ${uids.join(', ')}`);
 }
 
@@ -90,11 +113,14 @@ function everyDatasource(look: Look): Verdict {
     const source = live.find((one) => str(one, 'uid') === id);
     const object = MAP_OBJECT(look);
     if (!source)
-      return fail(`Grafana has no datasource with uid ${id}; it has ${some(live.map((one) => str(one, 'uid') ?? '?')) || 'none'}`, {
-        cause: 'it was not provisioned, or under another uid',
-        fix: `${AGAIN}; then: ${kubectl} rollout restart ${grafana}`,
-        object,
-      });
+      return fail(
+        `Grafana has no datasource with uid ${id}; it has ${some(live.map((one) => str(one, 'uid') ?? '?')) || 'none'}`,
+        {
+          cause: 'it was not provisioned, or under another uid',
+          fix: `${AGAIN}; then: ${kubectl} rollout restart ${grafana}`,
+          object,
+        },
+      );
     const answer = look.grafana(health(id));
     if (healthy(id, answer)) {
       good.push(str(source, 'name') ?? id);
@@ -104,13 +130,16 @@ function everyDatasource(look: Look): Verdict {
     const said = oneLine(str(answer.body, 'message') ?? JSON.stringify(answer.body ?? ''), 160);
     const { title } = look.place(id);
     const wrong = !leadsTo(look, url, id);
-    return fail(`datasource ${str(source, 'name') ?? id} at ${url} answers ${answer.status}: ${said}${wrong ? `; its URL should be ${urlOf(look, id)}` : ''}`, {
-      cause: wrong ? `the URL ${url} does not lead to ${title}` : `Grafana does not get through to ${title}`,
-      fix: wrong
-        ? `genai-obs install   # sets the URL back to ${urlOf(look, id)}; then: ${kubectl} rollout restart ${grafana}`
-        : `${kubectl} logs ${grafana} --tail=50`,
-      object,
-    });
+    return fail(
+      `datasource ${str(source, 'name') ?? id} at ${url} answers ${answer.status}: ${said}${wrong ? `; its URL should be ${urlOf(look, id)}` : ''}`,
+      {
+        cause: wrong ? `the URL ${url} does not lead to ${title}` : `Grafana does not get through to ${title}`,
+        fix: wrong
+          ? `genai-obs install   # sets the URL back to ${urlOf(look, id)}; then: ${kubectl} rollout restart ${grafana}`
+          : `${kubectl} logs ${grafana} --tail=50`,
+        object,
+      },
+    );
   }
   return ok(`${good.join(', ')} answer OK`);
 }
@@ -148,11 +177,14 @@ function linksResolve(look: Look): Verdict {
   const all = live.flatMap(links);
   const dangling = all.filter(({ uid }) => !uids.has(uid));
   if (dangling.length)
-    return fail(`links that lead nowhere: ${some(dangling.map(({ from, field, uid }) => `${from} ${field} → ${uid}`))}`, {
-      cause: 'a datasource has another uid than its links say',
-      fix: AGAIN,
-      object: MAP_OBJECT(look),
-    });
+    return fail(
+      `links that lead nowhere: ${some(dangling.map(({ from, field, uid }) => `${from} ${field} → ${uid}`))}`,
+      {
+        cause: 'a datasource has another uid than its links say',
+        fix: AGAIN,
+        object: MAP_OBJECT(look),
+      },
+    );
   return ok(`${plural(all.length, 'link')} between ${plural(live.length, 'datasource')} resolve`);
 }
 
@@ -166,9 +198,13 @@ function correlation(look: Look): Verdict {
       'jsonData',
     );
   const fields = arr(of('loki'), 'derivedFields').filter((field) => str(field, 'datasourceUid') === store);
-  const byLabel = fields.some((field) => str(field, 'matcherType') === 'label' && patternFits(str(field, 'matcherRegex'), 'trace_id'));
+  const byLabel = fields.some(
+    (field) => str(field, 'matcherType') === 'label' && patternFits(str(field, 'matcherRegex'), 'trace_id'),
+  );
   const byText = fields.some(
-    (field) => str(field, 'matcherType') !== 'label' && patternFits(str(field, 'matcherRegex'), 'trace_id=4bf92f3577b34da6a3ce929d0e0e4736'),
+    (field) =>
+      str(field, 'matcherType') !== 'label' &&
+      patternFits(str(field, 'matcherRegex'), 'trace_id=4bf92f3577b34da6a3ce929d0e0e4736'),
   );
   const back = rec(of(store), 'tracesToLogsV2');
   const query = str(back, 'query') ?? '';

@@ -6,7 +6,11 @@ import type { Config } from '../../profile/schema.ts';
 import { arr, at, isRec, num, rec, str, strings } from './json.ts';
 import { hostAndPort, urlFor } from './place.ts';
 
-export const COLLECTORS = ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const;
+export const COLLECTORS = [
+  'opentelemetry-collector',
+  'opentelemetry-node-collector',
+  'opentelemetry-cluster-collector',
+] as const;
 export type CollectorId = (typeof COLLECTORS)[number];
 export const GATEWAY: CollectorId = 'opentelemetry-collector';
 export const NODE: CollectorId = 'opentelemetry-node-collector';
@@ -82,11 +86,18 @@ export function expectedTarget(look: Look, signal: string): { id: PlacedId; endp
 
 /** The gateway, as another collector sends to it. */
 export function gatewayTarget(look: Look, sender: CollectorId): { id: PlacedId; endpoint: string } {
-  return { id: GATEWAY, endpoint: `${hostOf(look.place(GATEWAY), look.place(sender).namespace)}:${collectorPort(look.config)}` };
+  return {
+    id: GATEWAY,
+    endpoint: `${hostOf(look.place(GATEWAY), look.place(sender).namespace)}:${collectorPort(look.config)}`,
+  };
 }
 
 /** Names of the pipelines that use a processor, receiver … of a type. */
-export function uses(config: unknown, section: 'receivers' | 'processors' | 'exporters', types: readonly string[]): boolean {
+export function uses(
+  config: unknown,
+  section: 'receivers' | 'processors' | 'exporters',
+  types: readonly string[],
+): boolean {
   return pipelinesOf(config).some((pipeline) => pipeline[section].some((name) => types.includes(typeOf(name))));
 }
 

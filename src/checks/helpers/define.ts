@@ -1,7 +1,15 @@
 import { traceStore } from '../../components/addons/jaeger.ts';
 import { placeOf, type PlacedId } from '../../components/catalog.ts';
 import type { Config } from '../../profile/schema.ts';
-import { type Area, type Check, CouldNotLook, type FactKey, type Look, skip, type Verdict } from '../../doctor/types.ts';
+import {
+  type Area,
+  type Check,
+  CouldNotLook,
+  type FactKey,
+  type Look,
+  skip,
+  type Verdict,
+} from '../../doctor/types.ts';
 
 /** A key, or what gives keys once the configuration is known: names and kinds depend on where a component comes from. */
 export type Read = FactKey | ((config: Config) => Read | Read[]);
@@ -45,7 +53,8 @@ export function checksOf(area: Area): Define {
 
 function disabled(config: Config, needs: PlacedId[]): string | undefined {
   const off = needs.find((id) => !config[id].enabled);
-  const instead = off === 'tempo' && traceStore(config) === 'jaeger' ? ': Jaeger stores the traces, see JAEG-01 to JAEG-06' : '';
+  const instead =
+    off === 'tempo' && traceStore(config) === 'jaeger' ? ': Jaeger stores the traces, see JAEG-01 to JAEG-06' : '';
   return off && `${off}.enabled is false${instead}`;
 }
 
@@ -73,13 +82,17 @@ export function tryLook<T>(look: () => T, otherwise: T): T {
 /** Body of a GET; any other answer than 200 is a failed look, not an empty one. */
 export function body(look: Look, id: PlacedId, path: string): unknown {
   const answer = look.http(id, path);
-  if (answer.status !== 200) throw new CouldNotLook(`GET ${path} of ${look.place(id).service.name} answers ${answer.status}${brief(answer.body)}`);
+  if (answer.status !== 200)
+    throw new CouldNotLook(
+      `GET ${path} of ${look.place(id).service.name} answers ${answer.status}${brief(answer.body)}`,
+    );
   return answer.body;
 }
 
 export function grafanaBody(look: Look, path: string): unknown {
   const answer = look.grafana(path);
-  if (answer.status !== 200) throw new CouldNotLook(`GET ${path} of Grafana answers ${answer.status}${brief(answer.body)}`);
+  if (answer.status !== 200)
+    throw new CouldNotLook(`GET ${path} of Grafana answers ${answer.status}${brief(answer.body)}`);
   return answer.body;
 }
 

@@ -9,7 +9,11 @@ import { workloadKey, workloadOf } from './pods.ts';
 
 /** PRE-16 looks at all connections of the stack at once: where it fails, it explains these. */
 export const POLICIES = 'PRE-16';
-export const REACH_READS: Read = (config) => ['k8s:NetworkPolicy', 'k8s:Namespace', ...foreign(config).map(workloadKey)];
+export const REACH_READS: Read = (config) => [
+  'k8s:NetworkPolicy',
+  'k8s:Namespace',
+  ...foreign(config).map(workloadKey),
+];
 
 /** Components of charts that are not ours: their pods' labels are best seen on what is there. */
 function foreign(config: Config): PlacedId[] {
@@ -19,10 +23,21 @@ function foreign(config: Config): PlacedId[] {
 /** Connections of the stack between the pods as they are, or will be. */
 export function flows(look: Look): Flow[] {
   const known = new Set(foreign(look.config));
-  const labels = (id: PlacedId) => rec(known.has(id) ? tryLook(() => workloadOf(look, id), undefined) : undefined, 'spec', 'template', 'metadata', 'labels');
+  const labels = (id: PlacedId) =>
+    rec(
+      known.has(id) ? tryLook(() => workloadOf(look, id), undefined) : undefined,
+      'spec',
+      'template',
+      'metadata',
+      'labels',
+    );
   return flowsOf(
     look.config,
-    (namespace) => tryLook(() => look.list('Namespace').find(({ metadata }) => metadata.name === namespace)?.metadata.labels, undefined),
+    (namespace) =>
+      tryLook(
+        () => look.list('Namespace').find(({ metadata }) => metadata.name === namespace)?.metadata.labels,
+        undefined,
+      ),
     (id) => (Object.keys(labels(id)).length ? (labels(id) as Record<string, string>) : undefined),
   );
 }

@@ -24,8 +24,10 @@ export function serviceObject(look: Look, id: PlacedId): string {
 
 /** The object in which a configuration is edited: a ConfigMap, or the resource from which an operator makes one. */
 function configRef({ chart, id, configMap, workload, service }: Place): { kind: string; name: string } {
-  if (chart === 'opentelemetry-operator') return { kind: 'OpenTelemetryCollector', name: workload.name.replace(/-collector$/, '') };
-  if (chart === 'kube-prometheus-stack') return { kind: id === 'prometheus' ? 'Prometheus' : 'Alertmanager', name: service.name };
+  if (chart === 'opentelemetry-operator')
+    return { kind: 'OpenTelemetryCollector', name: workload.name.replace(/-collector$/, '') };
+  if (chart === 'kube-prometheus-stack')
+    return { kind: id === 'prometheus' ? 'Prometheus' : 'Alertmanager', name: service.name };
   return { kind: 'ConfigMap', name: configMap?.name ?? workload.name };
 }
 

@@ -39,8 +39,14 @@ export function condition(object: unknown, type: string): Record<string, unknown
 }
 
 /** Message of the newest event about an object, of one of these reasons. */
-export function eventOf(events: KubeObject[], kind: string, name: string | RegExp, reasons: RegExp): { reason: string; message: string } | undefined {
-  const stamp = (event: KubeObject) => Date.parse(str(event, 'lastTimestamp') ?? str(event, 'eventTime') ?? event.metadata.creationTimestamp ?? '') || 0;
+export function eventOf(
+  events: KubeObject[],
+  kind: string,
+  name: string | RegExp,
+  reasons: RegExp,
+): { reason: string; message: string } | undefined {
+  const stamp = (event: KubeObject) =>
+    Date.parse(str(event, 'lastTimestamp') ?? str(event, 'eventTime') ?? event.metadata.creationTimestamp ?? '') || 0;
   const found = events
     .filter((event) => {
       const about = str(event, 'involvedObject', 'name') ?? '';
@@ -69,13 +75,19 @@ export function containersOf(pod: KubeObject): ContainerState[] {
   const specs = [...arr(pod, 'spec', 'initContainers'), ...arr(pod, 'spec', 'containers')];
   return [...arr(pod, 'status', 'initContainerStatuses'), ...arr(pod, 'status', 'containerStatuses')].map((status) => {
     const spec = specs.find((one) => str(one, 'name') === str(status, 'name'));
-    const ended = rec(status, 'state', 'terminated')['reason'] !== undefined ? rec(status, 'state', 'terminated') : rec(status, 'lastState', 'terminated');
+    const ended =
+      rec(status, 'state', 'terminated')['reason'] !== undefined
+        ? rec(status, 'state', 'terminated')
+        : rec(status, 'lastState', 'terminated');
     return {
       name: str(status, 'name') ?? '',
       image: str(spec, 'image') ?? str(status, 'image') ?? '',
       ready: at(status, 'ready') === true,
       restarts: Number(at(status, 'restartCount') ?? 0),
-      waiting: { reason: str(status, 'state', 'waiting', 'reason') ?? '', message: str(status, 'state', 'waiting', 'message') ?? '' },
+      waiting: {
+        reason: str(status, 'state', 'waiting', 'reason') ?? '',
+        message: str(status, 'state', 'waiting', 'message') ?? '',
+      },
       ended: {
         reason: str(ended, 'reason') ?? '',
         message: str(ended, 'message') ?? '',

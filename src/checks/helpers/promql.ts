@@ -25,7 +25,9 @@ export function rate(value: number, unit = ''): string {
 
 /** Rates of several counters as one vector: rate() drops the names, so that each keeps its own in a label. */
 export function ratesOf(names: readonly string[], window: string): string {
-  return names.map((name, i) => `label_replace(rate({__name__=~"${name}(_total)?"}[${window}]),"c","${i}","","")`).join(' or ');
+  return names
+    .map((name, i) => `label_replace(rate({__name__=~"${name}(_total)?"}[${window}]),"c","${i}","","")`)
+    .join(' or ');
 }
 
 /** What can be said of an expression without a parser: unbalanced brackets or an open string. */
@@ -96,7 +98,9 @@ export function comesWithEvents(metric: string): boolean {
 export function missingMetrics(expr: string, known: Set<string>): string[] {
   const { names, patterns } = metricsOf(expr);
   const unknownPattern = (pattern: string) => ![...known].some((name) => matches(pattern, name));
-  return [...names.filter((name) => !known.has(name)), ...patterns.filter(unknownPattern)].filter((name) => !comesWithEvents(name));
+  return [...names.filter((name) => !known.has(name)), ...patterns.filter(unknownPattern)].filter(
+    (name) => !comesWithEvents(name),
+  );
 }
 
 function matches(pattern: string, name: string): boolean {

@@ -31,15 +31,19 @@ export function serviceVerdict(look: Look, id: PlacedId, ports: number[] = [look
   const service = look.find('Service', name, namespace);
   const object = serviceObject(look, id);
   const fix = 'genai-obs install   # puts the Service back';
-  if (!service) return fail(`Service ${name} does not exist`, { cause: 'it was deleted, or renamed by an override', fix, object });
+  if (!service)
+    return fail(`Service ${name} does not exist`, { cause: 'it was deleted, or renamed by an override', fix, object });
   const pods = podsOf(look, id);
   const behind = pods.filter((pod) => selects(at(service, 'spec', 'selector'), pod));
   if (pods.length && !behind.length) {
-    return fail(`the selector of Service ${name} (${labelText(at(service, 'spec', 'selector'))}) matches none of ${pods.length} pods of ${title}`, {
-      cause: 'selector and pod labels differ',
-      fix,
-      object,
-    });
+    return fail(
+      `the selector of Service ${name} (${labelText(at(service, 'spec', 'selector'))}) matches none of ${pods.length} pods of ${title}`,
+      {
+        cause: 'selector and pod labels differ',
+        fix,
+        object,
+      },
+    );
   }
   const found = arr(service, 'spec', 'ports');
   for (const wanted of ports) {
@@ -51,14 +55,19 @@ export function serviceVerdict(look: Look, id: PlacedId, ports: number[] = [look
         object,
       });
     if (behind[0] && targetOf(port, behind[0]) === undefined) {
-      return fail(`port ${wanted} of Service ${name} leads to ${String(at(port, 'targetPort'))}, which no container of ${behind[0].metadata.name} has`, {
-        cause: 'targetPort and container port differ',
-        fix,
-        object,
-      });
+      return fail(
+        `port ${wanted} of Service ${name} leads to ${String(at(port, 'targetPort'))}, which no container of ${behind[0].metadata.name} has`,
+        {
+          cause: 'targetPort and container port differ',
+          fix,
+          object,
+        },
+      );
     }
   }
-  return ok(`Service ${name}, ${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')}, ${plural(behind.length, 'pod')} behind it`);
+  return ok(
+    `Service ${name}, ${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')}, ${plural(behind.length, 'pod')} behind it`,
+  );
 }
 
 /** Ready addresses of a Service, from its EndpointSlices. */
@@ -68,13 +77,22 @@ export function endpointsVerdict(look: Look, id: PlacedId): Verdict {
     service: { name },
   } = look.place(id);
   const object = serviceObject(look, id);
-  const slices = listIn(look, 'EndpointSlice', namespace).filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name);
+  const slices = listIn(look, 'EndpointSlice', namespace).filter(
+    (slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name,
+  );
   const all = slices.flatMap((slice) => arr(slice, 'endpoints'));
   const ready = all.filter((one) => at(one, 'conditions', 'ready') === true);
   if (ready.length)
-    return ok(`${plural(ready.length, 'ready endpoint')}: ${ready.map((one) => str(one, 'targetRef', 'name') ?? String(arr(one, 'addresses')[0])).join(', ')}`);
+    return ok(
+      `${plural(ready.length, 'ready endpoint')}: ${ready.map((one) => str(one, 'targetRef', 'name') ?? String(arr(one, 'addresses')[0])).join(', ')}`,
+    );
   const service = look.find('Service', name, namespace);
-  if (!service) return fail(`Service ${name} does not exist`, { cause: 'it was deleted, or renamed by an override', fix: 'genai-obs install', object });
+  if (!service)
+    return fail(`Service ${name} does not exist`, {
+      cause: 'it was deleted, or renamed by an override',
+      fix: 'genai-obs install',
+      object,
+    });
   const matching = listIn(look, 'Pod', namespace).filter((pod) => selects(at(service, 'spec', 'selector'), pod));
   const evidence = `Service ${name} has 0 ready endpoints of ${all.length}`;
   if (matching.length === 0) {
@@ -109,7 +127,8 @@ export function readyVerdict(look: Look, id: PlacedId, paths: string[], starting
     fix: `${look.kubectlFor(id)} logs ${resourceOf(look, id)} --tail=50`,
     object: serviceObject(look, id),
   };
-  if (starting?.test(text)) return warn(`${bad.path} answers ${bad.status}: ${text}`, { cause: 'it is still starting', ...more });
+  if (starting?.test(text))
+    return warn(`${bad.path} answers ${bad.status}: ${text}`, { cause: 'it is still starting', ...more });
   const none = /no endpoints available/.test(text);
   return fail(`${bad.path} answers ${bad.status}${text ? `: ${text}` : ''}`, {
     cause: none ? `no pod of ${title} is ready` : `${title} runs and says that it cannot serve`,

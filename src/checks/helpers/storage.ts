@@ -7,7 +7,18 @@ import { workloadOf } from './pods.ts';
 
 export const CLAIM_READS: FactKey[] = ['k8s:PersistentVolumeClaim', 'k8s:PersistentVolume', 'k8s:Pod', 'kubelet:stats'];
 
-const UNITS: Record<string, number> = { '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50 };
+const UNITS: Record<string, number> = {
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+};
 
 /** Bytes of `8Gi`, `512Mi`, `1073741824`. */
 export function bytes(quantity: string | undefined): number | undefined {
@@ -36,7 +47,8 @@ export function claimVerdict(look: Look, id: ComponentId, own?: () => number | u
       object,
     });
   const phase = str(claim, 'status', 'phase') ?? 'Pending';
-  const size = str(claim, 'status', 'capacity', 'storage') ?? str(claim, 'spec', 'resources', 'requests', 'storage') ?? '?';
+  const size =
+    str(claim, 'status', 'capacity', 'storage') ?? str(claim, 'spec', 'resources', 'requests', 'storage') ?? '?';
   if (phase !== 'Bound')
     return fail(`the claim ${name} (class ${str(claim, 'spec', 'storageClassName') ?? 'none'}, ${size}) is ${phase}`, {
       cause: 'no volume was provisioned for it',
@@ -46,7 +58,11 @@ export function claimVerdict(look: Look, id: ComponentId, own?: () => number | u
   const usage = usageOf(look, { namespace, name }, bytes(size), own);
   const text = `claim ${name} is bound (${size}); ${usage.text}`;
   const grow = `shorten the retention in the profile and re-apply: genai-obs install   # or, where the class can grow volumes: ${look.kubectlFor(id)} edit pvc ${name}`;
-  const more = { cause: usage.cause, fix: usage.ofNode ? `free disk on the node: ${look.kubectl} describe node ${usage.ofNode}` : grow, object };
+  const more = {
+    cause: usage.cause,
+    fix: usage.ofNode ? `free disk on the node: ${look.kubectl} describe node ${usage.ofNode}` : grow,
+    object,
+  };
   // A node's disk is shared: it is judged by the limit at which kubelets evict pods (90 %), not by the catalogue's for a claim.
   const [high, full] = usage.ofNode ? [0.88, 0.95] : [0.7, 0.85];
   if (usage.share >= full) return fail(text, more);
@@ -60,19 +76,35 @@ interface Usage {
   ofNode?: string;
 }
 
-function usageOf(look: Look, { namespace, name: claim }: { namespace: string; name: string }, size: number | undefined, own?: () => number | undefined): Usage {
+function usageOf(
+  look: Look,
+  { namespace, name: claim }: { namespace: string; name: string },
+  size: number | undefined,
+  own?: () => number | undefined,
+): Usage {
   const stats = rec(look.fact('kubelet:stats'));
   for (const node of Object.values(stats)) {
-    for (const volume of arr(node, 'pods').flatMap((pod) => (str(pod, 'podRef', 'namespace') === namespace ? arr(pod, 'volume') : []))) {
+    for (const volume of arr(node, 'pods').flatMap((pod) =>
+      str(pod, 'podRef', 'namespace') === namespace ? arr(pod, 'volume') : [],
+    )) {
       const [capacity, used] = [num(volume, 'capacityBytes'), num(volume, 'usedBytes')];
       if (str(volume, 'pvcRef', 'name') !== claim || !capacity || used === undefined) continue;
-      return { share: used / capacity, text: `${percent(used / capacity)} of ${gib(capacity)} used`, cause: 'the volume is filling up' };
+      return {
+        share: used / capacity,
+        text: `${percent(used / capacity)} of ${gib(capacity)} used`,
+        cause: 'the volume is filling up',
+      };
     }
   }
   const bytesOwn = own?.();
   if (bytesOwn !== undefined && size) {
     const share = bytesOwn / size;
-    if (share >= 0.7) return { share, text: `its files take ${gib(bytesOwn)}, ${percent(share)} of it`, cause: 'the volume is filling up' };
+    if (share >= 0.7)
+      return {
+        share,
+        text: `its files take ${gib(bytesOwn)}, ${percent(share)} of it`,
+        cause: 'the volume is filling up',
+      };
   }
   const pod = listIn(look, 'Pod', namespace).find((one) =>
     arr(one, 'spec', 'volumes').some((volume) => str(volume, 'persistentVolumeClaim', 'claimName') === claim),
@@ -93,6 +125,8 @@ function usageOf(look: Look, { namespace, name: claim }: { namespace: string; na
 /** Whether a component's data lie on a claim: mounted by name, or made by its StatefulSet. */
 export function hasVolume(look: Look, id: ComponentId): boolean {
   const workload = workloadOf(look, id);
-  const mounted = arr(workload, 'spec', 'template', 'spec', 'volumes').some((one) => str(one, 'persistentVolumeClaim', 'claimName'));
+  const mounted = arr(workload, 'spec', 'template', 'spec', 'volumes').some((one) =>
+    str(one, 'persistentVolumeClaim', 'claimName'),
+  );
   return mounted || arr(workload, 'spec', 'volumeClaimTemplates').length > 0;
 }

@@ -15,7 +15,9 @@ export function now(look: Look): number {
 }
 
 export function startOf(pod: KubeObject): number {
-  const starts = [...arr(pod, 'status', 'containerStatuses')].map((one) => Date.parse(str(one, 'state', 'running', 'startedAt') ?? ''));
+  const starts = [...arr(pod, 'status', 'containerStatuses')].map((one) =>
+    Date.parse(str(one, 'state', 'running', 'startedAt') ?? ''),
+  );
   return Math.max(Date.parse(str(pod, 'status', 'startTime') ?? '') || 0, ...starts.filter(Number.isFinite));
 }
 

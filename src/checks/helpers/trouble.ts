@@ -15,15 +15,24 @@ export interface Trouble {
   object: string;
 }
 
-export const TROUBLE_READS: FactKey[] = ['time:now', 'k8s:Pod', 'k8s:Event', 'k8s:PersistentVolumeClaim', 'k8s:StorageClass'];
+export const TROUBLE_READS: FactKey[] = [
+  'time:now',
+  'k8s:Pod',
+  'k8s:Event',
+  'k8s:PersistentVolumeClaim',
+  'k8s:StorageClass',
+];
 
-const PULL = /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|ImageInspectError|RegistryUnavailable)$/;
+const PULL =
+  /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|ImageInspectError|RegistryUnavailable)$/;
 const CONFIG = /^(CreateContainerConfigError|CreateContainerError|RunContainerError|StartError|PreCreateHookError)$/;
 
 /** Undefined when nothing is wrong that shows: the pod is starting, or its readiness probe fails. */
 export function podTrouble(look: Look, id: PlacedId, pod: KubeObject): Trouble | undefined {
   const object = `Pod ${look.place(id).namespace}/${pod.metadata.name}`;
-  const found = pod.metadata.deletionTimestamp ? undefined : (unscheduled(look, id, pod) ?? container(look, id, pod) ?? mount(look, id, pod));
+  const found = pod.metadata.deletionTimestamp
+    ? undefined
+    : (unscheduled(look, id, pod) ?? container(look, id, pod) ?? mount(look, id, pod));
   return found && { ...found, object };
 }
 
@@ -69,14 +78,22 @@ function claimTrouble(look: Look, id: PlacedId, pod: KubeObject, name: string): 
   if (!wanted || !names.includes(wanted)) {
     return {
       evidence: `${head}; StorageClasses of the cluster: ${choice}`,
-      cause: wanted ? `StorageClass ${wanted} does not exist` : 'the claim names no StorageClass and the cluster had no default one when it was made',
+      cause: wanted
+        ? `StorageClass ${wanted} does not exist`
+        : 'the claim names no StorageClass and the cluster had no default one when it was made',
       fix: `${look.kubectlFor(id)} delete pvc ${name} && genai-obs install   # with storage.storageClass set to one that exists (${choice}); an unbound claim holds no data`,
     };
   }
-  const event = eventOf(listIn(look, 'Event', look.place(id).namespace), 'PersistentVolumeClaim', name, /Provisioning|FailedBinding/);
+  const event = eventOf(
+    listIn(look, 'Event', look.place(id).namespace),
+    'PersistentVolumeClaim',
+    name,
+    /Provisioning|FailedBinding/,
+  );
   const first = classes.find((one) => one.metadata.name === wanted)?.['volumeBindingMode'] === 'WaitForFirstConsumer';
   // It waits for the pod, and the pod for something else: the scheduler's message says for what.
-  if (first && !/Fail/.test(event?.reason ?? '') && condition(pod, 'PodScheduled')?.['status'] === 'False') return undefined;
+  if (first && !/Fail/.test(event?.reason ?? '') && condition(pod, 'PodScheduled')?.['status'] === 'False')
+    return undefined;
   return {
     evidence: `${head}${event ? `: ${oneLine(event.message)}` : ''}`,
     cause: `the provisioner of StorageClass ${wanted} has not made a volume`,
@@ -94,8 +111,14 @@ function container(look: Look, id: PlacedId, pod: KubeObject): Found | undefined
 
 function pull(look: Look, id: PlacedId, pod: KubeObject, { image, waiting, name }: ContainerState): Found | undefined {
   if (!PULL.test(waiting.reason)) return undefined;
-  const event = tryLook(() => eventOf(listIn(look, 'Event', look.place(id).namespace), 'Pod', pod.metadata.name, /^Failed$/), undefined);
-  const detail = oneLine((/ImagePullBackOff/.test(waiting.reason) ? event?.message : waiting.message) || waiting.message, 200);
+  const event = tryLook(
+    () => eventOf(listIn(look, 'Event', look.place(id).namespace), 'Pod', pod.metadata.name, /^Failed$/),
+    undefined,
+  );
+  const detail = oneLine(
+    (/ImagePullBackOff/.test(waiting.reason) ? event?.message : waiting.message) || waiting.message,
+    200,
+  );
   const { image: upstream, chart } = look.place(id);
   const planned = imageOf(upstream, look.config.global.imageRegistry);
   // Charts of others add containers with images of their own.
@@ -128,7 +151,8 @@ function config(look: Look, id: PlacedId, pod: KubeObject, { waiting, name }: Co
 function crash(look: Look, id: PlacedId, pod: KubeObject, state: ContainerState): Found | undefined {
   const { name, ended, waiting, restarts, memoryLimit, ready } = state;
   // An end of long ago does not explain why it is not ready today.
-  if (ready || !(waiting.reason === 'CrashLoopBackOff' || (ended.reason && now(look) - ended.at < 900_000))) return undefined;
+  if (ready || !(waiting.reason === 'CrashLoopBackOff' || (ended.reason && now(look) - ended.at < 900_000)))
+    return undefined;
   const times = `${restarts} restart${restarts === 1 ? '' : 's'}`;
   if (ended.reason === 'OOMKilled' || (ended.exitCode === 137 && /oom/i.test(ended.message)))
     return oomKilled(look, id, pod.metadata.name, name, memoryLimit, times);
@@ -136,12 +160,21 @@ function crash(look: Look, id: PlacedId, pod: KubeObject, state: ContainerState)
   const last = ended.message.trim() || lastError(look, id, pod.metadata.name);
   return {
     evidence: `container ${name} of pod ${pod.metadata.name} crashes${waiting.reason === 'CrashLoopBackOff' ? ' (CrashLoopBackOff)' : ''}, exit code ${ended.exitCode ?? '?'}, ${times}${last ? `: ${oneLine(last, 320)}` : ''}`,
-    cause: last ? `the program ends by itself and says: ${oneLine(last, 200)}` : 'the program ends by itself without a word',
+    cause: last
+      ? `the program ends by itself and says: ${oneLine(last, 200)}`
+      : 'the program ends by itself without a word',
     fix: `${look.kubectlFor(id)} logs ${pod.metadata.name} -c ${name} --previous   # what was changed by hand is put back by: genai-obs install`,
   };
 }
 
-export function oomKilled(look: Look, id: PlacedId, pod: string, name: string, limit: string | undefined, times: string): Found {
+export function oomKilled(
+  look: Look,
+  id: PlacedId,
+  pod: string,
+  name: string,
+  limit: string | undefined,
+  times: string,
+): Found {
   return {
     evidence: `container ${name} of pod ${pod} was OOMKilled at its memory limit ${limit ?? '(none)'}, ${times}`,
     cause: limit ? `the container needs more than its memory limit of ${limit}` : 'the node ran out of memory',
@@ -158,24 +191,40 @@ function doubled(quantity: string | undefined): string {
 function mount(look: Look, id: PlacedId, pod: KubeObject): Found | undefined {
   if (str(pod, 'status', 'phase') !== 'Pending') return undefined;
   const event = tryLook(
-    () => eventOf(listIn(look, 'Event', look.place(id).namespace), 'Pod', pod.metadata.name, /^(FailedMount|FailedAttachVolume|FailedCreatePodSandBox)$/),
+    () =>
+      eventOf(
+        listIn(look, 'Event', look.place(id).namespace),
+        'Pod',
+        pod.metadata.name,
+        /^(FailedMount|FailedAttachVolume|FailedCreatePodSandBox)$/,
+      ),
     undefined,
   );
   if (!event) return undefined;
   const missing = /(configmap|secret) "([^"]+)" not found/i.exec(event.message);
   return {
     evidence: `pod ${pod.metadata.name} cannot start: ${event.reason}, ${oneLine(event.message)}`,
-    cause: missing ? `the ${missing[1]} ${missing[2]} does not exist` : 'a volume or the network of the pod cannot be set up',
-    fix: missing ? `genai-obs install   # makes ${missing[2]} again` : `${look.kubectlFor(id)} describe pod ${pod.metadata.name}`,
+    cause: missing
+      ? `the ${missing[1]} ${missing[2]} does not exist`
+      : 'a volume or the network of the pod cannot be set up',
+    fix: missing
+      ? `genai-obs install   # makes ${missing[2]} again`
+      : `${look.kubectlFor(id)} describe pod ${pod.metadata.name}`,
   };
 }
 
 /** The line with which a program explained its end; of a crashed container the log of its last life. */
 export function lastError(look: Look, id: PlacedId, pod: string): string {
   const logs = tryLook(() => look.fact<Record<string, string[]>>(`logs:${id}`), {});
-  const lines = Object.entries(rec(logs)).flatMap(([from, text]) => (from.startsWith(`${pod}/`) ? (text as string[]) : []));
+  const lines = Object.entries(rec(logs)).flatMap(([from, text]) =>
+    from.startsWith(`${pod}/`) ? (text as string[]) : [],
+  );
   const told =
-    lines.filter((line) => /level=(error|fatal|critical)|\b(error|fatal|panic)\b|"level":"(error|fatal)"|cannot|failed to/i.test(line)).at(-1) ??
+    lines
+      .filter((line) =>
+        /level=(error|fatal|critical)|\b(error|fatal|panic)\b|"level":"(error|fatal)"|cannot|failed to/i.test(line),
+      )
+      .at(-1) ??
     lines.at(-1) ??
     '';
   return essence(told);
@@ -184,7 +233,11 @@ export function lastError(look: Look, id: PlacedId, pod: string): string {
 /** Message and error of a logfmt line; other lines as they are, without their time. */
 export function essence(line: string): string {
   const field = (name: string) =>
-    new RegExp(`\\b${name}=("(?:\\\\.|[^"\\\\])*"|\\S+)`).exec(line)?.[1]?.replace(/^"|"$/g, '').replace(/\\n/g, ' ').replace(/\\"/g, '"');
+    new RegExp(`\\b${name}=("(?:\\\\.|[^"\\\\])*"|\\S+)`)
+      .exec(line)?.[1]
+      ?.replace(/^"|"$/g, '')
+      .replace(/\\n/g, ' ')
+      .replace(/\\"/g, '"');
   const [message, error] = [field('msg'), field('err') ?? field('error')];
   if (message || error) return [message, error].filter(Boolean).join(': ');
   return line.replace(/^\S*\d{4}-\d\d-\d\d[T ]\S+\s*/, '');

@@ -13,7 +13,11 @@ export function workloadReads(id: PlacedId): Read[] {
 }
 
 /** How many of the wanted pods are ready and, if not all are, the concrete reason. `enough`: with so many it is a warning only. */
-export function workloadVerdict(look: Look, id: PlacedId, enough: (ready: number, wanted: number) => boolean = () => false): Verdict {
+export function workloadVerdict(
+  look: Look,
+  id: PlacedId,
+  enough: (ready: number, wanted: number) => boolean = () => false,
+): Verdict {
   const {
     title,
     namespace,
@@ -28,7 +32,10 @@ export function workloadVerdict(look: Look, id: PlacedId, enough: (ready: number
       object,
     });
   }
-  const wanted = kind === 'DaemonSet' ? (num(workload, 'status', 'desiredNumberScheduled') ?? 0) : (num(workload, 'spec', 'replicas') ?? 1);
+  const wanted =
+    kind === 'DaemonSet'
+      ? (num(workload, 'status', 'desiredNumberScheduled') ?? 0)
+      : (num(workload, 'spec', 'replicas') ?? 1);
   const pods = podsOf(look, id);
   const ready = pods.filter(isReady).length;
   if (wanted === 0) return nothingWanted(look, id, object);
@@ -65,8 +72,19 @@ function killedLately(look: Look, id: PlacedId, pods: KubeObject[]): Verdict | u
     for (const { name, ended, memoryLimit, restarts } of containersOf(pod)) {
       const age = (now(look) - ended.at) / 1000;
       if (ended.reason !== 'OOMKilled' || age > 3600) continue;
-      const { evidence, cause, fix } = oomKilled(look, id, pod.metadata.name, name, memoryLimit, `${plural(restarts, 'restart')}, last ${ago(age)} ago`);
-      return warn(`ready again, but ${evidence}`, { cause, fix, object: `Pod ${look.place(id).namespace}/${pod.metadata.name}` });
+      const { evidence, cause, fix } = oomKilled(
+        look,
+        id,
+        pod.metadata.name,
+        name,
+        memoryLimit,
+        `${plural(restarts, 'restart')}, last ${ago(age)} ago`,
+      );
+      return warn(`ready again, but ${evidence}`, {
+        cause,
+        fix,
+        object: `Pod ${look.place(id).namespace}/${pod.metadata.name}`,
+      });
     }
   }
   return undefined;
@@ -97,14 +115,18 @@ function refused(look: Look, id: PlacedId, workload: KubeObject, pods: number): 
   const failure = condition(workload, 'ReplicaFailure');
   const wanted = num(workload, 'spec', 'replicas') ?? 1;
   if (pods >= wanted) return undefined;
-  const event = eventOf(events, kind, name, /^FailedCreate$/) ?? eventOf(events, 'ReplicaSet', new RegExp(`^${name}-[^-]+$`), /^FailedCreate$/);
+  const event =
+    eventOf(events, kind, name, /^FailedCreate$/) ??
+    eventOf(events, 'ReplicaSet', new RegExp(`^${name}-[^-]+$`), /^FailedCreate$/);
   const message = failure?.['status'] === 'True' ? (str(failure, 'message') ?? '') : (event?.message ?? '');
   const object = workloadObject(look, id);
   if (!message) return undefined;
   const quota = /exceeded quota: ([^,\s]+)/.exec(message)?.[1];
   return {
     evidence: `its pods are refused: ${oneLine(message)}`,
-    cause: quota ? `the ResourceQuota ${quota} leaves no room for the pod` : 'the API server refuses the pod (admission, policy or a missing service account)',
+    cause: quota
+      ? `the ResourceQuota ${quota} leaves no room for the pod`
+      : 'the API server refuses the pod (admission, policy or a missing service account)',
     fix: quota
       ? `raise the quota: ${look.kubectlFor(id)} edit resourcequota ${quota}`
       : `${look.kubectlFor(id)} describe ${resourceOf(look, id)}   # what is missing is made again by: genai-obs install`,
@@ -131,7 +153,11 @@ function unready(look: Look, id: PlacedId, pod: KubeObject | undefined): Trouble
       object,
     };
   const age = (now(look) - (startOf(pod) || Date.parse(pod.metadata.creationTimestamp ?? ''))) / 1000;
-  if (age < STARTUP_S && at(pod, 'status', 'phase') !== 'Failed' && at(pod, 'status', 'containerStatuses', 0, 'restartCount') === 0) {
+  if (
+    age < STARTUP_S &&
+    at(pod, 'status', 'phase') !== 'Failed' &&
+    at(pod, 'status', 'containerStatuses', 0, 'restartCount') === 0
+  ) {
     return {
       evidence: `pod ${name} is starting since ${ago(age)}`,
       cause: 'it has just been started',
@@ -139,7 +165,10 @@ function unready(look: Look, id: PlacedId, pod: KubeObject | undefined): Trouble
       object,
     };
   }
-  const probe = tryLook(() => eventOf(listIn(look, 'Event', look.place(id).namespace), 'Pod', name, /^(Unhealthy|NodeNotReady|Evicted)$/), undefined);
+  const probe = tryLook(
+    () => eventOf(listIn(look, 'Event', look.place(id).namespace), 'Pod', name, /^(Unhealthy|NodeNotReady|Evicted)$/),
+    undefined,
+  );
   const said = lastError(look, id, name);
   return {
     evidence: `pod ${name} runs and is not ready${probe ? `: ${oneLine(probe.message, 160)}` : ''}${said ? `; its log says: ${oneLine(said, 160)}` : ''}`,

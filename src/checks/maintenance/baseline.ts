@@ -1,5 +1,15 @@
 import { bytes, names, percent } from '../../doctor/quantity.ts';
-import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import {
+  type Check,
+  CouldNotLook,
+  fail,
+  type FactKey,
+  type Look,
+  ok,
+  skip,
+  type Verdict,
+  warn,
+} from '../../doctor/types.ts';
 import { type Config, namespacesOf } from '../../profile/schema.ts';
 
 interface Figure {
@@ -49,19 +59,28 @@ const then = (expr: string): FactKey => `baseline:promql:${expr}`;
 
 function compare(look: Look): Verdict {
   const taken = look.fact<{ iso: string } | null>(BASELINE);
-  if (!taken) return skip('no baseline given: save one with doctor --save-facts FILE, later run doctor --baseline FILE');
+  if (!taken)
+    return skip('no baseline given: save one with doctor --save-facts FILE, later run doctor --baseline FILE');
   const rows = figures(look.config).map((figure) => {
     const [before, now] = [look.fact<Rows>(then(figure.expr))[0]?.value, look.promql(figure.expr)[0]?.value];
     if (before === undefined || now === undefined)
-      throw new CouldNotLook(`no figure for ${figure.name} ${before === undefined ? 'in the baseline' : 'in Prometheus'}`);
+      throw new CouldNotLook(
+        `no figure for ${figure.name} ${before === undefined ? 'in the baseline' : 'in Prometheus'}`,
+      );
     const change = before > 0 ? now / before - 1 : Number(now > 0);
     const calm = Math.max(before, now) <= figure.floor || (figure.lessIsGood && change < 0);
-    return { text: `${figure.name} ${figure.text(before)} → ${figure.text(now)}`, change, bad: calm ? 0 : Math.abs(change) };
+    return {
+      text: `${figure.name} ${figure.text(before)} → ${figure.text(now)}`,
+      change,
+      bad: calm ? 0 : Math.abs(change),
+    };
   });
   const day = taken.iso.slice(0, 10);
   const worst = Math.max(...rows.map(({ bad }) => bad));
   if (worst <= 0.2) return ok(`as on ${day}, within 20 %: ${rows.map(({ text }) => text).join(', ')}`);
-  const moved = rows.filter(({ bad }) => bad > 0.2).map(({ text, change }) => `${text} (${change > 0 ? '+' : '−'}${percent(Math.abs(change))})`);
+  const moved = rows
+    .filter(({ bad }) => bad > 0.2)
+    .map(({ text, change }) => `${text} (${change > 0 ? '+' : '−'}${percent(Math.abs(change))})`);
   const judge = worst > 0.5 ? fail : warn;
   return judge(`since ${day}: ${names(moved)}`, {
     cause: 'the load has changed, or something sends more, or less, than it did',

@@ -29,21 +29,29 @@ interface Stats {
 const share = ({ availableBytes = 0, usedBytes = 0 }: Fs) => usedBytes / (usedBytes + availableBytes || 1);
 
 /** Use of a claim: the kubelet's figures, or for a folder of the node, for which there are none, the node's disk. */
-function useOf(look: Look, { name: claim, namespace }: ClaimNeed, stats: Stats[]): { share: number; shared: boolean } | undefined {
+function useOf(
+  look: Look,
+  { name: claim, namespace }: ClaimNeed,
+  stats: Stats[],
+): { share: number; shared: boolean } | undefined {
   const own = stats
     .flatMap((one) => (one.pods ?? []).flatMap((pod) => pod.volume ?? []))
     .find((volume) => volume.pvcRef?.name === claim && volume.pvcRef.namespace === namespace);
   const live = look.find('PersistentVolumeClaim', claim, namespace);
   const volumeName = live && specOf<{ volumeName: string }>(live).volumeName;
   const volume = volumeName ? look.find('PersistentVolume', volumeName) : undefined;
-  const folder = volume ? Object.keys(volume['spec'] ?? {}).some((key) => key === 'hostPath' || key === 'local') : false;
+  const folder = volume
+    ? Object.keys(volume['spec'] ?? {}).some((key) => key === 'hostPath' || key === 'local')
+    : false;
   if (own && !folder) return { share: share(own), shared: false };
   const disks = stats.flatMap((one) => one.node?.fs ?? []);
   return folder && disks.length ? { share: Math.max(...disks.map(share)), shared: true } : undefined;
 }
 
 function storage(look: Look): Verdict {
-  const claims = claimsOf(look.config).filter(({ name, namespace }) => look.find('PersistentVolumeClaim', name, namespace));
+  const claims = claimsOf(look.config).filter(({ name, namespace }) =>
+    look.find('PersistentVolumeClaim', name, namespace),
+  );
   const stats = Object.values(look.fact<Record<string, Stats>>('kubelet:stats'));
   const used = claims.flatMap((claim) => {
     const use = useOf(look, claim, stats);
@@ -71,7 +79,9 @@ const OLD_SERIES = `count(last_over_time(${PROBE_METRIC}[7d] offset 10m)) or vec
 const TEST_NAMES = /^(test-metrics|test-logs|traced-app|genai-obs-(probe|test)|restore-check)/;
 
 function leftOvers(look: Look): Verdict {
-  const objects = ['Pod', ...WORKLOADS, 'Service', 'ConfigMap'].flatMap((kind) => look.list(kind)).filter((one) => TEST_NAMES.test(one.metadata.name));
+  const objects = ['Pod', ...WORKLOADS, 'Service', 'ConfigMap']
+    .flatMap((kind) => look.list(kind))
+    .filter((one) => TEST_NAMES.test(one.metadata.name));
   const series = look.promql(OLD_SERIES)[0]?.value ?? 0;
   const first = objects[0];
   if (first)
@@ -106,16 +116,21 @@ function backups(look: Look): Verdict {
       return workload ? ageMs(workload, now) : 0;
     }),
   );
-  if (installed < 7 * DAY) return ok(`no backup yet; the installation is ${age(installed)} old, one is due within 7 days`);
+  if (installed < 7 * DAY)
+    return ok(`no backup yet; the installation is ${age(installed)} old, one is due within 7 days`);
   const more = { cause: 'no backup has been recorded for this installation', fix };
   const evidence = `no backup in ${age(installed)}`;
-  return look.config.global.environment === 'production' && installed >= 30 * DAY ? fail(evidence, more) : warn(evidence, more);
+  return look.config.global.environment === 'production' && installed >= 30 * DAY
+    ? fail(evidence, more)
+    : warn(evidence, more);
 }
 
 /** helm's own word first; what we apply ourselves is named after the home. */
 function belongsTo({ metadata }: KubeObject, namespaces: Set<string>): boolean {
   const owner = metadata.annotations?.['meta.helm.sh/release-namespace'];
-  return owner === undefined ? [...namespaces].some((name) => metadata.name.startsWith(`${name}-`)) : namespaces.has(owner);
+  return owner === undefined
+    ? [...namespaces].some((name) => metadata.name.startsWith(`${name}-`))
+    : namespaces.has(owner);
 }
 
 function orphans(look: Look): Verdict {
@@ -123,12 +138,22 @@ function orphans(look: Look): Verdict {
   const claims = new Set(claimsOf(look.config).map(({ namespace, name }) => `${namespace}/${name}`));
   const lost = look.list('PersistentVolume').filter((one) => {
     const ref = specOf<{ claimRef: { name: string; namespace: string } }>(one).claimRef;
-    return phaseOf(one) === 'Released' && ref !== undefined && look.namespaces.includes(ref.namespace) && ref.name.endsWith('-data');
+    return (
+      phaseOf(one) === 'Released' &&
+      ref !== undefined &&
+      look.namespaces.includes(ref.namespace) &&
+      ref.name.endsWith('-data')
+    );
   });
-  const stray = (['ClusterRole', 'ClusterRoleBinding'] as const).flatMap((kind) => look.list(kind)).filter((one) => isOurs(one) && !belongsTo(one, namespaces));
+  const stray = (['ClusterRole', 'ClusterRoleBinding'] as const)
+    .flatMap((kind) => look.list(kind))
+    .filter((one) => isOurs(one) && !belongsTo(one, namespaces));
   const unused = look
     .list('PersistentVolumeClaim')
-    .filter((one) => isOurs(one) && look.config.storage.enabled && !claims.has(`${namespaceIn(look, one)}/${one.metadata.name}`));
+    .filter(
+      (one) =>
+        isOurs(one) && look.config.storage.enabled && !claims.has(`${namespaceIn(look, one)}/${one.metadata.name}`),
+    );
   const all = [...lost, ...stray, ...unused];
   const first = all[0];
   if (!first) return ok('no volume, claim or cluster role is left of an earlier installation');
@@ -158,7 +183,8 @@ export const dataChecks: Check[] = [
     title: 'Nothing is left of tests',
     about: 'No test pods, workloads or Services in the namespace and no series of earlier probes in Prometheus.',
     sources: '004-MNT-02',
-    reads: () => ['Pod', ...WORKLOADS, 'Service', 'ConfigMap'].map((kind) => `k8s:${kind}`).concat(`promql:${OLD_SERIES}`),
+    reads: () =>
+      ['Pod', ...WORKLOADS, 'Service', 'ConfigMap'].map((kind) => `k8s:${kind}`).concat(`promql:${OLD_SERIES}`),
     dependsOn: ['PROM-01', 'PROM-03'],
     skipIf: (config) => (config.prometheus.enabled ? undefined : 'Prometheus is not part of this profile'),
     run: leftOvers,
@@ -176,9 +202,13 @@ export const dataChecks: Check[] = [
     ...base,
     id: 'MNT-07',
     title: 'Nothing is left of earlier installations',
-    about: 'Released volumes, claims of components that are switched off, and cluster roles of ours whose namespace is gone.',
+    about:
+      'Released volumes, claims of components that are switched off, and cluster roles of ours whose namespace is gone.',
     sources: '000-UNI-03',
-    reads: () => ['Namespace', 'PersistentVolume', 'PersistentVolumeClaim', 'ClusterRole', 'ClusterRoleBinding'].map((kind) => `k8s:${kind}`),
+    reads: () =>
+      ['Namespace', 'PersistentVolume', 'PersistentVolumeClaim', 'ClusterRole', 'ClusterRoleBinding'].map(
+        (kind) => `k8s:${kind}`,
+      ),
     run: orphans,
   },
 ];

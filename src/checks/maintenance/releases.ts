@@ -29,11 +29,14 @@ function updates(look: Look): Verdict {
   });
   const first = other[0];
   if (!first) return ok(`all ${enabled(look.config).length} components run the images of this genai-obs`);
-  return warn(`${first.id} runs ${first.running}, this genai-obs brings ${first.wanted}${other.length > 1 ? `; ${other.length - 1} more differ` : ''}`, {
-    object: first.name,
-    cause: 'the stack was installed by another version of genai-obs, or the image was changed by hand',
-    fix: 'genai-obs plan, then genai-obs install',
-  });
+  return warn(
+    `${first.id} runs ${first.running}, this genai-obs brings ${first.wanted}${other.length > 1 ? `; ${other.length - 1} more differ` : ''}`,
+    {
+      object: first.name,
+      cause: 'the stack was installed by another version of genai-obs, or the image was changed by hand',
+      fix: 'genai-obs plan, then genai-obs install',
+    },
+  );
 }
 
 interface Release {
@@ -54,7 +57,9 @@ interface Drift {
 /** Long texts arrive shortened: where both begin alike, showing them tells nothing. */
 function difference({ object, path, from, to }: Drift): string {
   if (!path) return `${object} is missing`;
-  return from.length > 30 && from.slice(0, 30) === to.slice(0, 30) ? `${object} ${path} has other content` : `${object} ${path}: ${from} instead of ${to}`;
+  return from.length > 30 && from.slice(0, 30) === to.slice(0, 30)
+    ? `${object} ${path} has other content`
+    : `${object} ${path}: ${from} instead of ${to}`;
 }
 
 function releases(look: Look): Verdict {
@@ -71,7 +76,11 @@ function releases(look: Look): Verdict {
       ...resume,
       object: `release ${place(first)}`,
     });
-  if (missing[0]) return fail(`no release of ${names(missing.map(({ name }) => name))}`, { ...resume, object: `release ${place(missing[0])}` });
+  if (missing[0])
+    return fail(`no release of ${names(missing.map(({ name }) => name))}`, {
+      ...resume,
+      object: `release ${place(missing[0])}`,
+    });
   const drift = look.fact<Drift[]>('drift:plan');
   const changed = drift[0];
   if (!changed) return ok(`${wanted.length} releases deployed, live objects as planned`);
@@ -88,7 +97,10 @@ function installed(look: Look): Verdict {
     const namespace = namespaceOf(look.config, id);
     return { namespace, there: workloads(look.config).some(({ kind, name }) => look.find(kind, name, namespace)) };
   });
-  const components = enabled(look.config).map((id) => ({ namespace: namespaceOf(look.config, id), there: workloadOf(look, id) !== undefined }));
+  const components = enabled(look.config).map((id) => ({
+    namespace: namespaceOf(look.config, id),
+    there: workloadOf(look, id) !== undefined,
+  }));
   const wanted = [...components, ...addons];
   const there = wanted.filter((one) => one.there);
   const where = inNamespaces([...new Set(wanted.map(({ namespace }) => namespace))]);

@@ -54,7 +54,8 @@ function writes(look: Look, signal: Signal): Verdict {
       fix: 'try again later: genai-obs doctor --stage preflight --only CLD',
     });
   // An empty write may be called a bad one: by then it was let in.
-  if ((status >= 200 && status < 300) || status === 400 || status === 422) return ok(`${url} lets ${signal} in (${status})`);
+  if ((status >= 200 && status < 300) || status === 400 || status === 422)
+    return ok(`${url} lets ${signal} in (${status})`);
   return fail(`${url} answers ${status}${said}`, {
     object: url,
     cause: 'the path is not that of an endpoint for writing',

@@ -7,7 +7,12 @@ import { parts } from './tools.ts';
 const base = { area: 'PRE', stage: 'preflight' } as const;
 
 function answers(look: Look): Verdict {
-  const { status, server = '', context = '', error = '' } = look.fact<{ status: number; server?: string; context?: string; error?: string }>('cluster:ready');
+  const {
+    status,
+    server = '',
+    context = '',
+    error = '',
+  } = look.fact<{ status: number; server?: string; context?: string; error?: string }>('cluster:ready');
   if (status === 200) return ok(`${server} answers with 200 on /readyz`);
   const object = `context ${context}`;
   if (status === 0)
@@ -32,15 +37,21 @@ function answers(look: Look): Verdict {
 function version(look: Look): Verdict {
   const { gitVersion } = look.fact<{ gitVersion: string }>('cluster:version');
   const [major, minor] = parts(gitVersion) ?? [0, 0];
-  const more = { cause: 'the cluster is older than what the charts are tested with', fix: 'upgrade the cluster to Kubernetes 1.25 or newer' };
+  const more = {
+    cause: 'the cluster is older than what the charts are tested with',
+    fix: 'upgrade the cluster to Kubernetes 1.25 or newer',
+  };
   if (major > 1 || minor >= 25) return ok(`Kubernetes ${gitVersion}`);
-  return minor === 24 ? warn(`Kubernetes ${gitVersion}, tested is 1.25 and newer`, more) : fail(`Kubernetes ${gitVersion}, needed is 1.25 or newer`, more);
+  return minor === 24
+    ? warn(`Kubernetes ${gitVersion}, tested is 1.25 and newer`, more)
+    : fail(`Kubernetes ${gitVersion}, needed is 1.25 or newer`, more);
 }
 
 function ready(look: Look): Verdict {
   const nodes = look.list('Node');
   const down = nodes.filter((node) => !isReady(node));
-  if (nodes.length === 0) return fail('the cluster has no nodes', { cause: 'no kubelet has registered', fix: 'kubectl get nodes' });
+  if (nodes.length === 0)
+    return fail('the cluster has no nodes', { cause: 'no kubelet has registered', fix: 'kubectl get nodes' });
   const first = down[0];
   if (!first) return ok(`${count(nodes.length, 'node')}, all Ready`);
   const reason = conditions(first).find((one) => one.type === 'Ready');
@@ -109,17 +120,27 @@ function namespace(look: Look): Verdict {
   if (!found) {
     const there = all.map((one) => one.metadata.name);
     const absent = look.namespaces.filter((name) => !there.includes(name));
-    const text = [...there.map((name) => `namespace ${name} is Active`), ...absent.map((name) => `namespace ${name} does not exist yet: install creates it`)];
+    const text = [
+      ...there.map((name) => `namespace ${name} is Active`),
+      ...absent.map((name) => `namespace ${name} does not exist yet: install creates it`),
+    ];
     return ok(text.join('; '));
   }
   const { name } = found.metadata;
-  const stuck = conditions(found).find((one) => one.status === 'True' && one.type !== 'NamespaceDeletionDiscoveryFailure');
-  const since = age(Date.parse(look.fact<{ iso: string }>('time:now').iso) - Date.parse(found.metadata.deletionTimestamp ?? ''));
-  return fail(`namespace ${name} is Terminating since ${since}${stuck?.message ? `: ${stuck.message.slice(0, 160)}` : ''}`, {
-    object: `Namespace ${name}`,
-    cause: 'the namespace is being deleted; nothing can be created in it, and finalizers may hold it',
-    fix: `wait until it is gone (kubectl get namespace ${name} -w), or find what holds it: kubectl get namespace ${name} -o jsonpath='{.status.conditions}'`,
-  });
+  const stuck = conditions(found).find(
+    (one) => one.status === 'True' && one.type !== 'NamespaceDeletionDiscoveryFailure',
+  );
+  const since = age(
+    Date.parse(look.fact<{ iso: string }>('time:now').iso) - Date.parse(found.metadata.deletionTimestamp ?? ''),
+  );
+  return fail(
+    `namespace ${name} is Terminating since ${since}${stuck?.message ? `: ${stuck.message.slice(0, 160)}` : ''}`,
+    {
+      object: `Namespace ${name}`,
+      cause: 'the namespace is being deleted; nothing can be created in it, and finalizers may hold it',
+      fix: `wait until it is gone (kubectl get namespace ${name} -w), or find what holds it: kubectl get namespace ${name} -o jsonpath='{.status.conditions}'`,
+    },
+  );
 }
 
 /** Passive: sending packets from every node would need pods of our own. */
@@ -128,12 +149,18 @@ function mesh(look: Look): Verdict {
   if (nodes.length < 2) return skip('one node: there is no pair of nodes to connect');
   const system = look.listAll('DaemonSet').filter((set) => set.metadata.namespace === 'kube-system');
   const short = system.filter((set) => {
-    const { desiredNumberScheduled = 0, numberReady = 0 } = statusOf<{ desiredNumberScheduled: number; numberReady: number }>(set);
+    const { desiredNumberScheduled = 0, numberReady = 0 } = statusOf<{
+      desiredNumberScheduled: number;
+      numberReady: number;
+    }>(set);
     const { template } = specOf<{ template: { spec?: { hostNetwork?: boolean } } }>(set);
     return template?.spec?.hostNetwork === true && numberReady < desiredNumberScheduled;
   });
   const first = short[0];
-  if (!first) return ok(`network DaemonSets of kube-system are ready on ${count(nodes.length, 'node')}; no packets were sent, the probe crosses nodes`);
+  if (!first)
+    return ok(
+      `network DaemonSets of kube-system are ready on ${count(nodes.length, 'node')}; no packets were sent, the probe crosses nodes`,
+    );
   return fail(`${names(short.map((set) => set.metadata.name))} is not ready on every node`, {
     object: `DaemonSet kube-system/${first.metadata.name}`,
     cause: 'pods on a node without its network agent cannot reach those on others',
@@ -146,7 +173,8 @@ export const clusterChecks: Check[] = [
     ...base,
     id: 'PRE-05',
     title: 'The API server answers',
-    about: 'Without the API server nothing else can be looked at. Failed: no answer, 401 or 403. Check kubeconfig, context, VPN and proxy.',
+    about:
+      'Without the API server nothing else can be looked at. Failed: no answer, 401 or 403. Check kubeconfig, context, VPN and proxy.',
     sources: '001-QS-06, 004-PRE-04',
     reads: () => ['cluster:ready'],
     run: answers,
@@ -164,7 +192,8 @@ export const clusterChecks: Check[] = [
     ...base,
     id: 'PRE-07',
     title: 'All nodes are Ready',
-    about: 'A node that is not Ready runs no pods, and its node collector sends nothing. Describe the node and restart its kubelet.',
+    about:
+      'A node that is not Ready runs no pods, and its node collector sends nothing. Describe the node and restart its kubelet.',
     sources: '004-PRE-01, 004-PRE-08',
     reads: () => ['k8s:Node'],
     run: ready,

@@ -14,7 +14,8 @@ function policies(look: Look): Verdict {
   const found = look.list('NetworkPolicy');
   const flows = flowsIn(look);
   const where = look.namespaces.length > 1 ? 'namespaces' : 'namespace';
-  if (found.length === 0) return ok(`no NetworkPolicy in the ${where}: all ${flows.length} connections of the stack are open`);
+  if (found.length === 0)
+    return ok(`no NetworkPolicy in the ${where}: all ${flows.length} connections of the stack are open`);
   const blocked = blockedFlows(found, flows);
   const first = blocked[0];
   if (!first)
@@ -53,25 +54,33 @@ function ingressClass(look: Look): Verdict {
       `${count(own.length, 'Ingress')} of class ${names([...new Set(own.map((one) => specOf<{ ingressClassName: string }>(one).ingressClassName ?? 'default'))])}`,
     );
   const wanted = specOf<{ ingressClassName: string }>(lost).ingressClassName;
-  return fail(`Ingress ${lost.metadata.name} wants class ${wanted ?? '(default)'}; there are: ${names(classes) || 'none'}`, {
-    object: `Ingress ${namespaceIn(look, lost)}/${lost.metadata.name}`,
-    cause: 'no controller serves this class',
-    fix: 'install the ingress controller, or name its class; kubectl get ingressclass',
-  });
+  return fail(
+    `Ingress ${lost.metadata.name} wants class ${wanted ?? '(default)'}; there are: ${names(classes) || 'none'}`,
+    {
+      object: `Ingress ${namespaceIn(look, lost)}/${lost.metadata.name}`,
+      cause: 'no controller serves this class',
+      fix: 'install the ingress controller, or name its class; kubectl get ingressclass',
+    },
+  );
 }
 
 function certManager(look: Look): Verdict {
-  const asking = ingresses(look).filter((one) => Object.keys(one.metadata.annotations ?? {}).some((key) => key.startsWith('cert-manager.io/')));
+  const asking = ingresses(look).filter((one) =>
+    Object.keys(one.metadata.annotations ?? {}).some((key) => key.startsWith('cert-manager.io/')),
+  );
   const first = asking[0];
   if (!first) return skip('nothing in this profile asks cert-manager for a certificate');
   const parts = look
     .listAll('Deployment')
     .filter(
       (one) =>
-        (one.metadata.labels?.['app.kubernetes.io/name'] ?? one.metadata.name).match(/^(cert-manager|webhook|cainjector)/) &&
-        /cert-manager/.test(`${one.metadata.name} ${one.metadata.namespace}`),
+        (one.metadata.labels?.['app.kubernetes.io/name'] ?? one.metadata.name).match(
+          /^(cert-manager|webhook|cainjector)/,
+        ) && /cert-manager/.test(`${one.metadata.name} ${one.metadata.namespace}`),
     );
-  const down = parts.find((one) => !conditions(one).some((condition) => condition.type === 'Available' && condition.status === 'True'));
+  const down = parts.find(
+    (one) => !conditions(one).some((condition) => condition.type === 'Available' && condition.status === 'True'),
+  );
   if (parts.length === 0)
     return fail(`Ingress ${first.metadata.name} asks cert-manager for a certificate, which is not installed`, {
       object: `Ingress ${namespaceIn(look, first)}/${first.metadata.name}`,
@@ -113,7 +122,8 @@ export const networkChecks: Check[] = [
     ...base,
     id: 'PRE-19',
     title: 'cert-manager is ready',
-    about: 'Only when an Ingress of the namespace asks cert-manager for a certificate: its Deployments must be available.',
+    about:
+      'Only when an Ingress of the namespace asks cert-manager for a certificate: its Deployments must be available.',
     sources: '000-PRE-05, 004-P1-02',
     reads: () => ['k8s:Ingress', 'k8s:Deployment@all'],
     run: certManager,

@@ -22,7 +22,9 @@ interface FsStats {
 function nodeDisks(look: Look): { node: string; free: number; share: number; error?: string }[] {
   return Object.entries(look.fact<Record<string, FsStats>>('kubelet:stats')).map(([node, { node: stats, error }]) => {
     const { availableBytes: free, usedBytes: used = 0 } = stats?.fs ?? {};
-    return free === undefined ? { node, free: 0, share: 0, error: error ?? 'no figures' } : { node, free, share: free / (free + used || 1) };
+    return free === undefined
+      ? { node, free: 0, share: 0, error: error ?? 'no figures' }
+      : { node, free, share: free / (free + used || 1) };
   });
 }
 
@@ -37,9 +39,15 @@ function disk(look: Look): Verdict {
     fix: 'crictl rmi --prune on the node, or grow its disk',
   };
   if (least && (least.free < 3 * GIB || least.share < 0.1))
-    return fail(`${bytes(least.free)} (${percent(least.share)}) free on ${least.node}`, { ...more, object: `Node ${least.node}` });
+    return fail(`${bytes(least.free)} (${percent(least.share)}) free on ${least.node}`, {
+      ...more,
+      object: `Node ${least.node}`,
+    });
   if (least && (least.free < 5 * GIB || least.share < 0.15))
-    return warn(`${bytes(least.free)} (${percent(least.share)}) free on ${least.node}`, { ...more, object: `Node ${least.node}` });
+    return warn(`${bytes(least.free)} (${percent(least.share)}) free on ${least.node}`, {
+      ...more,
+      object: `Node ${least.node}`,
+    });
   const silent = dumb[0];
   if (silent)
     return warn(`the kubelet of ${names(dumb.map((one) => one.node))} does not tell: ${silent.error}`, {
@@ -47,7 +55,9 @@ function disk(look: Look): Verdict {
       fix: `kubectl get --raw /api/v1/nodes/${silent.node}/proxy/stats/summary`,
       object: `Node ${silent.node}`,
     });
-  return ok(`at least ${bytes(least?.free ?? 0)} (${percent(least?.share ?? 0)}) free on ${count(disks.length, 'node')}`);
+  return ok(
+    `at least ${bytes(least?.free ?? 0)} (${percent(least?.share ?? 0)}) free on ${count(disks.length, 'node')}`,
+  );
 }
 
 /** Nodes that take ordinary pods. */
@@ -60,10 +70,13 @@ function schedulable(look: Look): KubeObject[] {
 
 /** Pods of the stack, where they hold what they asked for: by our label, or by those of the charts that bring them. */
 function ownPods(look: Look): (pod: KubeObject) => boolean {
-  const foreign = COMPONENT_IDS.filter((id) => look.config[id].enabled && look.config[id].chart !== 'genai-obs').map((id) => look.place(id));
+  const foreign = COMPONENT_IDS.filter((id) => look.config[id].enabled && look.config[id].chart !== 'genai-obs').map(
+    (id) => look.place(id),
+  );
   return (pod) =>
     look.namespaces.includes(pod.metadata.namespace ?? '') &&
-    (isOurs(pod) || foreign.some((place) => place.namespace === pod.metadata.namespace && selects(podLabelsOf(place), pod)));
+    (isOurs(pod) ||
+      foreign.some((place) => place.namespace === pod.metadata.namespace && selects(podLabelsOf(place), pod)));
 }
 
 function capacity(look: Look): Verdict {
@@ -73,12 +86,16 @@ function capacity(look: Look): Verdict {
   const need = requestsOf(look.config, nodes.length);
   // Pods that have their place need no room any more.
   const placed = own.filter((pod) => specOf<{ nodeName: string }>(pod).nodeName).length;
-  if (placed >= need.pods && placed === own.length) return ok(`all ${count(placed, 'pod')} of the profile have their place on a node`);
+  if (placed >= need.pods && placed === own.length)
+    return ok(`all ${count(placed, 'pod')} of the profile have their place on a node`);
   const others = look.listAll('Pod').filter((pod) => isLive(pod) && !isOwn(pod));
   const free = nodes.map((node) => {
     const { allocatable = {} } = statusOf<{ allocatable: { cpu?: string; memory?: string } }>(node);
-    const used = others.filter((pod) => specOf<{ nodeName: string }>(pod).nodeName === node.metadata.name).map(requested);
-    const left = (key: 'cpu' | 'memory') => Math.max(0, quantity(allocatable[key]) - used.reduce((sum, one) => sum + one[key], 0));
+    const used = others
+      .filter((pod) => specOf<{ nodeName: string }>(pod).nodeName === node.metadata.name)
+      .map(requested);
+    const left = (key: 'cpu' | 'memory') =>
+      Math.max(0, quantity(allocatable[key]) - used.reduce((sum, one) => sum + one[key], 0));
     return { cpu: left('cpu'), memory: left('memory') };
   });
   const sum = { cpu: free.reduce((a, b) => a + b.cpu, 0), memory: free.reduce((a, b) => a + b.memory, 0) };
@@ -96,7 +113,9 @@ function capacity(look: Look): Verdict {
     return { 'requests.cpu': cpu, cpu, 'requests.memory': memory, memory, pods };
   });
   if (quota) return quota;
-  return sum.cpu < need.cpu * 1.1 || sum.memory < need.memory * 1.1 ? warn(`${evidence}: less than a tenth to spare`, more) : ok(evidence);
+  return sum.cpu < need.cpu * 1.1 || sum.memory < need.memory * 1.1
+    ? warn(`${evidence}: less than a tenth to spare`, more)
+    : ok(evidence);
 }
 
 /** What the quotas leave in the namespace of each, without what our own objects use there already. */
@@ -110,11 +129,14 @@ function overQuota(look: Look, needIn: (namespace: string) => Record<string, num
       const left = quantity(hard[key]) - Math.max(0, quantity(used[key]) - (own[key] ?? 0));
       if (left >= wanted) continue;
       const show = /memory|storage/.test(key) ? bytes : (n: number) => String(Math.round(n * 1000) / 1000);
-      return fail(`quota ${quota.metadata.name} leaves ${show(Math.max(0, left))} of ${key}, the profile needs ${show(wanted)}`, {
-        object: `ResourceQuota ${namespace}/${quota.metadata.name}`,
-        cause: 'the ResourceQuota of the namespace is too small for the profile: pods or claims would be refused',
-        fix: `${look.kubectlIn(namespace)} edit resourcequota ${quota.metadata.name}`,
-      });
+      return fail(
+        `quota ${quota.metadata.name} leaves ${show(Math.max(0, left))} of ${key}, the profile needs ${show(wanted)}`,
+        {
+          object: `ResourceQuota ${namespace}/${quota.metadata.name}`,
+          cause: 'the ResourceQuota of the namespace is too small for the profile: pods or claims would be refused',
+          fix: `${look.kubectlIn(namespace)} edit resourcequota ${quota.metadata.name}`,
+        },
+      );
     }
   }
   return undefined;
@@ -129,10 +151,19 @@ function ownUse(look: Look, namespace: string): Record<string, number> {
     claimsOf(look.config).some((want) => want.namespace === namespace && want.name === claim.metadata.name),
   );
   const storage = claims.reduce(
-    (sum, claim) => sum + quantity(specOf<{ resources: { requests?: { storage?: string } } }>(claim).resources?.requests?.storage),
+    (sum, claim) =>
+      sum + quantity(specOf<{ resources: { requests?: { storage?: string } } }>(claim).resources?.requests?.storage),
     0,
   );
-  return { cpu, 'requests.cpu': cpu, memory, 'requests.memory': memory, pods: pods.length, 'requests.storage': storage, persistentvolumeclaims: claims.length };
+  return {
+    cpu,
+    'requests.cpu': cpu,
+    memory,
+    'requests.memory': memory,
+    pods: pods.length,
+    'requests.storage': storage,
+    persistentvolumeclaims: claims.length,
+  };
 }
 
 /** Claims that still have to be bound need room; local classes reserve none, so there the disk is what counts. */
@@ -141,7 +172,10 @@ function storage(look: Look): Verdict {
   const total = claims.reduce((sum, claim) => sum + claim.bytes, 0);
   const quota = overQuota(look, (namespace) => {
     const here = claims.filter((claim) => claim.namespace === namespace);
-    return { 'requests.storage': here.reduce((sum, claim) => sum + claim.bytes, 0), persistentvolumeclaims: here.length };
+    return {
+      'requests.storage': here.reduce((sum, claim) => sum + claim.bytes, 0),
+      persistentvolumeclaims: here.length,
+    };
   });
   if (quota) return quota;
   const isBound = ({ name, namespace }: { name: string; namespace: string }) => {
@@ -152,11 +186,14 @@ function storage(look: Look): Verdict {
   if (open === 0) return ok(`${count(claims.length, 'claim')} of ${bytes(total)} bound`);
   const found = classOf(look);
   if (!found || !isLocal(found))
-    return ok(`${bytes(open)} to be claimed from class ${found?.metadata.name ?? '(none)'}; its capacity cannot be seen from here`);
+    return ok(
+      `${bytes(open)} to be claimed from class ${found?.metadata.name ?? '(none)'}; its capacity cannot be seen from here`,
+    );
   const room = nodeDisks(look).reduce((sum, one) => sum + one.free, 0);
   const evidence = `${bytes(open)} to be claimed, ${bytes(room)} free on the nodes (class ${found.metadata.name} keeps data there)`;
   const more = {
-    cause: 'the nodes’ disks are smaller than the claims together; the class reserves nothing, so this shows only when they fill',
+    cause:
+      'the nodes’ disks are smaller than the claims together; the class reserves nothing, so this shows only when they fill',
     fix: 'use smaller sizes and a shorter retention (genai-obs install --retention 7d), or grow the disk',
   };
   if (room < open / 4) return fail(evidence, more);

@@ -25,7 +25,8 @@ function secrets(look: Look): Verdict {
   const secret = look.find('Secret', GRAFANA_ADMIN, namespace) as unknown as (SecretShape & object) | undefined;
   const object = `Secret ${namespace}/${GRAFANA_ADMIN}`;
   if (!secret) {
-    if (!workloadOf(look, 'grafana')) return ok(`${GRAFANA_ADMIN} does not exist yet: install makes it with a random password`);
+    if (!workloadOf(look, 'grafana'))
+      return ok(`${GRAFANA_ADMIN} does not exist yet: install makes it with a random password`);
     return fail(`Secret ${GRAFANA_ADMIN} does not exist, but Grafana is installed`, {
       object,
       cause: 'the Secret was deleted; Grafana starts only with it',
@@ -50,9 +51,13 @@ function secrets(look: Look): Verdict {
 
 /** What an installation creates; the caller must be allowed to. */
 const RIGHTS = [
-  ...['namespaces', 'secrets', 'configmaps', 'services', 'serviceaccounts', 'persistentvolumeclaims'].map((resource) => `create:/${resource}`),
+  ...['namespaces', 'secrets', 'configmaps', 'services', 'serviceaccounts', 'persistentvolumeclaims'].map(
+    (resource) => `create:/${resource}`,
+  ),
   ...['deployments', 'statefulsets', 'daemonsets'].map((resource) => `create:apps/${resource}`),
-  ...['clusterroles', 'clusterrolebindings', 'roles', 'rolebindings'].map((resource) => `create:rbac.authorization.k8s.io/${resource}`),
+  ...['clusterroles', 'clusterrolebindings', 'roles', 'rolebindings'].map(
+    (resource) => `create:rbac.authorization.k8s.io/${resource}`,
+  ),
   'create:policy/poddisruptionbudgets',
   'create:coordination.k8s.io/leases',
   'get:/nodes/proxy',
@@ -68,7 +73,10 @@ function rights(look: Look): Verdict {
   const missing = denied.filter((right) => !(exists && right === 'create:/namespaces'));
   if (missing.length === 0) return ok(`the caller has all ${RIGHTS.length} rights that installing and looking need`);
   const text = missing.map((right) =>
-    right.replace(/^(\w+):([^/]*)\/(.+)$/, (_all, verb: string, group: string, resource: string) => `${verb} ${resource}${group ? `.${group}` : ''}`),
+    right.replace(
+      /^(\w+):([^/]*)\/(.+)$/,
+      (_all, verb: string, group: string, resource: string) => `${verb} ${resource}${group ? `.${group}` : ''}`,
+    ),
   );
   return fail(`the caller may not: ${names(text, 5)}`, {
     cause: 'the account of this context lacks rights',
@@ -89,18 +97,25 @@ function zones(look: Look): Verdict {
     };
     replicas?: number;
   }
-  const { template, replicas = look.config['opentelemetry-collector'].replicaCount } = gateway ? specOf<Template>(gateway) : {};
+  const { template, replicas = look.config['opentelemetry-collector'].replicaCount } = gateway
+    ? specOf<Template>(gateway)
+    : {};
   const anti = template?.spec?.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
   const required = anti.some((one) => one.topologyKey === zone);
-  const strict = (template?.spec?.topologySpreadConstraints ?? []).some((one) => one.topologyKey === zone && one.whenUnsatisfiable === 'DoNotSchedule');
+  const strict = (template?.spec?.topologySpreadConstraints ?? []).some(
+    (one) => one.topologyKey === zone && one.whenUnsatisfiable === 'DoNotSchedule',
+  );
   if (!required && !(strict && found.size === 0))
     return ok(`gateway replicas are spread over zones where there are any (${found.size} known), none is required`);
   if (found.size >= replicas) return ok(`${count(found.size, 'zone')} for ${count(replicas, 'replica')}`);
-  return fail(`${count(replicas, 'replica')} must be in zones of their own, the nodes have ${count(found.size, 'zone')}`, {
-    object: workloadObject(look, 'opentelemetry-collector'),
-    cause: 'the anti-affinity is required: replicas without a zone stay Pending',
-    fix: `genai-obs install --gateway-replicas ${Math.max(1, found.size)}, or make the rule preferred`,
-  });
+  return fail(
+    `${count(replicas, 'replica')} must be in zones of their own, the nodes have ${count(found.size, 'zone')}`,
+    {
+      object: workloadObject(look, 'opentelemetry-collector'),
+      cause: 'the anti-affinity is required: replicas without a zone stay Pending',
+      fix: `genai-obs install --gateway-replicas ${Math.max(1, found.size)}, or make the rule preferred`,
+    },
+  );
 }
 
 const enabled = (config: Config) => COMPONENT_IDS.filter((id) => isEnabled(config, id));
@@ -115,9 +130,17 @@ function ownNames(workload: string, cluster: string): [kind: string, name: strin
 }
 
 /** Charts of others do not carry our label: helm's note says which release an object is of, an operator signs its own. */
-function madeBy({ metadata: { labels = {}, annotations = {} } }: KubeObject, release: { name: string; namespace: string } | undefined): boolean {
-  const helm = annotations['meta.helm.sh/release-name'] === release?.name && annotations['meta.helm.sh/release-namespace'] === release?.namespace;
-  return (release !== undefined && helm) || (labels['app.kubernetes.io/managed-by'] ?? labels['managed-by'] ?? '').endsWith('operator');
+function madeBy(
+  { metadata: { labels = {}, annotations = {} } }: KubeObject,
+  release: { name: string; namespace: string } | undefined,
+): boolean {
+  const helm =
+    annotations['meta.helm.sh/release-name'] === release?.name &&
+    annotations['meta.helm.sh/release-namespace'] === release?.namespace;
+  return (
+    (release !== undefined && helm) ||
+    (labels['app.kubernetes.io/managed-by'] ?? labels['managed-by'] ?? '').endsWith('operator')
+  );
 }
 
 /** Whether all components come from our charts. */
@@ -136,11 +159,16 @@ function free(look: Look): Verdict {
     const release = releaseOf(look.config, id);
     return wanted.flatMap(([kind, name]) => {
       const object = look.find(kind, name, namespace);
-      return object && !isOurs(object) && !(chart !== 'genai-obs' && madeBy(object, release)) ? [{ kind, name, namespace }] : [];
+      return object && !isOurs(object) && !(chart !== 'genai-obs' && madeBy(object, release))
+        ? [{ kind, name, namespace }]
+        : [];
     });
   });
   const first = taken[0];
-  if (!first) return ok(`no foreign object has a name that the ${enabled(look.config).length} ${only(look.config) ? 'releases' : 'components'} use`);
+  if (!first)
+    return ok(
+      `no foreign object has a name that the ${enabled(look.config).length} ${only(look.config) ? 'releases' : 'components'} use`,
+    );
   const { kind, name, namespace } = first;
   const scope = kind.startsWith('Cluster') ? '' : `${namespace}/`;
   return fail(`taken by objects that genai-obs did not make: ${names(taken.map((one) => `${one.kind} ${one.name}`))}`, {
@@ -152,7 +180,9 @@ function free(look: Look): Verdict {
 
 /** Why there is nothing to look at. */
 function noDefinitions(config: Config): string {
-  const operated = enabled(config).filter((id) => config[id].chart === 'opentelemetry-operator' || (id === 'prometheus' && operatorOf(config, id)));
+  const operated = enabled(config).filter(
+    (id) => config[id].chart === 'opentelemetry-operator' || (id === 'prometheus' && operatorOf(config, id)),
+  );
   return operated.length
     ? `installing makes the definitions that ${names(operated.map((id) => config[id].chart))} needs before anything uses them; what operators made of them is checked by COL-01, COL-02, COL-24 and PROM-01`
     : 'this profile uses no operator and no custom resources';
@@ -163,7 +193,8 @@ export const rightsChecks: Check[] = [
     ...base,
     id: 'PRE-21',
     title: 'Custom resource definitions are established',
-    about: 'Only for profiles with operators, whose charts bring the definitions along. The quickstart profile uses none.',
+    about:
+      'Only for profiles with operators, whose charts bring the definitions along. The quickstart profile uses none.',
     sources: '004-P1-02',
     reads: () => [],
     skipIf: noDefinitions,
@@ -176,7 +207,8 @@ export const rightsChecks: Check[] = [
     about: `Grafana reads its administrator from Secret ${GRAFANA_ADMIN}. Failed: missing while Grafana is installed, or a key without a value. Warning: a placeholder or well-known default. Only names and lengths of values are looked at.`,
     sources: '000-INST-04, 000-INST-05, 000-INST-06, 002-DEP-02',
     reads: (config) => keysFor(config, ['k8s:Secret', workloadKey('grafana')]),
-    skipIf: (config) => (config.grafana.enabled ? undefined : 'Grafana is not part of this profile: no secret is needed'),
+    skipIf: (config) =>
+      config.grafana.enabled ? undefined : 'Grafana is not part of this profile: no secret is needed',
     run: secrets,
   },
   {
@@ -193,10 +225,12 @@ export const rightsChecks: Check[] = [
     ...base,
     id: 'PRE-27',
     title: 'Zones suffice for required spreading',
-    about: 'Where the gateway must be spread over zones, there must be as many zones as replicas, or pods stay Pending. A preferred rule needs none.',
+    about:
+      'Where the gateway must be spread over zones, there must be as many zones as replicas, or pods stay Pending. A preferred rule needs none.',
     sources: '000-HA-01',
     reads: (config) => keysFor(config, ['k8s:Node', workloadKey('opentelemetry-collector')]),
-    skipIf: (config) => (config['opentelemetry-collector'].enabled ? undefined : 'the gateway is not part of this profile'),
+    skipIf: (config) =>
+      config['opentelemetry-collector'].enabled ? undefined : 'the gateway is not part of this profile',
     run: zones,
   },
   {
@@ -207,7 +241,16 @@ export const rightsChecks: Check[] = [
       'A check of our own, beyond appendix 1. Workloads, Services, ServiceAccounts, ConfigMaps and cluster roles under the names of our releases that lack our label belong to somebody else: helm would refuse them, or they would be changed. Objects of upstream charts are known by the release that helm notes on them. Install into another namespace, or remove them.',
     sources: 'genai-obs; peers.md 2',
     reads: () =>
-      ['Deployment', 'StatefulSet', 'DaemonSet', 'Service', 'ServiceAccount', 'ConfigMap', 'ClusterRole', 'ClusterRoleBinding'].map((kind) => `k8s:${kind}`),
+      [
+        'Deployment',
+        'StatefulSet',
+        'DaemonSet',
+        'Service',
+        'ServiceAccount',
+        'ConfigMap',
+        'ClusterRole',
+        'ClusterRoleBinding',
+      ].map((kind) => `k8s:${kind}`),
     run: free,
   },
 ];

@@ -10,7 +10,8 @@ import { listIn } from '../helpers/place.ts';
 const claimIn = (look: Look, { name, namespace }: ClaimNeed) => look.find('PersistentVolumeClaim', name, namespace);
 
 const base = { area: 'PRE', stage: 'preflight' } as const;
-const off = (config: Look['config']) => (config.storage.enabled ? undefined : 'storage.enabled is false: the stack claims no storage');
+const off = (config: Look['config']) =>
+  config.storage.enabled ? undefined : 'storage.enabled is false: the stack claims no storage';
 const DEFAULT = 'storageclass.kubernetes.io/is-default-class';
 
 function defaults(look: Look): KubeObject[] {
@@ -21,7 +22,9 @@ function defaults(look: Look): KubeObject[] {
 export function classOf(look: Look): KubeObject | undefined {
   const wanted = look.config.storage.storageClass;
   if (wanted) return look.list('StorageClass').find((one) => one.metadata.name === wanted);
-  return defaults(look).toSorted((a, b) => (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''))[0];
+  return defaults(look).toSorted((a, b) =>
+    (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''),
+  )[0];
 }
 
 export function provisionerOf(storageClass: KubeObject): string {
@@ -37,7 +40,9 @@ function exists(look: Look): Verdict {
   const claims = claimsOf(look.config).map((claim) => claimIn(look, claim));
   // A class is asked for once, when a claim is made.
   if (claims.every((claim) => claim && phaseOf(claim) === 'Bound'))
-    return ok(`all ${claims.length} claims are bound (class ${names([...new Set(claims.map((claim) => (claim && className(claim)) || 'none'))])})`);
+    return ok(
+      `all ${claims.length} claims are bound (class ${names([...new Set(claims.map((claim) => (claim && className(claim)) || 'none'))])})`,
+    );
   const all = look.list('StorageClass').map((one) => one.metadata.name);
   const wanted = look.config.storage.storageClass;
   const found = classOf(look);
@@ -56,10 +61,13 @@ function exists(look: Look): Verdict {
     });
   const several = defaults(look);
   if (several.length > 1)
-    return warn(`${several.length} classes are the default (${names(several.map((one) => one.metadata.name))}); the newest wins: ${found.metadata.name}`, {
-      cause: 'more than one class is marked as default',
-      fix: `kubectl annotate storageclass NAME ${DEFAULT}-`,
-    });
+    return warn(
+      `${several.length} classes are the default (${names(several.map((one) => one.metadata.name))}); the newest wins: ${found.metadata.name}`,
+      {
+        cause: 'more than one class is marked as default',
+        fix: `kubectl annotate storageclass NAME ${DEFAULT}-`,
+      },
+    );
   return ok(`default class ${found.metadata.name} (${provisionerOf(found)})`);
 }
 
@@ -79,17 +87,28 @@ function stuckClaim(look: Look): Verdict | undefined {
     const object = `PersistentVolumeClaim ${namespace}/${name}`;
     const event = eventsOf(listIn(look, 'Event', namespace), 'PersistentVolumeClaim', name)[0];
     const reason = event && event.reason !== 'WaitForFirstConsumer' ? `: ${event.reason} ${event.message}` : '';
-    const lacking = className(claim) && !look.list('StorageClass').some((one) => one.metadata.name === className(claim));
+    const lacking =
+      className(claim) && !look.list('StorageClass').some((one) => one.metadata.name === className(claim));
     const more = {
       object,
-      cause: lacking ? `its class ${className(claim)} does not exist` : 'the provisioner does not answer, has no room, or cannot serve the node of the pod',
+      cause: lacking
+        ? `its class ${className(claim)} does not exist`
+        : 'the provisioner does not answer, has no room, or cannot serve the node of the pod',
       fix: `${look.kubectlIn(namespace)} describe persistentvolumeclaim ${name}`,
     };
     if (phaseOf(claim) === 'Lost') return fail(`claim ${name} has lost its volume`, more);
     if (lacking) return fail(`claim ${name} is Pending: there is no storage class ${className(claim)}`, more);
     const refused = user && event?.reason === 'ProvisioningFailed';
-    if (refused || waited > 180_000) return fail(`claim ${name} is Pending for ${age(waited)} while pod ${user?.metadata.name} waits for it${reason}`, more);
-    if (waited > 60_000) return warn(`claim ${name} is Pending for ${age(waited)} while pod ${user?.metadata.name} waits for it${reason}`, more);
+    if (refused || waited > 180_000)
+      return fail(
+        `claim ${name} is Pending for ${age(waited)} while pod ${user?.metadata.name} waits for it${reason}`,
+        more,
+      );
+    if (waited > 60_000)
+      return warn(
+        `claim ${name} is Pending for ${age(waited)} while pod ${user?.metadata.name} waits for it${reason}`,
+        more,
+      );
   }
   return undefined;
 }
@@ -108,22 +127,28 @@ function provisions(look: Look): Verdict {
     .filter(
       (pod) =>
         pod.metadata.name.includes(word) ||
-        containers(pod).some((one) => [...(one.args ?? []), ...(one.command ?? []), one.image ?? ''].join(' ').includes(word)),
+        containers(pod).some((one) =>
+          [...(one.args ?? []), ...(one.command ?? []), one.image ?? ''].join(' ').includes(word),
+        ),
     );
   const running = pods.filter((pod) => conditions(pod).some((one) => one.type === 'Ready' && one.status === 'True'));
   const dead = pods[0];
   if (dead && running.length === 0)
-    return fail(`the provisioner of class ${name} is not ready: pod ${dead.metadata.name} is ${phaseOf(dead) || 'unknown'}`, {
-      object: `Pod ${dead.metadata.namespace}/${dead.metadata.name}`,
-      cause: 'claims are not served while the provisioner is down',
-      fix: `kubectl -n ${dead.metadata.namespace} describe pod ${dead.metadata.name}`,
-    });
+    return fail(
+      `the provisioner of class ${name} is not ready: pod ${dead.metadata.name} is ${phaseOf(dead) || 'unknown'}`,
+      {
+        object: `Pod ${dead.metadata.namespace}/${dead.metadata.name}`,
+        cause: 'claims are not served while the provisioner is down',
+        fix: `kubectl -n ${dead.metadata.namespace} describe pod ${dead.metadata.name}`,
+      },
+    );
   const live = running[0];
   const seen = [
     live ? `its provisioner runs (pod ${live.metadata.namespace}/${live.metadata.name})` : '',
     volumes.length ? `${count(volumes.length, 'volume')} bound` : '',
   ].filter(Boolean);
-  if (seen.length === 0) return skip(`class ${name}: neither a provisioner pod nor a bound volume can be seen; installing proves it`);
+  if (seen.length === 0)
+    return skip(`class ${name}: neither a provisioner pod nor a bound volume can be seen; installing proves it`);
   return ok(`class ${name}: ${seen.join(', ')}; no test claim was made`);
 }
 
@@ -139,7 +164,10 @@ function prepared(look: Look, name: string): Verdict {
     .map((one) => quantity(specOf<{ capacity: { storage?: string } }>(one).capacity?.storage))
     .toSorted((a, b) => b - a);
   const missing = open.find((claim, i) => (free[i] ?? 0) < claim.bytes);
-  if (!missing) return ok(`class ${name} is served by hand: ${count(free.length, 'volume')} free for ${count(open.length, 'claim')}`);
+  if (!missing)
+    return ok(
+      `class ${name} is served by hand: ${count(free.length, 'volume')} free for ${count(open.length, 'claim')}`,
+    );
   return fail(`class ${name} has no free volume of ${bytes(missing.bytes)} for claim ${missing.name}`, {
     object: `StorageClass ${name}`,
     cause: 'the class has no provisioner: volumes must be made by hand',
@@ -179,7 +207,15 @@ export const storageChecks: Check[] = [
     about:
       'A claim of ours that a pod waits for and that stays Pending: a warning after 60 s, failed after 180 s, with the provisioner’s own message. Else: the provisioner of the class runs, or volumes of it are bound. The doctor makes no test claim, because it changes nothing.',
     sources: '000-PRE-03, 003-PRE-06',
-    reads: () => ['k8s:StorageClass', 'k8s:PersistentVolume', 'k8s:PersistentVolumeClaim', 'k8s:Pod', 'k8s:Pod@all', 'k8s:Event', 'time:now'],
+    reads: () => [
+      'k8s:StorageClass',
+      'k8s:PersistentVolume',
+      'k8s:PersistentVolumeClaim',
+      'k8s:Pod',
+      'k8s:Pod@all',
+      'k8s:Event',
+      'time:now',
+    ],
     dependsOn: ['PRE-12'],
     skipIf: off,
     run: provisions,
@@ -188,7 +224,8 @@ export const storageChecks: Check[] = [
     ...base,
     id: 'PRE-14',
     title: 'NFS mounts work',
-    about: 'Only when the class of the claims is NFS: no event of the namespace tells of a failed mount. Nothing is mounted to try.',
+    about:
+      'Only when the class of the claims is NFS: no event of the namespace tells of a failed mount. Nothing is mounted to try.',
     sources: '004-PRE-02',
     reads: () => ['k8s:StorageClass', 'k8s:Event'],
     dependsOn: ['PRE-12'],

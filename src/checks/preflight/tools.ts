@@ -22,8 +22,10 @@ function kubectl(look: Look): Verdict {
   const install = 'install kubectl: https://kubernetes.io/docs/tasks/tools/';
   const text = versionOf(look, 'kubectl');
   const version = parts(text);
-  if (!version) return fail('kubectl is not on the PATH', { cause: 'kubectl is not installed on this machine', fix: install });
-  if (!atLeast(version, 1, 24)) return fail(`kubectl ${text}, needed is 1.24 or newer`, { cause: 'the client is too old', fix: install });
+  if (!version)
+    return fail('kubectl is not on the PATH', { cause: 'kubectl is not installed on this machine', fix: install });
+  if (!atLeast(version, 1, 24))
+    return fail(`kubectl ${text}, needed is 1.24 or newer`, { cause: 'the client is too old', fix: install });
   const server = look.fact<{ gitVersion: string }>('cluster:version').gitVersion;
   const skew = Math.abs((parts(server)?.[1] ?? version[1]) - version[1]);
   if (skew > 1)
@@ -31,7 +33,8 @@ function kubectl(look: Look): Verdict {
       cause: 'kubectl supports one minor version of difference to the server',
       fix: install,
     });
-  if (!atLeast(version, 1, 28)) return warn(`kubectl ${text} is older than 1.28`, { cause: 'an old client', fix: install });
+  if (!atLeast(version, 1, 28))
+    return warn(`kubectl ${text} is older than 1.28`, { cause: 'an old client', fix: install });
   return ok(`kubectl ${text}, server ${server}`);
 }
 
@@ -39,8 +42,10 @@ function helm(look: Look): Verdict {
   const install = 'install Helm 3.12 or newer: https://helm.sh/docs/intro/install/';
   const text = versionOf(look, 'helm');
   const version = parts(text);
-  if (!version) return fail('helm is not on the PATH', { cause: 'Helm is not installed on this machine', fix: install });
-  if (!atLeast(version, 3, 8)) return fail(`Helm ${text}, needed is 3.8 or newer`, { cause: 'this Helm cannot read the charts', fix: install });
+  if (!version)
+    return fail('helm is not on the PATH', { cause: 'Helm is not installed on this machine', fix: install });
+  if (!atLeast(version, 3, 8))
+    return fail(`Helm ${text}, needed is 3.8 or newer`, { cause: 'this Helm cannot read the charts', fix: install });
   if (!atLeast(version, 3, 12)) return warn(`Helm ${text} is older than 3.12`, { cause: 'an old Helm', fix: install });
   return ok(`Helm ${text}`);
 }
@@ -57,7 +62,14 @@ function optional(tool: 'jq' | 'yq', use: string) {
   };
 }
 
-const PORTS: Record<string, string> = { '3000': 'Grafana', '9090': 'Prometheus', '3100': 'Loki', '3200': 'Tempo', '9093': 'Alertmanager', '4317': 'OTLP' };
+const PORTS: Record<string, string> = {
+  '3000': 'Grafana',
+  '9090': 'Prometheus',
+  '3100': 'Loki',
+  '3200': 'Tempo',
+  '9093': 'Alertmanager',
+  '4317': 'OTLP',
+};
 
 function ports(look: Look): Verdict {
   const taken = Object.keys(PORTS).filter((port) => !look.fact<{ free: boolean }>(`port:${port}`).free);
@@ -70,11 +82,16 @@ function ports(look: Look): Verdict {
 
 /** Whether anything of a profile comes from a chart that is not ours. */
 function upstream(config: Config): boolean {
-  return COMPONENT_IDS.some((id) => config[id].enabled && config[id].chart !== 'genai-obs') || ADDON_IDS.some((id) => config[id].enabled);
+  return (
+    COMPONENT_IDS.some((id) => config[id].enabled && config[id].chart !== 'genai-obs') ||
+    ADDON_IDS.some((id) => config[id].enabled)
+  );
 }
 
 function noRepository(config: Config): string {
-  return upstream(config) ? 'charts are taken at pinned versions: no Helm repository is used' : 'the charts are part of genai-obs: no Helm repository is used';
+  return upstream(config)
+    ? 'charts are taken at pinned versions: no Helm repository is used'
+    : 'the charts are part of genai-obs: no Helm repository is used';
 }
 
 const never = (reason: string) => ({ reads: () => [], skipIf: () => reason, run: () => skip(reason) });
@@ -94,7 +111,8 @@ export const toolChecks: Check[] = [
     ...base,
     id: 'PRE-02',
     title: 'Helm is installed and new enough',
-    about: 'Every component is one Helm release. Ok: 3.12 or newer, also 4.x. Warning: 3.8 to 3.11. Failed: absent or older.',
+    about:
+      'Every component is one Helm release. Ok: 3.12 or newer, also 4.x. Warning: 3.8 to 3.11. Failed: absent or older.',
     sources: '000-PRE-02, 003-PRE-01, 004-PRE-05',
     reads: () => ['tool:helm'],
     run: helm,
@@ -103,7 +121,8 @@ export const toolChecks: Check[] = [
     ...base,
     id: 'PRE-03',
     title: 'jq is installed',
-    about: 'genai-obs itself does not need jq; commands in the documentation read JSON with it. Absent is a warning, never a failure.',
+    about:
+      'genai-obs itself does not need jq; commands in the documentation read JSON with it. Absent is a warning, never a failure.',
     sources: '004-PRE-07',
     reads: () => ['tool:jq'],
     run: optional('jq', 'commands in the documentation use it'),
@@ -112,7 +131,8 @@ export const toolChecks: Check[] = [
     ...base,
     id: 'PRE-04',
     title: 'yq is installed',
-    about: 'genai-obs itself does not need yq; commands in the documentation read YAML with it. Absent is a warning, never a failure.',
+    about:
+      'genai-obs itself does not need yq; commands in the documentation read YAML with it. Absent is a warning, never a failure.',
     sources: '004-PRE-07',
     reads: () => ['tool:yq'],
     run: optional('yq', 'commands in the documentation use it'),

@@ -25,7 +25,10 @@ interface Count {
 }
 
 function counts(look: Look, list: string): Count[] {
-  return arr(body(look, 'prometheus', TSDB), 'data', list).map((one) => ({ name: str(one, 'name') ?? '?', value: num(one, 'value') ?? 0 }));
+  return arr(body(look, 'prometheus', TSDB), 'data', list).map((one) => ({
+    name: str(one, 'name') ?? '?',
+    value: num(one, 'value') ?? 0,
+  }));
 }
 
 function headSeries(look: Look): Verdict {
@@ -37,7 +40,10 @@ function headSeries(look: Look): Verdict {
     3,
   )}`;
   const more = {
-    cause: first && first.value > 0.2 * total ? `${first.name} has ${percent(first.value / total)} of all series` : 'labels with many values, or many pods',
+    cause:
+      first && first.value > 0.2 * total
+        ? `${first.name} has ${percent(first.value / total)} of all series`
+        : 'labels with many values, or many pods',
     fix: 'drop or aggregate what nobody reads: labels of the application, or metric_relabel_configs',
     object: OBJECT(look),
   };
@@ -61,7 +67,9 @@ function manyValues(look: Look): Verdict {
     object: OBJECT(look),
   };
   const evidence = `labels with many values: ${risky.map(({ name, value }) => `${name} ${value}`).join(', ')}`;
-  return risky.some(({ name, value }) => PERSONAL.test(name) && value >= 10_000) ? fail(evidence, more) : warn(evidence, more);
+  return risky.some(({ name, value }) => PERSONAL.test(name) && value >= 10_000)
+    ? fail(evidence, more)
+    : warn(evidence, more);
 }
 
 function rejected(look: Look): Verdict {

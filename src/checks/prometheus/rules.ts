@@ -29,7 +29,9 @@ export interface WrittenRule {
 
 /** Where the rules stand, for people. */
 export function rulesObject(look: Look): string {
-  return operatorOf(look.config, 'prometheus') ? configObject(look, 'prometheus') : `ConfigMap ${look.place('prometheus').namespace}/${MAP}`;
+  return operatorOf(look.config, 'prometheus')
+    ? configObject(look, 'prometheus')
+    : `ConfigMap ${look.place('prometheus').namespace}/${MAP}`;
 }
 
 function ruleMap(look: Look): Record<string, unknown> | undefined {
@@ -47,7 +49,11 @@ export function writtenRules(look: Look): { rules: WrittenRule[]; groups: string
     try {
       content = parse(String(text), { logLevel: 'error' });
     } catch (error) {
-      return { rules, groups, broken: `${file}: ${oneLine(error instanceof Error ? error.message : String(error), 160)}` };
+      return {
+        rules,
+        groups,
+        broken: `${file}: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`,
+      };
     }
     for (const group of arr(content, 'groups')) {
       const name = str(group, 'name') ?? '?';
@@ -94,7 +100,8 @@ export function loadedRules(look: Look): LoadedRule[] {
 function rulesAreLoaded(look: Look): Verdict {
   const object = rulesObject(look);
   const fix = 'genai-obs install   # writes the rules again';
-  if (!ruleMap(look)) return fail(`ConfigMap ${MAP} does not exist: no rules, no alerts`, { cause: 'it was deleted', fix, object });
+  if (!ruleMap(look))
+    return fail(`ConfigMap ${MAP} does not exist: no rules, no alerts`, { cause: 'it was deleted', fix, object });
   const { rules, groups, broken } = writtenRules(look);
   if (broken)
     return fail(`${MAP} holds a file that is no YAML, ${broken}`, {
@@ -102,7 +109,9 @@ function rulesAreLoaded(look: Look): Verdict {
       fix,
       object,
     });
-  const faulty = rules.map((rule) => ({ rule, problem: rule.expr ? syntaxProblem(rule.expr) : 'no expression' })).find(({ problem }) => problem);
+  const faulty = rules
+    .map((rule) => ({ rule, problem: rule.expr ? syntaxProblem(rule.expr) : 'no expression' }))
+    .find(({ problem }) => problem);
   if (faulty) {
     const { rule, problem } = faulty;
     return fail(`rule ${rule.name} in ${rule.file} (group ${rule.group}) cannot be parsed: ${problem}`, {
@@ -112,7 +121,9 @@ function rulesAreLoaded(look: Look): Verdict {
     });
   }
   const loaded = loadedRules(look);
-  const missing = [...new Set(groups)].filter((group) => !loaded.some((rule) => rule.group === group) && rules.some((rule) => rule.group === group));
+  const missing = [...new Set(groups)].filter(
+    (group) => !loaded.some((rule) => rule.group === group) && rules.some((rule) => rule.group === group),
+  );
   if (missing.length)
     return fail(`${missing.length} of ${groups.length} rule groups are not loaded: ${some(missing)}`, {
       cause: 'Prometheus has not read the ConfigMap since it changed, or refused it',
@@ -121,11 +132,14 @@ function rulesAreLoaded(look: Look): Verdict {
     });
   const ill = loaded.filter(({ health }) => health === 'err');
   if (ill[0])
-    return fail(`${plural(ill.length, 'rule')} of ${loaded.length} fail: ${some(ill.map(({ name }) => name))}; ${ill[0].name}: ${oneLine(ill[0].error, 160)}`, {
-      cause: 'the expression does not fit the data: many-to-many matching, duplicate series',
-      fix: `${fix}; a rule of your own: mend it in ${MAP}`,
-      object,
-    });
+    return fail(
+      `${plural(ill.length, 'rule')} of ${loaded.length} fail: ${some(ill.map(({ name }) => name))}; ${ill[0].name}: ${oneLine(ill[0].error, 160)}`,
+      {
+        cause: 'the expression does not fit the data: many-to-many matching, duplicate series',
+        fix: `${fix}; a rule of your own: mend it in ${MAP}`,
+        object,
+      },
+    );
   return ok(`${groups.length} groups, ${loaded.length} rules, none fails`);
 }
 
@@ -143,11 +157,16 @@ function reloaded(look: Look): Verdict {
     : (podsOf(look, 'prometheus')
         .map(({ metadata }) => lastError(look, 'prometheus', metadata.name))
         .find(Boolean) ?? '');
-  return fail(`the last reload failed, the configuration of ${when} is in use${said ? `: ${oneLine(said, 320)}` : ''}`, {
-    cause: said ? 'Prometheus refuses the changed file that its log names' : 'Prometheus refuses the changed configuration',
-    fix: `genai-obs install   # writes configuration and rules again; then: ${look.kubectlFor('prometheus')} rollout restart ${resourceOf(look, 'prometheus')}`,
-    object: /rule/i.test(said) ? rulesObject(look) : configObject(look, 'prometheus'),
-  });
+  return fail(
+    `the last reload failed, the configuration of ${when} is in use${said ? `: ${oneLine(said, 320)}` : ''}`,
+    {
+      cause: said
+        ? 'Prometheus refuses the changed file that its log names'
+        : 'Prometheus refuses the changed configuration',
+      fix: `genai-obs install   # writes configuration and rules again; then: ${look.kubectlFor('prometheus')} rollout restart ${resourceOf(look, 'prometheus')}`,
+      object: /rule/i.test(said) ? rulesObject(look) : configObject(look, 'prometheus'),
+    },
+  );
 }
 
 export const ruleChecks: Check[] = [

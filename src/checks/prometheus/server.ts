@@ -18,16 +18,22 @@ const FILES = 'sum(prometheus_tsdb_storage_blocks_bytes) + sum(prometheus_tsdb_w
 
 function receivers(look: Look): Verdict {
   const flags = rec(body(look, 'prometheus', FLAGS), 'data');
-  const wanted = { 'web.enable-remote-write-receiver': 'remote write (/api/v1/write)', 'web.enable-otlp-receiver': 'OTLP (/api/v1/otlp)' };
+  const wanted = {
+    'web.enable-remote-write-receiver': 'remote write (/api/v1/write)',
+    'web.enable-otlp-receiver': 'OTLP (/api/v1/otlp)',
+  };
   const told = Object.keys(wanted).filter((flag) => flags[flag] !== undefined);
   if (!told.length) throw new CouldNotLook('Prometheus does not list the receivers among its flags');
   const off = Object.entries(wanted).filter(([flag]) => flags[flag] !== 'true');
   if (!off.length) return ok('remote write and OTLP receivers are on');
-  return fail(`${off.map(([flag]) => `--${flag} is ${str(flags, flag) ?? 'absent'}`).join(', ')}: ${off.map(([, what]) => what).join(' and ')} answers 404`, {
-    cause: 'the flag was removed from the arguments of the server',
-    fix: 'genai-obs install   # sets the flag and replaces the pod',
-    object: OBJECT(look),
-  });
+  return fail(
+    `${off.map(([flag]) => `--${flag} is ${str(flags, flag) ?? 'absent'}`).join(', ')}: ${off.map(([, what]) => what).join(' and ')} answers 404`,
+    {
+      cause: 'the flag was removed from the arguments of the server',
+      fix: 'genai-obs install   # sets the flag and replaces the pod',
+      object: OBJECT(look),
+    },
+  );
 }
 
 const WRITE_TROUBLE = /level=(WARN|ERROR)|level=(warn|error)/;
@@ -37,7 +43,9 @@ function writeLog(look: Look): Verdict {
     /write|otlp|append|storage|tsdb|disk|compact|wal\b|out.of.order|duplicate/i.test(text),
   );
   if (!lines.length) return ok('no warning about writes or storage in the last 200 lines and 60 min');
-  const hard = lines.filter(({ text }) => /level=(ERROR|error)/.test(text) && !/out of order|out-of-order|duplicate sample|too old/i.test(text));
+  const hard = lines.filter(
+    ({ text }) => /level=(ERROR|error)/.test(text) && !/out of order|out-of-order|duplicate sample|too old/i.test(text),
+  );
   const last = (hard.length ? hard : lines).at(-1);
   const evidence = `${plural(lines.length, 'line')} about writes or storage in 60 min, the last: ${essence(last?.text ?? '').slice(0, 220)}`;
   const more = {
@@ -83,9 +91,14 @@ function networkFileSystem(look: Look): Verdict {
       'provisioner',
     ) ?? '';
   const kind =
-    Object.keys(rec(volume, 'spec')).find((key) => ['nfs', 'cephfs', 'glusterfs', 'azureFile', 'hostPath', 'local', 'csi'].includes(key)) ?? 'a volume';
+    Object.keys(rec(volume, 'spec')).find((key) =>
+      ['nfs', 'cephfs', 'glusterfs', 'azureFile', 'hostPath', 'local', 'csi'].includes(key),
+    ) ?? 'a volume';
   const driver = str(volume, 'spec', 'csi', 'driver') ?? provisioner;
-  if (['nfs', 'cephfs', 'glusterfs', 'azureFile'].includes(kind) || /nfs|efs|smb|azurefile|filestore|cephfs/i.test(driver)) {
+  if (
+    ['nfs', 'cephfs', 'glusterfs', 'azureFile'].includes(kind) ||
+    /nfs|efs|smb|azurefile|filestore|cephfs/i.test(driver)
+  ) {
     return warn(`claim ${name} lies on a network file system (${kind}, ${driver})`, {
       cause: 'Prometheus does not support network file systems: its blocks and its log can be damaged',
       fix: 'set storage.storageClass to a block or local class in the profile, back up, and install again: genai-obs backup',

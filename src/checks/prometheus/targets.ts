@@ -79,7 +79,9 @@ function up(look: Look): Verdict {
     3,
   )}; ${first.instance}: ${first.error.slice(0, 160)}`;
   const more = {
-    cause: core ? `the stack's own job ${core.job} cannot be scraped` : 'a scraped pod does not answer on its metrics port',
+    cause: core
+      ? `the stack's own job ${core.job} cannot be scraped`
+      : 'a scraped pod does not answer on its metrics port',
     fix: `${look.kubectl} get pods -A -o wide | grep ${first.pod || first.instance.split(':')[0]}   # foreign pods: check prometheus.io/port and /path`,
   };
   return core || share < 0.9 ? fail(evidence, more) : warn(`${evidence} (${percent(share)})`, more);
@@ -97,10 +99,17 @@ function jobs(look: Look): Verdict {
     );
   const wanted = [...jobsOf(look.config), ...(asks.length ? ['kubernetes-pods'] : [])];
   const missing = wanted.filter((job) => !all.some((target) => target.job === job));
-  const dead = wanted.filter((job) => !missing.includes(job) && !all.some((target) => target.job === job && target.health !== 'down'));
+  const dead = wanted.filter(
+    (job) => !missing.includes(job) && !all.some((target) => target.job === job && target.health !== 'down'),
+  );
   const notes = asks.length ? '' : '; no pod asks to be scraped, so kubernetes-pods is empty';
   if (!missing.length && !dead.length) return ok(`${wanted.length} jobs have targets: ${wanted.join(', ')}${notes}`);
-  const evidence = [missing.length ? `no target: ${missing.join(', ')}` : '', dead.length ? `all down: ${dead.join(', ')}` : ''].filter(Boolean).join('; ');
+  const evidence = [
+    missing.length ? `no target: ${missing.join(', ')}` : '',
+    dead.length ? `all down: ${dead.join(', ')}` : '',
+  ]
+    .filter(Boolean)
+    .join('; ');
   const cause =
     missing.includes('kubernetes-pods') || missing.includes('otel-collector')
       ? 'the job is missing from the configuration, or Prometheus may not list pods'
@@ -132,7 +141,9 @@ function intervals(look: Look): Verdict {
       object: configObject(look, 'prometheus'),
     });
   }
-  return ok(`${[...new Set(all.map(({ interval }) => interval))].join(', ')} for ${new Set(all.map(({ job }) => job)).size} jobs, as configured`);
+  return ok(
+    `${[...new Set(all.map(({ interval }) => interval))].join(', ')} for ${new Set(all.map(({ job }) => job)).size} jobs, as configured`,
+  );
 }
 
 const SOURCES = {
@@ -153,7 +164,8 @@ function series(look: Look): Verdict {
   const missing = seen.filter(({ count }) => count === 0);
   if (!missing[0]) return ok(seen.map(({ what, count }) => `${what} ${count}`).join(', '));
   const settled = settledFor(look);
-  if (settled < 120) return skip(`the stack started ${ago(settled)} ago: not yet ${missing.map(({ what }) => what).join(', ')}`);
+  if (settled < 120)
+    return skip(`the stack started ${ago(settled)} ago: not yet ${missing.map(({ what }) => what).join(', ')}`);
   return fail(`no series of ${missing.map(({ what }) => what).join(', ')}`, {
     cause: `${look.place(missing[0].id).workload.name} does not deliver: permissions, endpoint or scrape job`,
     fix: `${look.kubectlFor(missing[0].id)} logs ${resourceOf(look, missing[0].id)} --tail=50`,

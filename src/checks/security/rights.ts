@@ -30,11 +30,17 @@ function tooWide({ verbs, resources = [], apiGroups = [] }: Rule): string | unde
 }
 
 function roles(look: Look): Verdict {
-  const accounts = new Set(enabled(look.config).flatMap((id) => [accountOf(look.config, id), id].map((account) => `${look.place(id).namespace}/${account}`)));
+  const accounts = new Set(
+    enabled(look.config).flatMap((id) =>
+      [accountOf(look.config, id), id].map((account) => `${look.place(id).namespace}/${account}`),
+    ),
+  );
   const bindings = (['ClusterRoleBinding', 'RoleBinding'] as const)
     .flatMap((kind) => look.list(kind))
     .filter((one) =>
-      ((one as unknown as Binding).subjects ?? []).some((subject) => subject.kind === 'ServiceAccount' && accounts.has(`${subject.namespace}/${subject.name}`)),
+      ((one as unknown as Binding).subjects ?? []).some(
+        (subject) => subject.kind === 'ServiceAccount' && accounts.has(`${subject.namespace}/${subject.name}`),
+      ),
     );
   for (const binding of bindings) {
     const { roleRef } = binding as unknown as Binding;
@@ -44,8 +50,11 @@ function roles(look: Look): Verdict {
       cause: 'a service account of the stack may do more than it needs; a breach of its pod would spread',
       fix: `kubectl describe ${roleRef.kind.toLowerCase()} ${roleRef.name}, and put ours back: genai-obs install`,
     };
-    if (roleRef.name === 'cluster-admin') return fail(`${binding.kind} ${binding.metadata.name} makes a service account of the stack cluster-admin`, more);
-    const role = look.find(roleRef.kind, roleRef.name, binding.metadata.namespace) as unknown as { rules?: Rule[] } | undefined;
+    if (roleRef.name === 'cluster-admin')
+      return fail(`${binding.kind} ${binding.metadata.name} makes a service account of the stack cluster-admin`, more);
+    const role = look.find(roleRef.kind, roleRef.name, binding.metadata.namespace) as unknown as
+      | { rules?: Rule[] }
+      | undefined;
     const wide = (role?.rules ?? []).map(tooWide).find(Boolean);
     if (wide) return warn(`${roleRef.kind} ${roleRef.name} grants ${wide}`, more);
   }
@@ -53,10 +62,20 @@ function roles(look: Look): Verdict {
 }
 
 function audit(look: Look): Verdict {
-  const servers = look.listAll('Pod').filter((pod) => pod.metadata.namespace === 'kube-system' && pod.metadata.labels?.['component'] === 'kube-apiserver');
-  if (servers.length === 0) return skip('the API server is not a pod of this cluster: its audit settings cannot be seen');
+  const servers = look
+    .listAll('Pod')
+    .filter(
+      (pod) => pod.metadata.namespace === 'kube-system' && pod.metadata.labels?.['component'] === 'kube-apiserver',
+    );
+  if (servers.length === 0)
+    return skip('the API server is not a pod of this cluster: its audit settings cannot be seen');
   const without = servers.find(
-    (pod) => !containers(pod).some((one) => [...(one.command ?? []), ...(one.args ?? [])].some((arg) => /^--audit-(log-path|webhook-config-file)=/.test(arg))),
+    (pod) =>
+      !containers(pod).some((one) =>
+        [...(one.command ?? []), ...(one.args ?? [])].some((arg) =>
+          /^--audit-(log-path|webhook-config-file)=/.test(arg),
+        ),
+      ),
   );
   if (!without) return ok(`${count(servers.length, 'API server')} with an audit log`);
   return warn(`API server ${without.metadata.name} writes no audit log`, {
@@ -81,7 +100,8 @@ export const rightsChecks: Check[] = [
     ...base,
     id: 'SEC-03',
     title: 'The API server writes an audit log',
-    about: 'Where the API server is a pod of kube-system, its arguments tell. Managed clusters and K3s hide it: skipped.',
+    about:
+      'Where the API server is a pod of kube-system, its arguments tell. Managed clusters and K3s hide it: skipped.',
     sources: '004-SEC-03',
     reads: () => ['k8s:Pod@all'],
     run: audit,

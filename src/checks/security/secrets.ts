@@ -16,14 +16,19 @@ const noGrafana = (config: Config) => (config.grafana.enabled ? undefined : 'Gra
 function defaults(look: Look): Verdict {
   const weak = look.list('Secret').filter((one) => ((one['weak'] as string[] | undefined) ?? []).length > 0);
   const first = weak[0];
-  if (!first) return ok(`none of ${count(look.list('Secret').length, 'Secret')} holds a well-known default or a placeholder`);
+  if (!first)
+    return ok(`none of ${count(look.list('Secret').length, 'Secret')} holds a well-known default or a placeholder`);
   const evidence = `Secret ${names(weak.map((one) => one.metadata.name))}: ${(first['weak'] as string[]).join(', ')} is a well-known default or a placeholder`;
   const kubectl = look.kubectlIn(namespaceIn(look, first));
   const fix =
     first.metadata.name === GRAFANA_ADMIN
       ? `${kubectl} delete secret ${GRAFANA_ADMIN}, then: genai-obs install --only secrets,grafana`
       : `${kubectl} edit secret ${first.metadata.name}`;
-  const more = { object: `Secret ${namespaceIn(look, first)}/${first.metadata.name}`, cause: 'the value was never changed', fix };
+  const more = {
+    object: `Secret ${namespaceIn(look, first)}/${first.metadata.name}`,
+    cause: 'the value was never changed',
+    fix,
+  };
   return look.config.global.environment === 'production' ? fail(evidence, more) : warn(evidence, more);
 }
 
@@ -41,7 +46,11 @@ function leaks(look: Look): Verdict {
       `move the value into a Secret and take it out: ${look.kubectlIn(namespaceIn(look, map))} edit configmap ${map.metadata.name}`,
     );
   for (const pod of look.list('Pod'))
-    seek(`Pod ${namespaceIn(look, pod)}/${pod.metadata.name}`, JSON.stringify(pod['spec'] ?? {}), 'take the value from a Secret with valueFrom.secretKeyRef');
+    seek(
+      `Pod ${namespaceIn(look, pod)}/${pod.metadata.name}`,
+      JSON.stringify(pod['spec'] ?? {}),
+      'take the value from a Secret with valueFrom.secretKeyRef',
+    );
   for (const id of enabled(look.config)) {
     for (const [pod, lines] of Object.entries(look.fact<Record<string, string[]>>(`logs:${id}`)))
       seek(

@@ -19,10 +19,18 @@ export const certManager: Addon = {
   crds: { crds: { enabled: true } },
   // One per cluster: one that is there already is used, if it serves what we ask of it.
   provided: {
-    ref: { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', name: 'certificates.cert-manager.io' },
+    ref: {
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      name: 'certificates.cert-manager.io',
+    },
     version: { label: 'app.kubernetes.io/version', minimum: 'v1.12.0' },
   },
-  workloads: () => ['cert-manager', 'cert-manager-cainjector', 'cert-manager-webhook'].map((name) => ({ kind: 'Deployment' as const, name })),
+  workloads: () =>
+    ['cert-manager', 'cert-manager-cainjector', 'cert-manager-webhook'].map((name) => ({
+      kind: 'Deployment' as const,
+      name,
+    })),
   values: (config) => ({
     fullnameOverride: 'cert-manager',
     global: { commonLabels: OWN_LABEL },

@@ -18,7 +18,10 @@ export interface Destination {
 /** One gateway for all signals, or one destination for each (upstream.md B.3 1). */
 export function destinationsOf(config: Config): Destination[] {
   const { mode, otlp, prometheus, loki } = config['k8s-monitoring'].destination;
-  if (mode === 'otlp') return [{ name: 'grafana-cloud', protocol: 'otlp', signals: ['metrics', 'logs', 'traces'], userKey: 'username', ...otlp }];
+  if (mode === 'otlp')
+    return [
+      { name: 'grafana-cloud', protocol: 'otlp', signals: ['metrics', 'logs', 'traces'], userKey: 'username', ...otlp },
+    ];
   return [
     { name: 'metrics', protocol: 'prometheus', signals: ['metrics'], userKey: 'metrics-username', ...prometheus },
     { name: 'logs', protocol: 'loki', signals: ['logs'], userKey: 'logs-username', ...loki },

@@ -39,7 +39,9 @@ export const cloudwatchExporter: Addon = {
     const { roleArn, secret } = config['cloudwatch-exporter'];
     return {
       fullnameOverride: 'cloudwatch-exporter',
-      image: imageParts(imageOf('quay.io/prometheuscommunity/yet-another-cloudwatch-exporter:v0.67.0', config.global.imageRegistry)),
+      image: imageParts(
+        imageOf('quay.io/prometheuscommunity/yet-another-cloudwatch-exporter:v0.67.0', config.global.imageRegistry),
+      ),
       deployment: { labels: OWN_LABEL },
       podLabels: OWN_LABEL,
       podAnnotations: { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '5000' },
@@ -47,7 +49,11 @@ export const cloudwatchExporter: Addon = {
       aws: { secret: { name: secret } },
       testConnection: false,
       podSecurityContext: { runAsNonRoot: true, runAsUser: 65534, seccompProfile: { type: 'RuntimeDefault' } },
-      securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+      securityContext: {
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      },
       resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '200m', memory: '256Mi' } },
       config: discovery(config),
     };

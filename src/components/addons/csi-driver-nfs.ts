@@ -26,7 +26,9 @@ export const csiDriverNfs: Addon = {
   provided: { ref: { apiVersion: 'storage.k8s.io/v1', kind: 'CSIDriver', name: 'nfs.csi.k8s.io' } },
   values: (config) => ({
     customLabels: OWN_LABEL,
-    image: Object.fromEntries(Object.entries(IMAGES).map(([part, image]) => [part, imageOneHost(imageOf(image, config.global.imageRegistry))])),
+    image: Object.fromEntries(
+      Object.entries(IMAGES).map(([part, image]) => [part, imageOneHost(imageOf(image, config.global.imageRegistry))]),
+    ),
     // Snapshots would need definitions that nobody here uses.
     controller: { enableSnapshotter: false },
   }),

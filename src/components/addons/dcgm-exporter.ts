@@ -12,7 +12,9 @@ export const dcgmExporter: Addon = {
   workloads: () => [{ kind: 'DaemonSet', name: 'dcgm-exporter' }],
   values: (config) => ({
     fullnameOverride: 'dcgm-exporter',
-    image: imageOneHost(imageOf('nvcr.io/nvidia/k8s/dcgm-exporter:4.5.3-4.8.2-distroless', config.global.imageRegistry)),
+    image: imageOneHost(
+      imageOf('nvcr.io/nvidia/k8s/dcgm-exporter:4.5.3-4.8.2-distroless', config.global.imageRegistry),
+    ),
     podLabels: OWN_LABEL,
     podAnnotations: { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9400' },
     serviceMonitor: { enabled: false },

@@ -50,7 +50,11 @@ function jaegerConfig(config: Config): JsonMap {
     extensions: {
       // The probes ask here; its default is localhost.
       healthcheckv2: { use_v2: true, http: { endpoint: '0.0.0.0:13133' } },
-      jaeger_query: { storage: { traces: 'store' }, http: { endpoint: '0.0.0.0:16686' }, grpc: { endpoint: '0.0.0.0:16685' } },
+      jaeger_query: {
+        storage: { traces: 'store' },
+        http: { endpoint: '0.0.0.0:16686' },
+        grpc: { endpoint: '0.0.0.0:16685' },
+      },
       jaeger_storage: { backends: { store: backend(config) } },
     },
     receivers: { otlp: { protocols: { grpc: { endpoint: '0.0.0.0:4317' }, http: { endpoint: '0.0.0.0:4318' } } } },
@@ -58,7 +62,10 @@ function jaegerConfig(config: Config): JsonMap {
     exporters: { jaeger_storage_exporter: { trace_storage: 'store' } },
     service: {
       extensions: ['jaeger_storage', 'jaeger_query', 'healthcheckv2'],
-      telemetry: { resource: { 'service.name': 'jaeger' }, metrics: { readers: [{ pull: { exporter: { prometheus: { host: '0.0.0.0', port: 8888 } } } }] } },
+      telemetry: {
+        resource: { 'service.name': 'jaeger' },
+        metrics: { readers: [{ pull: { exporter: { prometheus: { host: '0.0.0.0', port: 8888 } } } }] },
+      },
       pipelines: { traces: { receivers: ['otlp'], processors: ['batch'], exporters: ['jaeger_storage_exporter'] } },
     },
   };
@@ -75,11 +82,16 @@ function memoryOf({ jaeger: { storage, maxTraces } }: Config): number {
 function backend(config: Config): JsonMap {
   const { storage, endpoint, secret, maxTraces } = config.jaeger;
   if (storage === 'memory') return { memory: { max_traces: maxTraces } };
-  const auth = secret ? { auth: { basic: { username: '${env:OPENSEARCH_USERNAME}', password: '${env:OPENSEARCH_PASSWORD}' } } } : {};
+  const auth = secret
+    ? { auth: { basic: { username: '${env:OPENSEARCH_USERNAME}', password: '${env:OPENSEARCH_PASSWORD}' } } }
+    : {};
   return { opensearch: { server_urls: [endpoint], indices: { index_prefix: 'jaeger' }, ...auth } };
 }
 
 function credentials({ jaeger: { storage, secret } }: Config): JsonMap[] {
   if (storage === 'memory' || !secret) return [];
-  return ['username', 'password'].map((key) => ({ name: `OPENSEARCH_${key.toUpperCase()}`, valueFrom: { secretKeyRef: { name: secret, key } } }));
+  return ['username', 'password'].map((key) => ({
+    name: `OPENSEARCH_${key.toUpperCase()}`,
+    valueFrom: { secretKeyRef: { name: secret, key } },
+  }));
 }

@@ -35,12 +35,20 @@ export const k8sMonitoring: Addon = {
     destinations: chartDestinations(config),
     ...features(config),
     collectors: Object.fromEntries(
-      Object.entries(ALLOYS).map(([name, { presets }]) => [name, { presets: [...presets], labels: OWN_LABEL, ...stability(name, config) }]),
+      Object.entries(ALLOYS).map(([name, { presets }]) => [
+        name,
+        { presets: [...presets], labels: OWN_LABEL, ...stability(name, config) },
+      ]),
     ),
     // Without a label of ours: both charts write the same key themselves, and a key that stands twice is no valid YAML.
     telemetryServices: { 'kube-state-metrics': { deploy: true }, 'node-exporter': { deploy: true } },
     // Two operators over one namespace would fight: ours sees its own only.
-    'alloy-operator': { deploy: true, ownNamespaceOnly: true, podLabels: OWN_LABEL, waitForAlloyRemoval: hookImage(config) },
+    'alloy-operator': {
+      deploy: true,
+      ownNamespaceOnly: true,
+      podLabels: OWN_LABEL,
+      waitForAlloyRemoval: hookImage(config),
+    },
   }),
   workloads: () => [
     { kind: 'Deployment', name: `${RELEASE}-alloy-operator` },
@@ -53,7 +61,11 @@ export const k8sMonitoring: Addon = {
 /** The token comes from whoever installs; a user that the configuration does not name, too. */
 function secretsOf(config: Config): SecretNeed[] {
   const { name, tokenKey } = config['k8s-monitoring'].secret;
-  const users = destinationsOf(config).map(({ user, userKey }) => ({ name, key: userKey, value: user || { fromEnv: userVariable(userKey) } }));
+  const users = destinationsOf(config).map(({ user, userKey }) => ({
+    name,
+    key: userKey,
+    value: user || { fromEnv: userVariable(userKey) },
+  }));
   return [...users, { name, key: tokenKey, value: { fromEnv: CLOUD_TOKEN } }];
 }
 
@@ -63,7 +75,9 @@ function registryOf({ global }: Config): JsonMap {
 
 /** Reading files by OpenTelemetry's receiver is no stable part of Alloy yet: the chart wants that said. */
 function stability(alloy: string, config: Config): JsonMap {
-  return alloy === 'alloy-logs' && config['k8s-monitoring'].podLogs === 'opentelemetry' ? { alloy: { stabilityLevel: 'public-preview' } } : {};
+  return alloy === 'alloy-logs' && config['k8s-monitoring'].podLogs === 'opentelemetry'
+    ? { alloy: { stabilityLevel: 'public-preview' } }
+    : {};
 }
 
 /** Hooks put a finalizer on the operator, so that it outlives what it made, and take it off before it goes. */
@@ -83,7 +97,12 @@ function chartDestinations(config: Config): JsonMap {
         url: url || UNSET,
         auth: { type: 'basic', usernameKey: userKey, passwordKey: secret.tokenKey },
         secret: { create: false, name: secret.name, namespace: namespaceOf(config, 'k8s-monitoring') },
-        ...(protocol === 'otlp' ? { protocol: 'http', ...Object.fromEntries(SIGNALS.map((signal) => [signal, { enabled: signals.includes(signal) }])) } : {}),
+        ...(protocol === 'otlp'
+          ? {
+              protocol: 'http',
+              ...Object.fromEntries(SIGNALS.map((signal) => [signal, { enabled: signals.includes(signal) }])),
+            }
+          : {}),
       },
     ]),
   );
@@ -96,7 +115,11 @@ const SIGNALS = ['metrics', 'logs', 'traces'] as const;
 
 /** Series of seed 002 that the chart's allow lists drop (upstream.md B.3 8). */
 const KEPT = {
-  cadvisor: ['container_memory_usage_bytes', 'container_cpu_cfs_throttled_periods_total', 'container_cpu_cfs_periods_total'],
+  cadvisor: [
+    'container_memory_usage_bytes',
+    'container_cpu_cfs_throttled_periods_total',
+    'container_cpu_cfs_periods_total',
+  ],
   'kube-state-metrics': ['kube_pod_status_ready', 'kube_pod_container_status_restarts_total'],
 };
 
@@ -119,7 +142,10 @@ function features(config: Config): JsonMap {
     applicationObservability: {
       enabled: true,
       collector: 'alloy-receiver',
-      receivers: { otlp: { grpc: { enabled: true, port: 4317 }, http: { enabled: true, port: 4318 } }, zipkin: { enabled: zipkin, port: 9411 } },
+      receivers: {
+        otlp: { grpc: { enabled: true, port: 4317 }, http: { enabled: true, port: 4318 } },
+        zipkin: { enabled: zipkin, port: 9411 },
+      },
       traces: { transforms: { span: [...genaiNames(), ...privacy(config)] } },
     },
   };
@@ -133,7 +159,8 @@ function genaiNames(): string[] {
     'llm.tokens_completion': 'gen_ai.usage.output_tokens',
   };
   return Object.entries(names).map(
-    ([from, to]) => `set(span.attributes["${to}"], span.attributes["${from}"]) where span.attributes["${from}"] != nil and span.attributes["${to}"] == nil`,
+    ([from, to]) =>
+      `set(span.attributes["${to}"], span.attributes["${from}"]) where span.attributes["${from}"] != nil and span.attributes["${to}"] == nil`,
   );
 }
 
@@ -147,6 +174,9 @@ function privacy(config: Config): string[] {
     case 'drop':
       return CONTENT.map((key) => `delete_key(span.attributes, "${key}")`);
     case 'hash':
-      return CONTENT.map((key) => `set(span.attributes["${key}"], SHA256(span.attributes["${key}"])) where span.attributes["${key}"] != nil`);
+      return CONTENT.map(
+        (key) =>
+          `set(span.attributes["${key}"], SHA256(span.attributes["${key}"])) where span.attributes["${key}"] != nil`,
+      );
   }
 }

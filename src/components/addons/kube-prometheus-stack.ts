@@ -14,7 +14,9 @@ const OPERATOR = 'v0.93.1';
 
 /** Those of the chart's parts that the profile takes from it. */
 function parts(config: Config): Component[] {
-  return [prometheus, alertmanager, kubeStateMetrics].filter(({ id }) => isEnabled(config, id) && config[id].chart === CHART);
+  return [prometheus, alertmanager, kubeStateMetrics].filter(
+    ({ id }) => isEnabled(config, id) && config[id].chart === CHART,
+  );
 }
 
 /** Rules of the chart that rest on series which are here: of kube-state-metrics, the node exporter and the operator. The rest belongs to the control plane or repeats ours. */
@@ -69,20 +71,25 @@ export const kubePrometheusStack: Addon = {
   chart: CHART,
   release: 'monitoring',
   crds: { crds: { enabled: true } },
-  needs: (config) => parts(config).flatMap((part) => (inputOf(config, part).claim ? [`claim/${inputOf(config, part).claim}`] : [])),
+  needs: (config) =>
+    parts(config).flatMap((part) => (inputOf(config, part).claim ? [`claim/${inputOf(config, part).claim}`] : [])),
   workloads: (config) => [
     { kind: 'Deployment', name: 'monitoring-kube-prometheus-operator' },
     { kind: 'DaemonSet', name: 'monitoring-prometheus-node-exporter' },
     ...parts(config).map(({ id }) => placeOf(config, id).workload),
   ],
-  values: (config) => parts(config).reduce<JsonMap>((sum, part) => merge(sum, part.stack?.(inputOf(config, part)) ?? {}), base(config)),
+  values: (config) =>
+    parts(config).reduce<JsonMap>((sum, part) => merge(sum, part.stack?.(inputOf(config, part)) ?? {}), base(config)),
 };
 
 function base(config: Config): JsonMap {
   const { controlPlane, defaultRules } = config[CHART];
   const image = (reference: string): JsonMap => imageParts(imageOf(reference, config.global.imageRegistry));
   const scraped = Object.fromEntries(
-    ['kubeApiServer', 'kubeControllerManager', 'coreDns', 'kubeEtcd', 'kubeScheduler', 'kubeProxy'].map((part) => [part, { enabled: controlPlane }]),
+    ['kubeApiServer', 'kubeControllerManager', 'coreDns', 'kubeEtcd', 'kubeScheduler', 'kubeProxy'].map((part) => [
+      part,
+      { enabled: controlPlane },
+    ]),
   );
   const flags = (names: string[], on: boolean): JsonMap => Object.fromEntries(names.map((name) => [name, on]));
   return {
@@ -90,7 +97,10 @@ function base(config: Config): JsonMap {
     nameOverride: OWN_LABEL['app.kubernetes.io/part-of'] as string,
     fullnameOverride: 'monitoring-kube-prometheus',
     crds: { enabled: false },
-    defaultRules: { create: defaultRules, rules: { ...flags(RULES, true), ...flags(CONTROL_PLANE, controlPlane), ...flags(OFF, false) } },
+    defaultRules: {
+      create: defaultRules,
+      rules: { ...flags(RULES, true), ...flags(CONTROL_PLANE, controlPlane), ...flags(OFF, false) },
+    },
     ...scraped,
     // Our node collectors read the kubelets: twice, under the same names, every sum would double. The operator's Service for them would outlive it in kube-system.
     kubelet: { enabled: false },

@@ -13,7 +13,11 @@ export const opentelemetryOperator: Addon = {
   phase: 'operator',
   chart: 'opentelemetry-operator',
   release: 'opentelemetry-operator',
-  crds: { crds: { create: true }, manager: { collectorImage: { repository: 'unused' } }, admissionWebhooks: { certManager: { enabled: false } } },
+  crds: {
+    crds: { create: true },
+    manager: { collectorImage: { repository: 'unused' } },
+    admissionWebhooks: { certManager: { enabled: false } },
+  },
   workloads: () => [{ kind: 'Deployment', name: 'opentelemetry-operator' }],
   needs: (config) => (isEnabled(config, 'cert-manager') ? ['webhook/cert-manager'] : []),
   values: (config) => ({
@@ -26,11 +30,18 @@ export const opentelemetryOperator: Addon = {
       collectorImage: imageOneHost(imageOf(COLLECTOR, config.global.imageRegistry)),
     },
     // A certificate that is there is kept: a new one at every upgrade would need a restart.
-    admissionWebhooks: { certManager: { enabled: isEnabled(config, 'cert-manager') }, autoGenerateCert: { recreate: false, certPeriodDays: 3650 } },
+    admissionWebhooks: {
+      certManager: { enabled: isEnabled(config, 'cert-manager') },
+      autoGenerateCert: { recreate: false, certPeriodDays: 3650 },
+    },
   }),
   conversion: {
     crds: ['opentelemetrycollectors.opentelemetry.io'],
-    authority: { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'MutatingWebhookConfiguration', name: 'opentelemetry-operator-mutation' },
+    authority: {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'MutatingWebhookConfiguration',
+      name: 'opentelemetry-operator-mutation',
+    },
   },
   webhook: (config) => [
     {

@@ -15,7 +15,9 @@ export const identities = (): Record<string, string> => ({
     identities: [
       {
         name: 'genai-obs',
-        credentials: [{ accessKey: '${SEAWEEDFS_S3_ADMIN_ACCESS_KEY_ID}', secretKey: '${SEAWEEDFS_S3_ADMIN_SECRET_ACCESS_KEY}' }],
+        credentials: [
+          { accessKey: '${SEAWEEDFS_S3_ADMIN_ACCESS_KEY_ID}', secretKey: '${SEAWEEDFS_S3_ADMIN_SECRET_ACCESS_KEY}' },
+        ],
         actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'],
       },
     ],
@@ -32,7 +34,11 @@ export const seaweedfs: Addon = {
   chart: 'seaweedfs',
   release: 'seaweedfs',
   workloads: () => [{ kind: 'Deployment', name: 'seaweedfs-all-in-one' }],
-  needs: (config) => ['secret/s3-credentials', 'secret/seaweedfs-s3', ...(config.storage.enabled ? [`claim/${SEAWEEDFS_CLAIM}`] : [])],
+  needs: (config) => [
+    'secret/s3-credentials',
+    'secret/seaweedfs-s3',
+    ...(config.storage.enabled ? [`claim/${SEAWEEDFS_CLAIM}`] : []),
+  ],
   values(config) {
     const store = objectStore(config);
     const image = imageOf(IMAGE, config.global.imageRegistry);
@@ -44,7 +50,11 @@ export const seaweedfs: Addon = {
       master: { enabled: false, imageOverride: image },
       volume: { enabled: false },
       filer: { enabled: false },
-      s3: { credentials: { admin: { existingSecret: store?.secret ?? '', accessKeyKey: ACCESS_KEY, secretKeyKey: SECRET_KEY } } },
+      s3: {
+        credentials: {
+          admin: { existingSecret: store?.secret ?? '', accessKeyKey: ACCESS_KEY, secretKeyKey: SECRET_KEY },
+        },
+      },
       allInOne: {
         enabled: true,
         imageOverride: image,

@@ -18,7 +18,12 @@ export function batched(base: JsonMap, config: Config): JsonMap {
   const needed = preset.send_batch_max_size * ITEM_BYTES;
   const exporters = Object.entries(mapAt(base, 'exporters')).map(([name, exporter]): [string, Json] => {
     const size = at(exporter, 'sending_queue', 'queue_size');
-    return [name, typeof size === 'number' && size < needed ? set(exporter as JsonMap, ['sending_queue', 'queue_size'], needed) : exporter];
+    return [
+      name,
+      typeof size === 'number' && size < needed
+        ? set(exporter as JsonMap, ['sending_queue', 'queue_size'], needed)
+        : exporter,
+    ];
   });
   return set(set(base, ['processors', 'batch'], preset), ['exporters'], Object.fromEntries(exporters));
 }

@@ -24,7 +24,10 @@ const PLATFORMS: Platform[] = [
     id: 'honeycomb',
     exporter: 'otlp_grpc/honeycomb',
     // x-honeycomb-dataset is for Classic environments only (upstream.md B.4 48).
-    settings: ({ exporters: { honeycomb } }) => ({ endpoint: honeycomb.endpoint, headers: { 'x-honeycomb-team': '${env:HONEYCOMB_API_KEY}' } }),
+    settings: ({ exporters: { honeycomb } }) => ({
+      endpoint: honeycomb.endpoint,
+      headers: { 'x-honeycomb-team': '${env:HONEYCOMB_API_KEY}' },
+    }),
     pipelines: ['traces'],
     variable: 'HONEYCOMB_API_KEY',
   },

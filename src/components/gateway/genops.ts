@@ -11,7 +11,9 @@ export function withGenops(base: JsonMap, config: Config): JsonMap {
   const entry = ['service', 'pipelines', 'traces/in', 'processors'];
   const dimensions = ['connectors', 'spanmetrics', 'dimensions'];
   // Span before resource: what stands on a call itself says best who is to pay for it.
-  const more: Json[] = ['genops.policy.name', 'genops.policy.result', 'genops.team', 'genops.project'].map((name) => ({ name }));
+  const more: Json[] = ['genops.policy.name', 'genops.policy.result', 'genops.team', 'genops.project'].map((name) => ({
+    name,
+  }));
   const edits: [string[], Json][] = [
     [['processors', 'transform/genops'], { error_mode: 'ignore', trace_statements: STATEMENTS }],
     [entry, [...listAt(base, ...entry), 'transform/genops']],
@@ -21,7 +23,8 @@ export function withGenops(base: JsonMap, config: Config): JsonMap {
 }
 
 const span = (name: string): string => `span.attributes["${name}"]`;
-const copy = (to: string, from: string): string => `set(${span(to)}, ${span(from)}) where ${span(to)} == nil and ${span(from)} != nil`;
+const copy = (to: string, from: string): string =>
+  `set(${span(to)}, ${span(from)}) where ${span(to)} == nil and ${span(from)} != nil`;
 
 /** In this order: the later ones read what the earlier have written. */
 const STATEMENTS = [

@@ -22,25 +22,42 @@ export function sampled(base: JsonMap, config: Config): JsonMap {
  */
 function tail(base: JsonMap, config: Config, percentage: number): JsonMap {
   const peers = `${placeOf(config, 'opentelemetry-collector').service.name}-headless`;
-  const entry = listAt(base, 'service', 'pipelines', 'traces/in', 'exporters').map((name) => (name === 'routing/sampling' ? 'loadbalancing' : name));
-  const decided = listAt(base, 'service', 'pipelines', 'traces', 'processors').map((name) => (name === 'probabilistic_sampler' ? 'tail_sampling' : name));
+  const entry = listAt(base, 'service', 'pipelines', 'traces/in', 'exporters').map((name) =>
+    name === 'routing/sampling' ? 'loadbalancing' : name,
+  );
+  const decided = listAt(base, 'service', 'pipelines', 'traces', 'processors').map((name) =>
+    name === 'probabilistic_sampler' ? 'tail_sampling' : name,
+  );
   const edits: [string[], JsonMap[string] | undefined][] = [
     [['connectors', 'routing/sampling'], undefined],
     [['processors', 'probabilistic_sampler'], undefined],
-    [['receivers', RECEIVER], { protocols: { grpc: { endpoint: `0.0.0.0:${PEER_PORT}`, max_recv_msg_size_mib: 100 } } }],
+    [
+      ['receivers', RECEIVER],
+      { protocols: { grpc: { endpoint: `0.0.0.0:${PEER_PORT}`, max_recv_msg_size_mib: 100 } } },
+    ],
     [
       ['exporters', 'loadbalancing'],
       {
         routing_key: 'traceID',
         resolver: { dns: { hostname: peers, port: String(PEER_PORT), interval: '5s', timeout: '2s' } },
-        protocol: { otlp: { tls: { insecure: true }, timeout: '5s', sending_queue: { enabled: false }, retry_on_failure: { enabled: false } } },
+        protocol: {
+          otlp: {
+            tls: { insecure: true },
+            timeout: '5s',
+            sending_queue: { enabled: false },
+            retry_on_failure: { enabled: false },
+          },
+        },
         // A replica that has gone: what was meant for it is asked for anew, from those that are left.
         retry_on_failure: { enabled: true, initial_interval: '1s', max_interval: '15s', max_elapsed_time: '5m' },
         sending_queue: { enabled: true, sizer: 'bytes', queue_size: 33_554_432, num_consumers: 4 },
       },
     ],
     // Rows 003-SAMP-02 to 003-SAMP-08.
-    [['processors', 'tail_sampling'], { decision_wait: '10s', num_traces: 10_000, expected_new_traces_per_sec: 100, policies: policies(percentage) }],
+    [
+      ['processors', 'tail_sampling'],
+      { decision_wait: '10s', num_traces: 10_000, expected_new_traces_per_sec: 100, policies: policies(percentage) },
+    ],
     [['service', 'pipelines', 'traces/in', 'exporters'], entry],
     [['service', 'pipelines', 'traces', 'receivers'], [RECEIVER]],
     [
@@ -53,7 +70,11 @@ function tail(base: JsonMap, config: Config, percentage: number): JsonMap {
 
 /** A trace that one of them wants is kept. */
 function policies(percentage: number): JsonMap[] {
-  const where = (name: string, ...span: string[]): JsonMap => ({ name, type: 'ottl_condition', ottl_condition: { error_mode: 'ignore', span } });
+  const where = (name: string, ...span: string[]): JsonMap => ({
+    name,
+    type: 'ottl_condition',
+    ottl_condition: { error_mode: 'ignore', span },
+  });
   return [
     { name: 'errors', type: 'status_code', status_code: { status_codes: ['ERROR'] } },
     { name: 'slow', type: 'latency', latency: { threshold_ms: 5000 } },
@@ -65,7 +86,11 @@ function policies(percentage: number): JsonMap[] {
     ),
     // numeric_attribute compares integers: a cost of 1.5 would never match (upstream.md B.4 26). Both spellings.
     where('expensive', 'attributes["genops.cost.total"] >= 1.0', 'attributes["genops.cost_usd"] >= 1.0'),
-    { name: 'customer-tier', type: 'string_attribute', string_attribute: { key: 'genops.customer_tier', values: ['premium', 'enterprise'] } },
+    {
+      name: 'customer-tier',
+      type: 'string_attribute',
+      string_attribute: { key: 'genops.customer_tier', values: ['premium', 'enterprise'] },
+    },
     // Probes, as the head sampler keeps them.
     where('asked-for', 'attributes["sampling.priority"] > 0'),
     { name: 'share', type: 'probabilistic', probabilistic: { sampling_percentage: percentage } },

@@ -32,8 +32,14 @@ function parse(text: string): Resource {
 /** What the caller may do, in every namespace of the installation where the resource has one. */
 export const access: Collector = async (rest, { kube, config }) => {
   const attributes = parse(rest);
-  const places = CLUSTER_SCOPED.has(attributes.resource) ? [{}] : namespacesOf(config).map((namespace) => ({ namespace }));
-  const asked = places.map((where) => review(kube, 'selfsubjectaccessreviews', 'SelfSubjectAccessReview', { resourceAttributes: { ...attributes, ...where } }));
+  const places = CLUSTER_SCOPED.has(attributes.resource)
+    ? [{}]
+    : namespacesOf(config).map((namespace) => ({ namespace }));
+  const asked = places.map((where) =>
+    review(kube, 'selfsubjectaccessreviews', 'SelfSubjectAccessReview', {
+      resourceAttributes: { ...attributes, ...where },
+    }),
+  );
   return { allowed: (await Promise.all(asked)).every(({ allowed }) => allowed) };
 };
 

@@ -20,12 +20,20 @@ export const cloud: Collector = async (signal, context): Promise<CloudFact> => {
   const token = data[tokenKey] ?? valueOf({ fromEnv: CLOUD_TOKEN });
   if (!name || !token) return { url, missing: token ? userVariable(userKey) : CLOUD_TOKEN };
   if (!url) return { url, status: 0, text: 'no URL is set' };
-  return scrub({ url, ...(await emptyWrite({ protocol, signal: signal as Signal, url, user: name, token }, context.signal)) });
+  return scrub({
+    url,
+    ...(await emptyWrite({ protocol, signal: signal as Signal, url, user: name, token }, context.signal)),
+  });
 };
 
 async function secretData({ kube, config }: FactContext): Promise<Record<string, string>> {
   const { name } = config['k8s-monitoring'].secret;
-  const secret = await kube.read({ apiVersion: 'v1', kind: 'Secret', namespace: namespaceOf(config, 'k8s-monitoring'), name });
+  const secret = await kube.read({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    namespace: namespaceOf(config, 'k8s-monitoring'),
+    name,
+  });
   const encoded = Object.entries((secret?.['data'] ?? {}) as Record<string, string>);
   const data = Object.fromEntries(encoded.map(([key, value]) => [key, Buffer.from(value, 'base64').toString().trim()]));
   for (const value of Object.values(data)) registerSecret(value);

@@ -7,7 +7,12 @@ export const cluster: Collector = async (what, { kube }) => {
   if (what !== 'ready') throw new Error(`unknown fact cluster:${what}`);
   try {
     const { status, body } = await kube.request('GET', '/readyz');
-    return { status, server: kube.server, context: kube.context, ...(status === 200 ? {} : { error: body.replace(/\s+/g, ' ').slice(0, 200) }) };
+    return {
+      status,
+      server: kube.server,
+      context: kube.context,
+      ...(status === 200 ? {} : { error: body.replace(/\s+/g, ' ').slice(0, 200) }),
+    };
   } catch (error) {
     if (!(error instanceof KubeError)) throw error;
     return { status: 0, server: kube.server, context: kube.context, error: error.message };

@@ -10,7 +10,10 @@ export const configOf: Collector = async (component, context) => {
   const place = placeOf(context.config, component as PlacedId);
   if (place.chart === 'kube-prometheus-stack') return told(place, context.kube);
   const map = configMapOf(place, await context.objects('ConfigMap'));
-  if (!map) throw new Error(`there is no ConfigMap ${place.configMap?.name ?? place.workload.name} in namespace ${place.namespace}`);
+  if (!map)
+    throw new Error(
+      `there is no ConfigMap ${place.configMap?.name ?? place.workload.name} in namespace ${place.namespace}`,
+    );
   const data = (map['data'] ?? {}) as Record<string, string>;
   const key = configKeyOf(place, data);
   if (!key) throw new Error(`ConfigMap ${map.metadata.name} holds no configuration file`);

@@ -12,5 +12,9 @@ export const grafanaGet: Collector = async (path, context) => {
 export const grafanaPost: Collector = async (rest, context) => {
   const hash = rest.indexOf('#');
   const grafana = await context.grafana();
-  return scrub(parsed(await grafana.request('POST', hash < 0 ? rest : rest.slice(0, hash), hash < 0 ? '{}' : rest.slice(hash + 1))));
+  return scrub(
+    parsed(
+      await grafana.request('POST', hash < 0 ? rest : rest.slice(0, hash), hash < 0 ? '{}' : rest.slice(hash + 1)),
+    ),
+  );
 };

@@ -10,7 +10,9 @@ export const http: Collector = async (rest, { kube, config }) => {
   const [service = '', port] = rest.slice(0, slash).split(':');
   const path = rest.slice(slash + 1);
   const place = behind(service, config);
-  return scrub(parsed(await kube.service(place.namespace, service, port ?? portOf(place, path), path, { timeout: 9_000 })));
+  return scrub(
+    parsed(await kube.service(place.namespace, service, port ?? portOf(place, path), path, { timeout: 9_000 })),
+  );
 };
 
 /** The component whose Service this is. */
@@ -40,6 +42,10 @@ export function parsed({ status, body }: Answer): { status: number; body: unknow
 /** An empty export changes nothing and is answered with 200 by a receiver that works. */
 export const otlp: Collector = async (to, { kube, config }) => {
   const { namespace, service } = placeOf(config, to === 'jaeger' ? 'jaeger' : 'opentelemetry-collector');
-  const { status } = await kube.service(namespace, service.name, 4318, '/v1/traces', { method: 'POST', body: '{"resourceSpans":[]}', timeout: 9_000 });
+  const { status } = await kube.service(namespace, service.name, 4318, '/v1/traces', {
+    method: 'POST',
+    body: '{"resourceSpans":[]}',
+    timeout: 9_000,
+  });
   return { status };
 };

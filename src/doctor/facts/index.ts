@@ -78,7 +78,10 @@ async function look(key: FactKey, context: FactContext): Promise<Facts[string]> 
   if (!entry) return { ok: false, error: 'no collector knows this key' };
   if (context.signal.aborted) return { ok: false, error: 'cancelled' };
   try {
-    return { ok: true, value: await within(entry.collect(key.slice(colon + 1), context), entry.deadline ?? 10_000, context.signal) };
+    return {
+      ok: true,
+      value: await within(entry.collect(key.slice(colon + 1), context), entry.deadline ?? 10_000, context.signal),
+    };
   } catch (error) {
     return { ok: false, error: redact(messageOf(error)).replace(/\s+/g, ' ').slice(0, 300) };
   }
@@ -124,7 +127,14 @@ function contextFor(deps: Deps): { context: FactContext; close: () => Promise<vo
       return list;
     },
     grafana: () => (grafana ??= openGrafana(deps.kube, deps.kubectl, placeOf(deps.config, 'grafana'))),
-    probe: () => (probe ??= runProbe({ kube, config: deps.config, grafana: () => context.grafana(), signal, onStep: deps.onProbe ?? (() => {}) })),
+    probe: () =>
+      (probe ??= runProbe({
+        kube,
+        config: deps.config,
+        grafana: () => context.grafana(),
+        signal,
+        onStep: deps.onProbe ?? (() => {}),
+      })),
   };
   const close = async (): Promise<void> => {
     // The probe cleans up after itself, also when its deadline has passed.

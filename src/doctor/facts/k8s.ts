@@ -16,16 +16,29 @@ export async function listObjects(kube: Kube, kind: string, namespace?: string):
   return items.map((item) => (kind === 'Secret' ? secretShape(item) : pruned(item)));
 }
 
-const NOISY_ANNOTATIONS = ['kubectl.kubernetes.io/last-applied-configuration', 'control-plane.alpha.kubernetes.io/leader'];
+const NOISY_ANNOTATIONS = [
+  'kubectl.kubernetes.io/last-applied-configuration',
+  'control-plane.alpha.kubernetes.io/leader',
+];
 
 function pruned(object: KubeObject): KubeObject {
   const { metadata, ...rest } = object;
-  const copy: KubeObject = { ...rest, apiVersion: object.apiVersion, kind: object.kind, metadata: metadataOf(metadata) };
+  const copy: KubeObject = {
+    ...rest,
+    apiVersion: object.apiVersion,
+    kind: object.kind,
+    metadata: metadataOf(metadata),
+  };
   const status = copy['status'];
   // A node lists every image it holds: many kilobytes that no check reads.
   if (object.kind === 'Node' && status && typeof status === 'object') {
     const { images: _images, nodeInfo, ...others } = status as Record<string, unknown>;
-    copy['status'] = { ...others, ...(nodeInfo && typeof nodeInfo === 'object' ? { nodeInfo: versionsOf(nodeInfo as Record<string, unknown>) } : {}) };
+    copy['status'] = {
+      ...others,
+      ...(nodeInfo && typeof nodeInfo === 'object'
+        ? { nodeInfo: versionsOf(nodeInfo as Record<string, unknown>) }
+        : {}),
+    };
   }
   return scrub(copy);
 }
@@ -37,9 +50,15 @@ function versionsOf(info: Record<string, unknown>): Record<string, unknown> {
 }
 
 function metadataOf(metadata: KubeObject['metadata']): KubeObject['metadata'] {
-  const { managedFields: _fields, selfLink: _link, ...rest } = metadata as KubeObject['metadata'] & { managedFields?: unknown; selfLink?: unknown };
+  const {
+    managedFields: _fields,
+    selfLink: _link,
+    ...rest
+  } = metadata as KubeObject['metadata'] & { managedFields?: unknown; selfLink?: unknown };
   if (!rest.annotations) return rest;
-  const annotations = Object.fromEntries(Object.entries(rest.annotations).filter(([key]) => !NOISY_ANNOTATIONS.includes(key)));
+  const annotations = Object.fromEntries(
+    Object.entries(rest.annotations).filter(([key]) => !NOISY_ANNOTATIONS.includes(key)),
+  );
   return { ...rest, annotations };
 }
 
@@ -55,7 +74,9 @@ function secretShape(secret: KubeObject): KubeObject {
     type: secret['type'],
     keys: Object.fromEntries(entries.map(([key, value]) => [key, value.length])),
     ...expiryOf(data['tls.crt']),
-    weak: entries.filter(([key, value]) => confidential(key) && value.length < 500 && isWeak(value.toString())).map(([key]) => key),
+    weak: entries
+      .filter(([key, value]) => confidential(key) && value.length < 500 && isWeak(value.toString()))
+      .map(([key]) => key),
   };
 }
 

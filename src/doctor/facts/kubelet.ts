@@ -20,15 +20,23 @@ interface Summary {
 export const kubelet: Collector = async (what, context) => {
   if (what !== 'stats') throw new Error(`unknown fact kubelet:${what}`);
   const nodes = await context.objects('Node');
-  const entries = await Promise.all(nodes.map(async ({ metadata: { name } }) => [name, await statsOf(name, context)] as const));
+  const entries = await Promise.all(
+    nodes.map(async ({ metadata: { name } }) => [name, await statsOf(name, context)] as const),
+  );
   return Object.fromEntries(entries);
 };
 
 async function statsOf(node: string, { kube, config }: FactContext): Promise<unknown> {
   try {
-    const { node: own, pods = [] } = await kube.json<Summary>(`/api/v1/nodes/${encodeURIComponent(node)}/proxy/stats/summary`, 8_000);
+    const { node: own, pods = [] } = await kube.json<Summary>(
+      `/api/v1/nodes/${encodeURIComponent(node)}/proxy/stats/summary`,
+      8_000,
+    );
     const { fs, runtime, cpu, memory, startTime } = own;
-    return { node: { nodeName: node, startTime, fs, runtime, cpu, memory }, pods: pods.flatMap((pod) => podStats(pod, namespacesOf(config))) };
+    return {
+      node: { nodeName: node, startTime, fs, runtime, cpu, memory },
+      pods: pods.flatMap((pod) => podStats(pod, namespacesOf(config))),
+    };
   } catch (error) {
     return { error: messageOf(error).slice(0, 200) };
   }
@@ -39,5 +47,11 @@ function podStats(pod: PodStats, namespaces: string[]): unknown[] {
   const volume = (pod.volume ?? []).filter((item) => item.pvcRef);
   const ours = namespaces.includes(pod.podRef.namespace);
   if (!ours && volume.length === 0) return [];
-  return [{ podRef: { name: pod.podRef.name, namespace: pod.podRef.namespace }, ...(ours ? { containers: pod.containers } : {}), volume }];
+  return [
+    {
+      podRef: { name: pod.podRef.name, namespace: pod.podRef.namespace },
+      ...(ours ? { containers: pod.containers } : {}),
+      volume,
+    },
+  ];
 }

@@ -10,7 +10,11 @@ const PODS = 6;
 export const logs: Collector = async (component, context) => {
   const place = placeOf(context.config, component as PlacedId);
   const pods = (await podsOf(place, context)).slice(0, PODS);
-  const entries = await Promise.all(pods.flatMap((pod) => started(pod).map((container) => linesOf(pod.metadata.name, container, place.namespace, context))));
+  const entries = await Promise.all(
+    pods.flatMap((pod) =>
+      started(pod).map((container) => linesOf(pod.metadata.name, container, place.namespace, context)),
+    ),
+  );
   return Object.fromEntries(entries);
 };
 
@@ -21,27 +25,50 @@ async function podsOf({ id, chart, namespace, workload }: Place, context: FactCo
   const labelled = pods.filter(({ metadata: { labels = {} } }) =>
     wanted
       ? Object.entries(wanted).every(([key, value]) => labels[key] === value)
-      : chart === 'genai-obs' && (labels['app.kubernetes.io/instance'] === id || labels['app.kubernetes.io/name'] === id),
+      : chart === 'genai-obs' &&
+        (labels['app.kubernetes.io/instance'] === id || labels['app.kubernetes.io/name'] === id),
   );
   return labelled.length ? labelled : pods.filter((pod) => pod.metadata.name.startsWith(`${workload.name}-`));
 }
 
-async function selectorOf({ kind, name }: Place['workload'], namespace: string, context: FactContext): Promise<Record<string, string> | undefined> {
-  const live = (await context.objects(kind)).find(({ metadata }) => metadata.name === name && metadata.namespace === namespace);
+async function selectorOf(
+  { kind, name }: Place['workload'],
+  namespace: string,
+  context: FactContext,
+): Promise<Record<string, string> | undefined> {
+  const live = (await context.objects(kind)).find(
+    ({ metadata }) => metadata.name === name && metadata.namespace === namespace,
+  );
   return (live?.['spec'] as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels;
 }
 
 /** A container that has not started yet has no log; asking for it is an error. */
 function started(pod: KubeObject): string[] {
   const status = (pod['status'] ?? {}) as {
-    containerStatuses?: { name: string; state?: { waiting?: unknown }; restartCount?: number; lastState?: { terminated?: unknown } }[];
+    containerStatuses?: {
+      name: string;
+      state?: { waiting?: unknown };
+      restartCount?: number;
+      lastState?: { terminated?: unknown };
+    }[];
   };
-  return (status.containerStatuses ?? []).filter((c) => !c.state?.waiting || c.lastState?.terminated).map((c) => c.name);
+  return (status.containerStatuses ?? [])
+    .filter((c) => !c.state?.waiting || c.lastState?.terminated)
+    .map((c) => c.name);
 }
 
-async function linesOf(pod: string, container: string, namespace: string, { kube }: FactContext): Promise<[string, string[]]> {
+async function linesOf(
+  pod: string,
+  container: string,
+  namespace: string,
+  { kube }: FactContext,
+): Promise<[string, string[]]> {
   const query = `container=${encodeURIComponent(container)}&tailLines=${LINES}&limitBytes=262144`;
-  const { status, body } = await kube.request('GET', `/api/v1/namespaces/${namespace}/pods/${encodeURIComponent(pod)}/log?${query}`, { timeout: 9_000 });
+  const { status, body } = await kube.request(
+    'GET',
+    `/api/v1/namespaces/${namespace}/pods/${encodeURIComponent(pod)}/log?${query}`,
+    { timeout: 9_000 },
+  );
   // A pod may go while we look: that is not a failed look at the others.
   if (status === 404) return [`${pod}/${container}`, []];
   if (status >= 300) throw new Error(`log of pod ${pod}: HTTP ${status} ${body.slice(0, 160)}`);

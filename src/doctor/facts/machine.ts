@@ -16,7 +16,10 @@ async function versionOf(name: string, { exec, signal }: FactContext): Promise<s
   const file = process.env[`GENAI_OBS_${name.toUpperCase()}`] ?? name;
   try {
     const result = await exec(file, VERSION_ARGS[name] ?? ['--version'], { timeout: 9_000, signal });
-    if (!result.ok) throw new Error(`${name} does not tell its version: ${result.stderr.slice(0, 200) || `exit code ${result.code}`}`);
+    if (!result.ok)
+      throw new Error(
+        `${name} does not tell its version: ${result.stderr.slice(0, 200) || `exit code ${result.code}`}`,
+      );
     const match = /v?(\d+\.\d+(\.\d+)?)/.exec(name === 'kubectl' ? clientVersion(result.stdout) : result.stdout);
     return match?.[1] ?? '';
   } catch (error) {
@@ -34,6 +37,8 @@ function clientVersion(stdout: string): string {
 export const port: Collector = (number) =>
   new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve({ free: false }) : reject(error)));
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve({ free: false }) : reject(error),
+    );
     server.listen(Number(number), '127.0.0.1', () => server.close(() => resolve({ free: true })));
   });

@@ -19,10 +19,19 @@ export const time: Collector = async (what, context) => {
   const names = (await context.objects('Node')).map((node) => node.metadata.name);
   const [server, leases] = await Promise.all([byHeader('/version', context), leasesOf(context)]);
   const nodes = await Promise.all(
-    names.map(async (name) => [name, (await byHeader(`/api/v1/nodes/${encodeURIComponent(name)}/proxy/healthz`, context)) ?? leases.get(name)] as const),
+    names.map(
+      async (name) =>
+        [
+          name,
+          (await byHeader(`/api/v1/nodes/${encodeURIComponent(name)}/proxy/healthz`, context)) ?? leases.get(name),
+        ] as const,
+    ),
   );
-  const found = Object.fromEntries([['api-server', server] as const, ...nodes].flatMap(([name, value]) => (value ? [[name, value] as const] : [])));
-  const pick = (field: keyof Measured) => Object.fromEntries(Object.entries(found).map(([name, value]) => [name, value[field]]));
+  const found = Object.fromEntries(
+    [['api-server', server] as const, ...nodes].flatMap(([name, value]) => (value ? [[name, value] as const] : [])),
+  );
+  const pick = (field: keyof Measured) =>
+    Object.fromEntries(Object.entries(found).map(([name, value]) => [name, value[field]]));
   return { skewMs: pick('skewMs'), withinMs: pick('withinMs'), how: pick('how') };
 };
 
@@ -34,7 +43,11 @@ async function byHeader(path: string, { kube }: FactContext): Promise<Measured |
   const after = Date.now();
   const stamp = Date.parse(answer?.date ?? '');
   if (!Number.isFinite(stamp)) return undefined;
-  return { skewMs: Math.round(stamp + HEADER_MS - (before + after) / 2), withinMs: Math.round(HEADER_MS + (after - before) / 2), how: 'Date header' };
+  return {
+    skewMs: Math.round(stamp + HEADER_MS - (before + after) / 2),
+    withinMs: Math.round(HEADER_MS + (after - before) / 2),
+    how: 'Date header',
+  };
 }
 
 /** Renewal times of the nodes' leases: a clock ahead shows at once, one behind only past the renewal interval. */

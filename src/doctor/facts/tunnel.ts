@@ -6,7 +6,10 @@ import type { Deps } from './context.ts';
  * Where the gateway takes plain OTLP from inside of its own pod only, the API server's proxy does not reach it: what goes to its Service
  * goes through a tunnel instead, which ends inside of the pod. Everything else is passed on.
  */
-export function throughTunnel({ kube, kubectl, config }: Pick<Deps, 'kube' | 'kubectl' | 'config'>): { kube: Kube; close: () => Promise<void> } {
+export function throughTunnel({ kube, kubectl, config }: Pick<Deps, 'kube' | 'kubectl' | 'config'>): {
+  kube: Kube;
+  close: () => Promise<void>;
+} {
   const { mtls } = config.security;
   if (!mtls.enabled || mtls.mode !== 'strict') return { kube, close: () => Promise.resolve() };
   const { namespace, service } = placeOf(config, 'opentelemetry-collector');
@@ -21,7 +24,8 @@ export function throughTunnel({ kube, kubectl, config }: Pick<Deps, 'kube' | 'ku
     kube: {
       ...kube,
       async service(home, name, port, path, options = {}) {
-        if (home !== namespace || name !== service.name || Number(port) !== service.port) return kube.service(home, name, port, path, options);
+        if (home !== namespace || name !== service.name || Number(port) !== service.port)
+          return kube.service(home, name, port, path, options);
         const { method = 'GET', body, timeout = 10_000 } = options;
         const { port: local } = await opened();
         const headers = { 'content-type': 'application/json' };

@@ -3,7 +3,10 @@ import { type PlacedId, placeOf } from '../../components/catalog.ts';
 import type { Config } from '../../profile/schema.ts';
 
 /** What a broken hop most likely means, and the command that shows it. `kubectl` gives the prefix for a component's namespace. */
-export function hopCauses(config: Config, kubectl: (id: PlacedId) => string): Record<string, { path: string; cause: string; fix: string }> {
+export function hopCauses(
+  config: Config,
+  kubectl: (id: PlacedId) => string,
+): Record<string, { path: string; cause: string; fix: string }> {
   const { workload, service } = placeOf(config, 'opentelemetry-collector');
   const gateway = kubectl('opentelemetry-collector');
   const logs = `${gateway} logs ${workload.kind.toLowerCase()}/${workload.name}`;
@@ -26,17 +29,20 @@ export function hopCauses(config: Config, kubectl: (id: PlacedId) => string): Re
     },
     tempo: {
       path: 'gateway → Tempo',
-      cause: 'the gateway took the trace but Tempo does not have it: the exporter fails, or the sampler drops traces that ask to be kept',
+      cause:
+        'the gateway took the trace but Tempo does not have it: the exporter fails, or the sampler drops traces that ask to be kept',
       fix: `${logs} --tail=200 | grep -i tempo`,
     },
     jaeger: {
       path: 'gateway → Jaeger',
-      cause: 'the gateway took the trace but Jaeger does not have it: the exporter fails, or the sampler drops traces that ask to be kept',
+      cause:
+        'the gateway took the trace but Jaeger does not have it: the exporter fails, or the sampler drops traces that ask to be kept',
       fix: `${logs} --tail=200 | grep -i jaeger`,
     },
     prometheus: {
       path: 'gateway → Prometheus',
-      cause: 'the gateway took the metric but Prometheus does not have it: the exporter fails, or Prometheus does not receive OTLP',
+      cause:
+        'the gateway took the metric but Prometheus does not have it: the exporter fails, or Prometheus does not receive OTLP',
       fix: `${logs} --tail=200 | grep -i prometheus`,
     },
     loki: {

@@ -13,13 +13,19 @@ export async function cleanUp({ kube, config }: ProbeOptions, token: Token): Pro
     return kube.service(namespace, service.name, service.port, path, { method: 'POST', timeout: 8_000 });
   };
   // Also target_info and the span metrics that the gateway derived from the probe's spans.
-  const series = [`${PROBE_METRIC}{nonce="${token.nonce}"}`, `{service_name="${PROBE_SERVICE}"}`, `{job="${PROBE_SERVICE}"}`];
+  const series = [
+    `${PROBE_METRIC}{nonce="${token.nonce}"}`,
+    `{service_name="${PROBE_SERVICE}"}`,
+    `{job="${PROBE_SERVICE}"}`,
+  ];
   const matches = series.map((one) => `match[]=${encodeURIComponent(one)}`).join('&');
   const expr = `{service_name="${PROBE_SERVICE}"} |= "${token.nonce}"`;
   // Without an end Loki takes its own now; it refuses deletions in what its clock calls the future.
   const range = `start=${Math.floor(token.at / 1000) - 60}`;
   const [prometheus, loki] = await Promise.all([
-    config.prometheus.enabled ? removed(() => post('prometheus', `/api/v1/admin/tsdb/delete_series?${matches}`), 'series deleted') : 'not installed',
+    config.prometheus.enabled
+      ? removed(() => post('prometheus', `/api/v1/admin/tsdb/delete_series?${matches}`), 'series deleted')
+      : 'not installed',
     config.loki.enabled
       ? removed(
           () => post('loki', `/loki/api/v1/delete?query=${encodeURIComponent(expr)}&${range}`),
@@ -27,21 +33,34 @@ export async function cleanUp({ kube, config }: ProbeOptions, token: Token): Pro
         )
       : 'not installed',
   ]);
-  const tempo = config.tempo.enabled ? `Tempo cannot delete: the trace expires with the retention of ${config.tempo.retention}` : 'not installed';
-  return { ok: !prometheus.startsWith('left') && !loki.startsWith('left'), prometheus, loki, tempo, ...jaegerKeeps(config) };
+  const tempo = config.tempo.enabled
+    ? `Tempo cannot delete: the trace expires with the retention of ${config.tempo.retention}`
+    : 'not installed';
+  return {
+    ok: !prometheus.startsWith('left') && !loki.startsWith('left'),
+    prometheus,
+    loki,
+    tempo,
+    ...jaegerKeeps(config),
+  };
 }
 
 function jaegerKeeps(config: Config): { jaeger?: string } {
   if (traceStore(config) !== 'jaeger') return {};
   const { storage, maxTraces } = config.jaeger;
-  const until = storage === 'memory' ? `is pushed out by ${maxTraces} newer ones, or goes with its pod` : 'goes with its index in OpenSearch';
+  const until =
+    storage === 'memory'
+      ? `is pushed out by ${maxTraces} newer ones, or goes with its pod`
+      : 'goes with its index in OpenSearch';
   return { jaeger: `Jaeger cannot delete: the trace ${until}` };
 }
 
 async function removed(act: () => Promise<Answer>, done: string): Promise<string> {
   try {
     const { status, body } = await act();
-    return status >= 200 && status < 300 ? done : `left behind: HTTP ${status} ${body.replace(/\s+/g, ' ').slice(0, 120)}`;
+    return status >= 200 && status < 300
+      ? done
+      : `left behind: HTTP ${status} ${body.replace(/\s+/g, ' ').slice(0, 120)}`;
   } catch (error) {
     return `left behind: ${messageOf(error).slice(0, 120)}`;
   }

@@ -46,10 +46,18 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Sends one OTLP payload to the gateway; retried once, because a pod may just be leaving. */
-export async function send({ kube, config, signal }: ProbeOptions, kind: 'traces' | 'metrics' | 'logs', body: string): Promise<Found<true>> {
+export async function send(
+  { kube, config, signal }: ProbeOptions,
+  kind: 'traces' | 'metrics' | 'logs',
+  body: string,
+): Promise<Found<true>> {
   const { namespace, service } = placeOf(config, 'opentelemetry-collector');
   const post = async (): Promise<true> => {
-    const answer = await kube.service(namespace, service.name, service.port, `/v1/${kind}`, { method: 'POST', body, timeout: 8_000 });
+    const answer = await kube.service(namespace, service.name, service.port, `/v1/${kind}`, {
+      method: 'POST',
+      body,
+      timeout: 8_000,
+    });
     if (answer.status !== 200) throw new Error(refusal(answer));
     return true;
   };
@@ -130,8 +138,14 @@ export function seekTrace(ask: Ask, token: Token): Seek<SpanRead[]> {
 
 function ofTempo(answer: TempoTrace): SpanRead[] {
   const batches = answer.batches ?? answer.resourceSpans ?? answer.trace?.resourceSpans ?? [];
-  const spans = batches.flatMap((batch) => (batch.scopeSpans ?? batch.instrumentationLibrarySpans ?? []).flatMap((scope) => scope.spans ?? []));
-  return spans.map((span) => ({ spanId: hexId(span.spanId), parentSpanId: hexId(span.parentSpanId), attributes: (span.attributes ?? []).map((a) => a.key) }));
+  const spans = batches.flatMap((batch) =>
+    (batch.scopeSpans ?? batch.instrumentationLibrarySpans ?? []).flatMap((scope) => scope.spans ?? []),
+  );
+  return spans.map((span) => ({
+    spanId: hexId(span.spanId),
+    parentSpanId: hexId(span.parentSpanId),
+    attributes: (span.attributes ?? []).map((a) => a.key),
+  }));
 }
 
 function ofJaeger({ spanID = '', references = [], tags = [] }: JaegerSpan): SpanRead {
@@ -150,12 +164,18 @@ export interface LogRead {
 }
 
 /** The probe's log line with all of its labels, structured metadata among them. */
-export function seekLog(ask: Ask, token: Token, expr = `{service_name="${PROBE_SERVICE}"} |= "${token.nonce}"`): Seek<LogRead> {
+export function seekLog(
+  ask: Ask,
+  token: Token,
+  expr = `{service_name="${PROBE_SERVICE}"} |= "${token.nonce}"`,
+): Seek<LogRead> {
   return async () => {
     const range = `start=${(token.at - 60_000) * 1e6}&end=${(Date.now() + 60_000) * 1e6}`;
     const body = bodyOf(await ask(`/loki/api/v1/query_range?query=${encodeURIComponent(expr)}&limit=5&${range}`));
     if (!body) return undefined;
-    const answer = JSON.parse(body) as { data?: { result?: { stream: Record<string, string>; values: [string, string][] }[] } };
+    const answer = JSON.parse(body) as {
+      data?: { result?: { stream: Record<string, string>; values: [string, string][] }[] };
+    };
     const stream = answer.data?.result?.find((one) => one.values.some(([, line]) => line.includes(token.nonce)));
     const line = stream?.values.find(([, text]) => text.includes(token.nonce))?.[1];
     return stream && line !== undefined ? { line, labels: stream.stream } : undefined;

@@ -14,7 +14,10 @@ export interface DerivedField {
 /** What Grafana makes of a log line: the value of each derived field that matches and points to a datasource. */
 export function derive(log: LogRead, fields: DerivedField[]): { field: string; value: string; uid: string }[] {
   return fields.flatMap((field) => {
-    const value = field.matcherType === 'label' ? labelValue(log.labels, field.matcherRegex) : lineValue(log.line, field.matcherRegex);
+    const value =
+      field.matcherType === 'label'
+        ? labelValue(log.labels, field.matcherRegex)
+        : lineValue(log.line, field.matcherRegex);
     return value && field.datasourceUid ? [{ field: field.name, value, uid: field.datasourceUid }] : [];
   });
 }
@@ -48,8 +51,13 @@ export async function followLog(options: ProbeOptions, log: LogRead, token: Toke
         ? `derived field ${links[0]?.field} gives ${links[0]?.value}, not the trace id`
         : `none of the ${derivedFields.length} derived fields matches the line or its labels`,
     );
-  const found = await poll(seekTrace(throughGrafana(options, link.uid), token), Math.min(5_000, options.deadline ?? 5_000), options.signal);
-  if (!found.value) throw new Error(`field ${link.field} leads to datasource ${link.uid}, which has no such trace: ${found.error}`);
+  const found = await poll(
+    seekTrace(throughGrafana(options, link.uid), token),
+    Math.min(5_000, options.deadline ?? 5_000),
+    options.signal,
+  );
+  if (!found.value)
+    throw new Error(`field ${link.field} leads to datasource ${link.uid}, which has no such trace: ${found.error}`);
   return `derived field ${link.field} opens the trace in datasource ${link.uid}`;
 }
 
@@ -66,7 +74,11 @@ export async function followTrace(options: ProbeOptions, token: Token): Promise<
   const { tracesToLogsV2: link } = await jsonData<{ tracesToLogsV2?: TracesToLogs }>(options, uid);
   if (!link?.datasourceUid) throw new Error(`the datasource ${uid} has no link from traces to logs`);
   const expr = expand(link, token, uid);
-  const found = await poll(seekLog(throughGrafana(options, link.datasourceUid), token, expr), Math.min(5_000, options.deadline ?? 5_000), options.signal);
+  const found = await poll(
+    seekLog(throughGrafana(options, link.datasourceUid), token, expr),
+    Math.min(5_000, options.deadline ?? 5_000),
+    options.signal,
+  );
   if (!found.value) throw new Error(`${expr} finds nothing in datasource ${link.datasourceUid}: ${found.error}`);
   return `${expr} finds the log line`;
 }

@@ -36,7 +36,10 @@ export const REQUIRED = [
 type Value = string | number;
 
 function attributes(map: Record<string, Value>): unknown[] {
-  return Object.entries(map).map(([key, value]) => ({ key, value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: value } }));
+  return Object.entries(map).map(([key, value]) => ({
+    key,
+    value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: value },
+  }));
 }
 
 const resource = () => ({ attributes: attributes({ 'service.name': PROBE_SERVICE, 'service.version': '1' }) });
@@ -45,7 +48,15 @@ const nanos = (ms: number) => `${ms}000000`;
 
 /** Two spans, parent and child; `sampling.priority` lets them pass a probabilistic sampler whatever its rate. */
 export function tracePayload(token: Token): string {
-  const span = (name: string, spanId: string, kind: number, from: number, to: number, extra: Record<string, Value>, parentSpanId?: string) => ({
+  const span = (
+    name: string,
+    spanId: string,
+    kind: number,
+    from: number,
+    to: number,
+    extra: Record<string, Value>,
+    parentSpanId?: string,
+  ) => ({
     traceId: token.traceId,
     spanId,
     ...(parentSpanId ? { parentSpanId } : {}),
@@ -64,13 +75,20 @@ export function tracePayload(token: Token): string {
     'gen_ai.usage.input_tokens': 1,
     'gen_ai.usage.output_tokens': 1,
   };
-  const spans = [span('probe', token.rootSpanId, 1, 0, 3, {}), span('chat probe-model', token.chatSpanId, 3, 1, 2, chat, token.rootSpanId)];
+  const spans = [
+    span('probe', token.rootSpanId, 1, 0, 3, {}),
+    span('chat probe-model', token.chatSpanId, 3, 1, 2, chat, token.rootSpanId),
+  ];
   return JSON.stringify({ resourceSpans: [{ resource: resource(), scopeSpans: [{ scope, spans }] }] });
 }
 
 export function metricPayload(token: Token): string {
   const dataPoints = [{ timeUnixNano: nanos(token.at), asDouble: 1, attributes: attributes({ nonce: token.nonce }) }];
-  return JSON.stringify({ resourceMetrics: [{ resource: resource(), scopeMetrics: [{ scope, metrics: [{ name: PROBE_METRIC, gauge: { dataPoints } }] }] }] });
+  return JSON.stringify({
+    resourceMetrics: [
+      { resource: resource(), scopeMetrics: [{ scope, metrics: [{ name: PROBE_METRIC, gauge: { dataPoints } }] }] },
+    ],
+  });
 }
 
 export function logPayload(token: Token): string {

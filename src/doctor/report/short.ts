@@ -8,6 +8,8 @@ export function short({ findings, summary }: Report): string {
       (one) =>
         `${one.status} ${one.id}${one.blockedBy ? ` (follows from ${one.blockedBy})` : ''}: ${one.evidence}${one.fix && !one.blockedBy ? `; fix: ${one.fix}` : ''}`,
     );
-  const counts = Object.entries(summary).flatMap(([name, number]) => (number && name !== 'total' ? [`${number} ${name}`] : []));
+  const counts = Object.entries(summary).flatMap(([name, number]) =>
+    number && name !== 'total' ? [`${number} ${name}`] : [],
+  );
   return `${[...lines, `${summary.total} checks: ${counts.join(', ')}`].join('\n')}\n`;
 }

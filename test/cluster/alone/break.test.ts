@@ -19,7 +19,8 @@ interface Report {
 }
 
 const CALM = new Set(['ok', 'skip']);
-const line = ({ id, status, evidence, blockedBy }: Finding): string => `${id} ${status}${blockedBy ? ` by ${blockedBy}` : ''}: ${evidence}`;
+const line = ({ id, status, evidence, blockedBy }: Finding): string =>
+  `${id} ${status}${blockedBy ? ` by ${blockedBy}` : ''}: ${evidence}`;
 const troubles = ({ findings }: Report): string[] => findings.filter(({ status }) => !CALM.has(status)).map(line);
 
 async function doctor(ns: string): Promise<Report & { code: number | null }> {
@@ -49,7 +50,9 @@ function expectCause({ findings }: Report, fault: Fault, ns: string): void {
   const first = findings[0];
   const all = findings.filter(({ status }) => !CALM.has(status)).map(line);
   expect(first?.status, all.join('\n')).toBe('fail');
-  expect(first?.id, all.join('\n')).toMatch(typeof fault.first === 'string' ? new RegExp(`^${fault.first}$`) : fault.first);
+  expect(first?.id, all.join('\n')).toMatch(
+    typeof fault.first === 'string' ? new RegExp(`^${fault.first}$`) : fault.first,
+  );
   expect(first?.evidence).toMatch(fault.evidence);
   expect(first?.cause).toMatch(fault.cause);
   expect(first?.fix).toMatch(fault.fix);
@@ -57,7 +60,10 @@ function expectCause({ findings }: Report, fault: Fault, ns: string): void {
 }
 
 /** Two installations at a time share the faults: they mostly wait for scrapes. */
-const HALVES = [0, 1].map((half): [string, Fault[]] => [`it-break-${half + 1}`, FAULTS.filter((_fault, i) => i % 2 === half)]);
+const HALVES = [0, 1].map((half): [string, Fault[]] => [
+  `it-break-${half + 1}`,
+  FAULTS.filter((_fault, i) => i % 2 === half),
+]);
 
 describe.concurrent.each(HALVES)('the doctor names the cause first, %s', (ns, faults) => {
   const install = ['install', '--namespace', ns, '--yes'];
@@ -99,7 +105,9 @@ describe.concurrent.each(HALVES)('the doctor names the cause first, %s', (ns, fa
 
   it.sequential('and at the end it is well, by the probe too', async () => {
     await untilHealthy(ns, 400);
-    const report = JSON.parse((await cliOk(['doctor', '--namespace', ns, '--probe', '--strict', '-o', 'json'])).stdout) as Report;
+    const report = JSON.parse(
+      (await cliOk(['doctor', '--namespace', ns, '--probe', '--strict', '-o', 'json'])).stdout,
+    ) as Report;
     expect(troubles(report)).toEqual([]);
   });
 });

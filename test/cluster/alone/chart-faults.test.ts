@@ -4,7 +4,18 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { COMPONENT_IDS } from '../../../src/profile/schema.ts';
 import { standIn } from '../../support/cloud.ts';
-import { IMAGE, NO_IMAGE, type Server, deafWebhook, definition, idle, list, mute, serve, standInMirror } from '../support/charts.ts';
+import {
+  IMAGE,
+  NO_IMAGE,
+  type Server,
+  deafWebhook,
+  definition,
+  idle,
+  list,
+  mute,
+  serve,
+  standInMirror,
+} from '../support/charts.ts';
 import { cli, cliOk, footprint, get, kubectl, leaveNothing, onInterrupt, removeAll, run } from '../support/cluster.ts';
 import { appliedBy, pending } from '../support/install.ts';
 import { errorOf, expectNoCrash, refuses } from '../support/refusal.ts';
@@ -17,7 +28,8 @@ const GUEST = 'it-chart-guest';
 const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-charts-'));
 const LOKI = 'loki-18.11.0.tgz';
 const COLLECTORS = 'opentelemetrycollectors.opentelemetry.io';
-const collectorsCrd = (versions: string[], metadata = {}) => definition(COLLECTORS, 'OpenTelemetryCollector', versions, metadata);
+const collectorsCrd = (versions: string[], metadata = {}) =>
+  definition(COLLECTORS, 'OpenTelemetryCollector', versions, metadata);
 
 const ENV = { GENAI_OBS_CACHE: join(DIR, 'cache') };
 
@@ -25,7 +37,10 @@ const ENV = { GENAI_OBS_CACHE: join(DIR, 'cache') };
 function config(name: string, parts: object): string {
   const path = join(DIR, `${name}.yaml`);
   const off = Object.fromEntries(COMPONENT_IDS.map((id) => [id, { enabled: false }]));
-  writeFileSync(path, JSON.stringify({ profile: 'quickstart', namespace: NS, storage: { enabled: false }, ...off, ...parts }));
+  writeFileSync(
+    path,
+    JSON.stringify({ profile: 'quickstart', namespace: NS, storage: { enabled: false }, ...off, ...parts }),
+  );
   return path;
 }
 const WITH_LOKI = config('loki', { loki: { enabled: true, chart: 'loki' } });
@@ -38,7 +53,15 @@ const WITH_GATEWAY = config('gateway', {
 const WITH_CERTIFICATES = config('certificates', { 'cert-manager': { enabled: true } });
 
 const INSTALL = ['install', '--yes', '--skip', 'verify'];
-const install = (file: string, charts: string, timeout = 15): string[] => [...INSTALL, '-f', file, '--charts', charts, '--timeout', String(timeout)];
+const install = (file: string, charts: string, timeout = 15): string[] => [
+  ...INSTALL,
+  '-f',
+  file,
+  '--charts',
+  charts,
+  '--timeout',
+  String(timeout),
+];
 
 const mirror = standInMirror(join(DIR, 'mirror'));
 const servers: Server[] = [];
@@ -51,7 +74,8 @@ async function http(...args: Parameters<typeof serve>): Promise<Server> {
 /** After a case that went well there is nothing to do. */
 async function clean(): Promise<void> {
   const there = (await kubectl(['get', 'namespace', GUEST, NS, '--ignore-not-found', '-o', 'name'])).split('\n');
-  if (there.includes(`namespace/${GUEST}`)) await run('kubectl', ['delete', 'namespace', GUEST, '--wait', '--timeout=60s']);
+  if (there.includes(`namespace/${GUEST}`))
+    await run('kubectl', ['delete', 'namespace', GUEST, '--wait', '--timeout=60s']);
   if (there.includes(`namespace/${NS}`)) await removeAll(NS);
   forget(NS);
 }
@@ -78,7 +102,12 @@ afterAll(async () => {
 describe('a chart that cannot be had is told before anything is changed', () => {
   it.each([
     ['a mirror that has trouble', () => 500, 'mirror.json', 'HTTP 500'],
-    ['a mirror that lacks the archive', (path: string) => (path.endsWith('.tgz') ? 404 : 200), `charts/${LOKI}`, 'HTTP 404'],
+    [
+      'a mirror that lacks the archive',
+      (path: string) => (path.endsWith('.tgz') ? 404 : 200),
+      `charts/${LOKI}`,
+      'HTTP 404',
+    ],
   ])('%s', async (_name, status, path, why) => {
     const { url } = await http(mirror.folder, status);
     const { what, on, cause, next } = await refuses(NS, install(WITH_LOKI, url), 1, ENV);
@@ -153,13 +182,19 @@ describe('an operator, its webhook and its definitions', () => {
   it('a webhook that never serves is named, nothing that needs it is begun, and without it the same install carries on', async () => {
     const args = install(WITH_GATEWAY, mirror.folder, 10);
     await mirror.put('loki', [idle('StatefulSet', 'loki')]);
-    await mirror.put('opentelemetry-operator', [operator, ...deafWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors')], [crd]);
+    await mirror.put(
+      'opentelemetry-operator',
+      [operator, ...deafWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors')],
+      [crd],
+    );
     const failed = await cli(args, ENV);
     expect(failed.code, failed.stdout + failed.stderr).toBe(1);
     expectNoCrash(failed);
     const { what, on, cause, next } = errorOf(failed);
     expect(what).toBe('a webhook does not serve after 10 s');
-    expect(on).toBe(`ValidatingWebhookConfiguration ${NS}, which calls Service ${NS}/${NS} (asked about OpenTelemetryCollector ${NS}/genai-obs-dry-run)`);
+    expect(on).toBe(
+      `ValidatingWebhookConfiguration ${NS}, which calls Service ${NS}/${NS} (asked about OpenTelemetryCollector ${NS}/genai-obs-dry-run)`,
+    );
     expect(cause).toContain(`failed calling webhook "opentelemetrycollectors.${NS}.test"`);
     expect(next).toContain(`-n ${NS} get endpointslices -l kubernetes.io/service-name=${NS}; kubectl --context`);
     expect(next).toContain(`describe validatingwebhookconfiguration ${NS}; then run the same install again`);
@@ -169,7 +204,10 @@ describe('an operator, its webhook and its definitions', () => {
     // The stand-in makes no collectors: the Deployment that the operator would make comes with its chart.
     await mirror.put('opentelemetry-operator', [operator, idle('Deployment', 'otel-gateway-collector')], [crd]);
     await kubectl(['delete', 'validatingwebhookconfiguration', NS]);
-    expect(appliedBy(await cliOk([...args, '--json'], ENV))).toEqual(['release/opentelemetry-operator', 'resource/otel-gateway']);
+    expect(appliedBy(await cliOk([...args, '--json'], ENV))).toEqual([
+      'release/opentelemetry-operator',
+      'resource/otel-gateway',
+    ]);
     await uninstalled();
     expect(await definitions()).toEqual([]);
   });
@@ -178,18 +216,27 @@ describe('an operator, its webhook and its definitions', () => {
     const server = await mute(join(DIR, 'mute'));
     servers.push(server);
     await mirror.put('loki', [idle('StatefulSet', 'loki')]);
-    await mirror.put('opentelemetry-operator', [operator, ...deafWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors', server.client)], [crd]);
+    await mirror.put(
+      'opentelemetry-operator',
+      [operator, ...deafWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors', server.client)],
+      [crd],
+    );
     const failed = await cli(install(WITH_GATEWAY, mirror.folder, 10), ENV);
     expect(failed.code, failed.stdout + failed.stderr).toBe(1);
     expectNoCrash(failed);
     const { what, on, cause } = errorOf(failed);
     expect(what).toBe('a webhook does not serve after 10 s');
-    expect(on).toBe(`ValidatingWebhookConfiguration ${NS}, which calls ${server.url} (asked about OpenTelemetryCollector ${NS}/genai-obs-dry-run)`);
+    expect(on).toBe(
+      `ValidatingWebhookConfiguration ${NS}, which calls ${server.url} (asked about OpenTelemetryCollector ${NS}/genai-obs-dry-run)`,
+    );
     expect(cause).toMatch(/no answer within \d+ s/);
   });
 
   it.each([
-    ['helm release platform/otel', { annotations: { 'meta.helm.sh/release-name': 'otel', 'meta.helm.sh/release-namespace': 'platform' } }],
+    [
+      'helm release platform/otel',
+      { annotations: { 'meta.helm.sh/release-name': 'otel', 'meta.helm.sh/release-namespace': 'platform' } },
+    ],
     [FOREIGN, {}],
   ])('a definition that lacks a version is refused and its owner named: %s', async (owner, metadata) => {
     await mirror.put('opentelemetry-operator', [operator], [crd]);
@@ -218,7 +265,12 @@ describe('an operator, its webhook and its definitions', () => {
     await mirror.put('opentelemetry-operator', [operator], [crd]);
     await cliOk(install(WITH_OPERATOR, mirror.folder), ENV);
     await kubectl(['create', 'namespace', GUEST]);
-    const theirs = { apiVersion: 'opentelemetry.io/v1beta1', kind: 'OpenTelemetryCollector', metadata: { name: 'theirs', namespace: GUEST }, spec: {} };
+    const theirs = {
+      apiVersion: 'opentelemetry.io/v1beta1',
+      kind: 'OpenTelemetryCollector',
+      metadata: { name: 'theirs', namespace: GUEST },
+      spec: {},
+    };
     await kubectl(['create', '-f', '-'], JSON.stringify(theirs));
     expect(await uninstalled()).toContain(`kept: CustomResourceDefinition ${COLLECTORS}`);
     expect(await definitions()).toEqual([COLLECTORS]);
@@ -231,8 +283,11 @@ describe('an operator, its webhook and its definitions', () => {
 });
 
 describe('a cert-manager that is there already', () => {
-  const crds = ['Certificate', 'Issuer'].map((kind) => definition(`${kind.toLowerCase()}s.cert-manager.io`, kind, ['v1']));
-  const theirs = (version: string) => crds.map((crd) => ({ ...crd, metadata: { ...crd.metadata, labels: { 'app.kubernetes.io/version': version } } }));
+  const crds = ['Certificate', 'Issuer'].map((kind) =>
+    definition(`${kind.toLowerCase()}s.cert-manager.io`, kind, ['v1']),
+  );
+  const theirs = (version: string) =>
+    crds.map((crd) => ({ ...crd, metadata: { ...crd.metadata, labels: { 'app.kubernetes.io/version': version } } }));
   const names = crds.map(({ metadata }) => metadata.name);
   beforeAll(() =>
     mirror.put(
@@ -265,11 +320,22 @@ describe('a wrong token of Grafana Cloud', () => {
   const RELEASE = 'grafana-k8s-monitoring';
   const RIGHT = 'glc_of-this-stack';
   const WRONG = 'glc_of-another-stack';
-  const PROFILE = ['--profile', 'grafana-cloud', '--namespace', NS, '--charts', mirror.folder, '--cloud-user', '123456'];
+  const PROFILE = [
+    '--profile',
+    'grafana-cloud',
+    '--namespace',
+    NS,
+    '--charts',
+    mirror.folder,
+    '--cloud-user',
+    '123456',
+  ];
   const withToken = (token: string): NodeJS.ProcessEnv => ({ ...ENV, GRAFANA_CLOUD_TOKEN: token });
   beforeAll(() =>
     mirror.put('k8s-monitoring', [
-      ...['alloy-operator', 'kube-state-metrics', 'alloy-receiver', 'alloy-singleton'].map((name) => idle('Deployment', `${RELEASE}-${name}`)),
+      ...['alloy-operator', 'kube-state-metrics', 'alloy-receiver', 'alloy-singleton'].map((name) =>
+        idle('Deployment', `${RELEASE}-${name}`),
+      ),
       ...['node-exporter', 'alloy-logs'].map((name) => idle('DaemonSet', `${RELEASE}-${name}`)),
       idle('StatefulSet', `${RELEASE}-alloy-metrics`),
     ]),
@@ -296,7 +362,12 @@ describe('a wrong token of Grafana Cloud', () => {
   it('that may not write traces is refused, and the scope named', async () => {
     const cloud = await standIn({ token: RIGHT, scopes: ['metrics:write', 'logs:write'] });
     try {
-      const { what, cause, next } = await refuses(NS, [...INSTALL, ...PROFILE, '--cloud-url', cloud.endpoints.otlp], 1, withToken(RIGHT));
+      const { what, cause, next } = await refuses(
+        NS,
+        [...INSTALL, ...PROFILE, '--cloud-url', cloud.endpoints.otlp],
+        1,
+        withToken(RIGHT),
+      );
       expect(what).toMatch(/CLD-03.* answers 403: the token lacks the scope traces:write/);
       expect(cause).toContain('does not allow to write');
       expect(next).toContain('add traces:write to its policy');

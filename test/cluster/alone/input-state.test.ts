@@ -12,13 +12,18 @@ const INSTALL = ['install', '--namespace', NS, '--yes'];
 const DEFAULT = 'storageclass.kubernetes.io/is-default-class';
 const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-state-'));
 
-const apply = (...items: object[]): Promise<string> => kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-const dropNamespace = (): Promise<unknown> => run('kubectl', ['delete', 'namespace', NS, '--ignore-not-found', '--wait', '--timeout=120s']);
+const apply = (...items: object[]): Promise<string> =>
+  kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+const dropNamespace = (): Promise<unknown> =>
+  run('kubectl', ['delete', 'namespace', NS, '--ignore-not-found', '--wait', '--timeout=120s']);
 const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS } };
 
 beforeAll(async () => {
   leaveNothing(NS);
-  onInterrupt(() => void spawnSync('kubectl', ['delete', 'namespace', NS, '--ignore-not-found', '--wait=false'], { stdio: 'ignore' }));
+  onInterrupt(
+    () =>
+      void spawnSync('kubectl', ['delete', 'namespace', NS, '--ignore-not-found', '--wait=false'], { stdio: 'ignore' }),
+  );
   await removeAll(NS);
   await dropNamespace();
 });
@@ -38,8 +43,16 @@ describe('storage classes', () => {
 
   it('no default class', async () => {
     const { items } = await get('storageclass');
-    const before = items.filter(({ metadata }) => metadata.annotations?.[DEFAULT] === 'true').map(({ metadata }) => metadata.name);
-    const mark = (value: string): string[] => ['annotate', '--overwrite', 'storageclass', ...before, `${DEFAULT}=${value}`];
+    const before = items
+      .filter(({ metadata }) => metadata.annotations?.[DEFAULT] === 'true')
+      .map(({ metadata }) => metadata.name);
+    const mark = (value: string): string[] => [
+      'annotate',
+      '--overwrite',
+      'storageclass',
+      ...before,
+      `${DEFAULT}=${value}`,
+    ];
     expect(before.length).toBeGreaterThan(0);
     onInterrupt(() => void spawnSync('kubectl', mark('true'), { stdio: 'ignore' }));
     try {
@@ -61,7 +74,11 @@ describe('namespaces', () => {
   afterEach(dropNamespace);
 
   it('one that is being deleted', async () => {
-    const held = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'held', namespace: NS, finalizers: ['it.genai-obs/held'] } };
+    const held = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'held', namespace: NS, finalizers: ['it.genai-obs/held'] },
+    };
     const letGo = ['-n', NS, 'patch', 'configmap', 'held', '--type=merge', '-p', '{"metadata":{"finalizers":null}}'];
     onInterrupt(() => void spawnSync('kubectl', letGo, { stdio: 'ignore' }));
     await apply(namespace, held);
@@ -84,10 +101,19 @@ describe('namespaces', () => {
   it.each([
     ['pods', { pods: '3' }, /PRE-10.*quota small leaves 3 of pods, the profile needs \d+/],
     ['memory', { 'requests.memory': '200Mi' }, /PRE-10.*quota small leaves 200 MiB of requests\.memory/],
-    ['claims', { persistentvolumeclaims: '2' }, /PRE-11.*quota small leaves 2 of persistentvolumeclaims, the profile needs 5/],
+    [
+      'claims',
+      { persistentvolumeclaims: '2' },
+      /PRE-11.*quota small leaves 2 of persistentvolumeclaims, the profile needs 5/,
+    ],
     ['storage', { 'requests.storage': '4Gi' }, /PRE-11.*quota small leaves 4(\.0)? GiB of requests\.storage/],
   ])('a quota too small: %s', async (_name, hard, says) => {
-    await apply(namespace, { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'small', namespace: NS }, spec: { hard } });
+    await apply(namespace, {
+      apiVersion: 'v1',
+      kind: 'ResourceQuota',
+      metadata: { name: 'small', namespace: NS },
+      spec: { hard },
+    });
     await eventually('the quota is counted', async () =>
       (await get<{ status?: { hard?: object } }>('resourcequota', 'small', '-n', NS)).status?.hard ? true : undefined,
     );
@@ -113,7 +139,9 @@ describe('objects of somebody else under our names', () => {
     ['Service loki', theirs('v1', 'Service', 'loki', { spec: { ports: [{ port: 80 }] } })],
     [
       'PersistentVolumeClaim loki-data',
-      theirs('v1', 'PersistentVolumeClaim', 'loki-data', { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } }),
+      theirs('v1', 'PersistentVolumeClaim', 'loki-data', {
+        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+      }),
     ],
     ['ConfigMap prometheus-rules', theirs('v1', 'ConfigMap', 'prometheus-rules', { data: { theirs: 'yes' } })],
     ['ServiceAccount grafana', theirs('v1', 'ServiceAccount', 'grafana', {})],
@@ -138,7 +166,10 @@ describe('objects of somebody else under our names', () => {
     const chart = join(DIR, 'theirs');
     mkdirSync(join(chart, 'templates'), { recursive: true });
     writeFileSync(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: theirs\nversion: 1.0.0\n');
-    writeFileSync(join(chart, 'templates', 'map.yaml'), 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: theirs}\ndata: {a: b}\n');
+    writeFileSync(
+      join(chart, 'templates', 'map.yaml'),
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: theirs}\ndata: {a: b}\n',
+    );
     const helm = (...args: string[]): ReturnType<typeof run> => run('helm', ['-n', NS, ...args]);
     expect((await helm('install', 'loki', chart)).code).toBe(0);
     try {
@@ -175,6 +206,8 @@ describe('the port of the tunnel is taken', () => {
 
   it('a port that is none', async () => {
     for (const port of ['http', '70000', '-1'])
-      expect((await refuses(NS, ['open', '--namespace', NS, '--port', port], 2)).what).toContain('--port takes a port number');
+      expect((await refuses(NS, ['open', '--namespace', NS, '--port', port], 2)).what).toContain(
+        '--port takes a port number',
+      );
   });
 });

@@ -4,12 +4,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { certs } from '../../unit/support/certs.ts';
 import { TOKEN, at, collector, mac, setUp, skipped, tearDown } from '../../unit/support/mac.ts';
 import { until } from '../../unit/support/programs.ts';
-import { changedSince, cli, cliOk, eventually, get, hasImage, inventory, kubectl, service } from '../support/cluster.ts';
+import {
+  changedSince,
+  cli,
+  cliOk,
+  eventually,
+  get,
+  hasImage,
+  inventory,
+  kubectl,
+  service,
+} from '../support/cluster.ts';
 
 const CHARTS = process.env['GENAI_OBS_CHARTS'];
 const HOME = 'observability';
 const noCharts = CHARTS ? undefined : 'GENAI_OBS_CHARTS names no folder with the upstream charts';
-const noManager = (await hasImage('quay.io/jetstack/cert-manager-controller')) ? undefined : 'the cluster has no image of cert-manager';
+const noManager = (await hasImage('quay.io/jetstack/cert-manager-controller'))
+  ? undefined
+  : 'the cluster has no image of cert-manager';
 /** Warnings that the bed itself causes. */
 const WARNS = /^(PRE-11|K3S-\d+)$/;
 
@@ -37,7 +49,8 @@ const MODES: Record<string, Mode> = {
       const dir = at('client');
       mkdirSync(dir, { mode: 0o700 });
       const { data } = await get<{ data: Record<string, string> }>('secret', 'otel-client-macos', '-n', HOME);
-      for (const file of ['ca.crt', 'tls.crt', 'tls.key']) writeFileSync(join(dir, file), Buffer.from(data[file] ?? '', 'base64'), { mode: 0o600 });
+      for (const file of ['ca.crt', 'tls.crt', 'tls.key'])
+        writeFileSync(join(dir, file), Buffer.from(data[file] ?? '', 'base64'), { mode: 0o600 });
       return { mtls: dir };
     },
   },
@@ -46,14 +59,23 @@ const MODES: Record<string, Mode> = {
     over: () => ({
       ...expose,
       'cert-manager': { enabled: false },
-      security: { mtls: { enabled: false, clients: [] }, ingest: { tokenSecret: 'otel-ingest-token', tlsSecret: 'otel-ingest-tls' } },
+      security: {
+        mtls: { enabled: false, clients: [] },
+        ingest: { tokenSecret: 'otel-ingest-token', tlsSecret: 'otel-ingest-tls' },
+      },
     }),
     before: async (address) => {
       certs(at('ingest'), ['gateway'], [`IP:${address}`]);
       await kubectl(['create', 'namespace', HOME]);
       const create = ['-n', HOME, 'create', 'secret'];
       await kubectl([...create, 'generic', 'otel-ingest-token', `--from-file=token=${at('token')}`]);
-      await kubectl([...create, 'tls', 'otel-ingest-tls', `--cert=${at('ingest/gateway/tls.crt')}`, `--key=${at('ingest/gateway/tls.key')}`]);
+      await kubectl([
+        ...create,
+        'tls',
+        'otel-ingest-tls',
+        `--cert=${at('ingest/gateway/tls.crt')}`,
+        `--key=${at('ingest/gateway/tls.key')}`,
+      ]);
     },
     access: async () => ({ tokenFile: at('token'), ca: at('ingest/ca.crt') }),
   },
@@ -68,56 +90,82 @@ beforeAll(setUp);
 afterAll(tearDown);
 
 describe.each(Object.entries(MODES))('k3s-macos with %s', (name, { why, over, before: prepare, access }) => {
-  describe.skipIf(why !== undefined)(`on the cluster${why ? ` (skipped: ${why})` : ''}`, { sequential: true } as object, () => {
-    const file = at(`${name.replaceAll(/\W/g, '-')}.json`);
-    const INSTALL = ['install', '-f', file, '--charts', CHARTS ?? '', '--yes', '--timeout', '240'];
-    let address = '';
-    let before: string[];
+  describe.skipIf(why !== undefined)(
+    `on the cluster${why ? ` (skipped: ${why})` : ''}`,
+    { sequential: true } as object,
+    () => {
+      const file = at(`${name.replaceAll(/\W/g, '-')}.json`);
+      const INSTALL = ['install', '-f', file, '--charts', CHARTS ?? '', '--yes', '--timeout', '240'];
+      let address = '';
+      let before: string[];
 
-    beforeAll(async () => {
-      await remove();
-      before = await inventory();
-      const [node] = (await get<{ items: { status: { addresses: { type: string; address: string }[] } }[] }>('node')).items;
-      address = node?.status.addresses.find(({ type }) => type === 'InternalIP')?.address ?? '';
-      writeFileSync(file, JSON.stringify({ extends: 'k3s-macos', ...over(address) }));
-      await prepare?.(address);
-    }, 240_000);
-    afterAll(remove, 300_000);
+      beforeAll(async () => {
+        await remove();
+        before = await inventory();
+        const [node] = (await get<{ items: { status: { addresses: { type: string; address: string }[] } }[] }>('node'))
+          .items;
+        address = node?.status.addresses.find(({ type }) => type === 'InternalIP')?.address ?? '';
+        writeFileSync(file, JSON.stringify({ extends: 'k3s-macos', ...over(address) }));
+        await prepare?.(address);
+      }, 240_000);
+      afterAll(remove, 300_000);
 
-    it('installs with every phase and wait, its verification passes, and there is nothing to do the second time', { timeout: 600_000 }, async () => {
-      expect((await cliOk(INSTALL)).stderr).toContain('Done in');
-      expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
-    });
+      it(
+        'installs with every phase and wait, its verification passes, and there is nothing to do the second time',
+        { timeout: 600_000 },
+        async () => {
+          expect((await cliOk(INSTALL)).stderr).toContain('Done in');
+          expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
+        },
+      );
 
-    it('doctor and its probe find nothing wrong', { timeout: 180_000 }, async () => {
-      const { stdout } = await cli(['doctor', '--namespace', HOME, '--probe', '-o', 'json']);
-      const { findings } = JSON.parse(stdout) as { findings: { id: string; status: string; evidence: string }[] };
-      const bad = findings.filter(({ id, status }) => !['ok', 'skip'].includes(status) && !(status === 'warn' && WARNS.test(id)));
-      expect(bad.map(({ id, status, evidence }) => `${id} ${status}: ${evidence}`)).toEqual([]);
-    });
-
-    it('a Mac sends through the port of the node, and nobody without its papers does', { timeout: 180_000 }, async () => {
-      const { spec } = await get<{ spec: { ports: { name: string; port: number; nodePort: number }[] } }>('service', 'otel-ingest', '-n', HOME);
-      const port = spec.ports.find((one) => one.port === 4317)?.nodePort ?? 0;
-      const endpoint = `${address}:${port}`;
-      const stranger = collector(mac(port, { endpoint, tokenFile: at('wrong-token'), ca: at('certs/ca.crt') }));
-      await until(() => (/Exporting failed|Unauthenticated|certificate/i.test(stranger.said()) ? true : undefined), stranger.said);
-      await stranger.stop('SIGKILL');
-      const here = collector(mac(port, { endpoint, ...(await access()) }));
-      const query = encodeURIComponent('macos_cpu_temperature_celsius{host_name="studio-1"}');
-      const arrived = await eventually(`the Mac's temperature in Prometheus; its collector says: ${here.said()}`, async () => {
-        const { data } = await service<Answer>('monitoring', 'prometheus', 9090, `/api/v1/query?query=${query}`);
-        return data.result[0]?.value[1];
+      it('doctor and its probe find nothing wrong', { timeout: 180_000 }, async () => {
+        const { stdout } = await cli(['doctor', '--namespace', HOME, '--probe', '-o', 'json']);
+        const { findings } = JSON.parse(stdout) as { findings: { id: string; status: string; evidence: string }[] };
+        const bad = findings.filter(
+          ({ id, status }) => !['ok', 'skip'].includes(status) && !(status === 'warn' && WARNS.test(id)),
+        );
+        expect(bad.map(({ id, status, evidence }) => `${id} ${status}: ${evidence}`)).toEqual([]);
       });
-      expect(arrived).toBe('52.318077');
-      expect(here.said()).not.toContain(TOKEN);
-      await here.stop();
-    });
 
-    it('uninstalls, and leaves the cluster as it was', { timeout: 300_000 }, async () => {
-      await cliOk(['uninstall', '--namespace', HOME, '--delete-data', '--yes', '--timeout', '180']);
-      if (prepare) await kubectl(['delete', 'namespace', HOME, '--wait', '--timeout=120s']);
-      expect(await changedSince(before)).toEqual({ left: [], gone: [] });
-    });
-  });
+      it(
+        'a Mac sends through the port of the node, and nobody without its papers does',
+        { timeout: 180_000 },
+        async () => {
+          const { spec } = await get<{ spec: { ports: { name: string; port: number; nodePort: number }[] } }>(
+            'service',
+            'otel-ingest',
+            '-n',
+            HOME,
+          );
+          const port = spec.ports.find((one) => one.port === 4317)?.nodePort ?? 0;
+          const endpoint = `${address}:${port}`;
+          const stranger = collector(mac(port, { endpoint, tokenFile: at('wrong-token'), ca: at('certs/ca.crt') }));
+          await until(
+            () => (/Exporting failed|Unauthenticated|certificate/i.test(stranger.said()) ? true : undefined),
+            stranger.said,
+          );
+          await stranger.stop('SIGKILL');
+          const here = collector(mac(port, { endpoint, ...(await access()) }));
+          const query = encodeURIComponent('macos_cpu_temperature_celsius{host_name="studio-1"}');
+          const arrived = await eventually(
+            `the Mac's temperature in Prometheus; its collector says: ${here.said()}`,
+            async () => {
+              const { data } = await service<Answer>('monitoring', 'prometheus', 9090, `/api/v1/query?query=${query}`);
+              return data.result[0]?.value[1];
+            },
+          );
+          expect(arrived).toBe('52.318077');
+          expect(here.said()).not.toContain(TOKEN);
+          await here.stop();
+        },
+      );
+
+      it('uninstalls, and leaves the cluster as it was', { timeout: 300_000 }, async () => {
+        await cliOk(['uninstall', '--namespace', HOME, '--delete-data', '--yes', '--timeout', '180']);
+        if (prepare) await kubectl(['delete', 'namespace', HOME, '--wait', '--timeout=120s']);
+        expect(await changedSince(before)).toEqual({ left: [], gone: [] });
+      });
+    },
+  );
 });

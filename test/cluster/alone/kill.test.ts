@@ -6,7 +6,14 @@ import { type Install, appliedBy, pending, startInstall } from '../support/insta
 
 /** Every round starts in an empty namespace of its own; the one before goes away meanwhile. */
 const PREFIX = 'it-kill';
-const installArgs = (namespace: string, ...more: string[]): string[] => ['install', '--namespace', namespace, '--yes', '--json', ...more];
+const installArgs = (namespace: string, ...more: string[]): string[] => [
+  'install',
+  '--namespace',
+  namespace,
+  '--yes',
+  '--json',
+  ...more,
+];
 
 /** As users have it; and without what costs the bed most, the pods that make and remove each volume: half of a round's time. */
 const SHAPES = { whole: [], lean: ['--no-persistence', '--gateway-replicas', '1'] };
@@ -18,7 +25,9 @@ function discard(namespace: string): void {
   kube('delete', 'namespace', namespace, '--ignore-not-found', '--wait=false');
   kube('-n', namespace, 'delete', 'pod', '--all', '--grace-period=0', '--force', '--wait=false');
   for (const kind of ['clusterrole', 'clusterrolebinding']) {
-    const names = spawnSync('kubectl', ['get', kind, '-l', 'app.kubernetes.io/part-of=genai-obs', '-o', 'name']).stdout.toString().split('\n');
+    const names = spawnSync('kubectl', ['get', kind, '-l', 'app.kubernetes.io/part-of=genai-obs', '-o', 'name'])
+      .stdout.toString()
+      .split('\n');
     const own = names.filter((name) => name.includes(`/${namespace}-`));
     if (own.length) kube('delete', '--wait=false', ...own);
   }
@@ -30,7 +39,11 @@ async function leftovers(): Promise<string[]> {
 }
 
 async function allGone(): Promise<void> {
-  await eventually('the namespaces of the kill test are gone', async () => ((await leftovers()).length ? undefined : true), 240);
+  await eventually(
+    'the namespaces of the kill test are gone',
+    async () => ((await leftovers()).length ? undefined : true),
+    240,
+  );
   await eventually('their volumes are gone', async () => ((await footprint(PREFIX)).length ? undefined : true), 120);
 }
 
@@ -69,7 +82,8 @@ async function inPairs<T>(jobs: T[], round: (job: T) => Promise<void>): Promise<
 
 const killAlone = ({ child }: Install): void => void child.kill('SIGKILL');
 const killAll = ({ child }: Install): void => killTree(child.pid ?? 0);
-const doneOf = ({ events }: Install): string[] => events.filter(({ type, result }) => type === 'done' && result !== 'skipped').map(({ id }) => id ?? '');
+const doneOf = ({ events }: Install): string[] =>
+  events.filter(({ type, result }) => type === 'done' && result !== 'skipped').map(({ id }) => id ?? '');
 
 describe('an installation killed with SIGKILL carries on', () => {
   const undisturbed: Partial<Record<Shape, { objects: Record<string, unknown>; steps: string[]; ms: number }>> = {};
@@ -86,7 +100,10 @@ describe('an installation killed with SIGKILL carries on', () => {
   /** As if all namespaces had the same name; the rules name theirs, and with it their checksum differs. */
   const objects = async (namespace: string): Promise<Record<string, unknown>> => {
     const text = JSON.stringify(await normalised(namespace)).replaceAll(namespace, 'NS');
-    return JSON.parse(text.replaceAll(/("checksum\/prometheus-rules":)"\w+"/g, '$1"(of the rules)"')) as Record<string, unknown>;
+    return JSON.parse(text.replaceAll(/("checksum\/prometheus-rules":)"\w+"/g, '$1"(of the rules)"')) as Record<
+      string,
+      unknown
+    >;
   };
 
   beforeAll(async () => {
@@ -159,7 +176,9 @@ describe('an installation killed with SIGKILL carries on', () => {
       if (done.length >= model(shape).steps.length) late.push(boundary);
     });
     // The last releases are often ready in the same instant, and then nothing is left to interrupt; a few kills may come too late, not all of them.
-    expect(late.length, `killed when all was done: boundaries ${late.join(', ')}`).toBeLessThanOrEqual(wanted.length / 3);
+    expect(late.length, `killed when all was done: boundaries ${late.join(', ')}`).toBeLessThanOrEqual(
+      wanted.length / 3,
+    );
   }
 
   it('at every step boundary', { timeout: 1_200_000 }, async () => {
@@ -212,8 +231,11 @@ describe('an installation killed with SIGKILL carries on', () => {
     killAlone(install);
     await install.ended;
     const { data } = await get<{ data: Record<string, string> }>('configmap', 'genai-obs-journal', '-n', namespace);
-    const { steps: records } = JSON.parse(data['journal.json'] ?? '{}') as { steps: Record<string, { state: string; by: string }> };
-    for (const id of doneOf(install).filter((step) => step !== 'preflight')) expect(records[id]?.state, id).toBe('done');
+    const { steps: records } = JSON.parse(data['journal.json'] ?? '{}') as {
+      steps: Record<string, { state: string; by: string }>;
+    };
+    for (const id of doneOf(install).filter((step) => step !== 'preflight'))
+      expect(records[id]?.state, id).toBe('done');
     // Whoever has had enough removes the half of it.
     await cliOk(['uninstall', '--namespace', namespace, '--delete-data', '--yes']);
     expect(await footprint(namespace)).toEqual([]);

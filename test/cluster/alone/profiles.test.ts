@@ -23,7 +23,12 @@ const CASES: Record<string, Case> = {
   genops: { home: 'monitoring', over: {}, warns: /^(PRE-11|JAEG-06)$/ },
   production: {
     home: 'genai-observability',
-    over: { size: 'S', storage: { s3: { enabled: false } }, seaweedfs: { enabled: false }, 'metrics-server': { enabled: false } },
+    over: {
+      size: 'S',
+      storage: { s3: { enabled: false } },
+      seaweedfs: { enabled: false },
+      'metrics-server': { enabled: false },
+    },
     warns: /^(PRE-11|COL-25)$/,
   },
   'llm-platform': { home: 'observability', over: { grafana: { gatewayProxy: { enabled: false } } }, warns: /^PRE-11$/ },
@@ -33,7 +38,8 @@ interface Report {
   findings: { id: string; status: string; evidence: string }[];
 }
 
-const remove = (home: string): Promise<unknown> => cli(['uninstall', '--namespace', home, '--delete-data', '--yes', '--timeout', '180']);
+const remove = (home: string): Promise<unknown> =>
+  cli(['uninstall', '--namespace', home, '--delete-data', '--yes', '--timeout', '180']);
 
 afterAll(() => rmSync(DIR, { recursive: true, force: true }));
 
@@ -65,12 +71,16 @@ describe.skipIf(!CHARTS)(`profiles of upstream charts${WHY}`, { sequential: true
 
     it('has nothing to do the second time', { timeout: 120_000 }, async () => {
       expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
-      expect((await cliOk(['plan', '-f', file, '--charts', CHARTS ?? '', '--exit-code'])).stdout).toContain('Nothing to do');
+      expect((await cliOk(['plan', '-f', file, '--charts', CHARTS ?? '', '--exit-code'])).stdout).toContain(
+        'Nothing to do',
+      );
     });
 
     it('doctor and its probe find nothing wrong', { timeout: 180_000 }, async () => {
       const report = JSON.parse((await cli(['doctor', '--namespace', home, '--probe', '-o', 'json'])).stdout) as Report;
-      const bad = report.findings.filter(({ id, status }) => !['ok', 'skip'].includes(status) && !(status === 'warn' && warns.test(id)));
+      const bad = report.findings.filter(
+        ({ id, status }) => !['ok', 'skip'].includes(status) && !(status === 'warn' && warns.test(id)),
+      );
       expect(bad.map(({ id, status, evidence }) => `${id} ${status}: ${evidence}`)).toEqual([]);
     });
 
@@ -85,14 +95,29 @@ describe.skipIf(!CHARTS)(`profiles of upstream charts${WHY}`, { sequential: true
     writeFileSync(file, JSON.stringify({ extends: 'k3s', storage: { enabled: false } }));
     try {
       await cliOk(['install', '-f', file, '--charts', CHARTS ?? '', '--yes', '--timeout', '240', '--skip', 'verify']);
-      const names = async (kind: string, namespace: string): Promise<string[]> => (await get(kind, '-n', namespace)).items.map(({ metadata }) => metadata.name);
+      const names = async (kind: string, namespace: string): Promise<string[]> =>
+        (await get(kind, '-n', namespace)).items.map(({ metadata }) => metadata.name);
       expect(await names('daemonset', 'observability')).toEqual(['otel-node-collector']);
-      expect(await names('deployment', 'observability')).toEqual(expect.arrayContaining(['otel-gateway-collector', 'opentelemetry-operator']));
+      expect(await names('deployment', 'observability')).toEqual(
+        expect.arrayContaining(['otel-gateway-collector', 'opentelemetry-operator']),
+      );
       expect(await names('deployment', 'monitoring')).toContain('prometheus');
       for (const collector of ['otel-node-collector', 'otel-gateway-collector'])
-        expect((await kubectl(['-n', 'observability', 'get', 'pods', '-l', `app.kubernetes.io/name=${collector}`, '-o', 'name'])).trim(), collector).not.toBe(
-          '',
-        );
+        expect(
+          (
+            await kubectl([
+              '-n',
+              'observability',
+              'get',
+              'pods',
+              '-l',
+              `app.kubernetes.io/name=${collector}`,
+              '-o',
+              'name',
+            ])
+          ).trim(),
+          collector,
+        ).not.toBe('');
     } finally {
       await remove('observability');
     }

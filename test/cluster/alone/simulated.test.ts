@@ -9,11 +9,16 @@ import { changedSince, cli, cliOk, get, inventory, kubectl, run } from '../suppo
 import { endSimulation, hasKwok, simulate, SIMULATED_CLASS } from '../support/simulated.ts';
 
 const CHARTS = process.env['GENAI_OBS_CHARTS'];
-const WHY = !CHARTS ? ' (skipped: GENAI_OBS_CHARTS names no folder with the upstream charts)' : hasKwok ? '' : ' (skipped: KWOK is not built)';
+const WHY = !CHARTS
+  ? ' (skipped: GENAI_OBS_CHARTS names no folder with the upstream charts)'
+  : hasKwok
+    ? ''
+    : ' (skipped: KWOK is not built)';
 const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-simulated-'));
 const TOKEN = 'glc_standin';
 
-const remove = (home: string): Promise<unknown> => cli(['uninstall', '--namespace', home, '--delete-data', '--yes', '--timeout', '180']);
+const remove = (home: string): Promise<unknown> =>
+  cli(['uninstall', '--namespace', home, '--delete-data', '--yes', '--timeout', '180']);
 afterAll(() => rmSync(DIR, { recursive: true, force: true }));
 
 /** What has no image on the bed: real charts and every phase and wait, on nodes that run nothing. */
@@ -34,7 +39,10 @@ describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequ
       cloud = await standIn({ token: TOKEN });
       writeFileSync(
         file,
-        JSON.stringify({ extends: 'grafana-cloud', 'k8s-monitoring': { destination: { otlp: { url: cloud.endpoints.otlp, user: '123456' } } } }),
+        JSON.stringify({
+          extends: 'grafana-cloud',
+          'k8s-monitoring': { destination: { otlp: { url: cloud.endpoints.otlp, user: '123456' } } },
+        }),
       );
       operator = reconcile(() => stop);
     }, 120_000);
@@ -54,13 +62,30 @@ describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequ
         for (const { metadata, ...alloy } of items.filter((item) => !made.has(item.metadata.name))) {
           const values = join(DIR, `${metadata.name}.json`);
           writeFileSync(values, JSON.stringify(alloy['spec'] ?? {}));
-          const args = ['template', metadata.name, join(CHARTS ?? '', archiveOf(PINS.alloy)), '--namespace', HOME, '--values', values, '--skip-crds'];
-          const owner = { apiVersion: alloy.apiVersion, kind: alloy.kind, name: metadata.name, uid: (metadata as unknown as { uid: string }).uid };
+          const args = [
+            'template',
+            metadata.name,
+            join(CHARTS ?? '', archiveOf(PINS.alloy)),
+            '--namespace',
+            HOME,
+            '--values',
+            values,
+            '--skip-crds',
+          ];
+          const owner = {
+            apiVersion: alloy.apiVersion,
+            kind: alloy.kind,
+            name: metadata.name,
+            uid: (metadata as unknown as { uid: string }).uid,
+          };
           const { stdout, code } = await run('helm', args);
           if (code !== 0) continue;
           const { parseManifest } = await import('../../../src/adapters/helm.ts');
           const owned = parseManifest(stdout).filter(({ kind }) => !kind.startsWith('Cluster'));
-          const applied = owned.map((object) => ({ ...object, metadata: { ...object.metadata, namespace: HOME, ownerReferences: [owner] } }));
+          const applied = owned.map((object) => ({
+            ...object,
+            metadata: { ...object.metadata, namespace: HOME, ownerReferences: [owner] },
+          }));
           await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: applied }));
           made.add(metadata.name);
         }
@@ -100,7 +125,18 @@ describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequ
     ['llm-platform', 'observability'],
   ])('%s', (name, home) => {
     const file = join(DIR, `${name}.json`);
-    const INSTALL = ['install', '-f', file, '--charts', CHARTS ?? '', '--yes', '--timeout', '120', '--skip', 'preflight,verify'];
+    const INSTALL = [
+      'install',
+      '-f',
+      file,
+      '--charts',
+      CHARTS ?? '',
+      '--yes',
+      '--timeout',
+      '120',
+      '--skip',
+      'preflight,verify',
+    ];
     let before: string[];
 
     beforeAll(async () => {

@@ -1,5 +1,16 @@
 import { get, kubectl } from '../support/cluster.ts';
-import { create, deletePods, editMap, patch, remove, removeIfThere, scale, untilCrashed, untilPods, untilWaiting } from './hands.ts';
+import {
+  create,
+  deletePods,
+  editMap,
+  patch,
+  remove,
+  removeIfThere,
+  scale,
+  untilCrashed,
+  untilPods,
+  untilWaiting,
+} from './hands.ts';
 import type { Fault } from './types.ts';
 
 interface Workload {
@@ -46,12 +57,10 @@ export const backendFaults: Fault[] = [
   {
     name: 'a claim whose class does not exist',
     async inject(ns) {
-      const claim = await get<{ metadata: { name: string; labels: object }; spec: { accessModes: string[]; resources: object } }>(
-        'pvc',
-        'tempo-data',
-        '-n',
-        ns,
-      );
+      const claim = await get<{
+        metadata: { name: string; labels: object };
+        spec: { accessModes: string[]; resources: object };
+      }>('pvc', 'tempo-data', '-n', ns);
       await scale(ns, 'statefulset/tempo', 0);
       await remove(ns, 'pvc', 'tempo-data');
       const { name, labels } = claim.metadata;
@@ -93,7 +102,12 @@ export const backendFaults: Fault[] = [
     async inject(ns) {
       const { spec } = await get<Workload>('statefulset', 'prometheus-server', '-n', ns);
       const args = (spec.template.spec.containers[0]?.args ?? []).filter((arg) => !arg.includes('otlp'));
-      await patch(ns, 'statefulset/prometheus-server', [{ op: 'replace', path: '/spec/template/spec/containers/0/args', value: args }], 'json');
+      await patch(
+        ns,
+        'statefulset/prometheus-server',
+        [{ op: 'replace', path: '/spec/template/spec/containers/0/args', value: args }],
+        'json',
+      );
       await kubectl(['-n', ns, 'rollout', 'status', 'statefulset/prometheus-server', '--timeout=120s']);
     },
     first: 'PROM-07',
@@ -104,7 +118,8 @@ export const backendFaults: Fault[] = [
   },
   {
     name: 'a rule with a syntax error',
-    inject: (ns) => editMap(ns, 'prometheus-rules', 'prices-and-budget.yaml', /expr: vector\(([\d.]+)\)/, 'expr: vector($1'),
+    inject: (ns) =>
+      editMap(ns, 'prometheus-rules', 'prices-and-budget.yaml', /expr: vector\(([\d.]+)\)/, 'expr: vector($1'),
     first: 'PROM-13',
     evidence: /rule .* in prices-and-budget\.yaml .*cannot be parsed/,
     cause: /syntax error/,
@@ -126,7 +141,12 @@ export const backendFaults: Fault[] = [
   {
     name: 'a quota that refuses new pods',
     async inject(ns) {
-      await create({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'tight', namespace: ns }, spec: { hard: { pods: '2' } } });
+      await create({
+        apiVersion: 'v1',
+        kind: 'ResourceQuota',
+        metadata: { name: 'tight', namespace: ns },
+        spec: { hard: { pods: '2' } },
+      });
       await deletePods(ns, 'kube-state-metrics');
       await untilPods(ns, 'kube-state-metrics', 'refused', (list) => list.length === 0);
     },
@@ -149,12 +169,15 @@ export const backendFaults: Fault[] = [
   {
     name: 'Prometheus that cannot be scheduled',
     async inject(ns) {
-      await patch(ns, 'statefulset/prometheus-server', { spec: { template: { spec: { nodeSelector: { disk: 'fast' } } } } });
+      await patch(ns, 'statefulset/prometheus-server', {
+        spec: { template: { spec: { nodeSelector: { disk: 'fast' } } } },
+      });
       await deletePods(ns, 'prometheus');
       await untilPods(ns, 'prometheus', 'Pending', (list) => list.some(({ status }) => status.phase === 'Pending'));
     },
     // Helm leaves alone what others have added.
-    undo: async (ns) => void (await patch(ns, 'statefulset/prometheus-server', { spec: { template: { spec: { nodeSelector: null } } } })),
+    undo: async (ns) =>
+      void (await patch(ns, 'statefulset/prometheus-server', { spec: { template: { spec: { nodeSelector: null } } } })),
     first: 'PROM-01',
     evidence: /Pending, no node takes it/,
     cause: /no node satisfies/,

@@ -58,9 +58,19 @@ export const collectorFaults: Fault[] = [
     async inject(ns) {
       await scale(ns, `deployment/${GATEWAY}`, 0);
       await untilPods(ns, GATEWAY, 'gone', (list) => list.length === 0);
-      await kubectl(['-n', ns, 'set', 'resources', `deployment/${GATEWAY}`, '--limits=memory=12Mi', '--requests=memory=12Mi']);
+      await kubectl([
+        '-n',
+        ns,
+        'set',
+        'resources',
+        `deployment/${GATEWAY}`,
+        '--limits=memory=12Mi',
+        '--requests=memory=12Mi',
+      ]);
       await scale(ns, `deployment/${GATEWAY}`, 2);
-      await untilPods(ns, GATEWAY, 'OOMKilled', (list) => list.some(({ status }) => JSON.stringify(status.containerStatuses ?? []).includes('OOMKilled')));
+      await untilPods(ns, GATEWAY, 'OOMKilled', (list) =>
+        list.some(({ status }) => JSON.stringify(status.containerStatuses ?? []).includes('OOMKilled')),
+      );
     },
     // Between two kills one of them may be ready for a moment: then the kills are the finding, not the lack of pods.
     first: /^COL-0[23]$/,

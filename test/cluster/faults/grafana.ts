@@ -47,9 +47,12 @@ export const grafanaFaults: Fault[] = [
     name: 'another password in the Secret than in Grafana',
     async inject(ns) {
       await keepPassword(ns);
-      await patch(ns, 'secret/grafana-admin', { data: { 'admin-password': Buffer.from('Something-Else-4711').toString('base64') } });
+      await patch(ns, 'secret/grafana-admin', {
+        data: { 'admin-password': Buffer.from('Something-Else-4711').toString('base64') },
+      });
     },
-    undo: async (ns) => void (await patch(ns, 'secret/grafana-admin', { data: { 'admin-password': passwords.get(ns) } })),
+    undo: async (ns) =>
+      void (await patch(ns, 'secret/grafana-admin', { data: { 'admin-password': passwords.get(ns) } })),
     first: 'GRAF-05',
     evidence: /refuses the administrator of Secret grafana-admin: 401/,
     cause: /not that in the database/,
@@ -63,7 +66,11 @@ export const grafanaFaults: Fault[] = [
       await remove(ns, 'secret', 'grafana-admin');
     },
     async undo(ns) {
-      const labels = { 'app.kubernetes.io/name': 'grafana', 'app.kubernetes.io/part-of': 'genai-obs', 'app.kubernetes.io/managed-by': 'genai-obs' };
+      const labels = {
+        'app.kubernetes.io/name': 'grafana',
+        'app.kubernetes.io/part-of': 'genai-obs',
+        'app.kubernetes.io/managed-by': 'genai-obs',
+      };
       await create({
         apiVersion: 'v1',
         kind: 'Secret',

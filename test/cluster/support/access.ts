@@ -8,7 +8,11 @@ interface View {
 }
 
 /** Kubeconfigs for tests, in a folder that `close` removes. */
-export function kubeconfigs(): { write: (name: string, server: string, user?: object, cluster?: object) => string; close: () => void; dir: string } {
+export function kubeconfigs(): {
+  write: (name: string, server: string, user?: object, cluster?: object) => string;
+  close: () => void;
+  dir: string;
+} {
   const dir = mkdtempSync(join(tmpdir(), 'genai-obs-access-'));
   return {
     dir,
@@ -41,7 +45,9 @@ export async function account(namespace: string, name: string, rules: object[]):
   const role = `${namespace}-${name}`;
   const items = [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } },
-    ...(rules.length ? [{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: role }, rules }] : []),
+    ...(rules.length
+      ? [{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: role }, rules }]
+      : []),
     ...(rules.length
       ? [
           {

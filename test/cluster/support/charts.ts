@@ -16,7 +16,10 @@ export const NO_IMAGE = '127.0.0.1:1/nobody/nothing:1.0.0';
 type Manifest = { apiVersion: string; kind: string; metadata: { name: string }; [field: string]: unknown };
 
 /** A folder as `genai-obs mirror` writes one, with charts of the tests' own under upstream's names and versions. */
-export function standInMirror(folder: string): { folder: string; put: (chart: ChartName, objects: Manifest[], crds?: Manifest[]) => Promise<void> } {
+export function standInMirror(folder: string): {
+  folder: string;
+  put: (chart: ChartName, objects: Manifest[], crds?: Manifest[]) => Promise<void>;
+} {
   const archives = join(folder, 'charts');
   mkdirSync(archives, { recursive: true });
   return {
@@ -26,9 +29,13 @@ export function standInMirror(folder: string): { folder: string; put: (chart: Ch
       const source = mkdtempSync(join(folder, '.chart-'));
       for (const [part, manifests] of Object.entries({ templates: objects, crds })) {
         mkdirSync(join(source, part));
-        for (const [i, manifest] of manifests.entries()) writeFileSync(join(source, part, `${i}.yaml`), JSON.stringify(manifest));
+        for (const [i, manifest] of manifests.entries())
+          writeFileSync(join(source, part, `${i}.yaml`), JSON.stringify(manifest));
       }
-      writeFileSync(join(source, 'Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: chart, version: PINS[chart].version }));
+      writeFileSync(
+        join(source, 'Chart.yaml'),
+        JSON.stringify({ apiVersion: 'v2', name: chart, version: PINS[chart].version }),
+      );
       const packed = await run('helm', ['package', source, '--destination', archives]);
       rmSync(source, { recursive: true });
       if (packed.code !== 0) throw new Error(`helm package ${chart}: ${packed.stderr}`);
@@ -88,7 +95,12 @@ export async function mute(dir: string): Promise<Mute> {
 /** A workload that does nothing, and ends at once. */
 export function idle(kind: 'Deployment' | 'StatefulSet' | 'DaemonSet', name: string, image = IMAGE): Manifest {
   const labels = { 'app.kubernetes.io/name': name };
-  const container = { name: 'main', image, command: ['sleep', '3600'], resources: { requests: { cpu: '1m', memory: '4Mi' } } };
+  const container = {
+    name: 'main',
+    image,
+    command: ['sleep', '3600'],
+    resources: { requests: { cpu: '1m', memory: '4Mi' } },
+  };
   return {
     apiVersion: 'apps/v1',
     kind,
@@ -103,7 +115,12 @@ export function idle(kind: 'Deployment' | 'StatefulSet' | 'DaemonSet', name: str
 }
 
 /** `collectors.example.io` with its versions, the first one stored; takes whatever it is given. */
-export function definition(name: string, kind: string, versions: string[], metadata: Record<string, unknown> = {}): Manifest {
+export function definition(
+  name: string,
+  kind: string,
+  versions: string[],
+  metadata: Record<string, unknown> = {},
+): Manifest {
   const [plural = '', ...group] = name.split('.');
   const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
   return {
@@ -123,7 +140,13 @@ export function definition(name: string, kind: string, versions: string[], metad
  * Asks a Service of the release's namespace, in which nobody listens, or `client`, as long as an API server may; only about the resources
  * of that namespace.
  */
-export function deafWebhook(name: string, namespace: string, group: string, resource: string, client?: Mute['client']): Manifest[] {
+export function deafWebhook(
+  name: string,
+  namespace: string,
+  group: string,
+  resource: string,
+  client?: Mute['client'],
+): Manifest[] {
   const service = { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ port: 443 }] } };
   const webhook = {
     name: `${resource}.${name}.test`,
@@ -134,5 +157,13 @@ export function deafWebhook(name: string, namespace: string, group: string, reso
     sideEffects: 'None',
     timeoutSeconds: client ? 30 : 3,
   };
-  return [service, { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration', metadata: { name }, webhooks: [webhook] }];
+  return [
+    service,
+    {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingWebhookConfiguration',
+      metadata: { name },
+      webhooks: [webhook],
+    },
+  ];
 }

@@ -46,12 +46,14 @@ export function run(
   });
 }
 
-export const cli = (args: string[], env: NodeJS.ProcessEnv = {}): Promise<Run> => run(process.execPath, [CLI, ...args], { env });
+export const cli = (args: string[], env: NodeJS.ProcessEnv = {}): Promise<Run> =>
+  run(process.execPath, [CLI, ...args], { env });
 
 /** The CLI must succeed; on failure the whole output is in the message. */
 export async function cliOk(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Run> {
   const done = await cli(args, env);
-  if (done.code !== 0) throw new Error(`genai-obs ${args.join(' ')}: exit code ${done.code}\n${done.stderr}\n${done.stdout.slice(-2000)}`);
+  if (done.code !== 0)
+    throw new Error(`genai-obs ${args.join(' ')}: exit code ${done.code}\n${done.stderr}\n${done.stdout.slice(-2000)}`);
   return done;
 }
 
@@ -61,7 +63,8 @@ export async function kubectl(args: string[], input?: string): Promise<string> {
   return done.stdout;
 }
 
-export const get = async <T = { items: KubeItem[] }>(...args: string[]): Promise<T> => JSON.parse(await kubectl(['get', ...args, '-o', 'json'])) as T;
+export const get = async <T = { items: KubeItem[] }>(...args: string[]): Promise<T> =>
+  JSON.parse(await kubectl(['get', ...args, '-o', 'json'])) as T;
 
 export interface KubeItem {
   kind: string;
@@ -73,12 +76,16 @@ export interface KubeItem {
 /** Whether the node has an image of this repository: nothing is ever pulled here. */
 export async function hasImage(repository: string): Promise<boolean> {
   const { items } = await get<{ items: { status: { images?: { names?: string[] }[] } }[] }>('node');
-  return items.some(({ status }) => status.images?.some(({ names }) => names?.some((name) => name.startsWith(`${repository}:`))));
+  return items.some(({ status }) =>
+    status.images?.some(({ names }) => names?.some((name) => name.startsWith(`${repository}:`))),
+  );
 }
 
 /** GET on a Service through the API server's proxy. */
 export async function service<T>(namespace: string, name: string, port: number, path: string): Promise<T> {
-  return JSON.parse(await kubectl(['get', '--raw', `/api/v1/namespaces/${namespace}/services/${name}:${port}/proxy${path}`])) as T;
+  return JSON.parse(
+    await kubectl(['get', '--raw', `/api/v1/namespaces/${namespace}/services/${name}:${port}/proxy${path}`]),
+  ) as T;
 }
 
 /** Polls until `look` gives a value. */
@@ -134,7 +141,8 @@ function isOfOthers(line: string, own: string): boolean {
 }
 
 /** `kind namespace/name` of every object of every listable kind in the cluster; volumes with the namespace of their claim. `own`: without other tests'. */
-export const inventory = async (own = ''): Promise<string[]> => (await list(['-A'])).filter((line) => !own || !isOfOthers(line, own));
+export const inventory = async (own = ''): Promise<string[]> =>
+  (await list(['-A'])).filter((line) => !own || !isOfOthers(line, own));
 
 /** What differs from an inventory taken before: both lists are empty when the cluster is as it was. */
 export async function changedSince(before: string[], own = ''): Promise<{ left: string[]; gone: string[] }> {
@@ -146,10 +154,16 @@ export async function changedSince(before: string[], own = ''): Promise<{ left: 
 export async function normalised(namespace: string): Promise<Record<string, unknown>> {
   const kinds =
     'configmap,secret,service,serviceaccount,persistentvolumeclaim,deployment,statefulset,daemonset,role,rolebinding,poddisruptionbudget,networkpolicy';
-  const [own, wide] = await Promise.all([get(kinds, '-n', namespace), get('clusterrole,clusterrolebinding', '-l', 'app.kubernetes.io/part-of=genai-obs')]);
+  const [own, wide] = await Promise.all([
+    get(kinds, '-n', namespace),
+    get('clusterrole,clusterrolebinding', '-l', 'app.kubernetes.io/part-of=genai-obs'),
+  ]);
   const entries = [...own.items, ...wide.items]
     .filter(
-      (o) => !(o.kind === 'Secret' && o['type'] === 'helm.sh/release.v1') && o.metadata.name !== 'kube-root-ca.crt' && o.metadata.name !== 'genai-obs-journal',
+      (o) =>
+        !(o.kind === 'Secret' && o['type'] === 'helm.sh/release.v1') &&
+        o.metadata.name !== 'kube-root-ca.crt' &&
+        o.metadata.name !== 'genai-obs-journal',
     )
     .filter((o) => o.metadata.namespace === namespace || o.metadata.name.startsWith(`${namespace}-`))
     .map((o): [string, unknown] => [`${o.kind}/${o.metadata.name}`, strip(o)]);
@@ -183,7 +197,10 @@ export async function revisions(namespace: string): Promise<Record<string, numbe
   const { items } = await get('secret', '-n', namespace, '-l', 'owner=helm');
   const out: Record<string, number> = {};
   for (const { metadata } of items)
-    out[metadata.labels?.['name'] ?? ''] = Math.max(out[metadata.labels?.['name'] ?? ''] ?? 0, Number(metadata.labels?.['version']));
+    out[metadata.labels?.['name'] ?? ''] = Math.max(
+      out[metadata.labels?.['name'] ?? ''] ?? 0,
+      Number(metadata.labels?.['version']),
+    );
   return out;
 }
 
@@ -200,7 +217,8 @@ export async function removeAll(namespace: string): Promise<void> {
     await run('kubectl', ['delete', 'namespace', namespace, '--ignore-not-found', '--wait', '--timeout=120s']);
     for (const kind of ['clusterrole', 'clusterrolebinding']) {
       const { items } = await get(kind, '-l', 'app.kubernetes.io/part-of=genai-obs');
-      for (const { metadata } of items) if (metadata.name.startsWith(`${namespace}-`)) await run('kubectl', ['delete', kind, metadata.name]);
+      for (const { metadata } of items)
+        if (metadata.name.startsWith(`${namespace}-`)) await run('kubectl', ['delete', kind, metadata.name]);
     }
   }
 }
@@ -222,5 +240,10 @@ export function onInterrupt(undo: () => void): void {
 
 /** Registers a namespace that is removed even when the run is interrupted. */
 export function leaveNothing(namespace: string): void {
-  onInterrupt(() => void spawnSync(process.execPath, [CLI, 'uninstall', '--namespace', namespace, '--delete-data', '--yes'], { stdio: 'ignore' }));
+  onInterrupt(
+    () =>
+      void spawnSync(process.execPath, [CLI, 'uninstall', '--namespace', namespace, '--delete-data', '--yes'], {
+        stdio: 'ignore',
+      }),
+  );
 }

@@ -15,7 +15,11 @@ export async function grafana(namespace: string): Promise<Grafana> {
   const secret = await get<{ data: Record<string, string> }>('secret', 'grafana-admin', '-n', namespace);
   const password = Buffer.from(secret.data['admin-password'] ?? '', 'base64').toString();
   const port = await freePort();
-  const child = endsWithTest(spawn('kubectl', ['-n', namespace, 'port-forward', 'service/grafana', `${port}:80`], { stdio: ['ignore', 'pipe', 'inherit'] }));
+  const child = endsWithTest(
+    spawn('kubectl', ['-n', namespace, 'port-forward', 'service/grafana', `${port}:80`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    }),
+  );
   await new Promise((resolve) => child.stdout?.once('data', resolve));
   const url = `http://127.0.0.1:${port}`;
   const Authorization = `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`;

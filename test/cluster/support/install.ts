@@ -22,7 +22,10 @@ export interface Install {
 /** An installation that runs while the test does something to it. */
 export function startInstall(args: string[], env: NodeJS.ProcessEnv = {}): Install {
   const start = Date.now();
-  const child = spawn(process.execPath, [CLI, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [CLI, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   endsWithTest(child);
   const events: Event[] = [];
   const watchers = new Set<() => void>();
@@ -43,7 +46,9 @@ export function startInstall(args: string[], env: NodeJS.ProcessEnv = {}): Insta
     stderr += chunk.toString();
     look();
   });
-  const ended = new Promise<Run>((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr, ms: Date.now() - start })));
+  const ended = new Promise<Run>((resolve) =>
+    child.once('close', (code) => resolve({ code, stdout, stderr, ms: Date.now() - start })),
+  );
   const until = (what: string, met: () => boolean): Promise<void> =>
     new Promise((resolve, reject) => {
       const watcher = (): void => {
@@ -52,7 +57,9 @@ export function startInstall(args: string[], env: NodeJS.ProcessEnv = {}): Insta
         resolve();
       };
       watchers.add(watcher);
-      void ended.then(({ code }) => reject(new Error(`it ended with ${code} before ${what}\n${stderr}\n${stdout.slice(-2000)}`)));
+      void ended.then(({ code }) =>
+        reject(new Error(`it ended with ${code} before ${what}\n${stderr}\n${stdout.slice(-2000)}`)),
+      );
       watcher();
     });
   return {
@@ -78,7 +85,9 @@ export function appliedBy({ stdout }: Pick<Run, 'stdout'>): string[] {
 export async function pending(namespace: string): Promise<string[]> {
   const { items } = await get('secret', '-n', namespace, '-l', 'owner=helm');
   return items.flatMap(({ metadata }) =>
-    /pending|uninstalling/.test(metadata.labels?.['status'] ?? '') ? [`${metadata.labels?.['name']} ${metadata.labels?.['status']}`] : [],
+    /pending|uninstalling/.test(metadata.labels?.['status'] ?? '')
+      ? [`${metadata.labels?.['name']} ${metadata.labels?.['status']}`]
+      : [],
   );
 }
 

@@ -24,7 +24,8 @@ export interface TimeRange {
 }
 
 type JsonMap = { [key: string]: unknown };
-const map = (value: unknown): JsonMap => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonMap) : {});
+const map = (value: unknown): JsonMap =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonMap) : {};
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
@@ -53,15 +54,26 @@ export function variablesOf(dashboard: unknown): Record<string, string> {
 }
 
 /** `values` wins over the variables' defaults. */
-export function panelQueries(dashboard: unknown, values: Record<string, string> = {}, rangeSeconds = 3600): PanelQuery[] {
+export function panelQueries(
+  dashboard: unknown,
+  values: Record<string, string> = {},
+  rangeSeconds = 3600,
+): PanelQuery[] {
   const range = `${rangeSeconds}s`;
-  const builtIn = { __interval: '60s', __rate_interval: '5m', __auto: '60s', __range: range, __range_s: String(rangeSeconds) };
+  const builtIn = {
+    __interval: '60s',
+    __rate_interval: '5m',
+    __auto: '60s',
+    __range: range,
+    __range_s: String(rangeSeconds),
+  };
   const variables = { ...variablesOf(dashboard), ...builtIn, ...values };
   return panelsOf(dashboard).flatMap((panel) =>
     list(panel['targets']).map((entry) => {
       const target = map(entry);
       const source = text(map(target['datasource'] ?? panel['datasource'])['uid']);
-      if (!isSource(source)) throw new Error(`panel "${text(panel['title'])}" reads the unknown datasource "${source}"`);
+      if (!isSource(source))
+        throw new Error(`panel "${text(panel['title'])}" reads the unknown datasource "${source}"`);
       return {
         dashboard: text(map(dashboard)['uid']),
         panel: text(panel['title']),
@@ -79,13 +91,17 @@ export function panelQueries(dashboard: unknown, values: Record<string, string> 
 /** Series, rows or traces that the query returns; series without a single number do not count. */
 export async function runPanel(query: PanelQuery, fetcher: Fetcher, range: TimeRange): Promise<number> {
   const proxy = (source: Source, path: string, parameters: Record<string, string | number>) => {
-    const search = new URLSearchParams(Object.entries(parameters).map(([key, value]): [string, string] => [key, String(value)]));
+    const search = new URLSearchParams(
+      Object.entries(parameters).map(([key, value]): [string, string] => [key, String(value)]),
+    );
     return fetcher(`/api/datasources/proxy/uid/${source}${path}?${search}`);
   };
   const step = Math.max(15, Math.round((range.to - range.from) / 240));
 
   if (query.kind === 'serviceMap')
-    return countSeries(await proxy('prometheus', '/api/v1/query', { query: 'traces_service_graph_request_total', time: range.to }));
+    return countSeries(
+      await proxy('prometheus', '/api/v1/query', { query: 'traces_service_graph_request_total', time: range.to }),
+    );
   if (query.source === 'tempo') {
     const answer = await proxy('tempo', '/api/search', { q: query.query, limit: 20, start: range.from, end: range.to });
     return list(map(answer)['traces']).length;
@@ -94,7 +110,12 @@ export async function runPanel(query: PanelQuery, fetcher: Fetcher, range: TimeR
   const answer =
     query.kind === 'instant'
       ? await proxy(query.source, `${root}/query`, { query: query.query, time: range.to })
-      : await proxy(query.source, `${root}/query_range`, { query: query.query, start: range.from, end: range.to, step });
+      : await proxy(query.source, `${root}/query_range`, {
+          query: query.query,
+          start: range.from,
+          end: range.to,
+          step,
+        });
   return countSeries(answer);
 }
 
@@ -109,10 +130,13 @@ function kindOf(source: Source, target: JsonMap): PanelQuery['kind'] {
 
 /** `$name`, `${name}`, `${name:format}` and `[[name]]`; unknown names stay, as in Grafana. */
 function interpolate(query: string, variables: Record<string, string>): string {
-  return query.replaceAll(/\$\{(\w+)(?::\w+)?\}|\$(\w+)|\[\[(\w+)\]\]/g, (whole, braced?: string, bare?: string, bracketed?: string) => {
-    const value = variables[braced ?? bare ?? bracketed ?? ''];
-    return value ?? whole;
-  });
+  return query.replaceAll(
+    /\$\{(\w+)(?::\w+)?\}|\$(\w+)|\[\[(\w+)\]\]/g,
+    (whole, braced?: string, bare?: string, bracketed?: string) => {
+      const value = variables[braced ?? bare ?? bracketed ?? ''];
+      return value ?? whole;
+    },
+  );
 }
 
 /** Prometheus and Loki answer alike: samples as [time, "number"], lines as [time, "text"]. */

@@ -45,7 +45,8 @@ export function sample(folders: string[]): { stop: () => Sample } {
       const path = join(folder, entry);
       const info = statSync(path, { throwIfNoEntry: false });
       if (info?.isDirectory()) files(path);
-      else if (info?.isFile() && info.size < 1_000_000) note(read(path), `${path} mode ${(info.mode & 0o777).toString(8)}`);
+      else if (info?.isFile() && info.size < 1_000_000)
+        note(read(path), `${path} mode ${(info.mode & 0o777).toString(8)}`);
     }
   };
   const round = (): void => {

@@ -71,7 +71,10 @@ async function look(browser, uid) {
 
   const page = await browser.newPage();
   await page.setViewportSize({ width: WIDTH, height: Math.max(800, rows * ROW_PIXELS + 220) });
-  await page.goto(`${options.url}/d/${uid}?orgId=1&kiosk&refresh=&from=${options.from}&to=now`, { waitUntil: 'domcontentloaded', timeout: LOAD_MS });
+  await page.goto(`${options.url}/d/${uid}?orgId=1&kiosk&refresh=&from=${options.from}&to=now`, {
+    waitUntil: 'domcontentloaded',
+    timeout: LOAD_MS,
+  });
   const settled = await settle(page);
   const file = join(options.out, `${uid}.png`);
   await page.screenshot({ path: file });
@@ -94,7 +97,8 @@ async function settle(page) {
   let quietSince = 0;
   while (Date.now() < deadline) {
     const busy = await page.evaluate(() => {
-      const loading = '[aria-label="Panel loading bar"], [data-testid="Panel loading bar"], .panel-loading, [aria-label="Spinner"], [data-testid="Spinner"]';
+      const loading =
+        '[aria-label="Panel loading bar"], [data-testid="Panel loading bar"], .panel-loading, [aria-label="Spinner"], [data-testid="Spinner"]';
       return document.querySelectorAll('.react-grid-item').length === 0 || document.querySelector(loading) !== null;
     });
     if (busy) quietSince = 0;

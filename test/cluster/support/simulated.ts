@@ -7,7 +7,9 @@ import { kubectl, run } from './cluster.ts';
 const NAME = 'it-simulated';
 
 /** KWOK is built for the bed by: test/bed/bed build kwok. */
-export const hasKwok = existsSync(join(process.env['BED'] ?? join(homedir(), '.cache', 'genai-obs-bed'), 'bin', 'kwok'));
+export const hasKwok = existsSync(
+  join(process.env['BED'] ?? join(homedir(), '.cache', 'genai-obs-bed'), 'bin', 'kwok'),
+);
 
 const TOLERATION = '{"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}';
 /** Whatever a pod asks for, it goes there. Of a DaemonSet the nodes are chosen by its template, whose own fields stay as they are. */
@@ -38,7 +40,9 @@ export async function simulate(namespaces: string[], volumes = 0): Promise<void>
       failurePolicy: 'Fail',
       reinvocationPolicy: 'Never',
       matchConstraints: {
-        namespaceSelector: { matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: namespaces }] },
+        namespaceSelector: {
+          matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: namespaces }],
+        },
         resourceRules: [
           { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['CREATE'] },
           { apiGroups: ['apps'], apiVersions: ['v1'], resources: ['daemonsets'], operations: ['CREATE', 'UPDATE'] },
@@ -47,7 +51,12 @@ export async function simulate(namespaces: string[], volumes = 0): Promise<void>
       mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: TO_FAKE_NODES } }],
     },
   };
-  const binding = { apiVersion: policy.apiVersion, kind: 'MutatingAdmissionPolicyBinding', metadata: { name: NAME }, spec: { policyName: NAME } };
+  const binding = {
+    apiVersion: policy.apiVersion,
+    kind: 'MutatingAdmissionPolicyBinding',
+    metadata: { name: NAME },
+    spec: { policyName: NAME },
+  };
   const storage = {
     apiVersion: 'storage.k8s.io/v1',
     kind: 'StorageClass',
@@ -74,7 +83,8 @@ export async function simulate(namespaces: string[], volumes = 0): Promise<void>
 export const SIMULATED_CLASS = NAME;
 
 export async function endSimulation(): Promise<void> {
-  for (const kind of ['mutatingadmissionpolicybinding', 'mutatingadmissionpolicy', 'storageclass']) await kubectl(['delete', kind, NAME, '--ignore-not-found']);
+  for (const kind of ['mutatingadmissionpolicybinding', 'mutatingadmissionpolicy', 'storageclass'])
+    await kubectl(['delete', kind, NAME, '--ignore-not-found']);
   const names = (await kubectl(['get', 'pv', '-o', 'name'])).split('\n').filter((name) => name.includes(NAME));
   if (names.length) await kubectl(['delete', ...names]);
   await run(join(ROOT, 'test', 'bed', 'bed'), ['kwok', '0']);

@@ -4,7 +4,11 @@ import { kubectl, run } from './cluster.ts';
 
 /** Starts the demo's sample workload against one installation. */
 export async function startWorkload(namespace: string, stack: string): Promise<void> {
-  const items = workloadObjects({ namespace, otlpEndpoint: `http://opentelemetry-collector.${stack}.svc:4318`, script: await bundleWorkload() });
+  const items = workloadObjects({
+    namespace,
+    otlpEndpoint: `http://opentelemetry-collector.${stack}.svc:4318`,
+    script: await bundleWorkload(),
+  });
   await kubectl(['apply', '--server-side', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   await kubectl(['-n', namespace, 'wait', '--for=condition=Available', 'deployment', '--all', '--timeout=180s']);
 }

@@ -82,10 +82,23 @@ async function chartIn(dir: string): Promise<Chart> {
   const vendored = await chartsIn(join(dir, 'charts'));
   const asked = meta.dependencies ?? [];
   // Helm also takes a chart that lies in charts/ without being asked for.
-  const extra: Asked[] = vendored.filter(({ name }) => !asked.some((one) => one.name === name)).map(({ name }) => ({ name }));
+  const extra: Asked[] = vendored
+    .filter(({ name }) => !asked.some((one) => one.name === name))
+    .map(({ name }) => ({ name }));
   const dependencies = [...asked, ...extra].flatMap(({ name, alias, condition, repository }): Dependency[] => {
     const chart = vendored.find((one) => one.name === name);
-    return chart ? [{ name, version: chart.version, alias: alias ?? name, ...(condition ? { condition } : {}), remote: Boolean(repository), chart }] : [];
+    return chart
+      ? [
+          {
+            name,
+            version: chart.version,
+            alias: alias ?? name,
+            ...(condition ? { condition } : {}),
+            remote: Boolean(repository),
+            chart,
+          },
+        ]
+      : [];
   });
   const valuesFile = join(dir, 'values.yaml');
   const text = existsSync(valuesFile) ? readFileSync(valuesFile, 'utf8') : '';

@@ -57,7 +57,9 @@ type FactsFile = Omit<ChartFacts, 'values'> & { values: Record<string, string[]>
 /** @throws when the chart has no facts yet: npm run contracts */
 export function readFacts(chart: ChartName): ChartFacts {
   const file = JSON.parse(readFileSync(factsFile(chart), 'utf8')) as FactsFile;
-  const values = Object.entries(file.values).flatMap(([section, keys]) => keys.map((key) => (section ? `${section}.${key}` : key)));
+  const values = Object.entries(file.values).flatMap(([section, keys]) =>
+    keys.map((key) => (section ? `${section}.${key}` : key)),
+  );
   return { ...file, values: values.toSorted() };
 }
 
@@ -65,7 +67,9 @@ export function readFacts(chart: ChartName): ChartFacts {
 export function writeFacts(facts: ChartFacts): void {
   const text = (value: unknown): string => JSON.stringify(value);
   const lines = ([first, last]: string, items: string[], indent: string): string =>
-    items.length ? `${first}\n${items.map((item) => `${indent}  ${item}`).join(',\n')}\n${indent}${last}` : `${first}${last}`;
+    items.length
+      ? `${first}\n${items.map((item) => `${indent}  ${item}`).join(',\n')}\n${indent}${last}`
+      : `${first}${last}`;
   const fields = Object.entries(facts).map(([key, value]) => {
     if (key === 'values')
       return [

@@ -66,21 +66,28 @@ async function factsOf(dir: string, name: ChartName, releases: UpstreamRelease[]
   const pin: Pin = PINS[name];
   const archive = join(dir, archiveName(pin));
   const chart = await readChart(archive);
-  if (chart.name !== name || chart.version !== pin.version) throw usageError(`${archive} holds ${chart.name} ${chart.version}, not ${name} ${pin.version}`);
+  if (chart.name !== name || chart.version !== pin.version)
+    throw usageError(`${archive} holds ${chart.name} ${chart.version}, not ${name} ${pin.version}`);
   const tree = valueTree(chart, (inner, version) => isPinned(inner, version));
   const byDefault = await render(helm, archive, { release: name, namespace: 'default', values: ENOUGH[name] ?? {} });
   const renders: Record<string, RenderedObject[]> = {};
-  for (const release of releases.filter((one) => one.chart === name)) renders[release.case] = objectFacts(await render(helm, archive, release));
+  for (const release of releases.filter((one) => one.chart === name))
+    renders[release.case] = objectFacts(await render(helm, archive, release));
   return {
     chart: name,
     version: chart.version,
     appVersion: chart.appVersion,
     kubeVersion: chart.kubeVersion,
-    dependencies: chart.dependencies.map((one) => `${one.name}@${one.version}${one.alias === one.name ? '' : ` as ${one.alias}`}`).toSorted(),
+    dependencies: chart.dependencies
+      .map((one) => `${one.name}@${one.version}${one.alias === one.name ? '' : ` as ${one.alias}`}`)
+      .toSorted(),
     values: paths(tree),
     schemaClosed: closedPaths(tree),
     crds: [
-      ...new Set([...crdFiles(chart), ...byDefault.filter(({ kind }) => kind === 'CustomResourceDefinition').map(({ metadata }) => metadata.name)]),
+      ...new Set([
+        ...crdFiles(chart),
+        ...byDefault.filter(({ kind }) => kind === 'CustomResourceDefinition').map(({ metadata }) => metadata.name),
+      ]),
     ].toSorted(),
     images: imagesOf(byDefault),
     renders,
@@ -92,7 +99,9 @@ function isPinned(name: string, version: string): boolean {
 }
 
 function crdFiles(chart: Chart): string[] {
-  const own = chart.crds.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as KubeObject | null));
+  const own = chart.crds.flatMap((text) =>
+    parseAllDocuments(text).map((document) => document.toJS() as KubeObject | null),
+  );
   return [
     ...own.flatMap((object) => (object?.kind === 'CustomResourceDefinition' ? [object.metadata.name] : [])),
     ...chart.dependencies.flatMap((one) => crdFiles(one.chart)),
@@ -109,7 +118,17 @@ async function render(
   try {
     const file = join(dir, 'values.json');
     await writeFile(file, JSON.stringify(values), { mode: 0o600 });
-    const args = ['template', release, archive, '--namespace', namespace, '--kube-version', KUBE_VERSION, '--values', file];
+    const args = [
+      'template',
+      release,
+      archive,
+      '--namespace',
+      namespace,
+      '--kube-version',
+      KUBE_VERSION,
+      '--values',
+      file,
+    ];
     const { stdout } = await promisify(execFile)(helm, args, { maxBuffer: 64e6 });
     return parseManifest(stdout);
   } catch (error) {
@@ -128,7 +147,11 @@ async function render(
 /** The first helm of the PATH under one of its usual names. */
 function findHelm(): string {
   const file = [process.env['GENAI_OBS_HELM'], 'helm', 'helm3', 'helm4'].find((one) => one && answers(one));
-  if (!file) throw new ObsError({ what: 'there is no helm in the PATH', next: 'install helm 3.12 or newer, or name it in GENAI_OBS_HELM' });
+  if (!file)
+    throw new ObsError({
+      what: 'there is no helm in the PATH',
+      next: 'install helm 3.12 or newer, or name it in GENAI_OBS_HELM',
+    });
   return file;
 }
 

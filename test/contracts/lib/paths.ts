@@ -20,7 +20,8 @@ export function leaves(values: JsonMap, base: string[] = []): { path: string[]; 
   });
 }
 
-export const isMap = (value: Json | undefined): value is JsonMap => typeof value === 'object' && value !== null && !Array.isArray(value);
+export const isMap = (value: Json | undefined): value is JsonMap =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * What of `values` the chart would not read, as sentences; empty when all is well.
@@ -85,7 +86,10 @@ export function moved(before: ChartFacts | undefined, after: ChartFacts): string
   list('image', before.images, after.images);
   const objects = (facts: ChartFacts): string[] =>
     Object.entries(facts.renders).flatMap(([renderCase, all]) =>
-      all.map(({ kind, name, ...rest }) => `${renderCase} ${kind} ${name}${Object.keys(rest).length ? ` ${JSON.stringify(rest)}` : ''}`),
+      all.map(
+        ({ kind, name, ...rest }) =>
+          `${renderCase} ${kind} ${name}${Object.keys(rest).length ? ` ${JSON.stringify(rest)}` : ''}`,
+      ),
     );
   list('object', objects(before), objects(after));
   return lines.map((line) => `${after.chart}: ${line}`);

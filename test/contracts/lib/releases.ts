@@ -25,7 +25,15 @@ export function upstreamReleases(): UpstreamRelease[] {
   const releases = plans().flatMap(({ name, steps }) =>
     steps.flatMap((step) =>
       step.kind === 'release' && step.chart.source === 'upstream'
-        ? [{ case: `${name}/${step.release}`, release: step.release, namespace: step.namespace, chart: step.chart.name, values: step.values }]
+        ? [
+            {
+              case: `${name}/${step.release}`,
+              release: step.release,
+              namespace: step.namespace,
+              chart: step.chart.name,
+              values: step.values,
+            },
+          ]
         : [],
     ),
   );
@@ -37,7 +45,9 @@ export function upstreamReleases(): UpstreamRelease[] {
 /** Values that upstream charts are given, those by which their CRDs are rendered included; `case` names where they stand. */
 export function upstreamValues(): Pick<UpstreamRelease, 'case' | 'chart' | 'values'>[] {
   const definitions = plans().flatMap(({ name, steps }) =>
-    steps.flatMap((step) => (step.kind === 'crds' ? [{ case: `${name}/${step.id}`, chart: step.chart, values: step.values }] : [])),
+    steps.flatMap((step) =>
+      step.kind === 'crds' ? [{ case: `${name}/${step.id}`, chart: step.chart, values: step.values }] : [],
+    ),
   );
   return [...upstreamReleases(), ...definitions];
 }
@@ -52,12 +62,18 @@ const ASKS: Partial<Record<AddonId, JsonMap>> = {
 function plans(): { name: string; steps: Step[] }[] {
   const addons: Layer = {
     source: 'every add-on',
-    data: { ...Object.fromEntries(ADDONS.map(({ id }) => [id, { enabled: true, ...ASKS[id] }])), storage: { s3: { enabled: true } } },
+    data: {
+      ...Object.fromEntries(ADDONS.map(({ id }) => [id, { enabled: true, ...ASKS[id] }])),
+      storage: { s3: { enabled: true } },
+    },
   };
   const plan = (name: string, profile: string, more: Layer[]): { name: string; steps: Step[] } => ({
     name,
     steps: buildPlan(resolve([...extended(profileLayer(profile)), ...more])),
   });
   const profiles = profileNames();
-  return [...profiles.map((profile) => plan(profile, profile, [])), ...profiles.map((profile) => plan(`${profile}+addons`, profile, [addons]))];
+  return [
+    ...profiles.map((profile) => plan(profile, profile, [])),
+    ...profiles.map((profile) => plan(`${profile}+addons`, profile, [addons])),
+  ];
 }

@@ -3,7 +3,8 @@ import type { RenderedObject } from './facts.ts';
 import { isMap } from './paths.ts';
 
 /** Rights and rule texts have no names that anybody calls; there are hundreds of them. */
-const LEFT_OUT = /^(ClusterRole|ClusterRoleBinding|Role|RoleBinding|PrometheusRule|CustomResourceDefinition|PodSecurityPolicy)$/;
+const LEFT_OUT =
+  /^(ClusterRole|ClusterRoleBinding|Role|RoleBinding|PrometheusRule|CustomResourceDefinition|PodSecurityPolicy)$/;
 
 export function objectFacts(objects: KubeObject[]): RenderedObject[] {
   return objects
@@ -12,14 +13,20 @@ export function objectFacts(objects: KubeObject[]): RenderedObject[] {
     .toSorted((a, b) => compare(`${a.kind} ${a.name}`, `${b.kind} ${b.name}`));
 }
 
-const isDashboard = (object: KubeObject): boolean => object.kind === 'ConfigMap' && object.metadata.labels?.['grafana_dashboard'] !== undefined;
+const isDashboard = (object: KubeObject): boolean =>
+  object.kind === 'ConfigMap' && object.metadata.labels?.['grafana_dashboard'] !== undefined;
 const isHelmTest = (object: KubeObject): boolean => /\btest/.test(object.metadata.annotations?.['helm.sh/hook'] ?? '');
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function oneObject(object: KubeObject): RenderedObject {
   const spec = map(object['spec']);
-  const pod = map(map(object.kind === 'CronJob' ? map(map(spec['jobTemplate'])['spec'])['template'] : spec['template'])['spec']);
-  const found = [...list(pod['initContainers']), ...list(pod['containers'])].map((one) => [String(one['name']), String(one['image'])]);
+  const pod = map(
+    map(object.kind === 'CronJob' ? map(map(spec['jobTemplate'])['spec'])['template'] : spec['template'])['spec'],
+  );
+  const found = [...list(pod['initContainers']), ...list(pod['containers'])].map((one) => [
+    String(one['name']),
+    String(one['image']),
+  ]);
   if (typeof spec['image'] === 'string') found.push([object.kind, spec['image']]);
   const ports = object.kind === 'Service' ? list(spec['ports']).map(portFacts) : [];
   const selector = object.kind === 'Service' ? map(spec['selector']) : map(map(spec['selector'])['matchLabels']);
@@ -61,6 +68,8 @@ export function imagesOf(objects: KubeObject[]): string[] {
     } else if (Array.isArray(value)) for (const one of value) walk(one, '');
     else if (value && typeof value === 'object') for (const [name, one] of Object.entries(value)) walk(one, name);
   };
-  for (const object of objects) if (object.kind !== 'CustomResourceDefinition' && object.kind !== 'ConfigMap' && !isHelmTest(object)) walk(object['spec'], '');
+  for (const object of objects)
+    if (object.kind !== 'CustomResourceDefinition' && object.kind !== 'ConfigMap' && !isHelmTest(object))
+      walk(object['spec'], '');
   return [...images].toSorted();
 }

@@ -38,7 +38,8 @@ export function valueTree(chart: Chart, isKnown: (name: string, version: string)
   }
   const inner = new Set(chart.dependencies.map(({ alias }) => alias));
   if (chart.schema) addSchema(tree, chart.schema, chart.schema, 0, inner);
-  for (const { path, by } of HANDED_IN[chart.name] ?? []) if (chart.templates.some((template) => by.test(template))) place(tree, path, open);
+  for (const { path, by } of HANDED_IN[chart.name] ?? [])
+    if (chart.templates.some((template) => by.test(template))) place(tree, path, open);
   const { read, whole } = references(chart.templates);
   // Longest first: what is read deeper down makes a section of what stands above it.
   for (const path of read.toSorted((a, b) => b.length - a.length)) place(tree, path, open);
@@ -56,7 +57,9 @@ const HANDED_IN: Record<string, { path: string[]; by: RegExp }[]> = {
 
 /** Another project's chart that is off unless asked for, as MinIO in Loki's. */
 function isGuest(chart: Chart, { condition, remote }: Dependency): boolean {
-  const on = condition?.split('.').reduce<Json | undefined>((here, key) => (isMap(here) ? here[key] : undefined), chart.values);
+  const on = condition
+    ?.split('.')
+    .reduce<Json | undefined>((here, key) => (isMap(here) ? here[key] : undefined), chart.values);
   return remote && condition !== undefined && on !== true;
 }
 
@@ -70,7 +73,12 @@ function fromValues(value: Json | undefined, depth: number): Branch {
   if (!Object.keys(value).length || depth >= DEPTH) return depth === 0 ? section() : open();
   return {
     ...section(),
-    keys: new Map(Object.entries(value).map(([key, one]) => [key, isMap(one) && HANDED_ON.test(key) ? open() : fromValues(one, depth + 1)])),
+    keys: new Map(
+      Object.entries(value).map(([key, one]) => [
+        key,
+        isMap(one) && HANDED_ON.test(key) ? open() : fromValues(one, depth + 1),
+      ]),
+    ),
   };
 }
 
@@ -119,13 +127,19 @@ function addSchema(branch: Branch, schema: JsonMap, root: JsonMap, depth: number
 /** `additionalProperties: true` beside named properties only says that the schema is not strict. */
 function mayHoldAnything(node: JsonMap): boolean {
   const more = node['additionalProperties'];
-  return isMap(more) || isMap(node['patternProperties']) || (node['type'] === 'object' && !node['properties'] && more !== false);
+  return (
+    isMap(more) ||
+    isMap(node['patternProperties']) ||
+    (node['type'] === 'object' && !node['properties'] && more !== false)
+  );
 }
 
 function fromSchema(schema: JsonMap, root: JsonMap): Branch {
   const node = resolved(schema, root);
   if (isMap(node['properties']) && Object.keys(node['properties']).length) return section();
-  return typeof node['type'] === 'string' && ['string', 'boolean', 'integer', 'number'].includes(node['type']) ? leaf() : open();
+  return typeof node['type'] === 'string' && ['string', 'boolean', 'integer', 'number'].includes(node['type'])
+    ? leaf()
+    : open();
 }
 
 /** Follows references inside of the schema; what stands in another file is unknown, so anything goes. */
@@ -137,7 +151,11 @@ function resolved(schema: JsonMap, root: JsonMap): JsonMap {
     const target = ref
       .slice(2)
       .split('/')
-      .reduce<Json | undefined>((here, key) => (isMap(here) ? here[decodeURIComponent(key).replaceAll('~1', '/').replaceAll('~0', '~')] : undefined), root);
+      .reduce<Json | undefined>(
+        (here, key) =>
+          isMap(here) ? here[decodeURIComponent(key).replaceAll('~1', '/').replaceAll('~0', '~')] : undefined,
+        root,
+      );
     if (!isMap(target)) return {};
     node = target;
   }

@@ -19,7 +19,10 @@ export interface ApiServer {
   /** Requests so far, in the order of their ends. */
   asked: Asked[];
   /** Undefined: no answer. `'reset'`: the connection is cut. */
-  answer: (asked: Asked, request: IncomingMessage) => { status: number; body: string } | 'reset' | undefined | Promise<{ status: number; body: string }>;
+  answer: (
+    asked: Asked,
+    request: IncomingMessage,
+  ) => { status: number; body: string } | 'reset' | undefined | Promise<{ status: number; body: string }>;
   close(): void;
 }
 
@@ -51,7 +54,10 @@ export async function apiServer(): Promise<ApiServer> {
   const contexts = ['one', 'two'].map((name) => ({ name, context: { cluster: 'c', user: 'u' } }));
   const clusters = [{ name: 'c', cluster: { server: url, 'insecure-skip-tls-verify': true } }];
   const users = [{ name: 'u', user: { token: 'token-of-the-user' } }];
-  writeFileSync(path, JSON.stringify({ apiVersion: 'v1', kind: 'Config', 'current-context': 'one', clusters, users, contexts }));
+  writeFileSync(
+    path,
+    JSON.stringify({ apiVersion: 'v1', kind: 'Config', 'current-context': 'one', clusters, users, contexts }),
+  );
   vi.stubEnv('KUBECONFIG', path);
   const kube = await connect('two');
   vi.unstubAllEnvs();
@@ -66,4 +72,7 @@ export async function apiServer(): Promise<ApiServer> {
 }
 
 /** As the API server says no. */
-export const status = (code: number, reason: string, message: string) => ({ status: code, body: JSON.stringify({ kind: 'Status', reason, message }) });
+export const status = (code: number, reason: string, message: string) => ({
+  status: code,
+  body: JSON.stringify({ kind: 'Status', reason, message }),
+});

@@ -27,7 +27,13 @@ export interface FakeCluster {
   get(kind: string, name: string, namespace?: string): KubeObject | undefined;
   all(kind: string): KubeObject[];
   /** A helm record of this status; with the objects of the release. */
-  record(release: string, status: string, revision?: number, values?: JsonMap, more?: { namespace?: string; version?: string }): void;
+  record(
+    release: string,
+    status: string,
+    revision?: number,
+    values?: JsonMap,
+    more?: { namespace?: string; version?: string },
+  ): void;
   /** What a release consists of. */
   rendered: (target: Target) => KubeObject[];
   /** What a chart has in its crds folder. */
@@ -53,7 +59,10 @@ function listed(crds: KubeObject[], group: string, version: string): { name: str
   return crds.flatMap((crd) => {
     const spec = crd['spec'] as { group?: string; names?: { plural: string }; versions: { name: string }[] };
     const { conditions = [] } = (crd['status'] ?? {}) as { conditions?: { type: string }[] };
-    const isListed = spec.group === group && spec.versions.some(({ name }) => name === version) && conditions.some(({ type }) => type === 'Established');
+    const isListed =
+      spec.group === group &&
+      spec.versions.some(({ name }) => name === version) &&
+      conditions.some(({ type }) => type === 'Established');
     return isListed && spec.names ? [{ name: spec.names.plural }] : [];
   });
 }
@@ -62,8 +71,11 @@ export function fakeCluster(namespace = NS): FakeCluster {
   const objects = new Map<string, KubeObject>();
   let version = 0;
   const place = (object: KubeObject): KubeObject =>
-    isNamespaced(object.kind) && !object.metadata.namespace ? { ...object, metadata: { ...object.metadata, namespace } } : object;
-  const key = (kind: string, name: string, ns?: string): string => `${kind}/${isNamespaced(kind) ? (ns ?? namespace) : ''}/${name}`;
+    isNamespaced(object.kind) && !object.metadata.namespace
+      ? { ...object, metadata: { ...object.metadata, namespace } }
+      : object;
+  const key = (kind: string, name: string, ns?: string): string =>
+    `${kind}/${isNamespaced(kind) ? (ns ?? namespace) : ''}/${name}`;
   const keyOf = (object: KubeObject): string => key(object.kind, object.metadata.name, object.metadata.namespace);
   const keyOfRef = (ref: ObjectRef): string => key(ref.kind, ref.name, ref.namespace);
   const copy = <T>(value: T): T => structuredClone(value);
@@ -88,7 +100,9 @@ export function fakeCluster(namespace = NS): FakeCluster {
         .rendered({ release, namespace: ns })
         .map((object) => JSON.stringify(object))
         .join('\n---\n');
-      const payload = gzipSync(JSON.stringify({ config: values, manifest, chart: { metadata: { name: release, version: chart } } })).toString('base64');
+      const payload = gzipSync(
+        JSON.stringify({ config: values, manifest, chart: { metadata: { name: release, version: chart } } }),
+      ).toString('base64');
       cluster.put({
         apiVersion: 'v1',
         kind: 'Secret',
@@ -104,7 +118,9 @@ export function fakeCluster(namespace = NS): FakeCluster {
     kube: {} as Kube,
     helm: {} as Helm,
     kubectl: {} as Kubectl,
-    charts: { path: (chart) => Promise.resolve(chart.source === 'upstream' ? archiveOf(PINS[chart.name]) : chart.name) },
+    charts: {
+      path: (chart) => Promise.resolve(chart.source === 'upstream' ? archiveOf(PINS[chart.name]) : chart.name),
+    },
   };
   const note = async (operation: string): Promise<void> => {
     cluster.calls.push(operation);
@@ -134,13 +150,17 @@ export function fakeCluster(namespace = NS): FakeCluster {
         .filter(Boolean)
         .map((pair) => pair.split('='));
       const found = [...objects.values()].filter(
-        (o) => o.kind === kind && (!ns || o.metadata.namespace === ns) && wanted.every(([k = '', v]) => o.metadata.labels?.[k] === v),
+        (o) =>
+          o.kind === kind &&
+          (!ns || o.metadata.namespace === ns) &&
+          wanted.every(([k = '', v]) => o.metadata.labels?.[k] === v),
       );
       return copy(found.map((object) => ({ ...object, apiVersion: kindInfo(kind).apiVersion })));
     },
     async create(object) {
       await note(`create ${object.kind}/${object.metadata.name}`);
-      if (objects.has(keyOf(place(object)))) throw fail(409, 'AlreadyExists', `${object.kind} ${object.metadata.name} already exists`);
+      if (objects.has(keyOf(place(object))))
+        throw fail(409, 'AlreadyExists', `${object.kind} ${object.metadata.name} already exists`);
       return cluster.put(object);
     },
     async replace(object) {
@@ -148,19 +168,30 @@ export function fakeCluster(namespace = NS): FakeCluster {
       const live = objects.get(keyOf(place(object)));
       if (!live) throw fail(404, 'NotFound', `${object.kind} ${object.metadata.name} not found`);
       const { resourceVersion } = object.metadata;
-      if (resourceVersion && resourceVersion !== live.metadata.resourceVersion) throw fail(409, 'Conflict', 'the object has been modified');
+      if (resourceVersion && resourceVersion !== live.metadata.resourceVersion)
+        throw fail(409, 'Conflict', 'the object has been modified');
       return cluster.put(object);
     },
     async apply(list, { dryRun = false } = {}) {
-      await note(`${dryRun ? 'dry-run' : 'apply'} ${list.map((object) => `${object.kind}/${object.metadata.name}`).join(' ')}`);
+      await note(
+        `${dryRun ? 'dry-run' : 'apply'} ${list.map((object) => `${object.kind}/${object.metadata.name}`).join(' ')}`,
+      );
       if (dryRun) return;
       for (const object of list) {
-        const fields = { 'f:data': Object.fromEntries(Object.keys(object['data'] ?? {}).map((name) => [`f:${name}`, {}])) };
-        const status = object.kind === 'CustomResourceDefinition' ? { status: { conditions: [{ type: 'Established', status: 'True' }] } } : {};
+        const fields = {
+          'f:data': Object.fromEntries(Object.keys(object['data'] ?? {}).map((name) => [`f:${name}`, {}])),
+        };
+        const status =
+          object.kind === 'CustomResourceDefinition'
+            ? { status: { conditions: [{ type: 'Established', status: 'True' }] } }
+            : {};
         cluster.put({
           ...object,
           ...status,
-          metadata: { ...object.metadata, managedFields: [{ manager: FIELD_MANAGER, operation: 'Apply', fieldsV1: fields }] },
+          metadata: {
+            ...object.metadata,
+            managedFields: [{ manager: FIELD_MANAGER, operation: 'Apply', fieldsV1: fields }],
+          },
         });
       }
     },
@@ -173,7 +204,12 @@ export function fakeCluster(namespace = NS): FakeCluster {
   };
 
   const recordsOf = ({ release, namespace: ns }: Target): KubeObject[] =>
-    cluster.all('Secret').filter(({ metadata }) => metadata.namespace === ns && metadata.labels?.['owner'] === 'helm' && metadata.labels['name'] === release);
+    cluster
+      .all('Secret')
+      .filter(
+        ({ metadata }) =>
+          metadata.namespace === ns && metadata.labels?.['owner'] === 'helm' && metadata.labels['name'] === release,
+      );
 
   cluster.helm = {
     version: () => Promise.resolve({ version: 'v3.19.0', major: 3, minor: 19 }),
@@ -184,10 +220,18 @@ export function fakeCluster(namespace = NS): FakeCluster {
       const old = recordsOf(target);
       if (old.some((secret) => secret.metadata.labels?.['status']?.startsWith('pending-')))
         throw new Error('another operation (install/upgrade/rollback) is in progress');
-      for (const secret of old) cluster.put({ ...secret, metadata: { ...secret.metadata, labels: { ...secret.metadata.labels, status: 'superseded' } } });
+      for (const secret of old)
+        cluster.put({
+          ...secret,
+          metadata: { ...secret.metadata, labels: { ...secret.metadata.labels, status: 'superseded' } },
+        });
       const pin = Object.values(PINS).find((one) => archiveOf(one) === chart);
-      cluster.record(target.release, 'deployed', old.length + 1, values, { namespace: target.namespace, version: pin?.version ?? '' });
-      for (const object of cluster.rendered(target)) cluster.put(isWorkload(object) ? { ...object, status: cluster.status(object) } : object);
+      cluster.record(target.release, 'deployed', old.length + 1, values, {
+        namespace: target.namespace,
+        version: pin?.version ?? '',
+      });
+      for (const object of cluster.rendered(target))
+        cluster.put(isWorkload(object) ? { ...object, status: cluster.status(object) } : object);
     },
     async uninstall(target) {
       await note(`helm uninstall ${target.release}`);
@@ -225,8 +269,18 @@ export function releaseObjects(release: string, namespace: string): KubeObject[]
       metadata: { name: workload.name, namespace, labels, annotations },
       spec: { replicas: 1, selector: { matchLabels: { app: release } } },
     },
-    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: release, namespace, labels, annotations }, data: { 'config.yaml': 'a: 1' } },
-    { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: `${namespace}-${release}`, labels, annotations }, rules: [] },
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: release, namespace, labels, annotations },
+      data: { 'config.yaml': 'a: 1' },
+    },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRole',
+      metadata: { name: `${namespace}-${release}`, labels, annotations },
+      rules: [],
+    },
   ];
 }
 

@@ -9,12 +9,18 @@ export function quickstart(over: JsonMap = {}): Config {
 
 /** What a profile leaves to its user, and cannot do without. */
 const ASKS: Record<string, JsonMap> = {
-  'grafana-cloud': { 'k8s-monitoring': { destination: { otlp: { url: 'https://otlp-gateway.example/otlp', user: '123456' } } } },
+  'grafana-cloud': {
+    'k8s-monitoring': { destination: { otlp: { url: 'https://otlp-gateway.example/otlp', user: '123456' } } },
+  },
 };
 
 /** A profile with all that it extends and asks for, and changes on top. */
 export function profile(name: string, over: JsonMap = {}): Config {
-  return resolve([...extended(profileLayer(name)), { source: 'asked', data: ASKS[name] ?? {} }, { source: 'test', data: over }]);
+  return resolve([
+    ...extended(profileLayer(name)),
+    { source: 'asked', data: ASKS[name] ?? {} },
+    { source: 'test', data: over },
+  ]);
 }
 
 export function without(ids: readonly ComponentId[], over: JsonMap = {}): Config {

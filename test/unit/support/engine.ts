@@ -24,7 +24,12 @@ export interface SessionOptions {
 }
 
 /** One run of the engine over a fake cluster, with a journal in that cluster. */
-export async function session(cluster: FakeCluster, config: Config, steps: Step[], options: SessionOptions = {}): Promise<Session> {
+export async function session(
+  cluster: FakeCluster,
+  config: Config,
+  steps: Step[],
+  options: SessionOptions = {},
+): Promise<Session> {
   const events: EngineEvent[] = [];
   const controller = new AbortController();
   const journal = options.journal ?? (await newJournal(cluster.kube, config, []));
@@ -51,6 +56,7 @@ export async function session(cluster: FakeCluster, config: Config, steps: Step[
     ...options.context,
   });
   result.catch(() => {});
-  const of = (type: EngineEvent['type']): string[] => events.flatMap((event) => (event.type === type && 'id' in event ? [event.id] : []));
+  const of = (type: EngineEvent['type']): string[] =>
+    events.flatMap((event) => (event.type === type && 'id' in event ? [event.id] : []));
   return { events, journal, controller, result, of };
 }

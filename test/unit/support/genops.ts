@@ -8,7 +8,8 @@ import { extended, profileLayer, resolve } from '../../../src/profile/load.ts';
 import type { ComponentId, Config } from '../../../src/profile/schema.ts';
 
 /** The profile genops with changes on top. Numbers in brackets in its tests are rows of upstream.md B.4: what broke when the guide was followed as it stands. */
-export const genops = (over: JsonMap = {}): Config => resolve([...extended(profileLayer('genops')), { source: 'test', data: over }]);
+export const genops = (over: JsonMap = {}): Config =>
+  resolve([...extended(profileLayer('genops')), { source: 'test', data: over }]);
 
 export const steps = buildPlan(genops());
 
@@ -29,4 +30,5 @@ export function configured(id: ComponentId, config: Config): JsonMap {
 }
 
 export const gateway = (over: JsonMap = {}): JsonMap => configured('opentelemetry-collector', genops(over));
-export const pipeline = (config: JsonMap, id: string, side: string): unknown[] => listAt(config, 'service', 'pipelines', id, side);
+export const pipeline = (config: JsonMap, id: string, side: string): unknown[] =>
+  listAt(config, 'service', 'pipelines', id, side);

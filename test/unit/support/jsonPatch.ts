@@ -10,7 +10,9 @@ export function applyPatch(object: KubeObject, operations: PatchOperation[]): Ku
       .slice(1)
       .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
     const last = keys.pop() ?? '';
-    const parent = keys.reduce<unknown>((here, key) => (here as Record<string, unknown> | undefined)?.[key], copy) as Record<string, unknown> | undefined;
+    const parent = keys.reduce<unknown>((here, key) => (here as Record<string, unknown> | undefined)?.[key], copy) as
+      | Record<string, unknown>
+      | undefined;
     if (!parent || (op !== 'add' && !(last in parent))) throw new Error(`${op} ${path}: there is no such place`);
     if (op === 'remove') delete parent[last];
     else parent[last] = structuredClone(value);

@@ -33,14 +33,25 @@ export async function setUp(): Promise<void> {
   const text = readFileSync('test/unit/fixtures/macmon.txt', 'utf8');
   macmonPort = await listening(
     createHttp((request, response) => {
-      response.writeHead(request.url === '/metrics' ? 200 : 404, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
+      response
+        .writeHead(request.url === '/metrics' ? 200 : 404, {
+          'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+        })
+        .end(text);
     }),
   );
-  const path = stubsIn(at('bin'), { sysctl: 'echo 4', notifyutil: 'echo "com.apple.system.thermalpressurelevel 2"', pmset: 'exit 1' });
+  const path = stubsIn(at('bin'), {
+    sysctl: 'echo 4',
+    notifyutil: 'echo "com.apple.system.thermalpressurelevel 2"',
+    pmset: 'exit 1',
+  });
   // As launchd does it: the script's stdin and stdout are the connection.
   pressurePort = await listening(
     createServer((socket) => {
-      const child = spawn('sh', ['templates/macos/pressure.sh'], { env: { PATH: `${path}:/usr/bin:/bin` }, stdio: ['pipe', 'pipe', 'ignore'] });
+      const child = spawn('sh', ['templates/macos/pressure.sh'], {
+        env: { PATH: `${path}:/usr/bin:/bin` },
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
       socket.on('error', () => child.kill());
       child.stdin.on('error', () => undefined);
       socket.pipe(child.stdin);
@@ -63,15 +74,24 @@ async function listening(server: ReturnType<typeof createServer>): Promise<numbe
 
 /** A Mac with an installed bundle: the path of its configuration. */
 export function mac(port: number, over: Partial<BundleFlags> = {}): string {
-  const flags = { host: ['studio-1'], endpoint: `localhost:${port}`, interval: '1s', out: at(`out-${++count}`), ...over };
+  const flags = {
+    host: ['studio-1'],
+    endpoint: `localhost:${port}`,
+    interval: '1s',
+    out: at(`out-${++count}`),
+    ...over,
+  };
   const request = requestOf(flags);
   writeBundles(request, request.out);
   const bundle = join(request.out, 'studio-1');
   const home = at(`home-${count}`);
   for (const dir of ['etc', 'var/queue']) mkdirSync(join(home, dir), { recursive: true });
-  for (const name of ['token', 'tls']) if (existsSync(join(bundle, name))) cpSync(join(bundle, name), join(home, 'etc', name), { recursive: true });
+  for (const name of ['token', 'tls'])
+    if (existsSync(join(bundle, name))) cpSync(join(bundle, name), join(home, 'etc', name), { recursive: true });
   const text = readFileSync(join(bundle, 'config.yaml'), 'utf8').replaceAll(HOME, home);
-  const local = text.replaceAll('127.0.0.1:9450', `127.0.0.1:${macmonPort}`).replaceAll('127.0.0.1:9451', `127.0.0.1:${pressurePort}`);
+  const local = text
+    .replaceAll('127.0.0.1:9450', `127.0.0.1:${macmonPort}`)
+    .replaceAll('127.0.0.1:9451', `127.0.0.1:${pressurePort}`);
   const path = join(home, 'etc', 'config.yaml');
   writeFileSync(path, local);
   return path;
@@ -89,7 +109,10 @@ export function gateway(port: number, access: 'mtls' | 'token', exporters: Recor
   mkdirSync(dir);
   const file = join(dir, 'metrics.json');
   const own = { cert_file: at('certs/gateway/tls.crt'), key_file: at('certs/gateway/tls.key') };
-  const grpc = access === 'mtls' ? { tls: { ...own, client_ca_file: at('certs/ca.crt') } } : { tls: own, auth: { authenticator: 'bearertokenauth' } };
+  const grpc =
+    access === 'mtls'
+      ? { tls: { ...own, client_ca_file: at('certs/ca.crt') } }
+      : { tls: own, auth: { authenticator: 'bearertokenauth' } };
   const config = {
     receivers: { otlp: { protocols: { grpc: { endpoint: `127.0.0.1:${port}`, ...grpc } } } },
     exporters: { file: { path: file, flush_interval: '200ms' }, ...exporters },
@@ -123,7 +146,8 @@ interface Payload {
   }[];
 }
 
-const mapOf = (list: Attribute[] = []): Record<string, string> => Object.fromEntries(list.map(({ key, value }) => [key, value.stringValue ?? '']));
+const mapOf = (list: Attribute[] = []): Record<string, string> =>
+  Object.fromEntries(list.map(({ key, value }) => [key, value.stringValue ?? '']));
 
 /** Every data point in the file so far. */
 export function points(file: string): Point[] {

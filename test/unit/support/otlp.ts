@@ -1,5 +1,10 @@
 import { type RequestListener, createServer } from 'node:http';
-import { type IncomingHttpHeaders, type ServerHttp2Stream, createServer as createHttp2Server, createSecureServer as createSecureHttp2Server } from 'node:http2';
+import {
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+  createServer as createHttp2Server,
+  createSecureServer as createSecureHttp2Server,
+} from 'node:http2';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Server as NetServer } from 'node:net';
 import { gunzipSync } from 'node:zlib';
@@ -58,7 +63,12 @@ export async function otlpReceiver(identity?: Identity): Promise<Receiver> {
       // A message begins with one byte for its compression and four for its length.
       const raw = Buffer.concat(chunks);
       const body = raw[0] === 1 ? gunzipSync(raw.subarray(5)) : raw.subarray(5);
-      deliveries.push({ path: headers[':path'] ?? '', contentType: headers['content-type'] ?? '', traceparent: String(headers['traceparent'] ?? ''), body });
+      deliveries.push({
+        path: headers[':path'] ?? '',
+        contentType: headers['content-type'] ?? '',
+        traceparent: String(headers['traceparent'] ?? ''),
+        body,
+      });
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
       stream.end(Buffer.alloc(5));
@@ -66,9 +76,15 @@ export async function otlpReceiver(identity?: Identity): Promise<Receiver> {
   });
   const listen = (server: NetServer): Promise<string> =>
     new Promise((resolve) =>
-      server.listen(0, '127.0.0.1', () => resolve(`${tls ? 'https://localhost' : 'http://127.0.0.1'}:${(server.address() as AddressInfo).port}`)),
+      server.listen(0, '127.0.0.1', () =>
+        resolve(`${tls ? 'https://localhost' : 'http://127.0.0.1'}:${(server.address() as AddressInfo).port}`),
+      ),
     );
-  return { url: { grpc: await listen(grpc), 'http/protobuf': await listen(http) }, deliveries, close: () => void (http.close(), grpc.close()) };
+  return {
+    url: { grpc: await listen(grpc), 'http/protobuf': await listen(http) },
+    deliveries,
+    close: () => void (http.close(), grpc.close()),
+  };
 }
 
 /** The bytes of an attribute with a short text, as protobuf has them: KeyValue{1: key, 2: AnyValue{1: text}}. */

@@ -50,7 +50,11 @@ export async function freePort(): Promise<number> {
 }
 
 /** Asks again until the answer is not undefined. @throws Error with `about()` when time is up */
-export async function until<T>(ask: () => Promise<T | undefined> | T | undefined, about: () => string, seconds = 30): Promise<T> {
+export async function until<T>(
+  ask: () => Promise<T | undefined> | T | undefined,
+  about: () => string,
+  seconds = 30,
+): Promise<T> {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();
@@ -63,6 +67,7 @@ export async function until<T>(ask: () => Promise<T | undefined> | T | undefined
 /** A folder of programs for the PATH: name → body of a shell script. */
 export function stubsIn(dir: string, programs: Record<string, string>): string {
   mkdirSync(dir, { recursive: true });
-  for (const [name, body] of Object.entries(programs)) writeFileSync(join(dir, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+  for (const [name, body] of Object.entries(programs))
+    writeFileSync(join(dir, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
   return dir;
 }

@@ -18,21 +18,31 @@ export function fakeModel(telemetry: Telemetry, settings: Settings): Record<stri
       const fields = { model: model.name, provider: model.provider, latency_ms: Math.round(reply.latencyMs) };
       if (reply.status !== 200) {
         const type = reply.status === 429 ? 'rate_limit_exceeded' : 'server_error';
-        telemetry.log(reply.status === 429 ? 'WARN' : 'ERROR', 'completion.refused', { ...fields, status: reply.status, error_type: type });
+        telemetry.log(reply.status === 429 ? 'WARN' : 'ERROR', 'completion.refused', {
+          ...fields,
+          status: reply.status,
+          error_type: type,
+        });
         return { status: reply.status, body: { error: { type, message: type } } };
       }
       const prompt = listOf(body, 'messages')
         .map((message) => textOf(message, 'content') ?? '')
         .join('\n');
       const usage = { prompt_tokens: countTokens(prompt), completion_tokens: reply.outputTokens };
-      telemetry.log('INFO', 'completion.served', { ...fields, input_tokens: usage.prompt_tokens, output_tokens: usage.completion_tokens });
+      telemetry.log('INFO', 'completion.served', {
+        ...fields,
+        input_tokens: usage.prompt_tokens,
+        output_tokens: usage.completion_tokens,
+      });
       return {
         body: {
           id: `chatcmpl-${randomUUID()}`,
           object: 'chat.completion',
           created: Math.floor(Date.now() / 1000),
           model: model.responseName,
-          choices: [{ index: 0, message: { role: 'assistant', content: 'See the cited documents.' }, finish_reason: 'stop' }],
+          choices: [
+            { index: 0, message: { role: 'assistant', content: 'See the cited documents.' }, finish_reason: 'stop' },
+          ],
           usage: { ...usage, total_tokens: usage.prompt_tokens + usage.completion_tokens },
         },
       };

@@ -13,7 +13,12 @@ const QUESTIONS = [
 ];
 const SUMMARY_MS = 30_000;
 
-export function drawQuestion(random: () => number): { persona: string; model: string; top_k: number; question: string } {
+export function drawQuestion(random: () => number): {
+  persona: string;
+  model: string;
+  top_k: number;
+  question: string;
+} {
   const persona = pick(PERSONAS, ({ share }) => share, random);
   const [model] = pick(persona.models, ([, share]) => share, random);
   return { persona: persona.name, model, top_k: persona.topK, question: pick(QUESTIONS, () => 1, random) };
@@ -33,12 +38,20 @@ export async function load(telemetry: Telemetry, settings: Settings, stop: Abort
       counts.answered++;
     } catch (error) {
       counts.failed++;
-      telemetry.log('WARN', 'question.failed', { persona: question.persona, model: question.model, error_type: errorType(error) });
+      telemetry.log('WARN', 'question.failed', {
+        persona: question.persona,
+        model: question.model,
+        error_type: errorType(error),
+      });
     }
   }
 
   const summary = setInterval(() => {
-    telemetry.log(counts.skipped ? 'WARN' : 'INFO', 'load.summary', { ...counts, open: open.size, seconds: SUMMARY_MS / 1000 });
+    telemetry.log(counts.skipped ? 'WARN' : 'INFO', 'load.summary', {
+      ...counts,
+      open: open.size,
+      seconds: SUMMARY_MS / 1000,
+    });
     counts = { asked: 0, answered: 0, failed: 0, skipped: 0 };
   }, SUMMARY_MS);
 

@@ -12,7 +12,10 @@ const MAX_TOKENS = 1024;
 const SLOW_MS = 5_000;
 
 function usageOf(answer: unknown): Usage {
-  return { responseModel: textOf(answer, 'model'), inputTokens: numberOf(fieldsOf(answer, 'usage'), 'prompt_tokens') ?? 0 };
+  return {
+    responseModel: textOf(answer, 'model'),
+    inputTokens: numberOf(fieldsOf(answer, 'usage'), 'prompt_tokens') ?? 0,
+  };
 }
 
 /** POST /chat {question, persona, model, top_k} → {answer, model, usage}: embed, retrieve, ask the model. */
@@ -21,10 +24,13 @@ export function ragChat(telemetry: Telemetry, settings: Settings): Record<string
   const { modelUrl, vectorStoreUrl } = settings;
 
   async function embed(question: string): Promise<unknown> {
-    const { answer } = await client.call({ operation: 'embeddings', model: EMBEDDING_MODEL, server: modelUrl }, async () => {
-      const answer = await postJson(modelUrl, '/v1/embeddings', { model: EMBEDDING_MODEL.name, input: question });
-      return { ...usageOf(answer), answer };
-    });
+    const { answer } = await client.call(
+      { operation: 'embeddings', model: EMBEDDING_MODEL, server: modelUrl },
+      async () => {
+        const answer = await postJson(modelUrl, '/v1/embeddings', { model: EMBEDDING_MODEL.name, input: question });
+        return { ...usageOf(answer), answer };
+      },
+    );
     return fieldsOf({ first: listOf(answer, 'data')[0] }, 'first').embedding;
   }
 
@@ -46,14 +52,22 @@ export function ragChat(telemetry: Telemetry, settings: Settings): Record<string
     );
   }
 
-  function ask(model: Model, question: string, chunks: string[]): Promise<Usage & { outputTokens: number; text: string }> {
+  function ask(
+    model: Model,
+    question: string,
+    chunks: string[],
+  ): Promise<Usage & { outputTokens: number; text: string }> {
     const attributes = { [GEN_AI.requestMaxTokens]: MAX_TOKENS, [RAG.chunksSent]: chunks.length };
     return client.call({ operation: 'chat', model, server: modelUrl, attributes }, async () => {
       const messages = [
         { role: 'system', content: `Answer from these documents only:\n${chunks.join('\n')}` },
         { role: 'user', content: question },
       ];
-      const answer = await postJson(modelUrl, '/v1/chat/completions', { model: model.name, max_tokens: MAX_TOKENS, messages });
+      const answer = await postJson(modelUrl, '/v1/chat/completions', {
+        model: model.name,
+        max_tokens: MAX_TOKENS,
+        messages,
+      });
       const choices = listOf(answer, 'choices');
       return {
         ...usageOf(answer),
@@ -73,7 +87,12 @@ export function ragChat(telemetry: Telemetry, settings: Settings): Record<string
       const persona = textOf(body, 'persona') ?? 'unknown';
       trace.getActiveSpan()?.setAttributes({ [RAG.persona]: persona });
       const started = performance.now();
-      const fields = () => ({ model: model.name, provider: model.provider, persona, latency_ms: Math.round(performance.now() - started) });
+      const fields = () => ({
+        model: model.name,
+        provider: model.provider,
+        persona,
+        latency_ms: Math.round(performance.now() - started),
+      });
       try {
         const chunks = await retrieve(await embed(question), numberOf(body, 'top_k') ?? 5);
         const { text, responseModel, inputTokens, outputTokens } = await ask(model, question, chunks);
@@ -84,7 +103,13 @@ export function ragChat(telemetry: Telemetry, settings: Settings): Record<string
           input_tokens: inputTokens,
           output_tokens: outputTokens,
         });
-        return { body: { answer: text, model: responseModel, usage: { input_tokens: inputTokens, output_tokens: outputTokens } } };
+        return {
+          body: {
+            answer: text,
+            model: responseModel,
+            usage: { input_tokens: inputTokens, output_tokens: outputTokens },
+          },
+        };
       } catch (error) {
         const type = errorType(error);
         telemetry.log(type === '429' ? 'WARN' : 'ERROR', 'chat.failed', { ...fields(), error_type: type });
