@@ -1,4 +1,4 @@
-import { placeOf } from '../components/catalog.ts';
+import { placeOf } from '../parts/catalog.ts';
 import { canonical } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
 import type { Json, JsonMap } from '../core/types.ts';

@@ -1,5 +1,5 @@
 import { type Grafana, openGrafana } from '../adapters/grafana.ts';
-import { placeOf } from '../components/catalog.ts';
+import { placeOf } from '../parts/catalog.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
 import { GRAFANA_ADMIN } from '../core/labels.ts';
 import { redact } from '../core/redact.ts';

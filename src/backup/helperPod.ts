@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { restPath } from '../adapters/kinds.ts';
-import { imageOf, type Place, placeOf } from '../components/catalog.ts';
+import { imageOf, type Place, placeOf } from '../parts/catalog.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
 import { ownLabels } from '../core/labels.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';

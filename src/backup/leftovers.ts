@@ -1,4 +1,4 @@
-import { placeOf } from '../components/catalog.ts';
+import { placeOf } from '../parts/catalog.ts';
 import { messageOf } from '../core/errors.ts';
 import { refOf } from '../core/types.ts';
 import { namespacesOf } from '../profile/schema.ts';

@@ -1,4 +1,4 @@
-import { placeOf } from '../components/catalog.ts';
+import { placeOf } from '../parts/catalog.ts';
 import { ObsError } from '../core/errors.ts';
 import { SNAPSHOT, withHelper } from './helperPod.ts';
 import { listScript } from './scripts.ts';

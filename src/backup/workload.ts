@@ -1,6 +1,6 @@
 import { restPath } from '../adapters/kinds.ts';
 import { type Kube, KubeError } from '../adapters/kube.ts';
-import { placeOf } from '../components/catalog.ts';
+import { placeOf } from '../parts/catalog.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
 import type { KubeObject } from '../core/types.ts';
 import { readiness } from '../engine/workload.ts';

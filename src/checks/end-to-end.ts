@@ -3,7 +3,7 @@ import type { Check, Look, Verdict } from '../doctor/types.ts';
 import { configResource } from './helpers/place.ts';
 import { CouldNotLook, fail, ok, skip, warn } from '../doctor/types.ts';
 import { noTraces } from './helpers/define.ts';
-import { traceStore } from '../components/addons/jaeger.ts';
+import { traceStore } from '../parts/addresses.ts';
 import type { Config } from '../profile/schema.ts';
 
 const base = { area: 'E2E', stage: 'probe', reads: () => ['probe:result'] } as const;

@@ -1,4 +1,4 @@
-import { jaegerHost, traceStore } from '../components/addons/jaeger.ts';
+import { jaegerHost, traceStore } from '../parts/addresses.ts';
 import { PROBE_SERVICE } from '../doctor/probe/payload.ts';
 import { type Check, CouldNotLook, fail, type Look, ok, skip, type Verdict, warn } from '../doctor/types.ts';
 import type { Config } from '../profile/schema.ts';

@@ -10,7 +10,7 @@ import type { KubeObject } from '../core/types.ts';
 import { buildPlan } from '../engine/plan.ts';
 import { readme } from '../export/readme.ts';
 import { type Sources, terraform } from '../export/terraform.ts';
-import { checkComplete } from '../profile/complete.ts';
+import { checkComplete } from '../parts/cloud.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
 import { resolve } from '../profile/load.ts';
 import type { Config } from '../profile/schema.ts';

@@ -1,7 +1,7 @@
 import { isPortFree } from '../adapters/kubectl.ts';
 import { installed, wire } from '../app/wire.ts';
 import { EXIT, ObsError } from '../core/errors.ts';
-import { placeOf } from '../components/catalog.ts';
+import { placeOf } from '../parts/catalog.ts';
 import { paint } from '../ui/paint.ts';
 
 export interface OpenOptions {

@@ -9,7 +9,7 @@ import { namespacesIn } from '../engine/run.ts';
 import { type PhaseFlags, excludedSteps } from '../engine/select.ts';
 import type { Step } from '../engine/types.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
-import { checkComplete } from '../profile/complete.ts';
+import { checkComplete } from '../parts/cloud.ts';
 import { resolve } from '../profile/load.ts';
 import { paintStdout } from '../ui/paint.ts';
 import { imagesOf } from '../mirror/mirror.ts';

@@ -1,8 +1,15 @@
 import type { JsonMap } from '../core/types.ts';
-import { listAt, mapAt, set } from './edit.ts';
-import { SECRETS_PATH, notifySecrets, withReceivers } from './receivers.ts';
-import type { Component, Input } from './types.ts';
-import { OWN_LABEL, checksumAnnotations, imageOneHost, imageParts, operatorStorage, resourcesOf } from './upstream.ts';
+import { listAt, mapAt, set } from '../core/json.ts';
+import { SECRETS_PATH, notifySecrets, withReceivers } from '../parts/prometheus/receivers.ts';
+import type { Component, Input } from '../parts/types.ts';
+import {
+  OWN_LABEL,
+  checksumAnnotations,
+  imageOneHost,
+  imageParts,
+  operatorStorage,
+  resourcesOf,
+} from '../parts/upstream.ts';
 
 /** Routes alerts to receivers (000-COMP-06). quickstart has none: alerts are seen in its API and in Grafana. */
 export const alertmanager: Component = {

@@ -1,13 +1,13 @@
 import { stringify } from 'yaml';
 import type { JsonMap } from '../core/types.ts';
 import type { Config } from '../profile/schema.ts';
-import { placed } from './addresses.ts';
-import { placeOf } from './catalog.ts';
-import { set } from './edit.ts';
-import { PROXY_PORT, proxyContainer, proxyVolumes } from './gatewayProxy.ts';
-import { ownIngress, upstreamIngress } from './ingress.ts';
-import type { Component } from './types.ts';
-import { OWN_LABEL, checksumAnnotations, imageParts, resourcesOf } from './upstream.ts';
+import { placed } from '../parts/addresses.ts';
+import { placeOf } from '../parts/catalog.ts';
+import { set } from '../core/json.ts';
+import { PROXY_PORT, proxyContainer, proxyVolumes } from '../parts/grafana/gatewayProxy.ts';
+import { ownIngress, upstreamIngress } from '../parts/ingress.ts';
+import type { Component } from '../parts/types.ts';
+import { OWN_LABEL, checksumAnnotations, imageParts, resourcesOf } from '../parts/upstream.ts';
 
 /** The single view (000-COMP-03): datasources, correlations and dashboards come from ConfigMaps. */
 export const grafana: Component = {

@@ -1,4 +1,4 @@
-import type { Component } from './types.ts';
+import type { Component } from '../parts/types.ts';
 import { prometheus } from './prometheus.ts';
 import { alertmanager } from './alertmanager.ts';
 import { loki } from './loki.ts';

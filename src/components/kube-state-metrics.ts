@@ -1,5 +1,5 @@
-import type { Component } from './types.ts';
-import { OWN_LABEL, imageParts, resourcesOf } from './upstream.ts';
+import type { Component } from '../parts/types.ts';
+import { OWN_LABEL, imageParts, resourcesOf } from '../parts/upstream.ts';
 
 /** Classic `kube_*` series of the cluster's state; it has no configuration file. */
 export const kubeStateMetrics: Component = {

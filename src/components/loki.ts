@@ -1,11 +1,11 @@
 import { stringify } from 'yaml';
 import type { Json, JsonMap } from '../core/types.ts';
 import type { Config } from '../profile/schema.ts';
-import { listAt, mapAt, set } from './edit.ts';
-import { objectStore, storeEnv } from './s3.ts';
-import { LOKI_RULES, LOKI_RULES_PATH } from './teams.ts';
-import type { Component } from './types.ts';
-import { OWN_LABEL, checksumAnnotations, dataVolume, imageParts, resourcesOf } from './upstream.ts';
+import { listAt, mapAt, set } from '../core/json.ts';
+import { objectStore, storeEnv } from '../parts/storage.ts';
+import { LOKI_RULES, LOKI_RULES_PATH } from '../parts/prometheus/teams.ts';
+import type { Component } from '../parts/types.ts';
+import { OWN_LABEL, checksumAnnotations, dataVolume, imageParts, resourcesOf } from '../parts/upstream.ts';
 
 /** Logs, monolithic on a claim or on object storage (000-COMP-05). */
 export const loki: Component = {

@@ -1,7 +1,7 @@
-import { collectorEnv, onlyStored } from './collector.ts';
-import { protectedExit, protectedValues, secretVolumes } from './mtls.ts';
-import { collectorResources } from './operator.ts';
-import type { Component } from './types.ts';
+import { collectorEnv, onlyStored } from '../parts/collectors/pipelines.ts';
+import { protectedExit, protectedValues, secretVolumes } from '../parts/collectors/mtls.ts';
+import { collectorResources } from '../parts/collectors/operator.ts';
+import type { Component } from '../parts/types.ts';
 
 /** A single replica for what must be collected once: cluster metrics and Kubernetes events (COL-24). */
 export const clusterCollector: Component = {

@@ -1,17 +1,17 @@
 import type { JsonMap } from '../core/types.ts';
 import { type Config, namespaceOf } from '../profile/schema.ts';
-import { jaegerHost, traceStore } from './addons/jaeger.ts';
-import { podLabelsOf } from './catalog.ts';
-import { collectorEnv, renamedExporter, withoutExporter } from './collector.ts';
-import { mapAt } from './edit.ts';
-import { batched } from './gateway/batch.ts';
-import { platformEnv, withPlatforms } from './gateway/exporters.ts';
-import { withGenops } from './gateway/genops.ts';
-import { PEER_PORT, sampled } from './gateway/sampling.ts';
-import { ownIngress } from './ingress.ts';
-import { ingestService, protectedEntry, protectedValues, secretVolumes } from './mtls.ts';
-import { collectorResources } from './operator.ts';
-import type { Component, Input } from './types.ts';
+import { jaegerHost, traceStore } from '../parts/addresses.ts';
+import { podLabelsOf } from '../parts/catalog.ts';
+import { collectorEnv, renamedExporter, withoutExporter } from '../parts/collectors/pipelines.ts';
+import { mapAt } from '../core/json.ts';
+import { batched } from '../parts/collectors/batch.ts';
+import { platformEnv, withPlatforms } from '../parts/collectors/platforms.ts';
+import { withGenops } from '../parts/collectors/genops.ts';
+import { PEER_PORT, sampled } from '../parts/collectors/sampling.ts';
+import { ownIngress } from '../parts/ingress.ts';
+import { ingestService, protectedEntry, protectedValues, secretVolumes } from '../parts/collectors/mtls.ts';
+import { collectorResources } from '../parts/collectors/operator.ts';
+import type { Component, Input } from '../parts/types.ts';
 
 /** The gateway: OTLP entry, enrichment, span metrics before sampling, export to the backends (000-COMP-01). */
 export const gatewayCollector: Component = {

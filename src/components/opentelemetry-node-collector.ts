@@ -1,7 +1,7 @@
-import { collectorEnv, onlyStored } from './collector.ts';
-import { protectedExit, protectedValues, secretVolumes } from './mtls.ts';
-import { collectorResources, excludingOwnLogs } from './operator.ts';
-import type { Component } from './types.ts';
+import { collectorEnv, onlyStored } from '../parts/collectors/pipelines.ts';
+import { protectedExit, protectedValues, secretVolumes } from '../parts/collectors/mtls.ts';
+import { collectorResources, excludingOwnLogs } from '../parts/collectors/operator.ts';
+import type { Component } from '../parts/types.ts';
 
 /** One per node: container logs, host and kubelet metrics, all sent to the gateway. */
 export const nodeCollector: Component = {

@@ -1,13 +1,21 @@
 import type { Json, JsonMap } from '../core/types.ts';
 import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
 import { secondsIn } from '../profile/values.ts';
-import { imageOf, placeOf } from './catalog.ts';
-import { camel, listAt, mapAt, set } from './edit.ts';
-import { ownIngress, upstreamIngress } from './ingress.ts';
-import { SECRETS_PATH } from './receivers.ts';
-import { operatorWrites, remoteWrites, writeSecrets } from './remoteWrite.ts';
-import type { Component, Input } from './types.ts';
-import { OWN_LABEL, checksumAnnotations, imageOneHost, imageParts, operatorStorage, resourcesOf } from './upstream.ts';
+import { imageOf, placeOf } from '../parts/catalog.ts';
+import { listAt, mapAt, set } from '../core/json.ts';
+import { camel } from '../parts/prometheus/monitoring.ts';
+import { ownIngress, upstreamIngress } from '../parts/ingress.ts';
+import { SECRETS_PATH } from '../parts/prometheus/receivers.ts';
+import { operatorWrites, remoteWrites, writeSecrets } from '../parts/prometheus/remoteWrite.ts';
+import type { Component, Input } from '../parts/types.ts';
+import {
+  OWN_LABEL,
+  checksumAnnotations,
+  imageOneHost,
+  imageParts,
+  operatorStorage,
+  resourcesOf,
+} from '../parts/upstream.ts';
 
 /** Scrape jobs of components that can be switched off: without this they would be down for ever. */
 const JOBS: Record<string, ComponentId> = {

@@ -2,10 +2,10 @@ import { stringify } from 'yaml';
 import type { JsonMap } from '../core/types.ts';
 import type { Config } from '../profile/schema.ts';
 import { hoursIn } from '../profile/values.ts';
-import { at, set } from './edit.ts';
-import { objectStore, storeEnv } from './s3.ts';
-import type { Component } from './types.ts';
-import { OWN_LABEL, checksumAnnotations, dataVolume, imageParts, resourcesOf } from './upstream.ts';
+import { at, set } from '../core/json.ts';
+import { objectStore, storeEnv } from '../parts/storage.ts';
+import type { Component } from '../parts/types.ts';
+import { OWN_LABEL, checksumAnnotations, dataVolume, imageParts, resourcesOf } from '../parts/upstream.ts';
 
 /** Traces, monolithic on a claim or on object storage (000-COMP-04, 000-INST-10); its generator draws the service map. */
 export const tempo: Component = {

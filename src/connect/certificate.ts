@@ -1,6 +1,6 @@
 import type { Kube } from '../adapters/kube.ts';
-import { needsCertificate } from '../components/gateway.ts';
-import { clientSecret } from '../components/mtls.ts';
+import { needsCertificate } from '../parts/collectors/endpoint.ts';
+import { clientSecret } from '../parts/collectors/mtls.ts';
 import { canonical } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
 import { MANAGED_BY_LABEL, PART_OF } from '../core/labels.ts';

@@ -1,4 +1,4 @@
-import type { OtlpProtocol } from '../components/gateway.ts';
+import type { OtlpProtocol } from '../parts/collectors/endpoint.ts';
 import { type Certificate, certificateEnvironment } from './certificate.ts';
 
 /** One entry of a container's `env`, as the API server returns it. */

@@ -1,5 +1,5 @@
 import { type Answer, type Kube, KubeError } from '../adapters/kube.ts';
-import type { OtlpProtocol } from '../components/gateway.ts';
+import type { OtlpProtocol } from '../parts/collectors/endpoint.ts';
 import { MANAGED_BY_LABEL, PART_OF } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
 import { certificateEnvironment } from './certificate.ts';

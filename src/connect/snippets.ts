@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { OtlpProtocol } from '../components/gateway.ts';
+import type { OtlpProtocol } from '../parts/collectors/endpoint.ts';
 import { folderAsset } from '../core/assets.ts';
 import { type Volume, type VolumeMount, certificateMount, certificateNote } from './certificate.ts';
 import { type EnvVar, type Language, type Sender, environmentOf, scrapeAnnotations, tracesEndpoint } from './env.ts';

@@ -1,4 +1,4 @@
-import { placeOf } from '../components/catalog.ts';
+import { placeOf } from '../parts/catalog.ts';
 import { yamlAsset } from '../core/assets.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
 import { quantity } from './quantity.ts';

@@ -1,4 +1,4 @@
-import { placeOf } from '../components/catalog.ts';
+import { placeOf } from '../parts/catalog.ts';
 import type { ComponentId, Config } from '../profile/schema.ts';
 import type { Check, Finding, Status } from './types.ts';
 

@@ -1,4 +1,4 @@
-import type { Place } from '../components/catalog.ts';
+import type { Place } from '../parts/catalog.ts';
 import type { KubeObject } from '../core/types.ts';
 
 /**

@@ -1,6 +1,6 @@
-import { traceStore } from '../components/addons/jaeger.ts';
-import { type PlacedId, placeOf, podLabelsOf } from '../components/catalog.ts';
-import { collectorPort, openReceivers } from '../components/mtls.ts';
+import { traceStore } from '../parts/addresses.ts';
+import { type PlacedId, placeOf, podLabelsOf } from '../parts/catalog.ts';
+import { collectorPort, openReceivers } from '../parts/collectors/mtls.ts';
 import { type Config, isEnabled } from '../profile/schema.ts';
 import type { Flow, Peer } from './netpol.ts';
 

@@ -1,7 +1,7 @@
 import { messageOf } from '../core/errors.ts';
 import { type Config, isEnabled } from '../profile/schema.ts';
-import { traceStore } from '../components/addons/jaeger.ts';
-import { placeOf } from '../components/catalog.ts';
+import { traceStore } from '../parts/addresses.ts';
+import { placeOf } from '../parts/catalog.ts';
 import { hopCauses } from './probe/causes.ts';
 import { cleanUp } from './probe/cleanup.ts';
 import {

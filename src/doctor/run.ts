@@ -1,6 +1,6 @@
 import { usageError } from '../core/errors.ts';
 import type { KubeObject } from '../core/types.ts';
-import { placeOf } from '../components/catalog.ts';
+import { placeOf } from '../parts/catalog.ts';
 import { type Config, namespacesOf } from '../profile/schema.ts';
 import { arrange, causesOf, rootOf } from './causes.ts';
 import type { Check, Fact, FactKey, Facts, Finding, Look, Verdict } from './types.ts';

@@ -1,4 +1,4 @@
-import type { Place, PlacedId } from '../components/catalog.ts';
+import type { Place, PlacedId } from '../parts/catalog.ts';
 import type { Config } from '../profile/schema.ts';
 import type { KubeObject } from '../core/types.ts';
 

@@ -12,7 +12,7 @@ import { refOf } from '../core/types.ts';
 import { isOurs } from './foreign.ts';
 import { recordOf } from './observe.ts';
 import { isGiven, notGiven, valueOf } from './secretValues.ts';
-import type { FromMachine } from '../components/types.ts';
+import type { FromMachine } from '../parts/types.ts';
 import type { ObjectsStep, Observation, ReleaseStep, RemovalStep, SecretStep, Workload } from './types.ts';
 import { readiness, retryPods } from './workload.ts';
 

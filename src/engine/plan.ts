@@ -3,17 +3,18 @@ import { readAsset } from '../core/assets.ts';
 import { hashOf } from '../core/compare.ts';
 import { HOME_ANNOTATION, MANAGED_BY_LABEL, PART_OF, PART_OF_LABEL, ownLabels } from '../core/labels.ts';
 import { type KubeObject, refOf, refText } from '../core/types.ts';
-import { SEAWEEDFS_CLAIM, SEAWEEDFS_IDENTITIES, identities } from '../components/addons/seaweedfs.ts';
-import { placeOf } from '../components/catalog.ts';
-import { dashboards } from '../components/dashboards.ts';
-import { datasources } from '../components/datasources.ts';
-import { PROXY_CONFIG, proxyConfig } from '../components/gatewayProxy.ts';
+import { SEAWEEDFS_IDENTITIES, identities } from '../components/addons/seaweedfs.ts';
+import { SEAWEEDFS_CLAIM, placeOf } from '../parts/catalog.ts';
+import { dashboards } from '../parts/grafana/dashboards.ts';
+import { datasources } from '../parts/grafana/datasources.ts';
+import { PROXY_CONFIG, proxyConfig } from '../parts/grafana/gatewayProxy.ts';
 import { COMPONENTS } from '../components/index.ts';
-import { monitoringObjects } from '../components/monitoring.ts';
-import { ruleFiles } from '../components/rulefiles.ts';
-import { ACCESS_KEY, SECRET_KEY, objectStore } from '../components/s3.ts';
-import { LOKI_RULES, lokiRules } from '../components/teams.ts';
-import type { Component } from '../components/types.ts';
+import { prometheus } from '../components/prometheus.ts';
+import { monitoringObjects } from '../parts/prometheus/monitoring.ts';
+import { ruleFiles } from '../parts/prometheus/rulefiles.ts';
+import { ACCESS_KEY, SECRET_KEY, objectStore } from '../parts/storage.ts';
+import { LOKI_RULES, lokiRules } from '../parts/prometheus/teams.ts';
+import type { Component } from '../parts/types.ts';
 import {
   type AddonId,
   type ComponentId,
@@ -247,7 +248,9 @@ function configSteps(config: Config): ObjectsStep[] {
     add('loki', 'loki-rules', 'alerting', 'Alert rules on logs', [configMap(config, LOKI_RULES, logRules)]);
   if (config.prometheus.enabled) {
     const operated = config.prometheus.chart === 'kube-prometheus-stack';
-    const objects = operated ? monitoringObjects(config) : [configMap(config, 'prometheus-rules', ruleFiles(config))];
+    const objects = operated
+      ? monitoringObjects(config, prometheus)
+      : [configMap(config, 'prometheus-rules', ruleFiles(config))];
     add('prometheus', 'rules', 'alerting', 'Recording and alert rules', objects);
     if (operated) steps.at(-1)?.needs.push('crds/kube-prometheus-stack');
   }

@@ -1,5 +1,5 @@
 import { ADDONS } from '../components/addons/index.ts';
-import type { Addon } from '../components/types.ts';
+import type { Addon } from '../parts/types.ts';
 import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
 import { namespaceStepId, secretStepId } from './stepIds.ts';
 import type { Step } from './types.ts';

@@ -1,9 +1,9 @@
 import { chartDigest } from '../core/assets.ts';
 import type { JsonMap } from '../core/types.ts';
-import { placeOf, releaseOf } from '../components/catalog.ts';
-import { inputOf } from '../components/input.ts';
-import { sizedResources } from '../components/sizes.ts';
-import type { Component, Input } from '../components/types.ts';
+import { placeOf, releaseOf } from '../parts/catalog.ts';
+import { inputOf } from '../parts/templates.ts';
+import { sizedResources } from '../profile/sizes.ts';
+import type { Component, Input } from '../parts/types.ts';
 import type { ChartName } from '../charts/pins.ts';
 import type { Config } from '../profile/schema.ts';
 import { namespaceStepId } from './stepIds.ts';

@@ -1,6 +1,6 @@
 import { ownLabels } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
-import { type Place, placeOf } from '../components/catalog.ts';
+import { type Place, placeOf } from '../parts/catalog.ts';
 import { COMPONENT_IDS, type Config, isEnabled } from '../profile/schema.ts';
 import { namespaceStepId } from './stepIds.ts';
 import type { Step } from './types.ts';

@@ -1,5 +1,5 @@
-import { placeOf } from '../components/catalog.ts';
-import { INGEST, certificates } from '../components/mtls.ts';
+import { placeOf } from '../parts/catalog.ts';
+import { INGEST, certificates } from '../parts/collectors/mtls.ts';
 import { type Config, isEnabled } from '../profile/schema.ts';
 import { namespaceStepId } from './stepIds.ts';
 import type { RemovalStep, Step } from './types.ts';

@@ -1,5 +1,5 @@
 import { ADDONS } from '../components/addons/index.ts';
-import type { SecretNeed, SecretValue } from '../components/types.ts';
+import type { SecretNeed, SecretValue } from '../parts/types.ts';
 import { PART_OF, ownLabels } from '../core/labels.ts';
 import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
 import { namespaceStepId, secretStepId } from './stepIds.ts';

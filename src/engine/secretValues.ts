@@ -3,7 +3,7 @@ import type { Kube } from '../adapters/kube.ts';
 import { ObsError, messageOf, usageError } from '../core/errors.ts';
 import { registerSecret } from '../core/redact.ts';
 import { refOf, refText } from '../core/types.ts';
-import type { FromMachine, SecretValue } from '../components/types.ts';
+import type { FromMachine, SecretValue } from '../parts/types.ts';
 import type { SecretStep, Step } from './types.ts';
 
 /** What somebody typed, by the name of its variable. Not in the environment: every child would see it. */

@@ -1,4 +1,4 @@
-import { PHASES, type Phase } from '../components/types.ts';
+import { PHASES, type Phase } from '../parts/types.ts';
 import { usageError } from '../core/errors.ts';
 import type { Step } from './types.ts';
 

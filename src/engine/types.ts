@@ -1,6 +1,6 @@
 import type { Change } from '../core/compare.ts';
 import type { ChartName, ChartRef } from '../charts/pins.ts';
-import type { Conversion, Phase, Provided, SecretValue } from '../components/types.ts';
+import type { Conversion, Phase, Provided, SecretValue } from '../parts/types.ts';
 import type { JsonMap, KubeObject, ObjectRef } from '../core/types.ts';
 
 export interface Workload {

@@ -1,7 +1,7 @@
 import { type StoredRelease, releasesIn } from '../adapters/helm.ts';
 import type { Kube } from '../adapters/kube.ts';
 import { isNamespaced, kindInfo, ownableKinds } from '../adapters/kinds.ts';
-import { claimNames } from '../components/catalog.ts';
+import { claimNames } from '../parts/catalog.ts';
 import { ObsError } from '../core/errors.ts';
 import { HOME_ANNOTATION, MANAGED_BY_LABEL, OWN_SELECTOR, PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';

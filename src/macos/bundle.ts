@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { folderAsset, readAsset, yamlAsset } from '../core/assets.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
 import type { Json, JsonMap } from '../core/types.ts';
-import { listAt, mapAt, set } from '../components/edit.ts';
+import { listAt, mapAt, set } from '../core/json.ts';
 import type { BundleRequest } from './types.ts';
 
 /** Where install.sh puts everything; also in templates/macos/. */

@@ -3,9 +3,9 @@ import { resolve } from 'node:path';
 import { usageError } from '../core/errors.ts';
 import type { JsonMap } from '../core/types.ts';
 import type { Layer } from './load.ts';
-import { merge } from './load.ts';
+import { merge } from '../core/json.ts';
 import { COMPONENT_IDS, type ComponentId } from './schema.ts';
-import { set } from '../components/edit.ts';
+import { set } from '../core/json.ts';
 
 /** Flags of install and plan that change the configuration; every prompt has one. */
 export interface ConfigFlags {

@@ -3,8 +3,9 @@ import * as v from 'valibot';
 import { LineCounter, type Node, isMap, isScalar, parseDocument } from 'yaml';
 import { assetPath } from '../core/assets.ts';
 import { messageOf, usageError } from '../core/errors.ts';
+import { isJsonMap, merge } from '../core/json.ts';
 import type { Json, JsonMap } from '../core/types.ts';
-import { sizedClaims } from '../components/sizes.ts';
+import { sizedClaims } from './sizes.ts';
 import { brokenRule } from './rules.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, ConfigSchema, completed } from './schema.ts';
 
@@ -78,20 +79,6 @@ function parseLayer(source: string, text: string): Layer {
   if (typeof data !== 'object' || Array.isArray(data))
     throw usageError(`${source} must be a map of settings`, 'start from: genai-obs profile show');
   return { source, text, data: data as JsonMap };
-}
-
-/** Maps are merged key by key, anything else is replaced. */
-export function merge(base: JsonMap, over: JsonMap): JsonMap {
-  const out: JsonMap = { ...base };
-  for (const [key, value] of Object.entries(over)) {
-    const before = out[key];
-    out[key] = isPlain(before) && isPlain(value) ? merge(before, value) : value;
-  }
-  return out;
-}
-
-function isPlain(value: Json | undefined): value is JsonMap {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
@@ -180,7 +167,7 @@ function settled(config: Config): Config {
 function has(data: Json | undefined, path: string[]): boolean {
   const [key, ...rest] = path;
   if (key === undefined) return true;
-  return isPlain(data) && key in data && has(data[key], rest);
+  return isJsonMap(data) && key in data && has(data[key], rest);
 }
 
 function lineOf(text: string, path: string[]): number | undefined {
@@ -202,9 +189,9 @@ function nearest(merged: JsonMap, path: string[], unknown: boolean): string | un
   if (!unknown) return undefined;
   // With the settings that no profile need name; `extends` is of files, not of the configuration.
   let known: Json | undefined = { extends: '', ...(completed(profileLayer('quickstart').data) as unknown as JsonMap) };
-  for (const key of path.slice(0, -1)) known = isPlain(known) ? known[key] : undefined;
+  for (const key of path.slice(0, -1)) known = isJsonMap(known) ? known[key] : undefined;
   const wrong = path.at(-1) ?? '';
-  if (!isPlain(known) || !isPlain(merged)) return undefined;
+  if (!isJsonMap(known) || !isJsonMap(merged)) return undefined;
   const best = Object.keys(known)
     .map((key) => ({ key, cost: distance(key, wrong) }))
     .sort((a, b) => a.cost - b.cost)[0];

@@ -1,4 +1,4 @@
-import { PHASES } from '../components/types.ts';
+import { PHASES } from '../parts/types.ts';
 import { refText } from '../core/types.ts';
 import type { Observation, Step } from '../engine/types.ts';
 import type { Paint } from '../core/paint.ts';

@@ -1,5 +1,5 @@
 import { Listr, ListrLogger, type ListrTask, type ListrTaskWrapper, ProcessOutput } from 'listr2';
-import { PHASES } from '../components/types.ts';
+import { PHASES } from '../parts/types.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import { redact } from '../core/redact.ts';
 import { type Drawer, resultText } from './events.ts';

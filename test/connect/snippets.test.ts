@@ -6,7 +6,7 @@ import { request } from 'node:https';
 import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OTLP_PROTOCOLS, type OtlpProtocol } from '../../src/components/gateway.ts';
+import { OTLP_PROTOCOLS, type OtlpProtocol } from '../../src/parts/collectors/endpoint.ts';
 import type { EnvVar, Language, Sender } from '../../src/connect/env.ts';
 import { type Snippet, snippetOf } from '../../src/connect/snippets.ts';
 import { certs, noCerts } from '../unit/support/certs.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { releaseChecks } from '../../src/checks/maintenance/releases.ts';
 import { cloudChecks } from '../../src/checks/preflight/cloud.ts';
-import { ownAddons, releasesOf } from '../../src/components/releases.ts';
+import { ownAddons, releasesOf } from '../../src/components/addons/index.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import { diagnose } from '../../src/doctor/run.ts';
 import type { Facts } from '../../src/doctor/types.ts';

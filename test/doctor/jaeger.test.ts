@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { CHECKS } from '../../src/checks/index.ts';
-import { dashboards } from '../../src/components/dashboards.ts';
-import { datasources } from '../../src/components/datasources.ts';
-import { listAt } from '../../src/components/edit.ts';
+import { dashboards } from '../../src/parts/grafana/dashboards.ts';
+import { datasources } from '../../src/parts/grafana/datasources.ts';
+import { listAt } from '../../src/core/json.ts';
 import type { JsonMap } from '../../src/core/types.ts';
 import { collectFacts } from '../../src/doctor/facts/index.ts';
 import type { Deps } from '../../src/doctor/facts/context.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CHECKS } from '../../src/checks/index.ts';
-import { accountOf, placeOf } from '../../src/components/catalog.ts';
+import { accountOf, placeOf } from '../../src/parts/catalog.ts';
 import { diagnose, factKeys, judge } from '../../src/doctor/run.ts';
 import type { Verdict } from '../../src/doctor/types.ts';
 import { COMPONENT_IDS, namespacesOf } from '../../src/profile/schema.ts';

@@ -1,5 +1,5 @@
-import { accountOf, hostOf, type Place, placeOf, podLabelsOf, releaseOf } from '../../src/components/catalog.ts';
-import { ownAddons } from '../../src/components/releases.ts';
+import { accountOf, hostOf, type Place, placeOf, podLabelsOf, releaseOf } from '../../src/parts/catalog.ts';
+import { ownAddons } from '../../src/components/addons/index.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import type { Facts } from '../../src/doctor/types.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, namespaceOf, namespacesOf } from '../../src/profile/schema.ts';

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { backupAll } from '../../src/backup/backup.ts';
 import { restoreAll } from '../../src/backup/restore.ts';
 import { REPLICAS } from '../../src/backup/workload.ts';
-import { placeOf } from '../../src/components/catalog.ts';
+import { placeOf } from '../../src/parts/catalog.ts';
 import type { Config } from '../../src/profile/schema.ts';
 import { type Stage, put, stage } from './backup-support.ts';
 import { quickstart } from './support/config.ts';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { PodExec } from '../../src/adapters/podExec.ts';
 import type { Deps } from '../../src/backup/types.ts';
-import { type Place, placeOf } from '../../src/components/catalog.ts';
+import { type Place, placeOf } from '../../src/parts/catalog.ts';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
 import type { ComponentId, Config } from '../../src/profile/schema.ts';
 import { type FakeCluster, NS, fakeCluster, releaseObjects } from './support/cluster.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../../src/components/gateway.ts';
+import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../../src/parts/collectors/endpoint.ts';
 import {
   MEMORY,
   type State,

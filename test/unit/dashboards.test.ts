@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
-import { budgetRules, monthlyBudgets } from '../../src/components/rules.ts';
+import { budgetRules, monthlyBudgets } from '../../src/parts/prometheus/rules.ts';
 import { panelQueries, panelsOf, runPanel, variablesOf, type PanelQuery } from '../cluster/support/panels.ts';
 
 interface Panel {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { CATALOG } from '../../src/components/catalog.ts';
-import { PHASES } from '../../src/components/types.ts';
+import { CATALOG } from '../../src/parts/catalog.ts';
+import { PHASES } from '../../src/parts/types.ts';
 import { MANAGED_BY_LABEL, PART_OF_LABEL } from '../../src/core/labels.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import { inputsOf } from '../../src/engine/observe.ts';

@@ -3,7 +3,7 @@ import { KubeError } from '../../src/adapters/kube.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
 import { PINS } from '../../src/charts/pins.ts';
-import { placed } from '../../src/components/addresses.ts';
+import { placed } from '../../src/parts/addresses.ts';
 import { type Hands, applyRelease } from '../../src/engine/apply.ts';
 import { applyWebhook } from '../../src/engine/conversion.ts';
 import { applyCrds } from '../../src/engine/crds.ts';

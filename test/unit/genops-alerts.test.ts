@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { dashboards } from '../../src/components/dashboards.ts';
-import { listAt, mapAt } from '../../src/components/edit.ts';
-import { ruleFiles } from '../../src/components/rulefiles.ts';
-import type { RuleGroup } from '../../src/components/rules.ts';
+import { dashboards } from '../../src/parts/grafana/dashboards.ts';
+import { listAt, mapAt } from '../../src/core/json.ts';
+import { ruleFiles } from '../../src/parts/prometheus/rulefiles.ts';
+import type { RuleGroup } from '../../src/parts/prometheus/rules.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { datasources } from '../../src/components/datasources.ts';
-import { at, listAt, mapAt } from '../../src/components/edit.ts';
+import { datasources } from '../../src/parts/grafana/datasources.ts';
+import { at, listAt, mapAt } from '../../src/core/json.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { listAt, mapAt } from '../../src/components/edit.ts';
-import { scrapeConfig } from '../../src/components/monitoring.ts';
-import { ruleFiles } from '../../src/components/rulefiles.ts';
-import { OWN_LABEL } from '../../src/components/upstream.ts';
+import { listAt, mapAt } from '../../src/core/json.ts';
+import { scrapeConfig } from '../../src/parts/prometheus/monitoring.ts';
+import { ruleFiles } from '../../src/parts/prometheus/rulefiles.ts';
+import { OWN_LABEL } from '../../src/parts/upstream.ts';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
 import { configured, genops, releaseOf, specOf, stack, stepOf, steps } from './support/genops.ts';
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { gatewayEndpoint } from '../../src/components/gateway.ts';
+import { gatewayEndpoint } from '../../src/parts/collectors/endpoint.ts';
 import { readAsset } from '../../src/core/assets.ts';
 import type { JsonMap } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ReleaseStep, SecretStep } from '../../src/engine/types.ts';
-import { checkComplete } from '../../src/profile/complete.ts';
+import { checkComplete } from '../../src/parts/cloud.ts';
 import { flagLayer } from '../../src/profile/flags.ts';
 import { extended, profileLayer, resolve } from '../../src/profile/load.ts';
 import { COMPONENT_IDS, type Config } from '../../src/profile/schema.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { at, listAt } from '../../src/components/edit.ts';
+import { at, listAt } from '../../src/core/json.ts';
 import type { Json } from '../../src/core/types.ts';
 import type { Config } from '../../src/profile/schema.ts';
 import { profile, quickstart } from './support/config.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { at, listAt, mapAt } from '../../src/components/edit.ts';
-import type { Rule, RuleGroup } from '../../src/components/rules.ts';
+import { at, listAt, mapAt } from '../../src/core/json.ts';
+import type { Rule, RuleGroup } from '../../src/parts/prometheus/rules.ts';
 import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
 import { profile, quickstart } from './support/config.ts';
 import { inside, planOf } from './support/plan.ts';

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { ruleFiles } from '../../src/components/rulefiles.ts';
+import { ruleFiles } from '../../src/parts/prometheus/rulefiles.ts';
 import { readAsset, yamlAsset } from '../../src/core/assets.ts';
 import { panelQueries, runPanel } from '../cluster/support/panels.ts';
 import { quickstart } from './support/config.ts';

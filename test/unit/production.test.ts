@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { Kube } from '../../src/adapters/kube.ts';
 import { hasClaim } from '../../src/backup/volume.ts';
-import { at, listAt, mapAt } from '../../src/components/edit.ts';
+import { at, listAt, mapAt } from '../../src/core/json.ts';
 import { goHours } from '../../src/components/tempo.ts';
 import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
 import { profile, quickstart } from './support/config.ts';

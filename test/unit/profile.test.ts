@@ -7,7 +7,8 @@ import { layersOf, saveConfig, sameConfig } from '../../src/commands/configure.t
 import { ObsError } from '../../src/core/errors.ts';
 import type { Journal } from '../../src/engine/journal.ts';
 import { flagLayer, secondsOf } from '../../src/profile/flags.ts';
-import { fileLayer, merge, profileLayer, profileNames, resolve } from '../../src/profile/load.ts';
+import { merge } from '../../src/core/json.ts';
+import { fileLayer, profileLayer, profileNames, resolve } from '../../src/profile/load.ts';
 import { OPTIONAL, quickstart, without } from './support/config.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'genai-obs-test-'));

@@ -6,7 +6,7 @@ import { redact } from '../../src/core/redact.ts';
 import { type Hands, applySecret } from '../../src/engine/apply.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import { answer, answerFrom, missingValues, refuseMissing, valueOf } from '../../src/engine/secretValues.ts';
-import type { SecretValue } from '../../src/components/types.ts';
+import type { SecretValue } from '../../src/parts/types.ts';
 import type { SecretStep } from '../../src/engine/types.ts';
 import { namespacesOf } from '../../src/profile/schema.ts';
 import { quickstart } from './support/config.ts';

@@ -16,7 +16,7 @@ import { checksOf, oneLine, some } from '../helpers/define.ts';
 import { configObject } from '../helpers/place.ts';
 import { arr, at, leaves, num, rec, str, strings } from '../helpers/json.ts';
 import { workloadKey, workloadOf } from '../helpers/pods.ts';
-import { accountOf } from '../../components/catalog.ts';
+import { accountOf } from '../../parts/catalog.ts';
 import { configKeyOf, configMapOf } from '../../doctor/configmap.ts';
 import type { Config } from '../../profile/schema.ts';
 

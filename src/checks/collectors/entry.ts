@@ -1,4 +1,4 @@
-import { openReceivers } from '../../components/mtls.ts';
+import { openReceivers } from '../../parts/collectors/mtls.ts';
 import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
 import {
   configReads,

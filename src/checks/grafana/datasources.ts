@@ -1,6 +1,6 @@
 import { parse } from 'yaml';
 import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
-import { traceStore } from '../../components/addons/jaeger.ts';
+import { traceStore } from '../../parts/addresses.ts';
 import type { Config } from '../../profile/schema.ts';
 import { checksOf, grafanaBody, noTraces, oneLine, plural, some } from '../helpers/define.ts';
 import { arr, at, leaves, rec, str } from '../helpers/json.ts';

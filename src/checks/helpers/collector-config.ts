@@ -1,6 +1,6 @@
-import { collectorPort } from '../../components/mtls.ts';
-import { jaegerHost, traceStore } from '../../components/addons/jaeger.ts';
-import { hostOf, type PlacedId } from '../../components/catalog.ts';
+import { collectorPort } from '../../parts/collectors/mtls.ts';
+import { jaegerHost, traceStore } from '../../parts/addresses.ts';
+import { hostOf, type PlacedId } from '../../parts/catalog.ts';
 import type { FactKey, Look } from '../../doctor/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import { arr, at, isRec, num, rec, str, strings } from './json.ts';

@@ -1,5 +1,5 @@
-import { traceStore } from '../../components/addons/jaeger.ts';
-import { placeOf, type PlacedId } from '../../components/catalog.ts';
+import { traceStore } from '../../parts/addresses.ts';
+import { placeOf, type PlacedId } from '../../parts/catalog.ts';
 import type { Config } from '../../profile/schema.ts';
 import {
   type Area,

@@ -2,7 +2,7 @@ import { flowsOf } from '../../doctor/flows.ts';
 import { blockedFlows, type Flow } from '../../doctor/netpol.ts';
 import { fail, type Look, ok, type Verdict } from '../../doctor/types.ts';
 import type { Config } from '../../profile/schema.ts';
-import { PLACED_IDS, type PlacedId, placeOf } from '../../components/catalog.ts';
+import { PLACED_IDS, type PlacedId, placeOf } from '../../parts/catalog.ts';
 import { plural, type Read, some, tryLook } from './define.ts';
 import { rec } from './json.ts';
 import { workloadKey, workloadOf } from './pods.ts';

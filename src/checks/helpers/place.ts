@@ -1,4 +1,4 @@
-import { hostOf, type Place, type PlacedId } from '../../components/catalog.ts';
+import { hostOf, type Place, type PlacedId } from '../../parts/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import type { Look } from '../../doctor/types.ts';
 import type { Config } from '../../profile/schema.ts';

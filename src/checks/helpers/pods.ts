@@ -1,4 +1,4 @@
-import { placeOf, podLabelsOf, type PlacedId } from '../../components/catalog.ts';
+import { placeOf, podLabelsOf, type PlacedId } from '../../parts/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import type { Look } from '../../doctor/types.ts';
 import type { Read } from './define.ts';

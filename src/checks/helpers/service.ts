@@ -1,4 +1,4 @@
-import type { PlacedId } from '../../components/catalog.ts';
+import type { PlacedId } from '../../parts/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import { fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
 import { oneLine, plural, type Read } from './define.ts';

@@ -1,4 +1,4 @@
-import { imageOf, type PlacedId } from '../../components/catalog.ts';
+import { imageOf, type PlacedId } from '../../parts/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import type { FactKey, Look } from '../../doctor/types.ts';
 import { oneLine, tryLook } from './define.ts';

@@ -1,5 +1,5 @@
-import { imageOf } from '../../components/catalog.ts';
-import { ownAddons, releasesOf } from '../../components/releases.ts';
+import { imageOf } from '../../parts/catalog.ts';
+import { ownAddons, releasesOf } from '../../components/addons/index.ts';
 import { count, names } from '../../doctor/quantity.ts';
 import { containers, specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';

@@ -1,4 +1,4 @@
-import { type Signal, destinationsOf } from '../../components/addons/cloud.ts';
+import { type Signal, destinationsOf } from '../../parts/cloud.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { fail, ok, warn } from '../../doctor/types.ts';
 

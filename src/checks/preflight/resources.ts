@@ -1,4 +1,4 @@
-import { podLabelsOf } from '../../components/catalog.ts';
+import { podLabelsOf } from '../../parts/catalog.ts';
 import { claimsOf, largestPod, requestsOf } from '../../doctor/budget.ts';
 import { bytes, cores, count, names, percent, quantity } from '../../doctor/quantity.ts';
 import { isLive, isOurs, isReady, requested, specOf, statusOf } from '../../doctor/shapes.ts';

@@ -1,4 +1,4 @@
-import { releaseOf } from '../../components/catalog.ts';
+import { releaseOf } from '../../parts/catalog.ts';
 import { GRAFANA_ADMIN } from '../../core/labels.ts';
 import { count, names } from '../../doctor/quantity.ts';
 import { isOurs, specOf } from '../../doctor/shapes.ts';

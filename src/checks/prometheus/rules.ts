@@ -1,5 +1,5 @@
 import { parse } from 'yaml';
-import { ruleFiles } from '../../components/rulefiles.ts';
+import { ruleFiles } from '../../parts/prometheus/rulefiles.ts';
 import { type Check, fail, type Look, ok, type Verdict } from '../../doctor/types.ts';
 import { body, checksOf, httpOf, oneLine, plural, type Read, some } from '../helpers/define.ts';
 import { arr, at, rec, str } from '../helpers/json.ts';

@@ -1,4 +1,4 @@
-import { accountOf } from '../../components/catalog.ts';
+import { accountOf } from '../../parts/catalog.ts';
 import { type Check, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
 import type { ComponentId, Config } from '../../profile/schema.ts';
 import { NODE } from '../helpers/collector-config.ts';

@@ -3,7 +3,7 @@ import { count, names } from '../../doctor/quantity.ts';
 import { specOf } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';
 import { ok, warn } from '../../doctor/types.ts';
-import { INGEST } from '../../components/mtls.ts';
+import { INGEST } from '../../parts/collectors/mtls.ts';
 import { configObject, namespaceIn, serviceObject } from '../helpers/place.ts';
 import { type ComponentId, type Config, isEnabled } from '../../profile/schema.ts';
 

@@ -1,4 +1,4 @@
-import { accountOf } from '../../components/catalog.ts';
+import { accountOf } from '../../parts/catalog.ts';
 import { count } from '../../doctor/quantity.ts';
 import { containers } from '../../doctor/shapes.ts';
 import type { Check, Look, Verdict } from '../../doctor/types.ts';

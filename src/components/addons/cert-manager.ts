@@ -1,8 +1,8 @@
-import { imageOf } from '../catalog.ts';
+import { imageOf } from '../../parts/catalog.ts';
 import { namespaceOf, type Config } from '../../profile/schema.ts';
-import { OWN_LABEL, imageOneHost } from '../upstream.ts';
+import { OWN_LABEL, imageOneHost } from '../../parts/upstream.ts';
 import type { JsonMap } from '../../core/types.ts';
-import type { Addon } from '../types.ts';
+import type { Addon } from '../../parts/types.ts';
 
 const VERSION = 'v1.21.1';
 const image = (config: Config, part: string): JsonMap => ({

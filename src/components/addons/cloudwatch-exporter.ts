@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
-import { imageOf } from '../catalog.ts';
-import { OWN_LABEL, imageParts } from '../upstream.ts';
-import type { Addon } from '../types.ts';
+import { imageOf } from '../../parts/catalog.ts';
+import { OWN_LABEL, imageParts } from '../../parts/upstream.ts';
+import type { Addon } from '../../parts/types.ts';
 import type { Config } from '../../profile/schema.ts';
 
 /** What the application cannot count itself: the endpoint's own latency, errors and instances (upstream.md B.2 27). */

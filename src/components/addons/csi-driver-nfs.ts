@@ -1,7 +1,7 @@
 import { ownLabels } from '../../core/labels.ts';
-import { imageOf } from '../catalog.ts';
-import { OWN_LABEL, imageOneHost } from '../upstream.ts';
-import type { Addon } from '../types.ts';
+import { imageOf } from '../../parts/catalog.ts';
+import { OWN_LABEL, imageOneHost } from '../../parts/upstream.ts';
+import type { Addon } from '../../parts/types.ts';
 
 const IMAGES = {
   nfs: 'registry.k8s.io/sig-storage/nfsplugin:v4.13.4',

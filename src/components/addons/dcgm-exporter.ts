@@ -1,6 +1,6 @@
-import { imageOf } from '../catalog.ts';
-import { OWN_LABEL, imageOneHost } from '../upstream.ts';
-import type { Addon } from '../types.ts';
+import { imageOf } from '../../parts/catalog.ts';
+import { OWN_LABEL, imageOneHost } from '../../parts/upstream.ts';
+import type { Addon } from '../../parts/types.ts';
 
 /** NVIDIA GPUs' use, memory and errors (`DCGM_FI_*`), found by the scrape annotations. */
 export const dcgmExporter: Addon = {

@@ -1,9 +1,9 @@
 import { hashOf } from '../../core/compare.ts';
 import type { JsonMap } from '../../core/types.ts';
-import { type Config, isEnabled } from '../../profile/schema.ts';
-import { CATALOG, hostOf, imageOf, placeOf } from '../catalog.ts';
-import type { Addon } from '../types.ts';
-import { OWN_LABEL, imageParts } from '../upstream.ts';
+import type { Config } from '../../profile/schema.ts';
+import { CATALOG, imageOf } from '../../parts/catalog.ts';
+import type { Addon } from '../../parts/types.ts';
+import { OWN_LABEL, imageParts } from '../../parts/upstream.ts';
 
 /** Traces in Jaeger 2, all in one process: in memory, or in an OpenSearch that is there already (rows 003-QS-02, 003-JAEG-*; upstream.md A.11). */
 export const jaeger: Addon = {
@@ -33,17 +33,6 @@ export const jaeger: Addon = {
     },
   }),
 };
-
-/** Host and port at which the gateway or Grafana reaches it. */
-export function jaegerHost(config: Config, from: string): string {
-  return hostOf(placeOf(config, 'jaeger'), from);
-}
-
-/** Where traces are stored: Tempo, or else Jaeger. */
-export function traceStore(config: Config): 'tempo' | 'jaeger' | undefined {
-  if (isEnabled(config, 'tempo')) return 'tempo';
-  return isEnabled(config, 'jaeger') ? 'jaeger' : undefined;
-}
 
 function jaegerConfig(config: Config): JsonMap {
   return {

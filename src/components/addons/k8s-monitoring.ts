@@ -1,8 +1,8 @@
-import { imageParts, OWN_LABEL } from '../upstream.ts';
+import { imageParts, OWN_LABEL } from '../../parts/upstream.ts';
 import type { JsonMap } from '../../core/types.ts';
 import { type Config, namespaceOf } from '../../profile/schema.ts';
-import type { Addon, SecretNeed } from '../types.ts';
-import { CLOUD_TOKEN, CLOUD_RELEASE as RELEASE, destinationsOf, userVariable } from './cloud.ts';
+import type { Addon, SecretNeed } from '../../parts/types.ts';
+import { CLOUD_TOKEN, CLOUD_RELEASE as RELEASE, destinationsOf, userVariable } from '../../parts/cloud.ts';
 
 /** Which Alloys there are. What the operator makes of a preset is fixed by the chart (upstream.md B.3 3): alloy-metrics is no DaemonSet any more. */
 const ALLOYS = {
@@ -108,7 +108,7 @@ function chartDestinations(config: Config): JsonMap {
   );
 }
 
-/** Lets the chart render where only its images or objects are of interest; installing is refused (src/profile/complete.ts). */
+/** Lets the chart render where only its images or objects are of interest; installing is refused (src/parts/cloud.ts). */
 const UNSET = 'https://unset.invalid';
 
 const SIGNALS = ['metrics', 'logs', 'traces'] as const;

@@ -1,22 +1,18 @@
 import { type Config, isEnabled } from '../../profile/schema.ts';
 import type { JsonMap } from '../../core/types.ts';
-import { merge } from '../../profile/load.ts';
-import { imageOf, placeOf } from '../catalog.ts';
-import { alertmanager } from '../alertmanager.ts';
-import { inputOf } from '../input.ts';
-import { kubeStateMetrics } from '../kube-state-metrics.ts';
-import { prometheus } from '../prometheus.ts';
-import type { Addon, Component } from '../types.ts';
-import { OWN_LABEL, imageParts } from '../upstream.ts';
+import { merge } from '../../core/json.ts';
+import { COMPONENTS } from '../index.ts';
+import { imageOf, placeOf } from '../../parts/catalog.ts';
+import { inputOf } from '../../parts/templates.ts';
+import type { Addon, Component } from '../../parts/types.ts';
+import { OWN_LABEL, imageParts } from '../../parts/upstream.ts';
 
 const CHART = 'kube-prometheus-stack';
 const OPERATOR = 'v0.93.1';
 
 /** Those of the chart's parts that the profile takes from it. */
 function parts(config: Config): Component[] {
-  return [prometheus, alertmanager, kubeStateMetrics].filter(
-    ({ id }) => isEnabled(config, id) && config[id].chart === CHART,
-  );
+  return COMPONENTS.filter(({ id }) => isEnabled(config, id) && config[id].chart === CHART);
 }
 
 /** Rules of the chart that rest on series which are here: of kube-state-metrics, the node exporter and the operator. The rest belongs to the control plane or repeats ours. */

@@ -1,6 +1,6 @@
-import { imageOf } from '../catalog.ts';
-import { OWN_LABEL, imageOneHost } from '../upstream.ts';
-import type { Addon } from '../types.ts';
+import { imageOf } from '../../parts/catalog.ts';
+import { OWN_LABEL, imageOneHost } from '../../parts/upstream.ts';
+import type { Addon } from '../../parts/types.ts';
 
 /** What autoscaling and `kubectl top` read; K3s brings its own, which is then used (upstream.md A.19). */
 export const metricsServer: Addon = {

@@ -1,7 +1,7 @@
-import { imageOf } from '../catalog.ts';
+import { imageOf } from '../../parts/catalog.ts';
 import { type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
-import { OWN_LABEL, imageOneHost } from '../upstream.ts';
-import type { Addon } from '../types.ts';
+import { OWN_LABEL, imageOneHost } from '../../parts/upstream.ts';
+import type { Addon } from '../../parts/types.ts';
 
 const COLLECTOR = 'ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib:0.158.0';
 const MANAGER = 'ghcr.io/open-telemetry/opentelemetry-operator/opentelemetry-operator:0.158.0';

@@ -1,11 +1,9 @@
-import { ACCESS_KEY, SECRET_KEY, objectStore } from '../s3.ts';
-import { sizedResources } from '../sizes.ts';
-import { imageOf } from '../catalog.ts';
-import { OWN_LABEL } from '../upstream.ts';
-import type { Addon } from '../types.ts';
+import { ACCESS_KEY, SECRET_KEY, objectStore } from '../../parts/storage.ts';
+import { sizedResources } from '../../profile/sizes.ts';
+import { SEAWEEDFS_CLAIM, imageOf } from '../../parts/catalog.ts';
+import { OWN_LABEL } from '../../parts/upstream.ts';
+import type { Addon } from '../../parts/types.ts';
 
-/** Claim that holds its data; it belongs to no chart. */
-export const SEAWEEDFS_CLAIM = 'seaweedfs-data';
 /** Secret with its identities. They name the keys by the chart's variables, so that the keys are in one place only. */
 export const SEAWEEDFS_IDENTITIES = 'seaweedfs-s3';
 

@@ -1,5 +1,5 @@
 import type { Kube } from '../../adapters/kube.ts';
-import { accountOf } from '../../components/catalog.ts';
+import { accountOf } from '../../parts/catalog.ts';
 import { COMPONENT_IDS, type Config, namespaceOf, namespacesOf } from '../../profile/schema.ts';
 import type { Collector } from './context.ts';
 

@@ -1,5 +1,5 @@
 import { type CloudAnswer, emptyWrite } from '../../adapters/cloud.ts';
-import { CLOUD_TOKEN, type Signal, destinationsOf, userVariable } from '../../components/addons/cloud.ts';
+import { CLOUD_TOKEN, type Signal, destinationsOf, userVariable } from '../../parts/cloud.ts';
 import { registerSecret } from '../../core/redact.ts';
 import { valueOf } from '../../engine/secretValues.ts';
 import { namespaceOf } from '../../profile/schema.ts';

@@ -1,6 +1,6 @@
 import { parse } from 'yaml';
 import type { Kube } from '../../adapters/kube.ts';
-import { type Place, type PlacedId, placeOf } from '../../components/catalog.ts';
+import { type Place, type PlacedId, placeOf } from '../../parts/catalog.ts';
 import { configKeyOf, configMapOf } from '../configmap.ts';
 import type { Collector } from './context.ts';
 import { scrub } from './scrub.ts';

@@ -1,5 +1,5 @@
 import type { Answer } from '../../adapters/kube.ts';
-import { type Place, PLACED_IDS, placeOf } from '../../components/catalog.ts';
+import { type Place, PLACED_IDS, placeOf } from '../../parts/catalog.ts';
 import type { Config } from '../../profile/schema.ts';
 import type { Collector } from './context.ts';
 import { scrub } from './scrub.ts';

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { isNamespaced } from '../../adapters/kinds.ts';
-import { placeOf } from '../../components/catalog.ts';
+import { placeOf } from '../../parts/catalog.ts';
 import { messageOf } from '../../core/errors.ts';
 import { redact } from '../../core/redact.ts';
 import { namespacesOf } from '../../profile/schema.ts';

@@ -1,4 +1,4 @@
-import { type Place, type PlacedId, placeOf } from '../../components/catalog.ts';
+import { type Place, type PlacedId, placeOf } from '../../parts/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import type { Collector, FactContext } from './context.ts';
 import { scrubText } from './scrub.ts';

@@ -1,5 +1,5 @@
 import type { Kube } from '../../adapters/kube.ts';
-import { placeOf } from '../../components/catalog.ts';
+import { placeOf } from '../../parts/catalog.ts';
 import type { Config } from '../../profile/schema.ts';
 import type { Collector } from './context.ts';
 

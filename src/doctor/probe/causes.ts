@@ -1,5 +1,5 @@
-import { traceStore } from '../../components/addons/jaeger.ts';
-import { type PlacedId, placeOf } from '../../components/catalog.ts';
+import { traceStore } from '../../parts/addresses.ts';
+import { type PlacedId, placeOf } from '../../parts/catalog.ts';
 import type { Config } from '../../profile/schema.ts';
 
 /** What a broken hop most likely means, and the command that shows it. `kubectl` gives the prefix for a component's namespace. */

@@ -1,6 +1,6 @@
 import type { Answer } from '../../adapters/kube.ts';
-import { traceStore } from '../../components/addons/jaeger.ts';
-import { placeOf } from '../../components/catalog.ts';
+import { traceStore } from '../../parts/addresses.ts';
+import { placeOf } from '../../parts/catalog.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Config } from '../../profile/schema.ts';
 import { PROBE_METRIC, PROBE_SERVICE, type Token } from './payload.ts';

@@ -1,6 +1,6 @@
 import type { Answer } from '../../adapters/kube.ts';
 import { KubeError } from '../../adapters/kube.ts';
-import { placeOf } from '../../components/catalog.ts';
+import { placeOf } from '../../parts/catalog.ts';
 import { messageOf } from '../../core/errors.ts';
 import { query } from '../facts/promql.ts';
 import { PROBE_METRIC, PROBE_SERVICE, type Token } from './payload.ts';

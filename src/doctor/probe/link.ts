@@ -1,4 +1,4 @@
-import { traceStore } from '../../components/addons/jaeger.ts';
+import { traceStore } from '../../parts/addresses.ts';
 import { bodyOf, poll, seekLog, seekTrace, throughGrafana, type LogRead } from './hops.ts';
 import { PROBE_SERVICE, type Token } from './payload.ts';
 import type { ProbeOptions } from './types.ts';

@@ -9,7 +9,7 @@ import { PINS } from '../../../src/charts/pins.ts';
 import { type Charts, archiveOf } from '../../../src/charts/source.ts';
 import { PART_OF, PART_OF_LABEL } from '../../../src/core/labels.ts';
 import type { JsonMap, KubeObject, ObjectRef } from '../../../src/core/types.ts';
-import { CATALOG } from '../../../src/components/catalog.ts';
+import { CATALOG } from '../../../src/parts/catalog.ts';
 import { COMPONENT_IDS, type ComponentId } from '../../../src/profile/schema.ts';
 
 export const NS = 'genai-observability';

@@ -1,5 +1,6 @@
 import type { JsonMap } from '../../../src/core/types.ts';
-import { extended, merge, profileLayer, resolve } from '../../../src/profile/load.ts';
+import { merge } from '../../../src/core/json.ts';
+import { extended, profileLayer, resolve } from '../../../src/profile/load.ts';
 import { COMPONENT_IDS, type ComponentId, type Config } from '../../../src/profile/schema.ts';
 
 /** The quickstart profile with changes on top, resolved as for a user. */

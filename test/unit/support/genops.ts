@@ -1,6 +1,6 @@
-import { listAt, mapAt } from '../../../src/components/edit.ts';
+import { listAt, mapAt } from '../../../src/core/json.ts';
 import { COMPONENTS } from '../../../src/components/index.ts';
-import { inputOf } from '../../../src/components/input.ts';
+import { inputOf } from '../../../src/parts/templates.ts';
 import type { JsonMap } from '../../../src/core/types.ts';
 import { buildPlan } from '../../../src/engine/plan.ts';
 import type { ReleaseStep, Step } from '../../../src/engine/types.ts';

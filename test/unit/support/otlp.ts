@@ -8,7 +8,7 @@ import {
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Server as NetServer } from 'node:net';
 import { gunzipSync } from 'node:zlib';
-import type { OtlpProtocol } from '../../../src/components/gateway.ts';
+import type { OtlpProtocol } from '../../../src/parts/collectors/endpoint.ts';
 
 export interface Delivery {
   /** Of the request: `/v1/traces`, or the gRPC method. */

@@ -1,4 +1,4 @@
-import { at, mapAt } from '../../../src/components/edit.ts';
+import { at, mapAt } from '../../../src/core/json.ts';
 import type { Json, JsonMap, KubeObject } from '../../../src/core/types.ts';
 import { buildPlan } from '../../../src/engine/plan.ts';
 import type { ReleaseStep, Step } from '../../../src/engine/types.ts';

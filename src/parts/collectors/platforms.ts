@@ -1,6 +1,6 @@
 import type { JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
-import { listAt, set } from '../edit.ts';
+import { listAt, set } from '../../core/json.ts';
 
 /** Platforms that get a copy (rows 003-DD-*, 003-HC-*): each is one exporter, its key an environment variable from a Secret of the gateway's namespace. */
 

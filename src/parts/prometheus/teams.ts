@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { Config } from '../profile/schema.ts';
+import type { Config } from '../../profile/schema.ts';
 import type { RuleGroup } from './rules.ts';
 
 /** ConfigMap with Loki's alert rules, and where Loki finds it: without tenants all belong to `fake`. */

@@ -1,6 +1,6 @@
 import type { Json, JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
-import { listAt, set } from '../edit.ts';
+import { listAt, set } from '../../core/json.ts';
 
 /**
  * GenOps puts governance data on spans, its guide spells them otherwise (upstream.md B.4): both become the project's spelling, and those

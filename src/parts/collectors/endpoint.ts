@@ -1,7 +1,7 @@
-import { ObsError } from '../core/errors.ts';
-import { type Config, namespaceOf } from '../profile/schema.ts';
-import { CLOUD_RECEIVER } from './addons/cloud.ts';
-import { placeOf } from './catalog.ts';
+import { ObsError } from '../../core/errors.ts';
+import { type Config, namespaceOf } from '../../profile/schema.ts';
+import { CLOUD_RECEIVER } from '../cloud.ts';
+import { placeOf } from '../catalog.ts';
 import { openReceivers } from './mtls.ts';
 
 /** Values of OTEL_EXPORTER_OTLP_PROTOCOL that the gateway takes. */

@@ -1,7 +1,7 @@
 import { parse, stringify } from 'yaml';
-import { yamlAsset } from '../core/assets.ts';
-import { type Config, namespacesOf } from '../profile/schema.ts';
-import { placeOf } from './catalog.ts';
+import { yamlAsset } from '../../core/assets.ts';
+import { type Config, namespacesOf } from '../../profile/schema.ts';
+import { placeOf } from '../catalog.ts';
 import {
   type ListPrice,
   type Rule,
@@ -11,7 +11,7 @@ import {
   priceRules,
   teamBudgets,
 } from './rules.ts';
-import { shipped } from './shipped.ts';
+import { shipped } from '../templates.ts';
 import { teamRules } from './teams.ts';
 
 /** `absent(up{job="otel-collector"})` would fire for ever where no collector is wanted. */

@@ -1,6 +1,6 @@
 import type { Json, JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
-import { at, mapAt, set } from '../edit.ts';
+import { at, mapAt, set } from '../../core/json.ts';
 
 /** Until when, and how many: the documents' three settings (contradiction X-11); 30 s of the third would cost too much in a crash (upstream.md B.5 19). */
 const PRESETS: Record<Config['opentelemetry-collector']['batch'], JsonMap & { send_batch_max_size: number }> = {

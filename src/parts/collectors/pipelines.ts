@@ -1,6 +1,6 @@
-import type { Json, JsonMap } from '../core/types.ts';
-import type { Config } from '../profile/schema.ts';
-import { listAt, mapAt, set } from './edit.ts';
+import type { Json, JsonMap } from '../../core/types.ts';
+import type { Config } from '../../profile/schema.ts';
+import { listAt, mapAt, set } from '../../core/json.ts';
 
 /** Removes an exporter, and then every pipeline and connector that leads nowhere without it. */
 export function withoutExporter(config: JsonMap, name: string): JsonMap {

@@ -1,4 +1,4 @@
-import { usageError } from '../core/errors.ts';
+import { usageError } from '../../core/errors.ts';
 
 /** Prometheus rules that depend on the profile: prices and the budgets. Pure; the rest is in templates/rules/. */
 

@@ -1,5 +1,5 @@
-import type { JsonMap } from '../core/types.ts';
-import type { Config } from '../profile/schema.ts';
+import type { JsonMap } from '../../core/types.ts';
+import type { Config } from '../../profile/schema.ts';
 import { SECRETS_PATH, type SecretKey } from './receivers.ts';
 
 /** Who gets a copy of every sample (contradiction X-08): `remote_write` of Prometheus, and of its operator's resource. */

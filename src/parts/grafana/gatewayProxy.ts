@@ -1,7 +1,7 @@
-import { readAsset } from '../core/assets.ts';
-import type { JsonMap } from '../core/types.ts';
-import type { Config } from '../profile/schema.ts';
-import { imageOf } from './catalog.ts';
+import { readAsset } from '../../core/assets.ts';
+import type { JsonMap } from '../../core/types.ts';
+import type { Config } from '../../profile/schema.ts';
+import { imageOf } from '../catalog.ts';
 
 /** ConfigMap with the template that nginx makes its configuration of. */
 export const PROXY_CONFIG = 'grafana-gateway-proxy';

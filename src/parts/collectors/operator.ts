@@ -1,10 +1,10 @@
 import { parse } from 'yaml';
-import { readAsset } from '../core/assets.ts';
-import { ownLabels } from '../core/labels.ts';
-import type { Json, JsonMap, KubeObject } from '../core/types.ts';
-import { at, mapAt, set } from './edit.ts';
-import type { Input } from './types.ts';
-import { resourcesOf } from './upstream.ts';
+import { readAsset } from '../../core/assets.ts';
+import { ownLabels } from '../../core/labels.ts';
+import type { Json, JsonMap, KubeObject } from '../../core/types.ts';
+import { at, mapAt, set } from '../../core/json.ts';
+import type { Input } from '../types.ts';
+import { resourcesOf } from '../upstream.ts';
 
 /**
  * A collector as a resource of the OpenTelemetry operator, with the rights and the network policy that it needs.

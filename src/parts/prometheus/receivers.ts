@@ -1,6 +1,6 @@
-import type { Json, JsonMap } from '../core/types.ts';
-import type { Config } from '../profile/schema.ts';
-import { listAt } from './edit.ts';
+import type { Json, JsonMap } from '../../core/types.ts';
+import type { Config } from '../../profile/schema.ts';
+import { listAt } from '../../core/json.ts';
 
 /** Who is told of which alert: one way for our own chart, the alertmanager chart and kube-prometheus-stack (rows 003-AM-*). */
 

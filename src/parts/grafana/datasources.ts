@@ -1,10 +1,10 @@
-import { yamlAsset } from '../core/assets.ts';
-import type { Json, JsonMap } from '../core/types.ts';
-import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
-import { secondsIn } from '../profile/values.ts';
-import { jaegerHost, traceStore } from './addons/jaeger.ts';
-import { placed } from './addresses.ts';
-import { at, listAt, set } from './edit.ts';
+import { yamlAsset } from '../../core/assets.ts';
+import type { Json, JsonMap } from '../../core/types.ts';
+import { type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
+import { secondsIn } from '../../profile/values.ts';
+import { jaegerHost, traceStore } from '../addresses.ts';
+import { placed } from '../addresses.ts';
+import { at, listAt, set } from '../../core/json.ts';
 
 /** uids of datasources whose backend is enabled. */
 export function backendsOf(config: Config): Set<string> {

@@ -1,6 +1,6 @@
 import { yamlAsset } from '../core/assets.ts';
 import type { JsonMap } from '../core/types.ts';
-import type { AddonId, ComponentId } from '../profile/schema.ts';
+import type { AddonId, ComponentId } from './schema.ts';
 
 interface Row {
   requests: JsonMap;

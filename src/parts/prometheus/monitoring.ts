@@ -1,18 +1,18 @@
 import { parse } from 'yaml';
-import { ownLabels } from '../core/labels.ts';
-import type { Json, JsonMap, KubeObject } from '../core/types.ts';
-import type { Config } from '../profile/schema.ts';
-import { placeOf } from './catalog.ts';
-import { camel, listAt } from './edit.ts';
-import { inputOf } from './input.ts';
-import { prometheus } from './prometheus.ts';
+import { ownLabels } from '../../core/labels.ts';
+import type { Json, JsonMap, KubeObject } from '../../core/types.ts';
+import type { Config } from '../../profile/schema.ts';
+import { placeOf } from '../catalog.ts';
+import { listAt } from '../../core/json.ts';
+import { inputOf } from '../templates.ts';
+import type { Component } from '../types.ts';
 import { ruleFiles } from './rulefiles.ts';
 
 /**
  * Rules and scrape jobs as the objects that the Prometheus operator reads: it looks at no ConfigMap (upstream.md B.4 14).
  * The contents are those of our own chart's files.
  */
-export function monitoringObjects(config: Config): KubeObject[] {
+export function monitoringObjects(config: Config, prometheus: Component): KubeObject[] {
   const { namespace } = placeOf(config, 'prometheus');
   const metadata = (name: string): KubeObject['metadata'] => ({
     name: `genai-obs-${name}`,
@@ -49,6 +49,10 @@ const SPELLING: Record<string, string> = {
 export function scrapeConfig(job: JsonMap): JsonMap {
   return renamed(job) as JsonMap;
 }
+
+/** `scrape_interval` as the operator's resources spell it: `scrapeInterval`. */
+export const camel = (name: string): string =>
+  name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 function renamed(value: Json): Json {
   if (Array.isArray(value)) return value.map(renamed);

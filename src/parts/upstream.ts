@@ -1,7 +1,7 @@
 import { yamlAsset } from '../core/assets.ts';
 import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import type { JsonMap } from '../core/types.ts';
-import { sizedResources } from './sizes.ts';
+import { sizedResources } from '../profile/sizes.ts';
 import type { Input } from './types.ts';
 
 /** On the objects of upstream charts: by this in its values a release is known as ours. */

@@ -1,8 +1,8 @@
-import { ownLabels } from '../core/labels.ts';
-import type { Json, JsonMap, KubeObject } from '../core/types.ts';
-import { type ComponentId, type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
-import { placeOf } from './catalog.ts';
-import { mapAt, set } from './edit.ts';
+import { ownLabels } from '../../core/labels.ts';
+import type { Json, JsonMap, KubeObject } from '../../core/types.ts';
+import { type ComponentId, type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
+import { placeOf } from '../catalog.ts';
+import { mapAt, set } from '../../core/json.ts';
 
 /** Where the gateway takes OTLP with proof of identity; 4317 and 4318 stay those of plain OTLP. */
 const MTLS_PORTS = { grpc: 4319, http: 4320 } as const;

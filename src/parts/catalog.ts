@@ -209,11 +209,14 @@ export function placeOf(config: Config, id: PlacedId): Place {
   };
 }
 
+/** Claim of SeaweedFS' data; like those of components it belongs to no chart. */
+export const SEAWEEDFS_CLAIM = 'seaweedfs-data';
+
 /** Names of every claim that a component, or SeaweedFS, can have. */
 export function claimNames(): Set<string> {
   const all = Object.values(UPSTREAM).flatMap((charts) => Object.values(charts));
   return new Set([
-    'seaweedfs-data',
+    SEAWEEDFS_CLAIM,
     ...[...Object.values(CATALOG), ...all].flatMap(({ claim }) => (claim ? [claim.name] : [])),
   ]);
 }

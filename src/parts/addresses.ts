@@ -1,5 +1,5 @@
 import type { Json } from '../core/types.ts';
-import { COMPONENT_IDS, type ComponentId, type Config } from '../profile/schema.ts';
+import { COMPONENT_IDS, type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
 import { CATALOG, hostOf, placeOf } from './catalog.ts';
 
 /** Base URL of a component's HTTP API. */
@@ -7,6 +7,17 @@ export function urlOf(config: Config, id: ComponentId, from: string): string {
   const place = placeOf(config, id);
   const { port } = place.service;
   return `http://${hostOf(place, from)}${port === 80 ? '' : `:${port}`}`;
+}
+
+/** Host and port at which the gateway or Grafana reaches it. */
+export function jaegerHost(config: Config, from: string): string {
+  return hostOf(placeOf(config, 'jaeger'), from);
+}
+
+/** Where traces are stored: Tempo, or else Jaeger. */
+export function traceStore(config: Config): 'tempo' | 'jaeger' | undefined {
+  if (isEnabled(config, 'tempo')) return 'tempo';
+  return isEnabled(config, 'jaeger') ? 'jaeger' : undefined;
 }
 
 const names = COMPONENT_IDS.map((id) => CATALOG[id].service.name).toSorted((a, b) => b.length - a.length);

@@ -1,7 +1,7 @@
 import type { JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import { placeOf } from '../catalog.ts';
-import { listAt, set } from '../edit.ts';
+import { listAt, set } from '../../core/json.ts';
 
 /** Port at which the gateway's replicas hand each other the spans of a trace. */
 export const PEER_PORT = 14317;

@@ -1,6 +1,6 @@
-import type { Config } from '../profile/schema.ts';
+import type { Config } from '../../profile/schema.ts';
 import { backendsOf } from './datasources.ts';
-import { shipped } from './shipped.ts';
+import { shipped } from '../templates.ts';
 
 interface Panel {
   type: string;
