@@ -9,6 +9,7 @@ const cluster = {
 
 export default defineConfig({
   test: {
+    globalSetup: ['scripts/charts.mjs'],
     // vitest leaves one core free, which on the two of a small machine is half of them.
     maxWorkers: '100%',
     projects: [

@@ -1,10 +1,31 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readAsset } from '../../src/core/assets.ts';
+import { stageCharts } from '../../scripts/charts.mjs';
+import { assetPath, chartDigest, folderAsset } from '../../src/core/assets.ts';
 import { COMPONENT_IDS } from '../../src/profile/schema.ts';
 
+const textOf = (id: string): string => Object.values(folderAsset(`templates/${id}/templates`, '')).join('\n');
+const names = (text: string, word: string): string[] =>
+  [...text.matchAll(new RegExp(`\\b${word} "([\\w.-]+)"`, 'g'))].map((match) => match[1] ?? '');
+
 describe('charts', () => {
-  it('share one _common.tpl', () => {
-    const texts = new Set(COMPONENT_IDS.map((id) => readAsset('templates', id, 'templates', '_common.tpl')));
-    expect(texts.size).toBe(1);
+  it.each(COMPONENT_IDS)('%s holds every named template that it includes, each once', (id) => {
+    const text = textOf(id);
+    const defined = names(text, 'define');
+    expect(defined).toEqual([...new Set(defined)]);
+    expect(names(text, 'include').filter((name) => !defined.includes(name))).toEqual([]);
+  });
+
+  it('have one source of shared templates: git tracks it in templates/_lib only', () => {
+    const tracked = execFileSync('git', ['ls-files', '-co', '--exclude-standard', 'templates'], { encoding: 'utf8' });
+    expect(tracked.split('\n').filter((path) => /\/_[^/]*\.tpl$/.test(path) && !path.includes('/_lib/'))).toEqual([]);
+    expect(readdirSync(assetPath('templates', '_lib')).length).toBeGreaterThan(0);
+  });
+
+  it('stay the same when they are staged again', () => {
+    const before = COMPONENT_IDS.map(chartDigest);
+    stageCharts();
+    expect(COMPONENT_IDS.map(chartDigest)).toEqual(before);
   });
 });

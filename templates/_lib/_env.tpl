@@ -1,4 +1,4 @@
-{{/* GOMEMLIMIT: collect garbage harder near the limit instead of being killed. extraEnv: credentials of object storage. */}}
+{{/* GOMEMLIMIT makes Go collect garbage before the memory limit kills it. extraEnv: credentials of object storage. */}}
 {{- define "env" -}}
 env:
   - name: GOMEMLIMIT

@@ -1,4 +1,4 @@
-{{/* This file is the same in every chart; test/unit/charts.test.ts keeps it so. */}}
+{{/* scripts/charts.mjs copies the files of templates/_lib into the charts that use them. */}}
 
 {{- define "selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
@@ -11,12 +11,12 @@ app.kubernetes.io/component: {{ index .Chart.Annotations "genai-obs/component" }
 app.kubernetes.io/part-of: genai-obs
 {{- end }}
 
-{{/* The chart's own labels win: selectors depend on them. */}}
+{{/* The chart's own labels win, because selectors depend on them. */}}
 {{- define "labels" -}}
 {{ mergeOverwrite (deepCopy (.Values.labels | default dict)) (include "podLabels" . | fromYaml) | toYaml }}
 {{- end }}
 
-{{/* Name of cluster-scoped objects: two installs in one cluster must not share them. */}}
+{{/* Name of cluster-scoped objects: two installations in one cluster must not share them. */}}
 {{- define "clusterName" -}}
 {{ .Release.Namespace }}-{{ .Release.Name }}
 {{- end }}
@@ -25,14 +25,14 @@ app.kubernetes.io/part-of: genai-obs
 {{- $base := .Files.Get "config.yaml" | fromYaml }}
 {{- with $base.Error }}{{ fail (print "config.yaml: " .) }}{{ end }}
 {{- $config := .Values.config | default $base | deepCopy }}
-{{- /* Kubelets before 1.33 give volume metadata only with nodes/proxy, which is the right to run anything on the node. */}}
+{{- /* Before 1.33, kubelets serve volume metadata only to nodes/proxy, which allows any command on the node. */}}
 {{- if and (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) (dig "receivers" "kubeletstats" dict $config) }}
 {{- $_ := unset $config.receivers.kubeletstats "extra_metadata_labels" }}
 {{- end }}
 {{- $config | toYaml }}
 {{- end }}
 
-{{/* A changed configuration, here or applied by genai-obs, replaces the pods. */}}
+{{/* A changed configuration or ConfigMap rolls the pods. */}}
 {{- define "podAnnotations" -}}
 checksum/config: {{ include "config" . | sha256sum }}
 {{- range $key, $sum := .Values.checksums }}
@@ -49,7 +49,7 @@ emptyDir: {}
 {{- end }}
 {{- end }}
 
-{{/* Pod fields of every workload that is not root; the argument is the upstream image's user. */}}
+{{/* securityContext of pods that do not run as root; the argument is the user of the upstream image. */}}
 {{- define "podSecurity" -}}
 runAsNonRoot: true
 runAsUser: {{ . }}
@@ -67,8 +67,7 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* Startup is asked every second, so that an install ends when the program is ready and not seconds later;
-     it may take minutes on a slow disk. */}}
+{{/* Every second, so that install does not wait longer than the program needs; 5 minutes for slow disks. */}}
 {{- define "startup" -}}
 periodSeconds: 1
 timeoutSeconds: 2

@@ -1,4 +1,4 @@
-{{/* What every collector container has in common. */}}
+{{/* Fields of every collector's container. */}}
 {{- define "collector" -}}
 image: {{ .Values.image }}
 imagePullPolicy: IfNotPresent
