@@ -138,7 +138,11 @@ export async function planOf(settings, profile = 'quickstart') {
   await mkdir(dir, { recursive: true });
   await writeFile(
     entry,
-    `export { buildPlan } from ${from('engine/plan.ts')}; export { extended, profileLayer, resolve } from ${from('profile/load.ts')};`,
+    [
+      `export { buildPlan } from ${from('engine/plan.ts')};`,
+      `export { extended, profileLayer } from ${from('profile/layers.ts')};`,
+      `export { resolve } from ${from('profile/resolve.ts')};`,
+    ].join('\n'),
   );
   await build({
     entryPoints: [entry],

@@ -6,7 +6,8 @@ import { canonical } from '../core/compare.ts';
 import type { JsonMap } from '../core/types.ts';
 import type { Journal } from '../engine/journal.ts';
 import { type ConfigFlags, flagLayer } from '../profile/flags.ts';
-import { type Layer, extended, fileLayer, profileLayer, resolve } from '../profile/load.ts';
+import { type Layer, extended, fileLayer, profileLayer } from '../profile/layers.ts';
+import { resolve } from '../profile/resolve.ts';
 import type { Config } from '../profile/schema.ts';
 
 /**

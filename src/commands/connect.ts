@@ -8,7 +8,7 @@ import { type Injection, hasOperator, injectionOf } from '../connect/operator.ts
 import { type Snippet, snippetOf, snippetText } from '../connect/snippets.ts';
 import { EXIT, ObsError, usageError } from '../core/errors.ts';
 import type { Config } from '../profile/schema.ts';
-import { resolve } from '../profile/load.ts';
+import { resolve } from '../profile/resolve.ts';
 import { layersOf } from './configure.ts';
 import { apply, remove } from './connectApply.ts';
 

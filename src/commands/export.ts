@@ -12,7 +12,7 @@ import { readme } from '../export/readme.ts';
 import { type Sources, terraform } from '../export/terraform.ts';
 import { checkComplete } from '../parts/cloud.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
-import { resolve } from '../profile/load.ts';
+import { resolve } from '../profile/resolve.ts';
 import type { Config } from '../profile/schema.ts';
 import { layersOf } from './configure.ts';
 

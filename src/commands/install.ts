@@ -18,7 +18,7 @@ import { type PhaseFlags, excludedSteps } from '../engine/select.ts';
 import type { Step } from '../engine/types.ts';
 import { type ConfigFlags, secondsOf } from '../profile/flags.ts';
 import { checkComplete } from '../parts/cloud.ts';
-import { resolve } from '../profile/load.ts';
+import { resolve } from '../profile/resolve.ts';
 import type { Config } from '../profile/schema.ts';
 import { type Drawer, drawer } from '../ui/events.ts';
 import { paint } from '../ui/paint.ts';

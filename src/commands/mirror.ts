@@ -6,7 +6,8 @@ import { writeMirror } from '../mirror/mirror.ts';
 import { chartsFrom } from '../charts/source.ts';
 import { EXIT, usageError } from '../core/errors.ts';
 import { buildPlan } from '../engine/plan.ts';
-import { extended, profileLayer, profileNames, resolve } from '../profile/load.ts';
+import { extended, profileLayer, profileNames } from '../profile/layers.ts';
+import { resolve } from '../profile/resolve.ts';
 import { flagLayer, sourceOf } from '../profile/flags.ts';
 import { layersOf } from './configure.ts';
 

@@ -10,7 +10,7 @@ import { type PhaseFlags, excludedSteps } from '../engine/select.ts';
 import type { Step } from '../engine/types.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
 import { checkComplete } from '../parts/cloud.ts';
-import { resolve } from '../profile/load.ts';
+import { resolve } from '../profile/resolve.ts';
 import { paintStdout } from '../ui/paint.ts';
 import { imagesOf } from '../mirror/mirror.ts';
 import { type Observed, budgetText, planJson, planText } from '../ui/plan.ts';

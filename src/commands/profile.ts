@@ -2,7 +2,8 @@ import { stringify } from 'yaml';
 import { describe } from '../app/exit.ts';
 import { EXIT } from '../core/errors.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
-import { profileLayer, profileNames, resolve } from '../profile/load.ts';
+import { profileLayer, profileNames } from '../profile/layers.ts';
+import { resolve } from '../profile/resolve.ts';
 import { COMPONENT_IDS, type Config, isEnabled } from '../profile/schema.ts';
 import { layersOf } from './configure.ts';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { usageError } from '../core/errors.ts';
 import type { JsonMap } from '../core/types.ts';
-import type { Layer } from './load.ts';
+import type { Layer } from './layers.ts';
 import { merge } from '../core/json.ts';
 import { COMPONENT_IDS, type ComponentId } from './schema.ts';
 import { set } from '../core/json.ts';

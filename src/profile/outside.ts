@@ -56,28 +56,37 @@ export const remoteWrite = v.optional(
   [],
 );
 
-const platform = <const T extends v.ObjectEntries>(secret: string, key: string, more: T) =>
-  v.optional(
-    v.strictObject({
-      enabled: v.optional(v.boolean(), false),
-      secret: v.optional(name, secret),
-      key: v.optional(secretKey, key),
-      ...more,
-    }),
-    {} as never,
-  );
+/** Every platform is off by default and names the Secret of its API key. */
+const platform = (secret: string, key: string) => ({
+  enabled: off,
+  secret: v.optional(name, secret),
+  key: v.optional(secretKey, key),
+});
 
 /** Platforms outside the cluster that get a copy; their keys stand in Secrets of the gateway's namespace. */
 export const exporters = v.optional(
   v.pipe(
     v.strictObject({
-      datadog: platform('datadog', 'api-key', { site: v.optional(v.string(), 'datadoghq.com') }),
-      honeycomb: platform('honeycomb', 'api-key', { endpoint: v.optional(v.string(), 'api.honeycomb.io:443') }),
-      splunk: platform('splunk', 'hec-token', {
-        /** URL of the HTTP event collector. */
-        endpoint: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/\S+)?$/, 'must be a URL')), ''),
-        index: v.optional(v.string(), ''),
-      }),
+      datadog: v.optional(
+        v.strictObject({ ...platform('datadog', 'api-key'), site: v.optional(v.string(), 'datadoghq.com') }),
+        {},
+      ),
+      honeycomb: v.optional(
+        v.strictObject({
+          ...platform('honeycomb', 'api-key'),
+          endpoint: v.optional(v.string(), 'api.honeycomb.io:443'),
+        }),
+        {},
+      ),
+      splunk: v.optional(
+        v.strictObject({
+          ...platform('splunk', 'hec-token'),
+          /** URL of the HTTP event collector. */
+          endpoint: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/\S+)?$/, 'must be a URL')), ''),
+          index: text,
+        }),
+        {},
+      ),
     }),
     v.check(
       ({ splunk }) => !splunk.enabled || splunk.endpoint !== '',

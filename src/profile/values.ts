@@ -1,14 +1,15 @@
 import * as v from 'valibot';
+import { parseDuration, parseQuantity } from '../core/quantity.ts';
 
-/** Kinds of values that settings take. */
+/** Types of values that settings take. */
 export const name = v.pipe(
   v.string(),
   v.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a DNS label: lower-case letters, digits and dashes'),
 );
-/** No `m`: the stores read it as minutes, people as months. */
+/** Without `m`: backends read it as minutes, people as months. */
 export const duration = v.pipe(v.string(), v.regex(/^[1-9]\d*[hdwy]$/, 'must be a duration such as 48h, 15d or 2w'));
 export const quantity = v.pipe(v.string(), v.regex(/^\d+(Mi|Gi|Ti)$/, 'must be a size such as 512Mi or 8Gi'));
-/** Prometheus counts its units by 1024, as Kubernetes' Gi. Empty: no cap. */
+/** Prometheus' GB is 1024³ bytes, like Kubernetes' Gi. Empty: no cap. */
 export const cap = v.optional(
   v.pipe(v.string(), v.regex(/^([1-9]\d*(MB|GB|TB))?$/, 'must be a size such as 512MB or 50GB')),
   '',
@@ -18,7 +19,7 @@ export const interval = v.pipe(v.string(), v.regex(/^[1-9]\d*[sm]$/, 'must be an
 export const ownNamespace = v.optional(v.union([v.literal(''), name]), '');
 export const off = v.optional(v.boolean(), false);
 export const text = v.optional(v.string(), '');
-/** Empty, or a name of an object. */
+/** Name of a Kubernetes object, or empty. */
 export const objectName = v.optional(
   v.pipe(v.string(), v.regex(/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$/, 'must be the name of an object in the cluster')),
   '',
@@ -30,16 +31,13 @@ export const address = v.optional(
   '',
 );
 
-/** A `quantity`, a `cap`, or what Prometheus makes of one (`1TiB512GiB`), in MiB. */
+/** MiB of a `quantity`, a `cap`, or of Prometheus' spelling of a cap (`1TiB512GiB`). */
 export const mebibytes = (size: string): number =>
-  [...size.matchAll(/(\d+)([MGT])i?B?/g)].reduce(
-    (sum, [, count, unit = 'M']) => sum + Number(count) * 1024 ** 'MGT'.indexOf(unit),
-    0,
-  );
+  [...size.matchAll(/(\d+[MGT])i?B?/g)].reduce((sum, [, amount]) => sum + (parseQuantity(`${amount}i`) ?? 0), 0) /
+  1024 ** 2;
 
-/** An `interval` in seconds. */
-export const secondsIn = (every: string): number => Number.parseInt(every, 10) * (every.endsWith('m') ? 60 : 1);
+/** Seconds of an `interval` or a `duration`. */
+export const secondsIn = (time: string): number => parseDuration(time) ?? 0;
 
-/** A `duration` in hours. */
-export const hoursIn = (time: string): number =>
-  Number.parseInt(time, 10) * ({ h: 1, d: 24, w: 168, y: 8760 }[time.at(-1) ?? ''] ?? 1);
+/** Hours of a `duration`. */
+export const hoursIn = (time: string): number => secondsIn(time) / 3600;

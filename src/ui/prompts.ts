@@ -1,7 +1,7 @@
 import { type Kube, contexts } from '../adapters/kube.ts';
 import { usageError } from '../core/errors.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
-import { profileNames } from '../profile/load.ts';
+import { profileNames } from '../profile/layers.ts';
 import type { Config } from '../profile/schema.ts';
 
 /** True when somebody can answer. A pipe would answer silently, a closed stdin would throw. */

@@ -7,7 +7,7 @@ import { chartsFrom } from '../../src/charts/source.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ReleaseStep } from '../../src/engine/types.ts';
-import { profileNames } from '../../src/profile/load.ts';
+import { profileNames } from '../../src/profile/layers.ts';
 import { profile } from '../unit/support/config.ts';
 import { kubectl, run } from './support/cluster.ts';
 

@@ -12,7 +12,7 @@ import { hashOf } from '../../src/core/compare.ts';
 import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { ReleaseStep, Step } from '../../src/engine/types.ts';
-import { profileNames } from '../../src/profile/load.ts';
+import { profileNames } from '../../src/profile/layers.ts';
 import { COMPONENT_IDS, type ComponentId } from '../../src/profile/schema.ts';
 import { profile, quickstart, without } from '../unit/support/config.ts';
 import { golden } from '../unit/support/golden.ts';

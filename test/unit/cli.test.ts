@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { profileNames } from '../../src/profile/load.ts';
+import { profileNames } from '../../src/profile/layers.ts';
 import { golden } from './support/golden.ts';
 
 interface Bundle {

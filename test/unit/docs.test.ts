@@ -7,7 +7,8 @@ import { ruleFiles } from '../../src/parts/prometheus/rulefiles.ts';
 import { lokiRules } from '../../src/parts/prometheus/teams.ts';
 import { ROOT, assetPath, readAsset } from '../../src/core/assets.ts';
 import type { JsonMap } from '../../src/core/types.ts';
-import { profileLayer, resolve } from '../../src/profile/load.ts';
+import { profileLayer } from '../../src/profile/layers.ts';
+import { resolve } from '../../src/profile/resolve.ts';
 import { SETTINGS, lineFor } from '../../src/profile/settings.ts';
 
 function leaves(map: JsonMap, path: string[] = []): string[] {

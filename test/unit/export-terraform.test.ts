@@ -12,7 +12,8 @@ import { buildPlan } from '../../src/engine/plan.ts';
 import type { Step } from '../../src/engine/types.ts';
 import { hcl, quoted, raw } from '../../src/export/hcl.ts';
 import { type Export, terraform } from '../../src/export/terraform.ts';
-import { extended, profileLayer, profileNames, resolve } from '../../src/profile/load.ts';
+import { extended, profileLayer, profileNames } from '../../src/profile/layers.ts';
+import { resolve } from '../../src/profile/resolve.ts';
 import { type Config, namespacesOf } from '../../src/profile/schema.ts';
 import { quickstart } from './support/config.ts';
 

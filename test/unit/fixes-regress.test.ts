@@ -14,7 +14,7 @@ import { readAsset } from '../../src/core/assets.ts';
 import type { Json, JsonMap } from '../../src/core/types.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
 import type { Step } from '../../src/engine/types.ts';
-import { profileNames } from '../../src/profile/load.ts';
+import { profileNames } from '../../src/profile/layers.ts';
 import { COMPONENT_IDS, type ComponentId, type Config } from '../../src/profile/schema.ts';
 import { FACTS_DIR, knownCharts, readFacts } from '../contracts/lib/facts.ts';
 import { profile } from './support/config.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CHECKS } from '../../src/checks/index.ts';
 import { ROOT, readAsset } from '../../src/core/assets.ts';
-import { profileNames } from '../../src/profile/load.ts';
+import { profileNames } from '../../src/profile/layers.ts';
 import { SETTINGS, lineFor } from '../../src/profile/settings.ts';
 import { profile } from './support/config.ts';
 

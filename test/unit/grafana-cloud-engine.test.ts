@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { buildPlan } from '../../src/engine/plan.ts';
-import { extended, profileLayer, resolve } from '../../src/profile/load.ts';
+import { extended, profileLayer } from '../../src/profile/layers.ts';
+import { resolve } from '../../src/profile/resolve.ts';
 import { type FakeCluster, fakeCluster } from './support/cluster.ts';
 import { session } from './support/engine.ts';
 

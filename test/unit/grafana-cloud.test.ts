@@ -7,7 +7,8 @@ import { buildPlan } from '../../src/engine/plan.ts';
 import type { ReleaseStep, SecretStep } from '../../src/engine/types.ts';
 import { checkComplete } from '../../src/parts/cloud.ts';
 import { flagLayer } from '../../src/profile/flags.ts';
-import { extended, profileLayer, resolve } from '../../src/profile/load.ts';
+import { extended, profileLayer } from '../../src/profile/layers.ts';
+import { resolve } from '../../src/profile/resolve.ts';
 import { COMPONENT_IDS, type Config } from '../../src/profile/schema.ts';
 
 const OTLP = { url: 'https://gateway.example/otlp', user: '123456' };

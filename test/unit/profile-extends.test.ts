@@ -6,7 +6,8 @@ import { stringify } from 'yaml';
 import { layersOf } from '../../src/commands/configure.ts';
 import { readJournal } from '../../src/engine/journal.ts';
 import { buildPlan } from '../../src/engine/plan.ts';
-import { extended, fileLayer, profileLayer, profileNames, resolve } from '../../src/profile/load.ts';
+import { extended, fileLayer, profileLayer, profileNames } from '../../src/profile/layers.ts';
+import { resolve } from '../../src/profile/resolve.ts';
 import { type Config, namespacesOf } from '../../src/profile/schema.ts';
 import { NS, fakeCluster } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
@@ -61,9 +62,9 @@ describe('extends', () => {
   it.each([
     ['two profiles', 'one', 'one → two → one'],
     ['a profile and itself', 'self', 'self → self'],
-  ])('in a circle of %s is refused, naming it', (_name, base, circle) => {
+  ])('in a cycle of %s is refused, naming the cycle', (_name, base, circle) => {
     expect(() => configOf({ file: [file(`extends: ${base}\n`)] })).toThrow(
-      `profiles extend each other in a circle: ${circle}`,
+      `profiles extend each other in a cycle: ${circle}`,
     );
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ObsError } from '../../src/core/errors.ts';
-import { extended, profileLayer, profileNames, resolve } from '../../src/profile/load.ts';
+import { extended, profileLayer, profileNames } from '../../src/profile/layers.ts';
+import { resolve } from '../../src/profile/resolve.ts';
 import { RULES } from '../../src/profile/rules.ts';
 import { lineFor } from '../../src/profile/settings.ts';
 import { parse } from 'yaml';

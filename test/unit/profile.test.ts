@@ -8,7 +8,8 @@ import { ObsError } from '../../src/core/errors.ts';
 import type { Journal } from '../../src/engine/journal.ts';
 import { flagLayer, secondsOf } from '../../src/profile/flags.ts';
 import { merge } from '../../src/core/json.ts';
-import { fileLayer, profileLayer, profileNames, resolve } from '../../src/profile/load.ts';
+import { fileLayer, profileLayer, profileNames } from '../../src/profile/layers.ts';
+import { resolve } from '../../src/profile/resolve.ts';
 import { OPTIONAL, quickstart, without } from './support/config.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'genai-obs-test-'));

@@ -5,7 +5,8 @@ import type { JsonMap } from '../../../src/core/types.ts';
 import { buildPlan } from '../../../src/engine/plan.ts';
 import type { Step } from '../../../src/engine/types.ts';
 import type { AddonId } from '../../../src/profile/schema.ts';
-import { type Layer, extended, profileLayer, profileNames, resolve } from '../../../src/profile/load.ts';
+import { type Layer, extended, profileLayer, profileNames } from '../../../src/profile/layers.ts';
+import { resolve } from '../../../src/profile/resolve.ts';
 
 /** One upstream chart as a profile installs it. */
 export interface UpstreamRelease {

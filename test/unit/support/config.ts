@@ -1,6 +1,7 @@
 import type { JsonMap } from '../../../src/core/types.ts';
 import { merge } from '../../../src/core/json.ts';
-import { extended, profileLayer, resolve } from '../../../src/profile/load.ts';
+import { extended, profileLayer } from '../../../src/profile/layers.ts';
+import { resolve } from '../../../src/profile/resolve.ts';
 import { COMPONENT_IDS, type ComponentId, type Config } from '../../../src/profile/schema.ts';
 
 /** The quickstart profile with changes on top, resolved as for a user. */

@@ -4,7 +4,8 @@ import { inputOf } from '../../../src/parts/templates.ts';
 import type { JsonMap } from '../../../src/core/types.ts';
 import { buildPlan } from '../../../src/engine/plan.ts';
 import type { ReleaseStep, Step } from '../../../src/engine/types.ts';
-import { extended, profileLayer, resolve } from '../../../src/profile/load.ts';
+import { extended, profileLayer } from '../../../src/profile/layers.ts';
+import { resolve } from '../../../src/profile/resolve.ts';
 import type { ComponentId, Config } from '../../../src/profile/schema.ts';
 
 /** The profile genops with changes on top. Numbers in brackets in its tests are rows of upstream.md B.4: what broke when the guide was followed as it stands. */
