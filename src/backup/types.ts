@@ -2,9 +2,9 @@ import type { Kube } from '../adapters/kube.ts';
 import type { Kubectl } from '../adapters/kubectl.ts';
 import { cancelled } from '../core/errors.ts';
 import type { Config } from '../profile/schema.ts';
-import type { OpenBackup } from './archive.ts';
+import type { OpenBackup } from './archive/archive.ts';
 import type { PodExec } from '../adapters/podExec.ts';
-import type { Writer } from './writer.ts';
+import type { Writer } from './archive/writer.ts';
 
 /** What a backup and a restore need from outside; the commands wire it. */
 export interface Deps {
@@ -75,8 +75,4 @@ export const TIMEOUT = 300_000;
 /** @throws ObsError (cancelled) after Ctrl-C */
 export function checkpoint(ctx: { signal: AbortSignal }): void {
   if (ctx.signal.aborted) throw cancelled('stopped', 'run the same command again');
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,13 +1,12 @@
 import { softStop } from '../app/signals.ts';
 import { installed, wire } from '../app/wire.ts';
 import { explainKube } from '../adapters/kube.ts';
-import { openBackup } from '../backup/archive.ts';
-import { type BackupOptions, type BackupResult, backupAll } from '../backup/backup.ts';
-import { bytesText } from '../backup/manifest.ts';
-import { passphraseFrom } from '../backup/passphrase.ts';
-import { recordBackup } from '../backup/record.ts';
+import { openBackup } from '../backup/archive/archive.ts';
+import { type BackupOptions, type BackupResult, backupAll, recordBackup } from '../backup/flows/backup.ts';
+import { bytesText } from '../backup/archive/manifest.ts';
+import { passphraseFrom } from '../backup/archive/passphrase.ts';
 import type { Deps } from '../backup/types.ts';
-import { type Verified, verifyBackup } from '../backup/verify.ts';
+import { type Verified, verifyBackup } from '../backup/archive/verify.ts';
 import { EXIT, ObsError, cancelled, usageError } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
 import { takeLock } from '../engine/lock.ts';

@@ -1,9 +1,15 @@
 import { softStop } from '../app/signals.ts';
 import { type Wires, journalOf, wire } from '../app/wire.ts';
 import { explainKube } from '../adapters/kube.ts';
-import type { Manifest } from '../backup/manifest.ts';
-import { passphraseFrom } from '../backup/passphrase.ts';
-import { type RestoreDeps, type RestoreOptions, type RestoreResult, planText, restoreAll } from '../backup/restore.ts';
+import type { Manifest } from '../backup/archive/manifest.ts';
+import { passphraseFrom } from '../backup/archive/passphrase.ts';
+import {
+  type RestoreDeps,
+  type RestoreOptions,
+  type RestoreResult,
+  planText,
+  restoreAll,
+} from '../backup/flows/restore.ts';
 import { EXIT, ObsError, cancelled } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
 import { takeLock } from '../engine/lock.ts';

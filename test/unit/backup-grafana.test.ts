@@ -1,11 +1,11 @@
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { backupAll } from '../../src/backup/backup.ts';
-import { decrypt, encrypt } from '../../src/backup/crypt.ts';
-import { grafanaStore } from '../../src/backup/grafana.ts';
-import { passphraseFrom } from '../../src/backup/passphrase.ts';
-import { type RestoreResult, planText, restoreAll } from '../../src/backup/restore.ts';
+import { backupAll } from '../../src/backup/flows/backup.ts';
+import { decrypt, encrypt } from '../../src/backup/archive/crypt.ts';
+import { grafanaStore } from '../../src/backup/stores/grafana/index.ts';
+import { passphraseFrom } from '../../src/backup/archive/passphrase.ts';
+import { type RestoreResult, planText, restoreAll } from '../../src/backup/flows/restore.ts';
 import { redact } from '../../src/core/redact.ts';
 import { type Stage, stage } from './backup-support.ts';
 

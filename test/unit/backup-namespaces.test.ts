@@ -1,9 +1,9 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { backupAll } from '../../src/backup/backup.ts';
-import { restoreAll } from '../../src/backup/restore.ts';
-import { REPLICAS } from '../../src/backup/workload.ts';
+import { backupAll } from '../../src/backup/flows/backup.ts';
+import { restoreAll } from '../../src/backup/flows/restore.ts';
+import { REPLICAS } from '../../src/backup/claims/workload.ts';
 import { placeOf } from '../../src/parts/catalog.ts';
 import type { Config } from '../../src/profile/schema.ts';
 import { type Stage, put, stage } from './backup-support.ts';

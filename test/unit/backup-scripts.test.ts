@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { UNPACK, receiving, sumIn } from '../../src/backup/scripts.ts';
+import { UNPACK, receiving, sumIn } from '../../src/backup/claims/scripts.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'genai-obs-scripts-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

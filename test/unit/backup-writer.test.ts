@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, expect, it } from 'vitest';
-import { writerIn } from '../../src/backup/writer.ts';
+import { writerIn } from '../../src/backup/archive/writer.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'genai-obs-writer-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

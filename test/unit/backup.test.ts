@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync,
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
-import { entriesOf, openBackup } from '../../src/backup/archive.ts';
-import { backupAll } from '../../src/backup/backup.ts';
-import { MANIFEST, type Manifest, parseManifest, sealed } from '../../src/backup/manifest.ts';
-import { restoreAll } from '../../src/backup/restore.ts';
-import { verifyBackup } from '../../src/backup/verify.ts';
-import { REPLICAS } from '../../src/backup/workload.ts';
+import { entriesOf, openBackup } from '../../src/backup/archive/archive.ts';
+import { backupAll } from '../../src/backup/flows/backup.ts';
+import { MANIFEST, type Manifest, parseManifest, sealed } from '../../src/backup/archive/manifest.ts';
+import { restoreAll } from '../../src/backup/flows/restore.ts';
+import { verifyBackup } from '../../src/backup/archive/verify.ts';
+import { REPLICAS } from '../../src/backup/claims/workload.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import { NS } from './support/cluster.ts';
 import { type Stage, put, stage } from './backup-support.ts';

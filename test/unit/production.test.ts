@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { Kube } from '../../src/adapters/kube.ts';
-import { hasClaim } from '../../src/backup/volume.ts';
+import { hasClaim } from '../../src/backup/claims/copy.ts';
 import { at, listAt, mapAt } from '../../src/core/json.ts';
 import { goHours } from '../../src/components/tempo.ts';
 import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';

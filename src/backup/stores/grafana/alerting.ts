@@ -1,21 +1,13 @@
-import { canonical } from '../core/compare.ts';
-import type { JsonMap } from '../core/types.ts';
-import type { GrafanaApi } from './grafanaApi.ts';
-import {
-  type Alerting,
-  GRAFANA_FILES,
-  type Group,
-  PROVISIONING,
-  REDACTED,
-  alertingOf,
-  provisioned,
-} from './grafanaRead.ts';
-import { readFileOf } from './read.ts';
-import type { Action, RestoreContext } from './types.ts';
+import { canonical } from '../../../core/compare.ts';
+import type { JsonMap } from '../../../core/types.ts';
+import type { GrafanaApi } from './api.ts';
+import { type Alerting, GRAFANA_FILES, type Group, PROVISIONING, REDACTED, alertingOf, provisioned } from './read.ts';
+import { readJson } from '../../archive/archive.ts';
+import type { Action, RestoreContext } from '../../types.ts';
 
 /** Alerting in the order in which its parts refer to each other. */
 export async function alerting(ctx: RestoreContext, api: GrafanaApi): Promise<Action[]> {
-  const wanted = await readFileOf<Alerting>(ctx.backup, GRAFANA_FILES.alerting);
+  const wanted = await readJson<Alerting>(ctx.backup, GRAFANA_FILES.alerting);
   if (!wanted) return [];
   const live = await alertingOf(api);
   const rules = new Set(live.groups.flatMap((group) => group.rules.map((rule) => rule['uid'])));

@@ -1,12 +1,11 @@
 import { alertmanagerStore } from './alertmanager.ts';
 import { configurationStore } from './configuration.ts';
-import { grafanaStore } from './grafana.ts';
+import { grafanaStore } from './grafana/index.ts';
 import { jaegerStore } from './jaeger.ts';
-import { lokiStore } from './loki.ts';
 import { prometheusStore } from './prometheus.ts';
 import { secretsStore } from './secrets.ts';
-import { tempoStore } from './tempo.ts';
-import type { Store } from './types.ts';
+import { lokiStore, tempoStore } from './volumes.ts';
+import type { Store } from '../types.ts';
 
 /** Every store, in the order of a restore (004-BAK-04): what others read comes first. */
 export const STORES: Store[] = [

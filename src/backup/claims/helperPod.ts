@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { restPath } from '../adapters/kinds.ts';
-import { imageOf, type Place, placeOf } from '../parts/catalog.ts';
-import { ObsError, messageOf } from '../core/errors.ts';
-import { ownLabels } from '../core/labels.ts';
-import type { KubeObject, ObjectRef } from '../core/types.ts';
-import type { ComponentId } from '../profile/schema.ts';
-import { type PodRef, type Running, failed } from '../adapters/podExec.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { restPath } from '../../adapters/kinds.ts';
+import { imageOf, type Place, placeOf } from '../../parts/catalog.ts';
+import { ObsError, messageOf } from '../../core/errors.ts';
+import { ownLabels } from '../../core/labels.ts';
+import type { KubeObject, ObjectRef } from '../../core/types.ts';
+import type { ComponentId } from '../../profile/schema.ts';
+import { type PodRef, type Running, failed } from '../../adapters/podExec.ts';
 import { receiving, sending, sumIn } from './scripts.ts';
-import { type BackupContext, type Context, checkpoint, sleep } from './types.ts';
+import { type BackupContext, type Context, checkpoint } from '../types.ts';
 import { type Live, insist, mustLive } from './workload.ts';
 
 const IMAGE = 'docker.io/library/busybox:1.36';

@@ -1,11 +1,19 @@
-import { ObsError, cancelled, usageError } from '../core/errors.ts';
-import { type OpenBackup, isArchive, openBackup } from './archive.ts';
+import { ObsError, cancelled, usageError } from '../../core/errors.ts';
+import { type OpenBackup, isArchive, openBackup } from '../archive/archive.ts';
 import { cleanLeftovers } from './leftovers.ts';
-import { CONFIG_FILE, type Manifest, bytesText } from './manifest.ts';
-import { podExecFor } from '../adapters/podExec.ts';
-import { STORES } from './stores.ts';
-import { type Action, type Deps, type Outcome, type RestoreContext, type Store, TIMEOUT, checkpoint } from './types.ts';
-import { verifyBackup } from './verify.ts';
+import { CONFIG_FILE, type Manifest, bytesText } from '../archive/manifest.ts';
+import { podExecFor } from '../../adapters/podExec.ts';
+import { STORES } from '../stores/index.ts';
+import {
+  type Action,
+  type Deps,
+  type Outcome,
+  type RestoreContext,
+  type Store,
+  TIMEOUT,
+  checkpoint,
+} from '../types.ts';
+import { verifyBackup } from '../archive/verify.ts';
 
 export interface RestoreOptions {
   path: string;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { messageOf, usageError } from '../core/errors.ts';
-import { registerSecret } from '../core/redact.ts';
+import { messageOf, usageError } from '../../core/errors.ts';
+import { registerSecret } from '../../core/redact.ts';
 
 export const ENV = 'GENAI_OBS_PASSPHRASE';
 const SHORTEST = 8;

@@ -1,9 +1,9 @@
 import { stringify } from 'yaml';
-import { storedReleases } from '../adapters/helm.ts';
-import { OWN_SELECTOR } from '../core/labels.ts';
-import { namespacesOf } from '../profile/schema.ts';
-import { CONFIG_FILE, filesOf } from './manifest.ts';
-import type { Action, BackupContext, RestoreContext, Store } from './types.ts';
+import { storedReleases } from '../../adapters/helm.ts';
+import { OWN_SELECTOR } from '../../core/labels.ts';
+import { namespacesOf } from '../../profile/schema.ts';
+import { CONFIG_FILE, filesOf } from '../archive/manifest.ts';
+import type { Action, BackupContext, RestoreContext, Store } from '../types.ts';
 
 const ID = 'configuration';
 

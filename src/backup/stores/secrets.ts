@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ObsError } from '../core/errors.ts';
-import { grafanaAdmin } from '../adapters/grafana.ts';
-import { GRAFANA_ADMIN, OWN_SELECTOR } from '../core/labels.ts';
-import { registerSecret } from '../core/redact.ts';
-import { namespaceOf, namespacesOf } from '../profile/schema.ts';
-import type { KubeObject } from '../core/types.ts';
-import { decrypt, encrypt } from './crypt.ts';
-import { withGrafana } from './grafanaApi.ts';
-import type { Action, RestoreContext, Store } from './types.ts';
-import { runActions } from './volume.ts';
+import { ObsError } from '../../core/errors.ts';
+import { grafanaAdmin } from '../../adapters/grafana.ts';
+import { GRAFANA_ADMIN, OWN_SELECTOR } from '../../core/labels.ts';
+import { registerSecret } from '../../core/redact.ts';
+import { namespaceOf, namespacesOf } from '../../profile/schema.ts';
+import type { KubeObject } from '../../core/types.ts';
+import { decrypt, encrypt } from '../archive/crypt.ts';
+import { withGrafana } from './grafana/api.ts';
+import type { Action, RestoreContext, Store } from '../types.ts';
+import { runActions } from '../claims/copy.ts';
 
 const FILE = 'secrets.enc';
 const ID = 'secrets';

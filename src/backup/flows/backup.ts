@@ -1,16 +1,19 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { version } from '../core/assets.ts';
-import { ObsError, messageOf, usageError } from '../core/errors.ts';
-import { COMPONENT_IDS, isEnabled } from '../profile/schema.ts';
-import { isArchive, pack } from './archive.ts';
+import { version } from '../../core/assets.ts';
+import { ObsError, messageOf, usageError } from '../../core/errors.ts';
+import { BACKUP_RECORD, ownLabels } from '../../core/labels.ts';
+import type { KubeObject } from '../../core/types.ts';
+import { type Kube, KubeError } from '../../adapters/kube.ts';
+import { COMPONENT_IDS, isEnabled } from '../../profile/schema.ts';
+import { isArchive, pack } from '../archive/archive.ts';
 import { cleanLeftovers } from './leftovers.ts';
-import { MANIFEST, type Manifest, SCHEMA_VERSION, sealed } from './manifest.ts';
-import { podExecFor } from '../adapters/podExec.ts';
-import { STORES } from './stores.ts';
-import { type BackupContext, type Deps, type Store, TIMEOUT, checkpoint } from './types.ts';
-import { liveOf } from './workload.ts';
-import { exists, writerIn } from './writer.ts';
+import { MANIFEST, type Manifest, SCHEMA_VERSION, sealed } from '../archive/manifest.ts';
+import { podExecFor } from '../../adapters/podExec.ts';
+import { STORES } from '../stores/index.ts';
+import { type BackupContext, type Deps, type Store, TIMEOUT, checkpoint } from '../types.ts';
+import { liveOf } from '../claims/workload.ts';
+import { exists, writerIn } from '../archive/writer.ts';
 
 export interface BackupOptions {
   /** A directory that does not exist yet, or a file ending in .tar.gz. */
@@ -154,4 +157,20 @@ async function manifestOf(ctx: BackupContext, stores: Store[]): Promise<Manifest
     warnings: ctx.warnings,
     files: ctx.out.files,
   });
+}
+
+/** Records in the cluster when the last backup was written. @throws KubeError */
+export async function recordBackup(kube: Kube, namespace: string, at: Date): Promise<void> {
+  const object: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: BACKUP_RECORD, namespace, labels: ownLabels('genai-obs') },
+    data: { last: at.toISOString() },
+  };
+  try {
+    await kube.replace(object);
+  } catch (error) {
+    if (!(error instanceof KubeError) || error.status !== 404) throw error;
+    await kube.create(object);
+  }
 }

@@ -1,11 +1,11 @@
-import { placeOf } from '../parts/catalog.ts';
-import { messageOf } from '../core/errors.ts';
-import { refOf } from '../core/types.ts';
-import { namespacesOf } from '../profile/schema.ts';
-import { HELPER_SELECTOR, SNAPSHOT, removePod, withHelper } from './helperPod.ts';
-import { dropSnapshot } from './prometheus.ts';
-import type { Context } from './types.ts';
-import { startForgotten } from './workload.ts';
+import { placeOf } from '../../parts/catalog.ts';
+import { messageOf } from '../../core/errors.ts';
+import { refOf } from '../../core/types.ts';
+import { namespacesOf } from '../../profile/schema.ts';
+import { HELPER_SELECTOR, SNAPSHOT, removePod, withHelper } from '../claims/helperPod.ts';
+import { dropSnapshot } from '../stores/prometheus.ts';
+import type { Context } from '../types.ts';
+import { startForgotten } from '../claims/workload.ts';
 
 /** What a run that was killed has left: stopped workloads, helper pods, a snapshot. The lock of the installation makes sure that nobody uses them. */
 export async function cleanLeftovers(ctx: Context): Promise<void> {

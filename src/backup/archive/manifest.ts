@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { canonical } from '../core/compare.ts';
-import { ObsError, messageOf } from '../core/errors.ts';
+import { canonical } from '../../core/compare.ts';
+import { ObsError, messageOf } from '../../core/errors.ts';
 
 export const MANIFEST = 'manifest.json';
 export const CONFIG_FILE = 'config.yaml';

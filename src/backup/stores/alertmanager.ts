@@ -1,11 +1,11 @@
-import { placeOf } from '../parts/catalog.ts';
-import { canonical } from '../core/compare.ts';
-import { ObsError } from '../core/errors.ts';
-import type { Json, JsonMap } from '../core/types.ts';
-import { readFileOf } from './read.ts';
-import type { Action, Context, RestoreContext, Store } from './types.ts';
-import { liveOf } from './workload.ts';
-import { runActions } from './volume.ts';
+import { placeOf } from '../../parts/catalog.ts';
+import { canonical } from '../../core/compare.ts';
+import { ObsError } from '../../core/errors.ts';
+import type { Json, JsonMap } from '../../core/types.ts';
+import { readJson } from '../archive/archive.ts';
+import type { Action, Context, RestoreContext, Store } from '../types.ts';
+import { liveOf } from '../claims/workload.ts';
+import { runActions } from '../claims/copy.ts';
 
 const FILE = 'alertmanager/silences.json';
 
@@ -34,7 +34,7 @@ export const alertmanagerStore: Store = {
 };
 
 async function plan(ctx: RestoreContext): Promise<Action[]> {
-  const silences = (await readFileOf<Silence[]>(ctx.backup, FILE)) ?? [];
+  const silences = (await readJson<Silence[]>(ctx.backup, FILE)) ?? [];
   if (silences.length === 0) return [];
   if (!(await liveOf(ctx, 'alertmanager')))
     return [{ object: `${silences.length} silences`, action: 'skip', detail: 'Alertmanager is not installed' }];

@@ -1,9 +1,9 @@
-import { type Grafana, openGrafana } from '../adapters/grafana.ts';
-import { placeOf } from '../parts/catalog.ts';
-import { ObsError, messageOf } from '../core/errors.ts';
-import { GRAFANA_ADMIN } from '../core/labels.ts';
-import { redact } from '../core/redact.ts';
-import { type Context, checkpoint } from './types.ts';
+import { type Grafana, openGrafana } from '../../../adapters/grafana.ts';
+import { placeOf } from '../../../parts/catalog.ts';
+import { ObsError, messageOf } from '../../../core/errors.ts';
+import { GRAFANA_ADMIN } from '../../../core/labels.ts';
+import { redact } from '../../../core/redact.ts';
+import { type Context, checkpoint } from '../../types.ts';
 
 /** Grafana's API as its administrator, through a tunnel: the API server's proxy strips the Authorization header. */
 export interface GrafanaApi {

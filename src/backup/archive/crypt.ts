@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
-import { ObsError } from '../core/errors.ts';
+import { ObsError } from '../../core/errors.ts';
 
 /** AES-256-GCM under a key that scrypt makes of a passphrase: a second of work for each guess is what it costs. */
 const COST = { N: 2 ** 17, r: 8, p: 1 };

@@ -1,16 +1,16 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
-import { failed } from '../adapters/podExec.ts';
-import { placeOf } from '../parts/catalog.ts';
-import { objectStore } from '../parts/storage.ts';
-import { ObsError, messageOf } from '../core/errors.ts';
-import type { ComponentId } from '../profile/schema.ts';
-import { entriesOf } from './archive.ts';
+import { failed } from '../../adapters/podExec.ts';
+import { placeOf } from '../../parts/catalog.ts';
+import { objectStore } from '../../parts/storage.ts';
+import { ObsError, messageOf } from '../../core/errors.ts';
+import type { ComponentId } from '../../profile/schema.ts';
+import { entriesOf } from '../archive/archive.ts';
 import { type Helper, claimOf, withHelper } from './helperPod.ts';
-import { bytesText, filesOf } from './manifest.ts';
+import { bytesText, filesOf } from '../archive/manifest.ts';
 import * as sh from './scripts.ts';
-import type { Action, BackupContext, Outcome, RestoreContext } from './types.ts';
+import type { Action, BackupContext, Outcome, RestoreContext } from '../types.ts';
 import { liveOf, mustLive, start, stop, waitReady, whileStopped } from './workload.ts';
 
 /** List of all files, `size path`: what a restore must end with. */

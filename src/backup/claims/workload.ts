@@ -1,11 +1,12 @@
-import { restPath } from '../adapters/kinds.ts';
-import { type Kube, KubeError } from '../adapters/kube.ts';
-import { placeOf } from '../parts/catalog.ts';
-import { ObsError, messageOf } from '../core/errors.ts';
-import type { KubeObject } from '../core/types.ts';
-import { readiness } from '../engine/workload.ts';
-import { COMPONENT_IDS, type ComponentId, isEnabled } from '../profile/schema.ts';
-import { type Context, checkpoint, sleep } from './types.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { restPath } from '../../adapters/kinds.ts';
+import { type Kube, KubeError } from '../../adapters/kube.ts';
+import { placeOf } from '../../parts/catalog.ts';
+import { ObsError, messageOf } from '../../core/errors.ts';
+import type { KubeObject } from '../../core/types.ts';
+import { readiness } from '../../engine/workload.ts';
+import { COMPONENT_IDS, type ComponentId, isEnabled } from '../../profile/schema.ts';
+import { type Context, checkpoint } from '../types.ts';
 
 /** On a workload that is stopped for a copy: how many replicas it had. It survives us, whatever happens. */
 export const REPLICAS = 'genai-obs/replicas-before-backup';

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { ObsError, messageOf } from '../core/errors.ts';
+import { ObsError, messageOf } from '../../core/errors.ts';
 import { type OpenBackup, entriesOf } from './archive.ts';
 import { type FileEntry, bytesText } from './manifest.ts';
 

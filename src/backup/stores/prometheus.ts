@@ -1,9 +1,9 @@
-import { placeOf } from '../parts/catalog.ts';
-import { ObsError } from '../core/errors.ts';
-import { SNAPSHOT, withHelper } from './helperPod.ts';
-import { listScript } from './scripts.ts';
-import type { BackupContext, Store } from './types.ts';
-import { closeVolume, hasClaim, planVolume, runActions } from './volume.ts';
+import { placeOf } from '../../parts/catalog.ts';
+import { ObsError } from '../../core/errors.ts';
+import { SNAPSHOT, withHelper } from '../claims/helperPod.ts';
+import { listScript } from '../claims/scripts.ts';
+import type { BackupContext, Store } from '../types.ts';
+import { closeVolume, hasClaim, planVolume, runActions } from '../claims/copy.ts';
 
 /** Blocks by Prometheus' own snapshot (000-BAK-01): consistent while it runs, the samples in memory included. */
 export const prometheusStore: Store = {

@@ -1,5 +1,5 @@
-import { canonical } from '../core/compare.ts';
-import type { JsonMap } from '../core/types.ts';
+import { canonical } from '../../../core/compare.ts';
+import type { JsonMap } from '../../../core/types.ts';
 import {
   type DashboardEntry,
   type Datasource,
@@ -9,12 +9,12 @@ import {
   datasourcesOf,
   foldersOf,
   provisioned,
-} from './grafanaRead.ts';
-import { alerting } from './grafanaAlerting.ts';
-import { type GrafanaApi, withGrafana } from './grafanaApi.ts';
-import { readFileOf } from './read.ts';
-import { type Action, type Outcome, type RestoreContext, checkpoint } from './types.ts';
-import { runActions } from './volume.ts';
+} from './read.ts';
+import { alerting } from './alerting.ts';
+import { type GrafanaApi, withGrafana } from './api.ts';
+import { readJson } from '../../archive/archive.ts';
+import { type Action, type Outcome, type RestoreContext, checkpoint } from '../../types.ts';
+import { runActions } from '../../claims/copy.ts';
 
 /** Each stage is planned when the one before is done: a dashboard needs its folder, a rule its datasource. */
 const STAGES = [folders, datasources, dashboards, alerting];
@@ -39,7 +39,7 @@ export function restoreGrafana(ctx: RestoreContext): Promise<Outcome> {
 }
 
 async function folders(ctx: RestoreContext, api: GrafanaApi): Promise<Action[]> {
-  const wanted = (await readFileOf<Folder[]>(ctx.backup, GRAFANA_FILES.folders)) ?? [];
+  const wanted = (await readJson<Folder[]>(ctx.backup, GRAFANA_FILES.folders)) ?? [];
   const live = new Map((await foldersOf(api)).map((folder) => [folder.uid, folder]));
   return wanted.map((folder): Action => {
     const object = `folder "${folder.title}"`;
@@ -51,7 +51,7 @@ async function folders(ctx: RestoreContext, api: GrafanaApi): Promise<Action[]> 
 }
 
 async function datasources(ctx: RestoreContext, api: GrafanaApi): Promise<Action[]> {
-  const wanted = (await readFileOf<Datasource[]>(ctx.backup, GRAFANA_FILES.datasources)) ?? [];
+  const wanted = (await readJson<Datasource[]>(ctx.backup, GRAFANA_FILES.datasources)) ?? [];
   const live = new Map((await datasourcesOf({ warnings: [] }, api)).map((source) => [source.uid, source]));
   return wanted.map((source): Action => {
     const object = `datasource "${source.name}"`;
@@ -77,12 +77,12 @@ function settingsOf({ secureJsonFields: _fields, readOnly: _readOnly, ...setting
 }
 
 async function dashboards(ctx: RestoreContext, api: GrafanaApi): Promise<Action[]> {
-  const wanted = (await readFileOf<DashboardEntry[]>(ctx.backup, GRAFANA_FILES.dashboards)) ?? [];
+  const wanted = (await readJson<DashboardEntry[]>(ctx.backup, GRAFANA_FILES.dashboards)) ?? [];
   const actions: Action[] = [];
   for (const entry of wanted) {
     checkpoint(ctx);
     const object = `dashboard "${entry.title}"`;
-    const board = await readFileOf<JsonMap>(ctx.backup, entry.file);
+    const board = await readJson<JsonMap>(ctx.backup, entry.file);
     const there = await dashboardOf(api, entry.uid);
     const same =
       board &&

@@ -1,6 +1,6 @@
-import type { JsonMap } from '../core/types.ts';
-import type { GrafanaApi } from './grafanaApi.ts';
-import type { Action, BackupContext } from './types.ts';
+import type { JsonMap } from '../../../core/types.ts';
+import type { GrafanaApi } from './api.ts';
+import type { Action, BackupContext } from '../../types.ts';
 
 /** Paths in a backup; restoring reads the same. */
 export const GRAFANA_FILES = {

@@ -1,10 +1,10 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, constants, mkdtemp, rm, stat } from 'node:fs/promises';
+import { access, constants, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { ObsError, messageOf, usageError } from '../core/errors.ts';
+import { ObsError, messageOf, usageError } from '../../core/errors.ts';
 import { MANIFEST, type Manifest, readManifest } from './manifest.ts';
 
 /** A backup that can be read: its folder (of an archive: a temporary one) and its manifest. */
@@ -53,6 +53,12 @@ export async function openBackup(path: string): Promise<OpenBackup> {
     await close();
     throw error;
   }
+}
+
+/** Parses a JSON file of a backup. Undefined when the manifest does not list it: only listed files are read. */
+export async function readJson<T>(backup: OpenBackup, path: string): Promise<T | undefined> {
+  if (!backup.manifest.files.some((file) => file.path === path)) return undefined;
+  return JSON.parse(await readFile(join(backup.dir, path), 'utf8')) as T;
 }
 
 /** Beside the archive, where there was room for it, else the system's folder for such things. */

@@ -1,6 +1,6 @@
-import type { Config } from '../profile/schema.ts';
-import { placeOf } from '../parts/catalog.ts';
-import type { Action, Store } from './types.ts';
+import type { Config } from '../../profile/schema.ts';
+import { placeOf } from '../../parts/catalog.ts';
+import type { Action, Store } from '../types.ts';
 
 /** Traces in Jaeger: none of them can be copied from here, and both the backup and the restore say so. */
 export const jaegerStore: Store = {

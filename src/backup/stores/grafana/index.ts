@@ -1,4 +1,4 @@
-import { type GrafanaApi, withGrafana } from './grafanaApi.ts';
+import { type GrafanaApi, withGrafana } from './api.ts';
 import {
   type DashboardEntry,
   GRAFANA_FILES,
@@ -7,9 +7,9 @@ import {
   datasourcesOf,
   foldersOf,
   search,
-} from './grafanaRead.ts';
-import { planGrafana, restoreGrafana } from './grafanaRestore.ts';
-import { type BackupContext, type Store, checkpoint } from './types.ts';
+} from './read.ts';
+import { planGrafana, restoreGrafana } from './restore.ts';
+import { type BackupContext, type Store, checkpoint } from '../../types.ts';
 
 /** What people made in Grafana, through its API (000-BAK-03). Secrets never: Grafana does not hand them out, and placeholders go. */
 export const grafanaStore: Store = {
