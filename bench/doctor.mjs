@@ -1,4 +1,4 @@
-// `genai-obs doctor` without the probe, on a stack that is installed.
+// Measures `genai-obs doctor` without the probe, on an installed stack.
 //   node bench/doctor.mjs --rounds 5 [--namespace genai-observability]
 import { genaiObs, machine, median, needCluster, options, table, verdict } from './lib.mjs';
 
@@ -8,21 +8,22 @@ const context = needCluster();
 const times = [];
 let summary = '';
 for (let round = 0; round < Number(rounds); round++) {
-  // 0 ok, 3 a check failed: both are a doctor that has worked.
+  // 0: all ok; 3 or 4: findings. Any other code means that doctor itself failed.
   const { seconds, code, stdout, stderr } = await genaiObs(['doctor', '--namespace', namespace, '-o', 'json'], {
     check: false,
   });
-  if (code !== 0 && code !== 3 && code !== 4) throw new Error(`doctor ended with ${code}: ${stderr || stdout}`);
+  if (code !== 0 && code !== 3 && code !== 4) throw new Error(`doctor exited with ${code}: ${stderr || stdout}`);
   const { findings = [] } = JSON.parse(stdout);
   const count = (status) => findings.filter((finding) => finding.status === status).length;
-  summary = `${findings.length} findings: ${['ok', 'warn', 'fail', 'unknown', 'skip'].map((status) => `${count(status)} ${status}`).join(', ')}`;
+  const counts = ['ok', 'warn', 'fail', 'unknown', 'skip'].map((status) => `${count(status)} ${status}`);
+  summary = `${findings.length} findings: ${counts.join(', ')}`;
   times.push(seconds);
 }
 console.log(`doctor, context ${context}, namespace ${namespace}: ${rounds} rounds; ${machine()}; ${summary}`);
 table([
   ['', 'seconds'],
   ['median', median(times).toFixed(2)],
-  ['least', Math.min(...times).toFixed(2)],
-  ['most', Math.max(...times).toFixed(2)],
+  ['minimum', Math.min(...times).toFixed(2)],
+  ['maximum', Math.max(...times).toFixed(2)],
 ]);
 verdict('doctor', median(times), LIMIT, ' s');

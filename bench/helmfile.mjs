@@ -1,14 +1,17 @@
-// Installing a profile of upstream charts, and installing it again with nothing to do: genai-obs against `helmfile sync` (its default
-// concurrency, wait: true, and `kubectl rollout status` of what operators make) with the same archives and values, alternating, in one run.
-// What helmfile's releases need and no chart makes (namespaces, claims, ConfigMaps, Secrets) is applied by kubectl first, and timed: the
-// limit is for the same work; the time of helmfile alone stands beside it. Definitions come with its releases, as their charts have them.
+// Compares genai-obs with `helmfile sync` on a profile of upstream charts: the first install, and a second one with
+// nothing to do. Both use the same archives and values, and the runs alternate.
+// helmfile runs with its default concurrency and wait: true; `kubectl rollout status` waits for operator-made workloads.
+// kubectl first applies what no chart creates: namespaces, claims, ConfigMaps, Secrets. That time counts towards the
+// limit, so that both sides do the same work; the table also shows helmfile alone. Its releases install their own CRDs.
 //   node bench/helmfile.mjs --profile k3s --charts DIR [--settings FILE.json] [--helmfile PATH] [--rounds 2]
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ROOT,
+  applyPrerequisites,
   genaiObs,
   machine,
   median,
@@ -46,13 +49,13 @@ const archiveOf = (name) =>
     Object.keys(versions).find((file) => file.replace(/-v?\d[^-]*\.tgz$/, '') === name),
   );
 
-/** Definitions stay with the charts: in a release's own values where the chart has them as templates. */
-const withDefinitions = {
+/** Values that make a chart install its CRDs, for charts that have them as templates. */
+const withCrds = {
   'opentelemetry-operator': { crds: { create: true } },
   'kube-prometheus-stack': { crds: { enabled: true } },
 };
 
-/** A chart of plain objects: what no upstream chart makes. */
+/** Writes a chart of plain objects that no upstream chart contains. */
 async function rawChart(name, objects) {
   const folder = join(dir, name);
   await mkdir(join(folder, 'templates'), { recursive: true });
@@ -71,7 +74,7 @@ async function writeHelmfile() {
     if (step.kind === 'release') {
       const own = step.chart.source === 'genai-obs';
       const values = join(dir, `${step.release}.values.json`);
-      await writeFile(values, JSON.stringify({ ...step.values, ...withDefinitions[step.chart.name] }), { mode: 0o600 });
+      await writeFile(values, JSON.stringify({ ...step.values, ...withCrds[step.chart.name] }), { mode: 0o600 });
       releases.push({
         name: step.release,
         namespace: step.namespace,
@@ -104,23 +107,6 @@ const isCustom = (step) =>
 
 const { file, releases } = await writeHelmfile();
 
-async function prepare() {
-  const objects = steps.flatMap((step) => (step.kind === 'objects' && !isCustom(step) ? step.objects : []));
-  const secrets = steps
-    .filter((step) => step.kind === 'secret')
-    .map(({ object, keys }) => ({
-      ...object,
-      stringData: Object.fromEntries(Object.entries(keys).map(([key, fixed]) => [key, fixed ?? 'benchmark-only'])),
-    }));
-  for (const items of [
-    objects.filter(({ kind }) => kind === 'Namespace'),
-    [...objects.filter(({ kind }) => kind !== 'Namespace'), ...secrets],
-  ])
-    await run('kubectl', ['apply', '--server-side', '-f', '-'], {
-      input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
-    });
-}
-
 const namespaces = steps
   .flatMap((step) => (step.kind === 'objects' ? step.objects : []))
   .flatMap(({ kind, metadata }) => (kind === 'Namespace' ? [metadata.name] : []));
@@ -151,19 +137,18 @@ async function ours() {
   return { first, again };
 }
 
-/** What an operator makes of a custom resource: no chart names it. */
-const isMade = (step, { kind }) =>
+/** Whether an operator creates the workload from a custom resource, so that no chart contains it. */
+const isOperatorMade = (step, { kind }) =>
   step.kind === 'objects' || (step.chart?.name === 'kube-prometheus-stack' && kind === 'StatefulSet');
 
-/** helm waits for what a chart names. What operators make of it is waited for here, as genai-obs waits, and as somebody who needs the stack would. */
+/** helm waits only for what a chart contains; waits here for operator-made workloads, as genai-obs does. */
 async function ready() {
   const start = Date.now();
-  const made = steps.flatMap((step) => (step.workloads ?? []).filter((workload) => isMade(step, workload)));
+  const made = steps.flatMap((step) => (step.workloads ?? []).filter((workload) => isOperatorMade(step, workload)));
   await Promise.all(
     made.map(async ({ kind, name, namespace }) => {
       const workload = `${kind.toLowerCase()}/${name}`;
-      while ((await run('kubectl', ['-n', namespace, 'get', workload], { check: false })).code !== 0)
-        await new Promise((resolve) => setTimeout(resolve, 200));
+      while ((await run('kubectl', ['-n', namespace, 'get', workload], { check: false })).code !== 0) await sleep(200);
       await run('kubectl', ['-n', namespace, 'rollout', 'status', workload, '--timeout=300s']);
     }),
   );
@@ -172,7 +157,7 @@ async function ready() {
 
 async function theirs() {
   const start = Date.now();
-  await prepare();
+  await applyPrerequisites(steps, (step) => !isCustom(step));
   const prepared = (Date.now() - start) / 1000;
   const sync = ['--file', file, '--quiet', 'sync'];
   const timed = async () => (await run(helmfile, sync)).seconds + (await ready());
@@ -183,7 +168,7 @@ async function theirs() {
 }
 
 const { stdout: there } = await run('kubectl', ['get', 'namespace', '-o', 'name', '--ignore-not-found', ...namespaces]);
-if (there) throw new Error(`already there: ${there.trim().replaceAll('\n', ', ')}; uninstall first`);
+if (there) throw new Error(`${there.trim().replaceAll('\n', ', ')} already exist; uninstall first`);
 
 await withCleanup(
   async () => {

@@ -1,11 +1,13 @@
-// Installing quickstart: genai-obs against the same nine releases one after another by `helm upgrade --install --wait`,
-// alternating, in one run. helm gets the same charts and values, and claims, ConfigMaps and the Secret made before its clock starts.
+// Compares an install of quickstart to `helm upgrade --install --wait` of the same nine releases in sequence.
+// Both use the same charts and values, and the runs alternate.
+// helm's claims, ConfigMaps and Secret are created before its time is measured.
 //   node bench/install.mjs --rounds 3 [--complete]
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   ROOT,
+  applyPrerequisites,
   dropNamespace,
   genaiObs,
   machine,
@@ -25,7 +27,7 @@ const [OURS, THEIRS] = ['bench-a', 'bench-b'];
 const context = needCluster();
 const dir = await mkdtemp(join(tmpdir(), 'genai-obs-bench-'));
 
-/** Seconds of the install; it is removed again, unmeasured. */
+/** Installs and uninstalls. @returns the seconds of the install */
 async function ours(flags) {
   const { seconds } = await genaiObs(['install', '--yes', '--namespace', OURS, '--timeout', '600', ...flags]);
   await genaiObs(['uninstall', '--delete-data', '--yes', '--namespace', OURS]);
@@ -35,21 +37,7 @@ async function ours(flags) {
 
 async function theirs() {
   const steps = await planOf({ namespace: THEIRS });
-  const objects = steps.flatMap((step) => (step.kind === 'objects' ? step.objects : []));
-  const secrets = steps
-    .filter((step) => step.kind === 'secret')
-    .map(({ object, keys }) => ({
-      ...object,
-      stringData: Object.fromEntries(Object.entries(keys).map(([key, fixed]) => [key, fixed ?? 'benchmark-only'])),
-    }));
-  for (const items of [
-    objects.filter(({ kind }) => kind === 'Namespace'),
-    [...objects.filter(({ kind }) => kind !== 'Namespace'), ...secrets],
-  ]) {
-    await run('kubectl', ['apply', '--server-side', '-f', '-'], {
-      input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
-    });
-  }
+  await applyPrerequisites(steps);
   const releases = steps.filter((step) => step.kind === 'release');
   let seconds = 0;
   const each = {};
@@ -86,16 +74,13 @@ await withCleanup(
       ...(complete ? { complete: () => ours([]) } : {}),
       theirs: async () => {
         const { seconds, each } = await theirs();
-        console.error(
-          `  helm: ${Object.entries(each)
-            .map(([name, s]) => `${name} ${s.toFixed(1)}`)
-            .join(', ')}`,
-        );
+        const times = Object.entries(each).map(([name, s]) => `${name} ${s.toFixed(1)}`);
+        console.error(`  helm, seconds: ${times.join(', ')}`);
         return seconds;
       },
     };
     for (let round = 0; round < Number(rounds); round++) {
-      // Each goes first as often as last: caches and neighbours favour nobody.
+      // Alternate the order, so that warm caches and other load favour neither side.
       const order = round % 2 ? Object.keys(work).toReversed() : Object.keys(work);
       for (const who of order) {
         results[who].push(await work[who]());
@@ -112,9 +97,9 @@ await withCleanup(
       ['seconds', ...results.ours.map((_, i) => `round ${i + 1}`), 'median', 'ratio'],
       row('genai-obs, without preflight and verify', results.ours),
       ...(complete ? [row('genai-obs, complete', results.complete)] : []),
-      row('helm, one after another', results.theirs),
+      row('helm, in sequence', results.theirs),
     ]);
-    verdict('install / helm one after another', median(results.ours) / median(results.theirs), LIMIT);
+    verdict('install / helm in sequence', median(results.ours) / median(results.theirs), LIMIT);
   },
   async () => {
     await rm(dir, { recursive: true, force: true });

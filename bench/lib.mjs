@@ -1,4 +1,4 @@
-// What the benchmarks share: children, medians, tables, and an end that cleans up even when interrupted.
+// Shared by the benchmarks: child processes, medians, tables, and cleanup that also runs when interrupted.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
@@ -17,24 +17,21 @@ export function options(defaults = {}) {
   for (let i = 0; i < words.length; i++) {
     const name = words[i].replace(/^--/, '');
     if (!(name in defaults))
-      throw new Error(
-        `unknown option ${words[i]}; there are: ${Object.keys(defaults)
-          .map((key) => `--${key}`)
-          .join(' ')}`,
-      );
+      throw new Error(`unknown option ${words[i]}; known options: --${Object.keys(defaults).join(' --')}`);
     out[name] = typeof defaults[name] === 'boolean' ? true : words[++i];
   }
   return out;
 }
 
 export function needBuild() {
-  if (!existsSync(join(ROOT, 'dist', 'cli.js'))) throw new Error('there is no dist/: run npm run build first');
+  if (!existsSync(join(ROOT, 'dist', 'cli.js'))) throw new Error('dist/ does not exist; run npm run build first');
 }
 
-/** Names the cluster, so that nobody benchmarks against one that he means to keep as it is. */
+/** Requires KUBECONFIG explicitly, so that no benchmark changes the user's default cluster. @returns the context */
 export function needCluster() {
   needBuild();
-  if (!process.env.KUBECONFIG) throw new Error('set KUBECONFIG to a cluster for tests: this installs and removes');
+  if (!process.env.KUBECONFIG)
+    throw new Error('set KUBECONFIG to a test cluster: the benchmark installs and uninstalls on it');
   const context = spawnSync('kubectl', ['config', 'current-context'], { encoding: 'utf8' });
   if (context.status !== 0) throw new Error(`kubectl has no current context: ${context.stderr ?? context.error}`);
   return context.stdout.trim();
@@ -43,7 +40,10 @@ export function needCluster() {
 const children = new Set();
 let interrupted = false;
 
-/** Runs a program; its output is shown only when it fails. @returns {Promise<{ seconds: number, code: number, stdout: string, stderr: string }>} */
+/**
+ * Runs a program and shows its output only if it fails.
+ * @returns {Promise<{ seconds: number, code: number, stdout: string, stderr: string }>}
+ */
 export function run(file, args, { input, check = true, env } = {}) {
   if (interrupted) return Promise.reject(new Error('interrupted'));
   return new Promise((resolve, reject) => {
@@ -64,7 +64,7 @@ export function run(file, args, { input, check = true, env } = {}) {
       const seconds = Number(process.hrtime.bigint() - start) / 1e9;
       if (check && code !== 0)
         reject(
-          new Error(`${file} ${args.join(' ')} ended with ${code}:\n${stderr.slice(-2000) || stdout.slice(-2000)}`),
+          new Error(`${file} ${args.join(' ')} exited with ${code}:\n${stderr.slice(-2000) || stdout.slice(-2000)}`),
         );
       else resolve({ seconds, code, stdout, stderr });
     });
@@ -74,7 +74,7 @@ export function run(file, args, { input, check = true, env } = {}) {
 
 export const genaiObs = (args, extra) => run(process.execPath, [CLI, ...args], extra);
 
-/** Runs `work`, then `cleanup` once, whatever happens: an error, Ctrl-C, SIGTERM. */
+/** Runs `work`, then `cleanup` exactly once, also after an error, Ctrl-C or SIGTERM. */
 export async function withCleanup(work, cleanup) {
   const stop = () => {
     if (interrupted) return;
@@ -106,7 +106,7 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Rows of cells, aligned. */
+/** Prints rows as aligned columns. */
 export function table(rows) {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => String(row[i]).length)));
   console.log(
@@ -118,19 +118,19 @@ export function table(rows) {
   );
 }
 
-/** Figures mean nothing without it: a busy machine. */
+/** Describes the machine and its load, without which the figures mean nothing. */
 export function machine() {
   return `${cpus().length} CPUs, load ${loadavg()[0].toFixed(1)}, node ${process.version}, ${new Date().toISOString()}`;
 }
 
-/** Prints the verdict; a figure that is missed fails the benchmark. */
+/** Prints the verdict and fails the benchmark if the value exceeds its limit. */
 export function verdict(name, value, limit, unit = '') {
   const ok = value <= limit;
   console.log(`${ok ? 'ok  ' : 'MISS'} ${name}: ${value.toFixed(2)}${unit}, at most ${limit}${unit}`);
   if (!ok) process.exitCode = 1;
 }
 
-/** The plan as the CLI would make it, from the sources: of a profile, with settings on top. */
+/** Builds the plan that the CLI would use, from the sources: a profile with `settings` on top. */
 export async function planOf(settings, profile = 'quickstart') {
   const dir = join(ROOT, 'node_modules', '.cache', `genai-obs-bench-${process.pid}`);
   const entry = join(dir, 'entry.ts');
@@ -159,19 +159,32 @@ export async function planOf(settings, profile = 'quickstart') {
   return buildPlan(resolve([...extended(profileLayer(profile)), { source: 'bench', data: settings }]));
 }
 
-/** Waits for the namespace to be gone, with all that was in it. */
+/** Applies the namespaces first, then the other objects and the Secrets: what the releases of a plan need to exist. */
+export async function applyPrerequisites(steps, include = () => true) {
+  const objects = steps.flatMap((step) => (step.kind === 'objects' && include(step) ? step.objects : []));
+  const secrets = steps
+    .filter((step) => step.kind === 'secret')
+    .map(({ object, keys }) => ({
+      ...object,
+      stringData: Object.fromEntries(Object.entries(keys).map(([key, fixed]) => [key, fixed ?? 'benchmark-only'])),
+    }));
+  for (const items of [
+    objects.filter(({ kind }) => kind === 'Namespace'),
+    [...objects.filter(({ kind }) => kind !== 'Namespace'), ...secrets],
+  ])
+    await run('kubectl', ['apply', '--server-side', '-f', '-'], {
+      input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
+    });
+}
+
+/** Deletes the namespace and our cluster roles and bindings for it; returns when they are deleted. */
 export async function dropNamespace(namespace) {
   await run('kubectl', ['delete', 'namespace', namespace, '--ignore-not-found', '--wait', '--timeout=300s']);
-  await run(
-    'kubectl',
-    ['delete', 'clusterrole,clusterrolebinding', '--ignore-not-found', ...(await clusterScoped(namespace))].filter(
-      Boolean,
-    ),
-    {
-      check: false,
-    },
-  );
+  const names = await clusterScoped(namespace);
+  await run('kubectl', ['delete', 'clusterrole,clusterrolebinding', '--ignore-not-found', ...names], { check: false });
 }
+
+const OWNER = '{.metadata.annotations.meta\\.helm\\.sh/release-namespace}';
 
 async function clusterScoped(namespace) {
   const { stdout } = await run('kubectl', [
@@ -180,7 +193,7 @@ async function clusterScoped(namespace) {
     '-l',
     'app.kubernetes.io/part-of=genai-obs',
     '-o',
-    'jsonpath={range .items[*]}{.metadata.name}{" "}{.metadata.annotations.meta\\.helm\\.sh/release-namespace}{"\\n"}{end}',
+    `jsonpath={range .items[*]}{.metadata.name}{" "}${OWNER}{"\\n"}{end}`,
   ]);
   const names = stdout
     .split('\n')

@@ -1,4 +1,4 @@
-// Size of the npm package, packed and unpacked, and that it needs no download at run time.
+// Measures the packed and unpacked size of the npm package, and checks that it has no runtime dependencies.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, needBuild, run, table, verdict } from './lib.mjs';
@@ -21,6 +21,6 @@ console.log(`${entryCount} files, ${Object.keys(dependencies).length} dependenci
 verdict('packed', size / 1e6, 2, ' MB');
 verdict('unpacked', unpackedSize / 1e6, 8, ' MB');
 if (Object.keys(dependencies).length) {
-  console.log('MISS the package has dependencies: npx would download them');
+  console.log('MISS the package has runtime dependencies, which npx would have to download');
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-// Installing again with nothing to do, against the first installation; and that it left helm's revisions alone.
+// Compares a second install, with nothing to do, to the first one, and checks that helm's revisions did not change.
 //   node bench/rerun.mjs --rounds 5
 import {
   dropNamespace,
@@ -17,7 +17,7 @@ const LIMIT = 0.15;
 const { rounds, bare } = options({ rounds: '5', bare: false });
 const NAMESPACE = 'bench-c';
 const context = needCluster();
-// Without --bare: preflight and verification are part of both, as for a user.
+// Without --bare, both installs include preflight and verification, as they do for a user.
 const flags = [
   'install',
   '--yes',

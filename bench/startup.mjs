@@ -1,4 +1,4 @@
-// `genai-obs --help` against `node -e 0`, interleaved.
+// Compares the startup time of `genai-obs --help` to `node -e 0`; the runs alternate.
 //   node bench/startup.mjs --runs 20
 import { spawnSync } from 'node:child_process';
 import { CLI, machine, median, needBuild, options, table, verdict } from './lib.mjs';
@@ -25,11 +25,11 @@ for (const args of Object.values(cases)) time(args);
 for (let i = 0; i < Number(runs); i++) for (const [name, args] of Object.entries(cases)) times[name].push(time(args));
 
 const base = times['node -e 0'];
-/** Pair by pair: what slows both down at a moment drops out. */
+/** Compares neighbouring runs, so that load on the machine affects both sides. */
 const ratio = (values) => median(values.map((value, i) => value / base[i]));
 console.log(`startup: ${runs} runs; ${machine()}`);
 table([
-  ['', 'median ms', 'least ms', 'ratio'],
+  ['', 'median ms', 'minimum ms', 'ratio'],
   ...Object.entries(times).map(([name, values]) => [
     name,
     median(values).toFixed(1),

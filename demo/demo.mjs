@@ -1,8 +1,9 @@
-// npm run demo [-- --context NAME]   a real stack on a real cluster, with a sample LLM workload, proven end to end
-// npm run demo -- down               removes all of it
+// npm run demo [-- --context NAME]   installs the stack and a sample LLM workload on a real cluster and verifies both
+// npm run demo -- down               removes everything the demo created
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ROOT,
   bedDown,
@@ -29,7 +30,7 @@ const context = args.includes('--context') ? args[args.indexOf('--context') + 1]
 
 const has = (file, ...rest) => spawnSync(file, rest, { stdio: 'ignore' }).status === 0;
 
-/** The quickest real cluster: a named context, else Docker with kind, else the bed. */
+/** The fastest available cluster: the context given by the user, else Docker with kind, else the test bed. */
 async function cluster() {
   if (context) return { kind: 'context', env: process.env, context };
   if (has('docker', 'info') && has('kind', 'version')) {
@@ -39,7 +40,8 @@ async function cluster() {
   }
   if (!canRunBed())
     throw new Error(
-      'there is no cluster to use: name a kube context with --context, or start Docker and install kind, or run as root on Linux for the test bed',
+      'found no cluster to use.\nPass a kube context with --context NAME, or start Docker and install kind, ' +
+        'or run as root on Linux to use the test bed.',
     );
   await buildBed();
   const started = await startBed();
@@ -52,11 +54,32 @@ const cli = (where, verb, ...rest) => [
   { env: where.env },
 ];
 
+const INTRO = `This demo
+  1. prepares a cluster: the context given with --context, else kind, else the test bed
+  2. installs the quickstart profile into namespace ${NAMESPACE}
+  3. runs a sample LLM workload in namespace ${WORKLOAD}
+  4. verifies with genai-obs doctor --probe that telemetry arrives in every backend
+It takes 2 to 3 minutes on an existing cluster. Building the test bed takes about 25 minutes, once.
+Remove everything with: npm run demo -- down
+`;
+
+function summary(where) {
+  const first =
+    where.kind === 'bed'
+      ? `  first         eval "$(test/bed/bed env)"      (kubeconfig, kubectl and helm of the test bed)\n`
+      : '';
+  return `
+What is where
+${first}  Grafana       node bin/genai-obs.js open --context ${where.context}      (dashboards: "GenAI Observability")
+  the workload  kubectl --context ${where.context} -n ${WORKLOAD} get pods
+  the stack     kubectl --context ${where.context} -n ${NAMESPACE} get pods
+  the doctor    node bin/genai-obs.js doctor --probe --verbose --context ${where.context}
+Remove everything
+  npm run demo -- down`;
+}
+
 async function up() {
-  say(
-    'This demo prepares a cluster, installs the quickstart profile, runs a sample LLM workload and proves that its telemetry arrives.',
-  );
-  say('With a cluster or prebuilt programs at hand: 2 to 3 minutes. Remove everything with: npm run demo -- down\n');
+  say(INTRO);
   await ensureDependencies();
   await ensureBuild();
   const where = await cluster();
@@ -65,26 +88,15 @@ async function up() {
     context: where.context,
     startedBed: where.started || state.read()?.startedBed || false,
   });
-  say(`\n• installing quickstart into namespace ${NAMESPACE} of context ${where.context}`);
+  say(`\n• installing the quickstart profile into namespace ${NAMESPACE} of context ${where.context}`);
   await must('the installation', ...cli(where, 'install', '--yes', '--cluster-name', 'demo', '--sampling-rate', '1'));
-  say('\n• starting the sample workload: a traced RAG chat in front of a fake model');
+  say('\n• starting the sample workload: a RAG chat with a fake model');
   await startWorkload(where);
-  say('• letting it talk for 45 s, so that rates have something to show');
-  await new Promise((resolve) => setTimeout(resolve, 45_000));
-  say('\n• genai-obs doctor --probe');
+  say('• generating traffic for 45 s, so that dashboards show rates');
+  await sleep(45_000);
+  say('\n• verifying with genai-obs doctor --probe');
   const verdict = await show(...cli(where, 'doctor', '--probe'));
-  const bed =
-    where.kind === 'bed'
-      ? `  first         eval "$(test/bed/bed env)"      (kubeconfig, kubectl and helm of the bed)\n`
-      : '';
-  say(`
-What is where
-${bed}  Grafana       node bin/genai-obs.js open --context ${where.context}      (dashboards in folder "GenAI Observability")
-  the workload  kubectl --context ${where.context} -n ${WORKLOAD} get pods
-  the stack     kubectl --context ${where.context} -n ${NAMESPACE} get pods
-  the doctor    node bin/genai-obs.js doctor --probe --verbose --context ${where.context}
-Remove all of it
-  npm run demo -- down`);
+  say(summary(where));
   return verdict;
 }
 
@@ -114,7 +126,7 @@ async function down() {
   const was = state.read();
   const where = { context: context ?? was?.context, env: was?.kind === 'bed' ? bedEnvironment() : process.env };
   if (!where.context) {
-    say('No demo has run here: nothing to remove.');
+    say('The demo has not run on this machine; there is nothing to remove.');
     return 0;
   }
   await ensureDependencies();
@@ -132,15 +144,14 @@ async function down() {
   }
   if (was?.startedBed) await bedDown();
   rmSync(state.path, { force: true });
-  say('The demo is gone.');
+  say('The demo is removed.');
   return 0;
 }
 
 try {
   process.exitCode = args.includes('down') ? await down() : await up();
 } catch (error) {
-  say(
-    `\nThe demo stopped: ${error.message}\nRun it again: it carries on. Remove what there is with: npm run demo -- down`,
-  );
+  say(`\nThe demo failed: ${error.message}`);
+  say('Run the same command to resume, or remove everything with: npm run demo -- down');
   process.exitCode = 1;
 }

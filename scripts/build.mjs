@@ -1,4 +1,4 @@
-// Completes the charts, and bundles src/ into dist/: small to download, and `--help` starts without loading what only a verb needs.
+// Stages the charts and bundles src/ into dist/, split so that `--help` does not load what only one command needs.
 import { rm, writeFile } from 'node:fs/promises';
 import { bundle, startupPath } from './bundle.mjs';
 import { stageCharts } from './charts.mjs';
@@ -8,7 +8,7 @@ stageCharts();
 await rm('dist', { recursive: true, force: true });
 const metafile = await bundle('dist');
 await writeFile('THIRD_PARTY_NOTICES.md', await notices(Object.keys(metafile.inputs)));
-const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
-console.error(
-  `dist: ${Object.keys(metafile.outputs).length} files, ${(bytes / 1e6).toFixed(2)} MB; --help loads ${(startupPath(metafile).bytes / 1e3).toFixed(0)} kB of it`,
-);
+const outputs = Object.values(metafile.outputs);
+const megabytes = (outputs.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6).toFixed(2);
+const startup = (startupPath(metafile).bytes / 1e3).toFixed(0);
+console.error(`dist: ${outputs.length} files, ${megabytes} MB, of which --help loads ${startup} kB`);

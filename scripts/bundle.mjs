@@ -1,4 +1,4 @@
-// How src/ becomes one small bundle; used by build.mjs and by the tests of the command line.
+// Bundles src/ for build.mjs and for the tests of the command line.
 import { readFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 
@@ -19,7 +19,7 @@ export async function bundle(outdir, plugins = []) {
     target: 'node20',
     metafile: true,
     legalComments: 'none',
-    // CommonJS packages inside an ES module bundle need their require back.
+    // CommonJS packages in an ES module bundle need a require function.
     banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
     plugins: [lazyChildProcess, withoutSideEffects, ...plugins],
     logLevel: 'warning',
@@ -30,7 +30,7 @@ export async function bundle(outdir, plugins = []) {
 const EAGER = "const childProcess = require('node:child_process');";
 const LAZY = "const childProcess = { spawn: (...args) => require('node:child_process').spawn(...args) };";
 
-/** commander loads node:child_process, 4 ms of `--help`, for subcommands that are programs of their own; we have none. */
+/** commander needs node:child_process only for executable subcommands; we have none, and loading it takes 4 ms. */
 const lazyChildProcess = {
   name: 'lazy-child-process',
   /** @param {import('esbuild').PluginBuild} pending */
@@ -44,7 +44,7 @@ const lazyChildProcess = {
   },
 };
 
-/** These packages do not say so, but importing a file of theirs does nothing: what is not used can stay out of the bundle. */
+/** These packages do not declare `sideEffects: false`, although it holds: lets esbuild drop what is unused. */
 const withoutSideEffects = {
   name: 'without-side-effects',
   /** @param {import('esbuild').PluginBuild} pending */
@@ -59,7 +59,7 @@ const withoutSideEffects = {
 };
 
 /**
- * Sources that are loaded before any action runs: what `--help` costs.
+ * The sources loaded before any command runs: the startup cost of `--help`.
  * @param {import('esbuild').Metafile} metafile
  * @returns {{ bytes: number, inputs: string[] }}
  */

@@ -1,4 +1,4 @@
-// Copies the named templates of templates/_lib into each chart that includes one of them. helm reads one folder per chart.
+// Copies each file of templates/_lib into the charts that include its templates: helm reads one folder per chart.
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const TEMPLATES = join(dirname(dirname(fileURLToPath(import.meta.url))), 'templates');
 const LIBRARY = join(TEMPLATES, '_lib');
 
-/** Names that a template defines, or includes. */
+/** Names of the templates that `text` defines or includes, depending on `word`. */
 const names = (text, word) => [...text.matchAll(new RegExp(`\\b${word} "([\\w.-]+)"`, 'g'))].map(([, name]) => name);
 
 /** Idempotent: writes only what differs, because test runs read the charts at the same time. */
@@ -26,5 +26,5 @@ export function stageCharts() {
   }
 }
 
-/** vitest calls it before the first test. */
+/** The global setup of vitest. */
 export default stageCharts;

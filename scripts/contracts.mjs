@@ -1,10 +1,11 @@
-// Writes test/contracts/<chart>.json from the archives of the pinned charts.   node scripts/contracts.mjs --charts DIR [--check]
+// Writes test/contracts/<chart>.json from the archives of the pinned charts.
+//   node scripts/contracts.mjs --charts DIR [--check]
 import { rmSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 
-// Inside of the package, because the plan finds its templates from where it lies.
+// Inside the package, because the plan locates its templates relative to its own file.
 const bundle = `.contracts-${process.pid}.mjs`;
 await build({
   entryPoints: ['test/contracts/lib/main.ts'],
@@ -26,13 +27,14 @@ try {
   const { values } = parseArgs({ options: { charts: { type: 'string' }, check: { type: 'boolean', default: false } } });
   if (!values.charts)
     throw new Error(
-      'usage: npm run contracts -- --charts DIR [--check], where DIR holds NAME-VERSION.tgz of every pin in src/charts/pins.ts',
+      'usage: npm run contracts -- --charts DIR [--check]\n' +
+        '  DIR must hold NAME-VERSION.tgz for every pin in src/charts/pins.ts',
     );
   const lines = await contracts(values.charts, values.check);
   for (const line of lines) console.log(line);
-  if (!lines.length) console.error('nothing moved');
+  if (!lines.length) console.error('no contract changed');
   else if (values.check) {
-    console.error('test/contracts is not current: npm run contracts -- --charts DIR');
+    console.error('test/contracts is out of date; run: npm run contracts -- --charts DIR');
     process.exitCode = 1;
   }
 } catch (error) {

@@ -1,4 +1,4 @@
-// Licence texts of the packages that are in the bundle.
+// Collects the licence texts of the bundled packages.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -14,10 +14,8 @@ export async function notices(inputs) {
       file && existsSync(join(match[1], file))
         ? readFileSync(join(match[1], file), 'utf8').trim()
         : '(the package ships no licence file)';
-    packages.set(match[1], {
-      title: `${manifest.name} ${manifest.version} (${typeof manifest.license === 'string' ? manifest.license : 'see below'})`,
-      text,
-    });
+    const license = typeof manifest.license === 'string' ? manifest.license : 'see below';
+    packages.set(match[1], { title: `${manifest.name} ${manifest.version} (${license})`, text });
   }
   const parts = [...packages.values()]
     .sort((a, b) => (a.title < b.title ? -1 : 1))

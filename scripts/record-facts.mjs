@@ -1,7 +1,7 @@
-// Makes test/doctor/fixtures/healthy.json from facts of a healthy stack under its sample workload:
+// Writes test/doctor/fixtures/healthy.json from the facts of a healthy stack under its sample workload:
 //   genai-obs doctor --probe --save-facts facts.json
 //   node scripts/record-facts.mjs facts.json [namespace of the workload]
-// Names of this machine and of other namespaces are taken out; lists are cut to what the checks read.
+// Removes names of this machine and of other namespaces, and truncates lists to what the checks read.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,7 @@ for (const [key, fact] of failed) process.stderr.write(`not recorded: ${key}: ${
 const LINES = 12;
 const EVENTS = 25;
 
-/** Objects of other installations on the same cluster, and the roles that Kubernetes itself brings. */
+/** Whether the object belongs to another installation on the same cluster, or is a built-in role of Kubernetes. */
 function foreign(object) {
   const { name, namespace } = object.metadata;
   if (object.kind === 'Namespace') return !KEEP.has(name);
@@ -62,15 +62,15 @@ const facts = Object.fromEntries(
     .map(([key, fact]) => [rename(key), JSON.parse(rename(JSON.stringify({ ok: true, value: cut(key, fact.value) })))])
     .sort(([a], [b]) => (a < b ? -1 : 1)),
 );
-// The context's name is the machine's; the checks show it only.
+// The context is named after the machine; checks only display it.
 if (facts['cluster:ready']) facts['cluster:ready'].value.context = 'example';
 
 const rows = Object.entries(facts).map(([key, fact]) => `${JSON.stringify(key)}: ${JSON.stringify(fact)}`);
 const text = `{\n"takenAt": ${JSON.stringify(saved.takenAt)},\n"facts": {\n${rows.join(',\n')}\n}\n}\n`;
 const leak = /\/root\/|\/home\/[a-z]|BEGIN [A-Z ]*PRIVATE|dev-[a-z]+/.exec(text);
-if (leak)
-  throw new Error(
-    `the fixture would hold ${JSON.stringify(text.slice(Math.max(0, leak.index - 80), leak.index + 80))}`,
-  );
+if (leak) {
+  const around = text.slice(Math.max(0, leak.index - 80), leak.index + 80);
+  throw new Error(`the fixture would contain private data: ${JSON.stringify(around)}`);
+}
 writeFileSync(join(dirname(fileURLToPath(import.meta.url)), '../test/doctor/fixtures/healthy.json'), text);
 process.stderr.write(`${rows.length} facts, ${Math.round(text.length / 1024)} KiB\n`);

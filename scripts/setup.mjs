@@ -1,4 +1,4 @@
-// What `npm run demo` and `npm test` both need on a fresh machine. Node's own modules only: nothing is installed yet.
+// Prepares a fresh machine for `npm run demo` and `npm test`. Uses only Node's own modules: nothing is installed yet.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -11,7 +11,7 @@ const BED = join(ROOT, 'test', 'bed', 'bed');
 
 export const say = (text) => process.stderr.write(`${text}\n`);
 
-/** Runs a command with its output on our stderr. @returns {Promise<number>} its exit code */
+/** Runs a command and sends its output to our stderr. @returns {Promise<number>} its exit code */
 export function show(file, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { cwd: ROOT, stdio: ['ignore', 2, 2], ...options });
@@ -20,17 +20,17 @@ export function show(file, args, options = {}) {
   });
 }
 
-/** As show, but a failure ends everything. */
+/** Like show, but throws when the command fails. */
 export async function must(what, file, args, options) {
   const code = await show(file, args, options);
-  if (code !== 0) throw new Error(`${what} failed (exit code ${code}): ${file} ${args.join(' ')}`);
+  if (code !== 0) throw new Error(`${what} failed with exit code ${code}: ${file} ${args.join(' ')}`);
 }
 
 export async function ensureDependencies() {
   const lock = join(ROOT, 'package-lock.json');
   const stamp = join(ROOT, 'node_modules', '.package-lock.json');
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
-  say('• npm ci: the packages of package-lock.json (about 20 s)');
+  say('• installing the packages of package-lock.json with npm ci (about 20 s)');
   await must('npm ci', 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
 }
 
@@ -39,7 +39,7 @@ export async function ensureBuild() {
   await must('the build', process.execPath, ['scripts/build.mjs']);
 }
 
-/** Prebuilt binaries, a cache only: BED_TOOLBOX, or the folder that lies beside this checkout. */
+/** Folder of prebuilt binaries, which only save compile time: BED_TOOLBOX, or ../shared/toolbox if it exists. */
 function toolbox() {
   const beside = join(ROOT, '..', 'shared', 'toolbox');
   return process.env.BED_TOOLBOX ?? (existsSync(beside) ? beside : '');
@@ -58,7 +58,7 @@ export const isBedBuilt = () =>
     existsSync(join(BED_HOME, 'bin', name)),
   );
 
-/** Environment that points kubectl and helm to the bed. */
+/** Environment in which kubectl and helm use the test bed. */
 export function bedEnvironment() {
   return {
     ...process.env,
@@ -67,35 +67,35 @@ export function bedEnvironment() {
   };
 }
 
-/** Builds what is missing. @param {string[]} more programs besides the set quickstart */
+/** Builds missing programs. @param {string[]} more programs to build in addition to the set quickstart */
 export async function buildBed(more = []) {
   const how = toolbox()
-    ? `prebuilt programs from ${toolbox()} where it has them`
-    : 'everything is compiled: about 25 minutes on two cores, once';
-  if (!isBedBuilt()) say(`• building the test bed (${how}); resumable with the same command`);
-  await must('building the bed', BED, ['build', '--set', 'quickstart', ...more], { env: bedEnv() });
+    ? `uses prebuilt programs from ${toolbox()} where available`
+    : 'compiles everything: about 25 minutes on two cores, once';
+  if (!isBedBuilt()) say(`• building the test bed (${how}); if interrupted, run the same command to resume`);
+  await must('building the test bed', BED, ['build', '--set', 'quickstart', ...more], { env: bedEnv() });
 }
 
-/** Starts the built cluster and imports its images. @returns {Promise<boolean>} whether it was us who started it */
+/** Starts the built cluster and imports its images. @returns {Promise<boolean>} false if it was already running */
 export async function startBed() {
   const wasUp = bedStatus() === 0;
-  say(wasUp ? '• the bed is up already' : '• starting the bed (10 s)');
+  say(wasUp ? '• the test bed is already running' : '• starting the test bed (about 10 s)');
   try {
-    await must('starting the bed', BED, ['up'], { env: bedEnv() });
-    say('• importing images (30 s the first time)');
+    await must('starting the test bed', BED, ['up'], { env: bedEnv() });
+    say('• importing images (about 30 s the first time)');
     await must('importing images', BED, ['images'], { env: bedEnv() });
   } catch (error) {
-    // Also after Ctrl-C: nobody else knows yet that there is something to take down.
+    // Also after Ctrl-C: the caller has no result yet, so it cannot know that the bed must be stopped.
     if (!wasUp) await bedDown();
     throw error;
   }
   return !wasUp;
 }
 
-/** A browser for the tests that look at dashboards. */
+/** Installs Chromium for the tests that render dashboards. */
 export async function ensureChromium() {
   if (existsSync('/usr/bin/chromium')) return;
-  say('• installing Debian’s chromium (1 min)');
+  say('• installing the Debian package chromium (about 1 minute)');
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   await must('apt-get update', 'apt-get', ['update', '-qq'], { env });
   await must('apt-get install', 'apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], {
@@ -104,9 +104,9 @@ export async function ensureChromium() {
   });
 }
 
-export const bedDown = () => must('stopping the bed', BED, ['down']);
+export const bedDown = () => must('stopping the test bed', BED, ['down']);
 
-/** Small notes of the demo between `npm run demo` and `npm run demo -- down`. */
+/** Holds what `npm run demo` must leave for `npm run demo -- down`. */
 export function stateFile(name) {
   const path = join(homedir(), '.cache', name);
   return {

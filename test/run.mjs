@@ -1,5 +1,5 @@
-// npm test: lint, format, types, fast suites, and on a built bed (or with CI=true) the cluster suites.
-// Node's own modules only until the packages are there.
+// npm test: lint, format, types, build and fast suites; on a built test bed, or with CI=true, also the cluster suites.
+// Uses only Node's own modules: the packages may not be installed yet.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 const notRun = [];
 const scratch = mkdtempSync(join(tmpdir(), 'genai-obs-test-'));
 
-// Ctrl-C reaches what runs as well: it cleans up and ends, then the bed goes down, and nothing else is begun.
+// Ctrl-C also reaches the child, which cleans up and exits. We then start nothing more and stop the test bed.
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (interrupted = true));
 const checkpoint = () => {
@@ -58,7 +58,7 @@ async function suite(project, title, env = process.env, file = '') {
     total.passed += result.numPassedTests;
     total.failed += result.numFailedTests;
     total.skipped += result.numPendingTests + result.numTodoTests;
-    // A suite whose file cannot be loaded has no tests and still failed.
+    // A test file that fails to load reports no failed test.
     if (code !== 0 && result.numFailedTests === 0) total.failed += 1;
     nameSkipped(result.testResults.flatMap(({ assertionResults }) => assertionResults));
   } catch {
@@ -66,7 +66,7 @@ async function suite(project, title, env = process.env, file = '') {
   }
 }
 
-/** Names what was skipped: each such test, or its group, says in its title why. */
+/** Counts skipped tests by reason. The title of a skipped test, or of its group, holds "(skipped: reason)". */
 function nameSkipped(tests) {
   const reasons = new Map();
   for (const { status, fullName } of tests) {
@@ -90,34 +90,34 @@ async function fast() {
     'unit, golden and doctor suites',
     isBedBuilt() ? { ...process.env, PATH: bedEnvironment().PATH } : process.env,
   );
-  // After them: package managers and a JVM would take the time that the others wait for.
+  // Last: package managers and a JVM would slow the other suites down.
   await suite(
     'connect',
-    'printed snippets, run with packages of their registries (each is skipped where its registry is not reachable)',
+    'printed snippets, run with packages from their registries (a test is skipped if its registry is unreachable)',
   );
 }
 
-/** Whether the cluster suites are run; says so where they are not. */
+/** Whether to run the cluster suites; if not, records why. */
 function onBed() {
   if (only === 'fast') return false;
   const why = !canRunBed()
-    ? 'the bed needs root on Linux'
+    ? 'the test bed needs root on Linux'
     : !CI && !isBedBuilt() && only !== 'cluster'
-      ? 'the bed is not built (build it and run them with: npm test cluster; about an hour the first time)'
+      ? 'the test bed is not built (to build it and run them: npm test cluster; about an hour the first time)'
       : undefined;
   if (why) notRun.push(`cluster suites: ${why}`);
   return why === undefined;
 }
 
-/** Without it the fast suites are still worth running. */
-async function built() {
+/** Builds the test bed. A failure counts, but does not stop the fast suites. */
+async function bedBuilt() {
   try {
     await buildBed(['helm4']);
     return true;
   } catch (error) {
     say(`\n${error.message}`);
     total.failed += 1;
-    notRun.push('cluster suites: the bed could not be built');
+    notRun.push('cluster suites: building the test bed failed');
     return false;
   }
 }
@@ -127,30 +127,25 @@ async function cluster() {
   await ensureChromium();
   const started = await startBed();
   try {
-    await suite('cluster', 'cluster suites on the bed, two at a time (about 11 minutes)', bedEnvironment());
-    await suite(
-      'cluster-alone',
-      'cluster suites that want the bed for themselves (about 20 minutes)',
-      bedEnvironment(),
-    );
+    await suite('cluster', 'cluster suites on the test bed, two at a time (about 11 minutes)', bedEnvironment());
+    await suite('cluster-alone', 'cluster suites that must run alone (about 20 minutes)', bedEnvironment());
   } finally {
     if (started) {
       await bedDown();
-      await step('the bed left nothing behind', 'test/bed/bed', ['check-clean']);
+      await step('the test bed left nothing behind', 'test/bed/bed', ['check-clean']);
     }
   }
 }
 
 try {
   const wantsBed = onBed();
-  say(
-    `npm test: lint, format, types, build, fast suites (under 3 minutes)${wantsBed ? '; then the cluster suites on the test bed (half an hour; building it comes before)' : ''}.`,
-  );
+  const more = wantsBed ? '; then the cluster suites on the test bed (half an hour, plus the build of the bed)' : '';
+  say(`npm test: lint, format, types, build, fast suites (under 3 minutes)${more}.`);
   await ensureDependencies();
   if (only === 'cluster') await must('the build', process.execPath, ['scripts/build.mjs']);
   else await statics();
-  // Before the fast suites: some of them try what they made with its helms, its collector and its Prometheus.
-  const bed = wantsBed && (await built());
+  // Before the fast suites: some of them use helm, the collector and Prometheus of the bed.
+  const bed = wantsBed && (await bedBuilt());
   if (only !== 'cluster') await fast();
   if (bed) await cluster();
 } catch (error) {

@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 
-/** The workload with the OpenTelemetry SDK as one CommonJS file, small enough for a ConfigMap. */
+/** Bundles the workload and the OpenTelemetry SDK into one CommonJS file that fits into a ConfigMap (1 MiB). */
 export async function bundleWorkload() {
   const { version } = JSON.parse(await readFile(path('../../package.json'), 'utf8'));
   const { outputFiles } = await build({

@@ -4,7 +4,7 @@ const PART_OF = 'genai-obs-demo';
 const PORT = 8080;
 const SCRIPT = 'workload.cjs';
 
-/** [role, CPU request, CPU limit, has a Service]; the roles find each other by the Services' names. */
+/** [role, CPU request, CPU limit, has a Service]; roles address each other by Service name. */
 const ROLES = [
   ['rag-chat', '50m', '500m', true],
   ['vector-store', '20m', '250m', true],
@@ -16,7 +16,7 @@ const labelsOf = (name) => ({ 'app.kubernetes.io/name': name, 'app.kubernetes.io
 
 const fromPod = (name, fieldPath) => ({ name, valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } } });
 
-/** Who a process is: the standard variables of the SDK, filled by the downward API. */
+/** Resource attributes of a process: the SDK's standard variables, filled in by the downward API. */
 function identity(role) {
   const attributes = {
     'service.namespace': 'genai-demo',
@@ -81,7 +81,7 @@ function deployment([role, requestCpu, limitCpu], options) {
       selector: { matchLabels: labels },
       template: {
         metadata: {
-          // the gateway makes genops.team and genops.project of these two
+          // The gateway turns these two into genops.team and genops.project.
           labels: { ...labels, team: 'support', project: 'docs-assistant' },
           annotations: { 'checksum/script': createHash('sha256').update(options.script).digest('hex').slice(0, 16) },
         },
@@ -113,8 +113,8 @@ function service([role], namespace) {
 }
 
 /**
- * Everything the sample workload is, for `kubectl apply --server-side -f -` as a List.
- * `script` is what bundleWorkload() gives; `rate` is questions per second.
+ * All objects of the sample workload. Apply them as a List with `kubectl apply --server-side -f -`.
+ * `script` is the result of bundleWorkload(); `rate` is in questions per second.
  */
 export function workloadObjects({
   namespace = 'genai-demo',

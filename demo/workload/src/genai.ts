@@ -13,7 +13,7 @@ import {
 } from './semconv.ts';
 import type { Telemetry } from './telemetry.ts';
 
-/** What the caller learns from a model's answer. */
+/** What a model's response reports. */
 export interface Usage {
   responseModel: string | undefined;
   responseId?: string | undefined;
@@ -54,7 +54,7 @@ export function usageAttributes(usage: Usage): Attributes {
   };
 }
 
-/** Makes calls to models visible: a client span and the two client metrics for each. */
+/** Records a client span and the two client metrics for each call to a model. */
 export class GenAiClient {
   readonly #telemetry: Telemetry;
   readonly #duration: Histogram;
@@ -97,7 +97,7 @@ export class GenAiClient {
     }
   }
 
-  /** A client span around `work`, which becomes an error span when it throws. */
+  /** Runs `work` in a client span. If `work` throws, the span gets status ERROR. */
   span<T>(
     name: string,
     attributes: Attributes,

@@ -6,7 +6,7 @@ import type { Telemetry } from './telemetry.ts';
 const BODY_LIMIT = 512 * 1024;
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
-/** An answer other than 2xx. */
+/** A response whose status is not 2xx. */
 export class HttpError extends Error {
   readonly status: number;
   constructor(status: number, message: string) {
@@ -15,7 +15,7 @@ export class HttpError extends Error {
   }
 }
 
-/** Of few values, as the conventions want it: a status, `timeout`, or the code of a network error. */
+/** Value of `error.type`, which must have low cardinality: a status, `timeout` or the code of a network error. */
 export function errorType(error: unknown): string {
   if (error instanceof HttpError) return String(error.status);
   if (error instanceof Error && error.name === 'TimeoutError') return 'timeout';
@@ -38,7 +38,7 @@ async function readJson(message: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** POSTs JSON, with the traceparent of the active span. */
+/** POSTs JSON and propagates the active span as traceparent. */
 export function postJson(base: URL, path: string, body: unknown, timeoutMs = 30_000): Promise<unknown> {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   propagation.inject(context.active(), headers);
@@ -70,12 +70,12 @@ async function answerTo(handler: Handler, message: IncomingMessage): Promise<Req
   }
 }
 
-/** Serves POST routes, each under a server span that continues the caller's trace, and GET /healthz, untraced. */
+/** Serves POST routes, each in a server span that continues the caller's trace. GET /healthz is not traced. */
 export function serve(telemetry: Telemetry, port: number, routes: Record<string, Handler>): Promise<Server> {
   const server = createServer((message, response) => {
     const path = (message.url ?? '/').split('?')[0] ?? '/';
     const reply = ({ status, body }: Required<Answer>): void => {
-      // closing: let the client not send more over this connection
+      // Shutting down: tell the client not to reuse this connection.
       if (!server.listening) response.setHeader('connection', 'close');
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };

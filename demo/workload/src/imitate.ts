@@ -10,13 +10,13 @@ const SLOW_FROM_MS = 5_200;
 const SLOW_TO_MS = 9_000;
 const NORMAL_UP_TO_MS = 4_500;
 
-/** About 1, skewed to the right like lengths and latencies are. */
+/** A random factor around 1, right-skewed like real lengths and latencies. */
 function skewed(random: () => number): number {
   const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   return Math.exp(0.45 * normal - 0.1);
 }
 
-/** Draws what a model's provider would do with one chat. */
+/** Draws the response of a model's provider to one chat. */
 export function drawReply(model: Model, shares: { errorRate: number; slowRate: number }, random: () => number): Reply {
   const fate = random();
   if (fate < shares.errorRate / 2) return { status: 429, latencyMs: 20 + 40 * random(), outputTokens: 0 };
@@ -31,13 +31,14 @@ export function drawReply(model: Model, shares: { errorRate: number; slowRate: n
   };
 }
 
-/** The usual rule of thumb: four characters are a token. */
+/** Estimates tokens: about four characters per token. */
 export function countTokens(text: string): number {
   return Math.max(1, Math.ceil(text.length / 4));
 }
 
 const SENTENCE =
-  'Collectors buffer telemetry while a backend is away, and a full buffer shows itself first as refused spans at the gateway. ';
+  'Collectors buffer telemetry while a backend is down. ' +
+  'When the buffer is full, the gateway refuses spans, which is the first visible symptom. ';
 
 export interface Chunk {
   id: string;
@@ -45,7 +46,7 @@ export interface Chunk {
   text: string;
 }
 
-/** The best `topK` chunks of a document base that does not exist. */
+/** Draws `topK` chunks, best first, from an imaginary document store. */
 export function drawChunks(topK: number, random: () => number): Chunk[] {
   return Array.from({ length: topK }, (_, rank) => ({
     id: `doc-${Math.floor(random() * 400)}#${Math.floor(random() * 20)}`,

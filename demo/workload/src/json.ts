@@ -1,4 +1,4 @@
-/** Reading JSON that came over the wire: a field of the wrong type counts as missing. */
+/** Reads JSON received over the network: a field of the wrong type counts as missing. */
 export type Fields = Record<string, unknown>;
 
 export function isFields(value: unknown): value is Fields {

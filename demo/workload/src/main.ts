@@ -8,7 +8,7 @@ import { vectorStore } from './roles/vector-store.ts';
 import { settingsFrom, type Settings } from './settings.ts';
 import { startTelemetry, type Telemetry } from './telemetry.ts';
 
-/** How long a Service may go on sending requests to a pod that was told to end. */
+/** How long a Service may keep sending requests to a terminating pod. */
 const LINGER_MS = 2_000;
 const FINISH_MS = 10_000;
 const FLUSH_MS = 6_000;
@@ -34,7 +34,7 @@ function close(server: Server): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  // the bundler puts the version in
+  // The bundler replaces process.env.WORKLOAD_VERSION.
   const settings = settingsFrom({ ...process.env, WORKLOAD_VERSION: process.env.WORKLOAD_VERSION });
   const telemetry = startTelemetry(settings);
   const server = await serve(telemetry, settings.port, routesOf(telemetry, settings));
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
     stopping = true;
     stop.abort();
     if (settings.role !== 'load') await wait(LINGER_MS);
-    // no new work; what is under way may finish, then the telemetry of it goes out
+    // Finish open requests first, so that the final flush includes their telemetry.
     await Promise.race([Promise.all([loading, close(server)]), wait(FINISH_MS)]);
     await Promise.race([telemetry.shutdown(), wait(FLUSH_MS)]);
     process.exit(0);

@@ -1,8 +1,8 @@
-/** A model as its provider serves it; the fake model imitates its speed and the length of its answers. */
+/** A model of a real provider. The fake model imitates its speed and the length of its answers. */
 export interface Model {
   name: string;
   provider: string;
-  /** What the response says it is: dated, as the providers do it. */
+  /** The dated model name that the provider returns. */
   responseName: string;
   firstTokenMs: number;
   tokensPerSecond: number;
@@ -57,7 +57,7 @@ export function modelNamed(name: string | undefined): Model | undefined {
   return MODELS.find((model) => model.name === name);
 }
 
-/** Who asks: how often, which models with which share, and how many chunks go along with the question. */
+/** A kind of user: its share of all questions, the models it uses and the chunks sent with each question. */
 export interface Persona {
   name: string;
   share: number;
@@ -79,7 +79,7 @@ export const PERSONAS: readonly Persona[] = [
   { name: 'writer', share: 0.15, topK: 5, models: [['claude-sonnet-4', 1]] },
 ];
 
-/** One of the items, in proportion to their shares (which need not add up to 1). */
+/** Draws one item, weighted by share. Shares need not add up to 1. */
 export function pick<T>(items: readonly T[], share: (item: T) => number, random: () => number): T {
   let left = random() * items.reduce((sum, item) => sum + share(item), 0);
   for (const item of items) {

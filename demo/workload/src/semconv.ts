@@ -1,4 +1,4 @@
-/** Attribute names of the GenAI semantic conventions (semantic-conventions-genai, status Development) that we emit. */
+/** The attributes we emit from the GenAI semantic conventions (semantic-conventions-genai, status Development). */
 export const GEN_AI = {
   operation: 'gen_ai.operation.name',
   provider: 'gen_ai.provider.name',
@@ -18,13 +18,13 @@ export const ERROR_TYPE = 'error.type';
 export const SERVER_ADDRESS = 'server.address';
 export const SERVER_PORT = 'server.port';
 
-/** Of this sample application, not of the conventions. */
+/** Attributes of this application; the conventions do not define them. */
 export const RAG = { chunksFound: 'rag.chunks_found', chunksSent: 'rag.chunks_sent', persona: 'rag.persona' } as const;
 
 export const DURATION_METRIC = 'gen_ai.client.operation.duration';
 export const TOKEN_METRIC = 'gen_ai.client.token.usage';
 
-/** The boundaries which the conventions ask for: 10 ms doubled up to 81.92 s. */
+/** The bucket boundaries of the conventions, in seconds: 10 ms, doubled up to 81.92 s. */
 export const DURATION_BUCKETS = Array.from({ length: 14 }, (_, i) => (10 * 2 ** i) / 1000);
 
 /** Powers of 4, 1 to 67108864. */

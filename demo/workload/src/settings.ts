@@ -5,17 +5,17 @@ export interface Settings {
   role: Role;
   version: string;
   port: number;
-  /** Where the other roles answer. */
+  /** URLs of the other roles. */
   chatUrl: URL;
   vectorStoreUrl: URL;
   modelUrl: URL;
   /** Requests per second of the load role. */
   rate: number;
-  /** Requests that the load role keeps open at most. */
+  /** Maximum number of concurrent requests of the load role. */
   concurrency: number;
-  /** Share of chats that the fake model refuses (429) or fails (500), half and half. */
+  /** Share of chats for which the fake model returns an error: half 429, half 500. */
   errorRate: number;
-  /** Share of chats that the fake model answers only after more than 5 s. */
+  /** Share of chats for which the fake model takes more than 5 s. */
   slowRate: number;
   metricIntervalMs: number;
 }
@@ -25,13 +25,13 @@ type Env = Record<string, string | undefined>;
 function number(env: Env, name: string, fallback: number, max = Number.MAX_SAFE_INTEGER): number {
   const value = Number(env[name] || fallback);
   if (!Number.isFinite(value) || value < 0 || value > max)
-    throw new Error(`${name}: not a number from 0 to ${max}: ${env[name]}`);
+    throw new Error(`${name} must be a number from 0 to ${max}, got ${env[name]}`);
   return value;
 }
 
 export function settingsFrom(env: Env): Settings {
   const role = ROLES.find((known) => known === env.ROLE);
-  if (!role) throw new Error(`ROLE: one of ${ROLES.join(', ')} expected, got ${env.ROLE ?? 'nothing'}`);
+  if (!role) throw new Error(`ROLE must be one of ${ROLES.join(', ')}, got ${env.ROLE ?? 'nothing'}`);
   return {
     role,
     version: env.WORKLOAD_VERSION ?? '0.0.0',

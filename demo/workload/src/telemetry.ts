@@ -17,7 +17,7 @@ export type EventFields = Record<string, string | number | boolean | undefined>;
 export interface Telemetry {
   tracer: Tracer;
   meter: Meter;
-  /** Emits one event as a JSON body; the SDK adds the trace context. Never give it prompts or secrets. */
+  /** Emits one event as a JSON body; the SDK adds the trace context. Never pass prompts or secrets. */
   log(severity: Severity, event: string, fields: EventFields): void;
   flush(): Promise<void>;
   shutdown(): Promise<void>;
@@ -29,7 +29,7 @@ export interface Exporters {
   logs: LogRecordExporter;
 }
 
-/** All three read OTEL_EXPORTER_OTLP_ENDPOINT, and its siblings, themselves. */
+/** Each exporter reads OTEL_EXPORTER_OTLP_ENDPOINT and related variables itself. */
 function otlpExporters(): Exporters {
   const options = { timeoutMillis: 5_000 };
   return {
@@ -43,7 +43,7 @@ export function startTelemetry(settings: Settings, exporters: Exporters = otlpEx
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
 
-  // OTEL_RESOURCE_ATTRIBUTES (the pod's identity, from the downward API) wins over our defaults
+  // OTEL_RESOURCE_ATTRIBUTES, set from the downward API, overrides our defaults.
   const resource = defaultResource()
     .merge(
       resourceFromAttributes({

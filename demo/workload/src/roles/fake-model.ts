@@ -7,7 +7,7 @@ import { EMBEDDING_MODEL, modelNamed } from '../models.ts';
 import type { Settings } from '../settings.ts';
 import type { Telemetry } from '../telemetry.ts';
 
-/** Speaks enough of the OpenAI API: /v1/chat/completions and /v1/embeddings. Reads no prompt but for its length. */
+/** Implements /v1/chat/completions and /v1/embeddings of the OpenAI API. Uses only the length of prompts. */
 export function fakeModel(telemetry: Telemetry, settings: Settings): Record<string, Handler> {
   return {
     '/v1/chat/completions': async (body) => {

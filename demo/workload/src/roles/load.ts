@@ -7,7 +7,7 @@ import type { Telemetry } from '../telemetry.ts';
 const QUESTIONS = [
   'How long does a collector keep data when the backend is down?',
   'Which retention should logs of a chat application have?',
-  'Why do some answers take longer than five seconds, and what can be done about it without another model?',
+  'Why do some answers take longer than five seconds, and how can I fix that without another model?',
   'Summarize what changed in the pipeline since the last release, with the reasons.',
   'What does a thousand questions cost?',
 ];
@@ -24,7 +24,7 @@ export function drawQuestion(random: () => number): {
   return { persona: persona.name, model, top_k: persona.topK, question: pick(QUESTIONS, () => 1, random) };
 }
 
-/** Asks until it is told to stop. It has no spans of its own: like a person at a browser, it stands outside of the traces. */
+/** Sends questions until `stop` aborts. Emits no spans: it stands for users, who are not part of a trace. */
 export async function load(telemetry: Telemetry, settings: Settings, stop: AbortSignal): Promise<void> {
   if (settings.rate === 0) return;
   const open = new Set<Promise<void>>();
@@ -56,7 +56,7 @@ export async function load(telemetry: Telemetry, settings: Settings, stop: Abort
   }, SUMMARY_MS);
 
   while (!stop.aborted) {
-    // arrivals of independent people: exponential gaps
+    // Independent users arrive with exponentially distributed gaps.
     const gap = (-Math.log(1 - Math.random()) / settings.rate) * 1000;
     await wait(gap, undefined, { signal: stop }).catch(() => undefined);
     if (stop.aborted) break;

@@ -113,7 +113,7 @@ export function ragChat(telemetry: Telemetry, settings: Settings): Record<string
       } catch (error) {
         const type = errorType(error);
         telemetry.log(type === '429' ? 'WARN' : 'ERROR', 'chat.failed', { ...fields(), error_type: type });
-        throw new HttpError(type === '429' ? 503 : 502, 'the model or the vector store did not answer');
+        throw new HttpError(type === '429' ? 503 : 502, 'the model or the vector store did not respond');
       }
     },
   };

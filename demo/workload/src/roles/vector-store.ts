@@ -13,7 +13,7 @@ export function vectorStore(telemetry: Telemetry): Record<string, Handler> {
       const topK = numberOf(body, 'top_k') ?? 5;
       if (!Number.isInteger(topK) || topK < 1 || topK > 20) throw new HttpError(400, 'top_k');
       const started = performance.now();
-      // one search in fifty misses the cache
+      // One search in fifty misses the cache.
       await wait(Math.random() < 0.02 ? 150 + 200 * Math.random() : 6 + 25 * Math.random());
       trace.getActiveSpan()?.setAttribute(GEN_AI.topK, topK);
       telemetry.log('INFO', 'search.completed', { chunks: topK, latency_ms: Math.round(performance.now() - started) });
