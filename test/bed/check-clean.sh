@@ -1,8 +1,8 @@
 #!/bin/bash
-# check-clean.sh [FILE]: prove that no bed has left anything on this machine: process, namespace, mount, link,
-# address, route, iptables rule, cgroup, state. One line per finding; exit code 1 if there is any.
-# check-clean.sh --snapshot FILE, taken before "bed up", writes down links, routes, mounts, rules and the fixed
-# folders; with FILE, after "bed down", anything that differs from it is a finding, whoever caused it.
+# check-clean.sh [FILE]: verify that no bed has left a process, namespace, mount, link, address, route,
+# iptables rule, cgroup or state on this machine. One line per finding; exit code 1 if there is any.
+# check-clean.sh --snapshot FILE, run before "bed up", records links, routes, mounts, rules and the fixed folders.
+# With FILE, after "bed down", every difference to the snapshot is a finding, whatever caused it.
 . "$(dirname "$0")/cmd/lib.sh"
 [ "$(id -u)" = 0 ] || die "run as root"
 need ip iptables-save
@@ -22,12 +22,12 @@ found=0
 finding() { local l; while IFS= read -r l; do [ -z "$l" ] || { say "$1: $l"; found=$((found + 1)); }; done; }
 t=$(traces)
 finding "process of the bed in" < <(awk 'NF {print $2 ", pid " $1}' <<<"$t")
-# programs of the bed that carry no path of it on their command line (shims of containers do)
+# programs of the bed whose command line does not contain a path of the bed
 finding "process" < <(for d in /proc/[0-9]*; do
     e=$(readlink "$d/exe" 2>/dev/null) || continue
     case ${e% (deleted)} in "$BIN/hyper" | "$BIN/kwok") echo "pid ${d#/proc/}, $e" ;; esac
 done)
-finding "namespace with the bed's addresses, held by" < <(for n in $(readlink /proc/[0-9]*/ns/net 2>/dev/null | sort -u); do
+finding "network namespace with addresses of a bed, held by" < <(for n in $(readlink /proc/[0-9]*/ns/net 2>/dev/null | sort -u); do
     [ "$n" != "$(readlink /proc/self/ns/net)" ] || continue
     for d in /proc/[0-9]*; do
         [ "$(readlink "$d/ns/net" 2>/dev/null)" = "$n" ] || continue
@@ -45,7 +45,7 @@ finding "rule" < <(rules | grep -E 'KUBE-|CNI-|10\.244\.' || true)
 finding "cgroup" < <(find /sys/fs/cgroup -type d -name 'kubepods*' -prune 2>/dev/null || true)
 finding "state" < <([ ! -e "$RUN" ] || echo "$RUN")
 if [ -n "${1:-}" ]; then
-    finding "since the snapshot" < <(diff "$1" <(snapshot | sort) | sed -n 's/^</gone:/p; s/^>/new:/p')
+    finding "since the snapshot" < <(diff "$1" <(snapshot | sort) | sed -n 's/^</removed:/p; s/^>/new:/p')
 fi
 [ $found = 0 ] || die "$found findings"
 say "clean"

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """mkimage.py BED NAME: write the image NAME of images.json as a docker-archive to stdout.
 
-One layer, made of plain files; no container engine is needed. Fields of a row:
-  refs        full image references, several for one image
-  files       {"source": "/path"}; source is a file of BED/bin, "./x" beside this script, "which:x" a program
-              of the machine, "charts:x" in the folder $GENAI_OBS_CHARTS; "x.tar" and "x.tgz" are unpacked
+An image is one layer of plain files; no container engine is needed. Fields of an entry:
+  refs        full image references under which the image is imported
+  files       {"source": "/path"}; a source is a file in BED/bin, "./x" beside this script, "which:x" a program of
+              the machine, or "charts:x" a file in $GENAI_OBS_CHARTS; "x.tar" and "x.tgz" are unpacked
   libs        true: add the shared libraries of the first file
   busybox     true: add /bin/busybox and a link for each of its applets
-  dirs        {"/path": uid} writable folders;  env, user, workdir, entrypoint, cmd: as in a Dockerfile
-mkimage.py BED --names | --key NAME: the names | a key that changes whenever the image would.
+  dirs        {"/path": uid} of writable folders
+  env, user, workdir, entrypoint, cmd: as in a Dockerfile
+mkimage.py BED --names: print the names.
+mkimage.py BED --key NAME: print a key that changes whenever the image changes.
 """
 import hashlib, io, json, os, shutil, subprocess, sys, tarfile
 
@@ -25,9 +27,9 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def source(s):
     if s.startswith("./"):
         return os.path.join(here, s[2:])
-    if s.startswith("which:"):     # of the machine; a version manager's shim would not run in the image
+    if s.startswith("which:"):     # only system paths: a version manager's shim would not run in the image
         return os.path.realpath(shutil.which(s[6:], path=SYSTEM_PATH) or "/nonexistent/" + s[6:])
-    if s.startswith("charts:"):    # no package registry has charts: whoever has the upstream ones names their folder
+    if s.startswith("charts:"):    # upstream charts are on no package registry
         return os.path.join(os.environ.get("GENAI_OBS_CHARTS", "$GENAI_OBS_CHARTS"), s[7:])
     return os.path.join(bed, "bin", s)
 
@@ -69,7 +71,7 @@ def add_link(path, target):
     layer.addfile(t)
 
 uid = int(str(row.get("user", "0")).split(":")[0])
-for d, u in row.get("dirs", {}).items():   # first, so that they keep their owner
+for d, u in row.get("dirs", {}).items():   # before the files, whose parent folders belong to root
     add_dir(d, u, 0o777)
 add_dir("/tmp", 0, 0o1777)
 add_file("/etc/passwd", (f"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"

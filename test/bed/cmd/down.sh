@@ -1,15 +1,15 @@
 #!/bin/bash
-# bed down [--purge]: stop the bed and remove what it made: processes, namespaces (and with them mounts,
-# iptables rules, the veth pair), cgroups, state. Imported images stay for the next "bed up"; --purge drops them.
+# bed down [--purge]: stop the bed and remove its processes, namespaces (with their mounts, iptables rules and the
+# veth pair), cgroups and state. Imported images are kept for the next "bed up" unless --purge is given.
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || die "run as root"
 T0=$(now)
 ns=$(cat "$RUN/holder.ns" 2>/dev/null) || ns=
-if [ -z "$ns" ]; then       # no state folder: what it lost track of is found by the command lines
+if [ -z "$ns" ]; then       # the state folder is missing: find the processes by their command lines
     p=$(traces | awk -v b="$BED" '$2 == b {print $1; exit}'); [ -z "$p" ] || ns=$(readlink "/proc/$p/ns/mnt")
 fi
 others=$(traces | awk -v b="$BED" '$2 != b {print $2}' | sort -u)
-# ours: every process in our mount namespace, and all their descendants (containers have namespaces of their own)
+# ours: every process in our mount namespace and its descendants (containers have their own namespaces)
 ours() {
     [ -n "$ns" ] || return 0
     local d p out="" kids new
@@ -24,7 +24,7 @@ ours() {
     done
     echo $out
 }
-stop() { # SECONDS NAME…: TERM, wait, KILL; only pids whose mount namespace is ours
+stop() { # SECONDS NAME…: SIGTERM, wait, SIGKILL; only processes in our mount namespace
     local s=$1 n p pids="" i; shift
     for n; do
         p=$(cat "$RUN/$n.pid" 2>/dev/null) || continue
@@ -37,7 +37,7 @@ stop() { # SECONDS NAME…: TERM, wait, KILL; only pids whose mount namespace is
 }
 stop 3 kwok kubelet proxy sched kcm
 stop 2 apiserver
-if [ -n "$(holder)" ] && [ -S "$RUN/containerd.sock" ]; then       # drop the containers, keep the images
+if [ -n "$(holder)" ] && [ -S "$RUN/containerd.sock" ]; then       # delete the containers, keep the images
     c="timeout 20 ctr -a $RUN/containerd.sock -n k8s.io"
     $c tasks ls -q 2>/dev/null | xargs -r $c tasks rm -f >/dev/null 2>&1 || true
     $c containers ls -q 2>/dev/null | xargs -r $c containers rm >/dev/null 2>&1 || true
@@ -47,12 +47,12 @@ for _ in $(seq 20); do
     left=$(ours); [ -n "$left" ] || break
     kill -9 $left 2>/dev/null || true; sleep 0.2
 done
-[ -z "$(ours)" ] || die "processes that do not end: $(ours)"
-# The veth pair dies with the network namespace. Its name and the cgroups are the same for every bed: hands off
-# if another one is there.
+[ -z "$(ours)" ] || die "these processes did not exit after SIGKILL: $(ours)"
+# The veth pair is deleted with the network namespace. All beds use the same link name and cgroups, so leave them
+# alone if another bed is running.
 if [ -z "$others" ] && [ -d "$RUN" -o -n "$ns" ]; then
-    ip link del $VETH 2>/dev/null || true       # of a bed whose namespace is gone
-    for _ in $(seq 15); do                      # cgroups: empty as soon as the kernel has buried the last process
+    ip link del $VETH 2>/dev/null || true       # left by a bed whose namespace no longer exists
+    for _ in $(seq 15); do                      # a cgroup can be removed only after its last process was reaped
         find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null || true
         [ -n "$(find /sys/fs/cgroup -maxdepth 2 -name kubepods)" ] || break; sleep 0.2
     done

@@ -1,5 +1,5 @@
 #!/bin/bash
-# bed env: eval "$(bed env)" makes kubectl and helm work on the bed.
+# bed env: eval "$(bed env)" makes kubectl and helm use the bed.
 . "$(dirname "$0")/lib.sh"
 printf 'export KUBECONFIG=%q\n' "$KUBECONFIG"
 printf 'export PATH=%q:"$PATH"\n' "$BIN"

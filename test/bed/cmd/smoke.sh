@@ -1,10 +1,10 @@
 #!/bin/bash
-# bed smoke: prove the bed. Deploys a whole stack, sends one trace, one log and one metric marked with a
-# nonce, finds each in its backend, and deletes everything. One line per check; non-zero on any failure.
+# bed smoke: test the bed end to end. Deploys a complete stack, sends one trace, one log and one metric with a nonce,
+# finds each in its backend, and deletes everything. Prints one line per check; exits non-zero on any failure.
 . "$(dirname "$0")/lib.sh"
 need curl
 NS=bed-smoke NONCE=$(openssl rand -hex 8) TRACE=$(openssl rand -hex 16) PW=$(openssl rand -hex 12)
-[ -n "$(holder)" ] || die "the bed is not up: run "bed up""
+[ -n "$(holder)" ] || die "the bed is not running; run \"bed up\" first"
 k() { kubectl -n $NS "$@"; }
 TMP=$(mktemp -d); pids=""
 cleanup() { for p in $pids; do kill "$p" 2>/dev/null || true; done; rm -rf "$TMP"; }
@@ -31,21 +31,21 @@ forward() { # SERVICE PORT: prints the local port
 T0=$(now)
 kubectl delete ns $NS --ignore-not-found --wait >/dev/null 2>&1
 kubectl create ns $NS >/dev/null
-sed "s/GRAFANA_PASSWORD/$PW/" "$HERE/smoke/stack.yaml" | k apply -f - >"$TMP/apply" 2>&1 || { cat "$TMP/apply"; die "the manifests were refused"; }
+sed "s/GRAFANA_PASSWORD/$PW/" "$HERE/smoke/stack.yaml" | k apply -f - >"$TMP/apply" 2>&1 || { cat "$TMP/apply"; die "the API server rejected smoke/stack.yaml"; }
 wait_stack() { k wait --for=condition=Ready pod --all --timeout=90s; }
 check "all pods are ready" 1 wait_stack
-[ $fails = 0 ] || { k get pods,pvc; k get events --sort-by=.lastTimestamp | tail -n 15; die "the stack does not start (left in place in namespace $NS)"; }
+[ $fails = 0 ] || { k get pods,pvc; k get events --sort-by=.lastTimestamp | tail -n 15; die "the stack did not become ready; it is left in namespace $NS for inspection"; }
 for w in sts/prometheus sts/alertmanager sts/loki sts/tempo deploy/otel-collector deploy/grafana; do
     check "$w is rolled out" 5 k rollout status "$w" --timeout=2s
 done
 bound() { k get pvc --no-headers | grep -c 'Bound.*local-path'; }
-check "5 claims are bound, class local-path" 30 has '^5$' bound
+check "5 claims of class local-path are bound" 30 has '^5$' bound
 check "kubectl logs" 10 has "Everything is ready" k logs deploy/otel-collector
-check "kubectl exec, Grafana runs as 472" 10 has '^472$' k exec deploy/grafana -- id -u
+check "kubectl exec; Grafana runs as user 472" 10 has '^472$' k exec deploy/grafana -- id -u
 check "a pod resolves and reaches a service by its short name" 20 has "^ready" k exec client -- wget -qO- http://loki:3100/ready
 check "a pod resolves and reaches a service by its full name" 20 has "Ready" k exec client -- wget -qO- http://prometheus.$NS.svc.cluster.local:9090/-/ready
 outside() { k exec client -- nslookup example.invalid || true; }
-check "a name outside the cluster is refused at once" 5 has NXDOMAIN outside
+check "a name outside the cluster returns NXDOMAIN immediately" 5 has NXDOMAIN outside
 
 forward otel-collector 4318; OTLP=http://127.0.0.1:$PORT
 ts=$(date +%s%N) res='"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"bed-smoke"}}]}'
@@ -64,7 +64,7 @@ for d in prometheus loki tempo; do
 done
 check "Grafana: trace found through the datasource proxy" 20 has "$NONCE" graf "/api/datasources/proxy/uid/tempo/api/traces/$TRACE"
 
-# resident memory of every process: of the cluster's own, and per pod (by the pod's uid in the cgroup path)
+# resident memory of the cluster's processes, and of each pod (found by the pod's UID in the cgroup path)
 kubectl get pods -A -o json | python3 -c '
 import glob, json, sys
 run, ns = sys.argv[1:]

@@ -1,31 +1,31 @@
 #!/bin/bash
-# bed up: start a one-node Kubernetes from nothing (fresh keys, empty etcd); prints the kubeconfig.
-# Does nothing if it is up already. Everything runs in its own network and mount namespace, so that
-# the host keeps its routes, iptables and mounts: only a veth pair joins the two.
+# bed up: start a new one-node Kubernetes (new keys, empty etcd) and print its kubeconfig path.
+# No effect if it is already up. Everything runs in its own network and mount namespace, so the host's routes,
+# iptables rules and mounts do not change; only a veth pair connects the two.
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || die "run as root"
 need etcd containerd ctr runc iptables conntrack openssl nsenter ip python3
-[ -d /usr/lib/cni ] || die "/usr/lib/cni is missing; see README.md, \"Needs\""
-for b in hyper pause coredns local-path-provisioner; do [ -x "$BIN/$b" ] || die "$BIN/$b is missing: run \"bed build\""; done
+[ -d /usr/lib/cni ] || die "/usr/lib/cni does not exist; see README.md, \"Requirements\""
+for b in hyper pause coredns local-path-provisioner; do [ -x "$BIN/$b" ] || die "$BIN/$b does not exist; run \"bed build\" first"; done
 [ -x "$BIN/kubectl" ] || need kubectl
 if [ -n "$(holder)" ] && [ -f "$RUN/ready" ] && kubectl get --raw /readyz >/dev/null 2>&1; then
     say "already up"; say "$KUBECONFIG"; exit 0
 fi
-# Addresses, the veth pair and the kubelet's cgroups exist once per machine: a second bed would wreck the first.
-# One of another folder, running or half dead, is never touched from here.
+# Addresses, the veth pair and the kubelet's cgroups exist once per machine, so a second bed would break the first.
+# Never touch a bed in another folder, even a degraded one.
 other=$(traces | awk -v b="$BED" '$2 != b {print $2}' | sort -u | head -n 1)
-[ -z "$other" ] || die "the bed in $other runs on this machine, or is half dead; end it with: BED=$other bed down"
-[ -z "$(holder)" ] || say "the bed in $BED is half dead: starting a new one"
+[ -z "$other" ] || die "another bed in $other is running or degraded; stop it with: BED=$other bed down"
+[ -z "$(holder)" ] || say "the bed in $BED is degraded; starting a new one"
 "$CMD/down.sh" >/dev/null
-! ip link show $VETH >/dev/null 2>&1 || die "the link $VETH is there and belongs to no bed that can be found; if it is nobody's: ip link del $VETH"
-[ -z "$(find /sys/fs/cgroup -path '*/kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null)" ] || die "another kubelet's pods run on this machine"
+! ip link show $VETH >/dev/null 2>&1 || die "link $VETH exists but no bed was found; if nothing else uses it, run: ip link del $VETH"
+[ -z "$(find /sys/fs/cgroup -path '*/kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null)" ] || die "pods of another kubelet are running on this machine; the bed needs the cgroup kubepods for itself"
 T0=$(now)
 mkdir -p "$RUN"/{log,pki,cni,mnt} "$CTRD"; cd "$RUN"
 for c in kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy; do ln -sf hyper "$BIN/$c"; done
 
-# ---- the namespaces. The fixed folders that Kubernetes and containerd write to are bound to folders of
-# $RUN in the private mount namespace, so that hostPath mounts of them work and the host keeps nothing.
-# (Never "ip netns exec": it remounts /sys, which hides cgroup v1.)
+# ---- namespaces: in the private mount namespace, the fixed folders of Kubernetes and containerd are bind-mounted
+# to folders in $RUN, so that hostPath mounts of them work and nothing stays on the host.
+# Do not use "ip netns exec": it remounts /sys, which hides cgroup v1.
 for d in $BOUND; do
     [ -d "$d" ] || { mkdir -p "$d"; echo "$d" >>made; }
     mkdir -p "mnt$d"
@@ -37,7 +37,7 @@ readlink "/proc/$H/ns/mnt" >holder.ns
 for _ in $(seq 50); do [ "$(readlink /proc/$H/exe)" = "$(readlink -f "$(command -v sleep)")" ] && break; sleep 0.1; done
 inside mount --make-rshared /
 for d in $BOUND; do inside mount --bind "$RUN/mnt$d" "$d"; done
-mkdir -p etcd && inside mount -t tmpfs -o mode=700 etcd "$RUN/etcd"     # no fsync to wait for
+mkdir -p etcd && inside mount -t tmpfs -o mode=700 etcd "$RUN/etcd"     # no fsync latency
 ip link add $VETH type veth peer name eth0 netns "$H"
 ip addr add $HOST_IP/24 dev $VETH; ip link set $VETH up
 inside sh -c "ip link set lo up; ip addr add $NODE_IP/24 dev eth0; ip link set eth0 up; ip route add default via $HOST_IP
@@ -51,7 +51,7 @@ cert() { # NAME SUBJECT [SAN]
         openssl x509 -req -CA pki/ca.crt -CAkey pki/ca.key -set_serial 0x$(openssl rand -hex 8) -days 365 -out "pki/$1.crt" \
             -extfile <(echo "extendedKeyUsage=serverAuth,clientAuth"; [ -z "${3:-}" ] || echo "subjectAltName=$3") 2>/dev/null
 }
-conf() { # NAME: a kubeconfig; certificates inline, so that the file can be copied
+conf() { # NAME: write a kubeconfig with inline certificates, so that the file can be copied
     cat >"$1.kubeconfig" <<C
 apiVersion: v1
 kind: Config
@@ -83,7 +83,7 @@ cat >cni/10-bed.conflist <<C
   "ipam":{"type":"host-local","ranges":[[{"subnet":"10.244.0.0/20"}]],"routes":[{"dst":"0.0.0.0/0"}]}},
  {"type":"portmap","capabilities":{"portMappings":true}}]}
 C
-# restrict_oom_score_adj: without CAP_SYS_RESOURCE no process may lower its OOM score
+# restrict_oom_score_adj: without CAP_SYS_RESOURCE, no process may lower its OOM score
 cat >containerd.toml <<C
 version = 2
 root = "$CTRD/root"
@@ -101,7 +101,7 @@ state = "$RUN/containerd-state"
 C
 start containerd containerd -c "$RUN/containerd.toml"
 wait_for 20 etcd "etcd to answer" grep -q "ready to serve client requests" "$RUN/log/etcd.log"
-# Streaming lists need etcd 3.4.25. An API server that offers them on an older one breaks every watch of new clients (client-go 0.35 and later).
+# WatchList needs etcd 3.4.25. With an older etcd it breaks every watch of client-go 0.35 and later.
 start apiserver "$BIN/kube-apiserver" --feature-gates=WatchList=false --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0 --secure-port=6443 \
     --advertise-address=$NODE_IP --service-cluster-ip-range=10.96.0.0/16 --authorization-mode=Node,RBAC --allow-privileged=true \
     --enable-admission-plugins=NodeRestriction --kubelet-preferred-address-types=InternalIP \
@@ -115,7 +115,7 @@ wait_for 20 containerd "containerd to answer" ctr -a "$RUN/containerd.sock" vers
 "$CMD/images.sh" pause busybox coredns local-path-provisioner
 wait_for 60 apiserver "the API server to be ready" kubectl get --raw /readyz
 
-# ---- the rest of the control plane (high client rates: scale tests would wait for the defaults), the node
+# ---- the rest of the control plane, with high client rates because scale tests would hit the defaults; then the node
 start kcm "$BIN/kube-controller-manager" --kubeconfig=kcm.kubeconfig --service-account-private-key-file=pki/sa.key \
     --root-ca-file=pki/ca.crt --cluster-signing-cert-file=pki/ca.crt --cluster-signing-key-file=pki/ca.key \
     --use-service-account-credentials=true --leader-elect=false --allocate-node-cidrs=false --kube-api-qps=300 --kube-api-burst=600
@@ -131,18 +131,18 @@ tlsPrivateKeyFile: $RUN/pki/kubelet.key
 clusterDNS: [10.96.0.10]
 clusterDomain: cluster.local
 cgroupDriver: cgroupfs
-failCgroupV1: false         # cgroup v1 is refused by default since 1.35
+failCgroupV1: false         # since 1.35 the kubelet refuses cgroup v1 by default
 failSwapOn: false
 containerRuntimeEndpoint: unix://$RUN/containerd.sock
 resolvConf: $RUN/resolv.conf
-imageGCHighThresholdPercent: 100    # a collected image could never be pulled again
+imageGCHighThresholdPercent: 100    # never collect images: the bed cannot pull them again
 evictionHard: {memory.available: 100Mi, nodefs.available: "1%", imagefs.available: "1%"}
 maxPods: 250
-nodeStatusMaxImages: -1      # tests ask the node which images there are
+nodeStatusMaxImages: -1      # tests read the list of images from the node's status
 C
 start kubelet "$BIN/kubelet" --kubeconfig=kubelet.kubeconfig --config=kubelet.yaml --hostname-override=$NODE --node-ip=$NODE_IP
 start proxy "$BIN/kube-proxy" --kubeconfig=proxy.kubeconfig --cluster-cidr=10.244.0.0/16 --hostname-override=$NODE --conntrack-max-per-core=0 --proxy-mode=iptables
-kubectl apply -f "$HERE/cluster.yaml" >"$RUN/log/apply.log" 2>&1 || { cat "$RUN/log/apply.log" >&2; die "cluster.yaml was refused"; }
+kubectl apply -f "$HERE/cluster.yaml" >"$RUN/log/apply.log" 2>&1 || { cat "$RUN/log/apply.log" >&2; die "the API server rejected cluster.yaml"; }
 wait_for 60 kubelet "node $NODE to be Ready" kubectl wait --for=condition=Ready node/$NODE --timeout=1s
 wait_for 60 kubelet "CoreDNS to be available" kubectl -n kube-system wait --for=condition=Available deploy/coredns --timeout=1s
 wait_for 60 kubelet "local-path-provisioner to be available" kubectl -n local-path-storage wait --for=condition=Available deploy/local-path-provisioner --timeout=1s

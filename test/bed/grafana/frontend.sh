@@ -1,8 +1,8 @@
 #!/bin/bash
-# Builds the home folder of a full Grafana (pages included) from the same Go module as the backend:
+# Builds Grafana's home folder, including its pages, from the same Go module as the backend:
 #   frontend.sh WORKDIR OUTDIR      needs node 18+ and the npm registry
-# The module zip lacks public/vendor (Go drops folders of that name) and two dependencies come from
-# outside the npm registry; both only serve the retired Angular panels, so small stand-ins do.
+# The module zip lacks public/vendor (Go drops folders of that name), and two dependencies are not in the npm
+# registry. Only the retired Angular panels use them, so small stubs replace them.
 set -euo pipefail
 OUT=${2:?usage: frontend.sh WORKDIR OUTDIR}
 MOD=github.com/grafana/grafana VER=v1.9.2-0.20230609164553-81d85ce8028d
@@ -10,11 +10,11 @@ SRC=$(GOFLAGS=-mod=mod GOSUMDB=off GOWORK=off go mod download -json $MOD@$VER | 
 W=$(mktemp -d "$1/pages.XXXX"); trap 'rm -rf "$W"' EXIT
 mkdir "$W/cache" "$W/g" && cp -r "$SRC/." "$W/g"; chmod -R u+w "$W"; cd "$W/g"
 sed -i 's#"tether-drop": "[^"]*"#"tether-drop": "1.4.2"#; s#"xlsx": "[^"]*"#"xlsx": "0.18.5"#' package.json
-sed -i 's/^nodeLinker: pnp/nodeLinker: node-modules/' .yarnrc.yml          # pnp of yarn 3.4 breaks on node 20
+sed -i 's/^nodeLinker: pnp/nodeLinker: node-modules/' .yarnrc.yml          # pnp of yarn 3.4 fails on node 20
 sed -i 's/symlinks: false/symlinks: true/' scripts/webpack/webpack.common.js  # workspaces are links under node_modules
 sed -i "s/devtool: 'source-map'/devtool: false/" scripts/webpack/webpack.prod.js
-# Time: no tests, linters, story books and type definitions (webpack strips types without them), no build cache
-# for a next time, no compressed package cache.
+# To save time: no tests, linters, storybook and type definitions (webpack strips types without them), no build
+# cache, no compressed package cache.
 node - <<'JS'
 const fs = require('fs');
 const drop = /^(@types\/|@storybook\/|storybook|@testing-library\/|@typescript-eslint\/|@betterer|@cypress|@jest|@lingui|@mdx|@nrwl|@pmmmwh|@rollup|@swc\/|@wojtekmaj|@grafana\/eslint|axe|babel-jest|betterer|blink-diff|chromatic|cypress|devtools-protocol|enzyme|eslint|expect-puppeteer|fork-ts|http-server|husky|i18next-parser|jest|jimp|lerna|lint-staged|msw|mutationobserver|nx|pa11y|playwright|plop|prettier|puppeteer|react-refresh|react-test-renderer|rollup|rudder|sinon|stylelint|ts-jest|ts-node|webpack-bundle-analyzer)/;

@@ -1,4 +1,4 @@
-// Command alloy is Grafana Alloy without the engine of the OpenTelemetry collector, whose main package is not in the zip.
+// Command alloy is Grafana Alloy without the OpenTelemetry collector engine, whose main package is not in the module zip.
 package main
 
 import (

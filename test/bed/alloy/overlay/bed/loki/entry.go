@@ -1,4 +1,5 @@
-// Package loki stands for a module that is not served: what Alloy's otelcol.receiver.loki and otelcol.exporter.loki take from it.
+// Package loki replaces a module that the proxy does not serve.
+// It has what Alloy's otelcol.receiver.loki and otelcol.exporter.loki use of it.
 package loki
 
 import (
@@ -11,7 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// ConvertEntryToLogRecord makes a line the body of a record, and its labels and structured metadata the record's attributes.
+// ConvertEntryToLogRecord sets the record's body to the line, and its attributes to the labels and structured metadata.
 func ConvertEntryToLogRecord(entry *push.Entry, record *plog.LogRecord, labels model.LabelSet, keepTimestamp bool) {
 	record.SetObservedTimestamp(pcommon.NewTimestampFromTime(time.Now()))
 	if keepTimestamp {
@@ -32,8 +33,8 @@ type PushEntry struct {
 	Labels model.LabelSet
 }
 
-// LogToLokiEntry makes the body of a record a line, as text. Its labels are the attributes that the hints name, and those
-// that upstream sets by default.
+// LogToLokiEntry converts the record's body to a line of text. Its labels are the attributes named by the hints, and
+// those that upstream sets by default.
 func LogToLokiEntry(record plog.LogRecord, resource pcommon.Resource, _ pcommon.InstrumentationScope, _ map[string]bool) (*PushEntry, error) {
 	labels := model.LabelSet{"exporter": "OTLP"}
 	attributes := resource.Attributes()

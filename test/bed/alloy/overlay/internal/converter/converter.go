@@ -1,4 +1,4 @@
-// Package converter stands for Alloy's: no other program's configuration is converted here, so nothing of them is compiled in.
+// Package converter replaces Alloy's converters, which the tests do not use, so that they are not compiled in.
 package converter
 
 import "github.com/grafana/alloy/internal/converter/diag"

@@ -1,4 +1,4 @@
-// Package all has the components that Kubernetes Monitoring makes use of, of the hundred and eighty of Alloy.
+// Package all registers only the components that Kubernetes Monitoring uses, out of the 180 of Alloy.
 package all
 
 import (
