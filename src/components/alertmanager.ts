@@ -11,12 +11,13 @@ import {
   resourcesOf,
 } from '../parts/upstream.ts';
 
-/** Routes alerts to receivers (000-COMP-06). quickstart has none: alerts are seen in its API and in Grafana. */
+/** Routes alerts to receivers. quickstart has none: alerts show in its API and in Grafana. */
 export const alertmanager: Component = {
   id: 'alertmanager',
   phase: 'alerting',
   needs: [],
-  configure: (base, config) => withReceivers(config.genai.genops.enabled ? base : withoutThresholds(base), config),
+  configure: (template, config) =>
+    withReceivers(config.genai.genops.enabled ? template : withoutThresholds(template), config),
   values(config) {
     const files = notifySecrets(config).map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` }));
     return files.length ? { secretFiles: files } : {};
@@ -25,7 +26,7 @@ export const alertmanager: Component = {
     alertmanager: {
       enabled: true,
       serviceMonitor: { selfMonitor: false },
-      // Maps are merged with the chart's own: its routes would lead to a receiver that is not among ours.
+      // Helm merges maps: the chart's default routes would refer to a receiver that we do not have.
       config: { ...input.configuration, route: { routes: null, ...mapAt(input.configuration, 'route') } },
       alertmanagerSpec: {
         image: imageParts(input.image),
@@ -37,14 +38,13 @@ export const alertmanager: Component = {
     },
   }),
   upstream: {
-    // Receivers and routes come together: lists are replaced whole (upstream.md A.7).
     alertmanager: (input) => ({
       fullnameOverride: 'alertmanager',
       podLabels: OWN_LABEL,
       podAnnotations: checksumAnnotations(input),
       image: imageOneHost(input.image),
       config: { enabled: true, global: null, templates: null, ...input.configuration },
-      // The StatefulSet takes the claim of that name, which is there before it.
+      // The StatefulSet adopts our claim by its name.
       persistence: { enabled: input.claim !== '', size: input.config.alertmanager.size },
       extraSecretMounts: secretNames(input).map((secret) => ({
         name: `secret-${secret}`,
@@ -52,7 +52,7 @@ export const alertmanager: Component = {
         mountPath: `${SECRETS_PATH}/${secret}`,
         readOnly: true,
       })),
-      // The chart asks for the web page, which says nothing about being ready.
+      // The chart probes the web page, which does not show readiness.
       livenessProbe: { httpGet: { path: '/-/healthy', port: 'http' } },
       readinessProbe: { httpGet: { path: '/-/ready', port: 'http' }, periodSeconds: 2, timeoutSeconds: 3 },
       resources: resourcesOf(input),
@@ -60,12 +60,12 @@ export const alertmanager: Component = {
   },
 };
 
-/** The alerts on shares of a budget are GenOps': without them their inhibition can never match. */
-function withoutThresholds(base: JsonMap): JsonMap {
+/** Without GenOps there are no alerts for shares of a budget, so their inhibition rule never matches. */
+function withoutThresholds(template: JsonMap): JsonMap {
   return set(
-    base,
+    template,
     ['inhibit_rules'],
-    listAt(base, 'inhibit_rules').filter((rule) => !JSON.stringify(rule).includes('BudgetThreshold')),
+    listAt(template, 'inhibit_rules').filter((rule) => !JSON.stringify(rule).includes('BudgetThreshold')),
   );
 }
 

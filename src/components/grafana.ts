@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import type { JsonMap } from '../core/types.ts';
 import type { Config } from '../profile/schema.ts';
-import { placed } from '../parts/addresses.ts';
+import { withAddresses } from '../parts/addresses.ts';
 import { placeOf } from '../parts/catalog.ts';
 import { set } from '../core/json.ts';
 import { PROXY_PORT, proxyContainer, proxyVolumes } from '../parts/grafana/gatewayProxy.ts';
@@ -9,13 +9,13 @@ import { ownIngress, upstreamIngress } from '../parts/ingress.ts';
 import type { Component } from '../parts/types.ts';
 import { OWN_LABEL, checksumAnnotations, imageParts, resourcesOf } from '../parts/upstream.ts';
 
-/** The single view (000-COMP-03): datasources, correlations and dashboards come from ConfigMaps. */
+/** Datasources, correlations and dashboards come from ConfigMaps. */
 export const grafana: Component = {
   id: 'grafana',
   phase: 'grafana',
   needs: ['secret/grafana-admin', 'datasources', 'dashboards', 'gateway-proxy'],
   rereads: ['datasources'],
-  configure: rooted,
+  configure: withRootUrl,
   values: (config) => ({
     service: { type: config.grafana.service.type },
     ...ownIngress(config.grafana.ingress),
@@ -25,7 +25,7 @@ export const grafana: Component = {
       : {}),
   }),
   upstream: {
-    // Datasources and dashboards are mounted: no sidecar that asks the API server for every ConfigMap of the cluster (upstream.md A.8).
+    // Datasources and dashboards are mounted, so that no sidecar has to watch all ConfigMaps of the cluster.
     grafana: (input) => ({
       fullnameOverride: 'grafana',
       extraLabels: OWN_LABEL,
@@ -34,7 +34,7 @@ export const grafana: Component = {
       image: imageParts(input.image),
       admin: { existingSecret: 'grafana-admin', userKey: 'admin-user', passwordKey: 'admin-password' },
       'grafana.ini': input.configuration,
-      // SQLite on one volume: two pods must never hold it at once.
+      // SQLite on one volume: never two pods at the same time.
       deploymentStrategy: { type: 'Recreate' },
       persistence: { enabled: input.claim !== '', ...(input.claim ? { existingClaim: input.claim } : {}) },
       initChownData: { enabled: false },
@@ -68,35 +68,35 @@ export const grafana: Component = {
       ],
       rbac: { create: false },
       testFramework: { enabled: false },
-      // Every ten seconds by default: the time that an installation waits for nothing.
+      // Every 10 s by default, which would delay install.
       readinessProbe: { periodSeconds: 2, timeoutSeconds: 3 },
       resources: resourcesOf(input),
     }),
   },
 };
 
-/** Grafana's alerting provisioning: its alerts go on to Alertmanager, so that no secret of a receiver is needed twice. */
+/** Provisioned contact point: forwards Grafana's alerts to Alertmanager, which holds the receivers' secrets. */
 function contactPoint(config: Config): JsonMap {
   const receivers = [
     { uid: 'genai-obs-alertmanager', type: 'prometheus-alertmanager', settings: { url: 'http://alertmanager:9093' } },
   ];
-  return placed(
+  return withAddresses(
     { apiVersion: 1, contactPoints: [{ orgId: 1, name: 'Alertmanager', receivers }] },
     config,
     placeOf(config, 'grafana').namespace,
   );
 }
 
-/** Links in mails and redirects must name the address that people use. */
-function rooted(base: JsonMap, config: Config): JsonMap {
+/** Links in mails and redirects need the external address. */
+function withRootUrl(template: JsonMap, config: Config): JsonMap {
   const { host, tlsSecret } = config.grafana.ingress;
-  return host ? set(base, ['server', 'root_url'], `${tlsSecret ? 'https' : 'http'}://${host}/`) : base;
+  return host ? set(template, ['server', 'root_url'], `${tlsSecret ? 'https' : 'http'}://${host}/`) : template;
 }
 
-/** The chart's Service and probes follow one port: that of nginx, which leads to Grafana's. */
+/** Routes the chart's Service and probes to the port of nginx, which forwards to Grafana. */
 function proxied(config: Config): { service: JsonMap; pod: JsonMap } {
   if (!config.grafana.gatewayProxy.enabled) return { service: {}, pod: {} };
-  // nginx's own port would have the Service's name for it a second time.
+  // The chart names the Service's target port itself; a second port of that name is invalid.
   const { ports: _, ...container } = proxyContainer(config);
   return {
     service: { targetPort: PROXY_PORT },

@@ -9,7 +9,7 @@ import { gatewayCollector } from './opentelemetry-collector.ts';
 import { nodeCollector } from './opentelemetry-node-collector.ts';
 import { clusterCollector } from './opentelemetry-cluster-collector.ts';
 
-/** Every component: a new one is a file here, a row in catalog.ts, a folder in templates/, and a line in this list. */
+/** All components. A new one: a file here, a row in parts/catalog.ts, a folder in templates/, a line in this list. */
 export const COMPONENTS: Component[] = [
   prometheus,
   alertmanager,

@@ -1,13 +1,13 @@
 import type { Component } from '../parts/types.ts';
 import { OWN_LABEL, imageParts, resourcesOf } from '../parts/upstream.ts';
 
-/** Classic `kube_*` series of the cluster's state; it has no configuration file. */
+/** Series `kube_*` for the state of objects; has no configuration file. */
 export const kubeStateMetrics: Component = {
   id: 'kube-state-metrics',
   phase: 'backends',
   needs: [],
   configure: () => ({}),
-  // Scraped by our own job, with the name that dashboards and rules know.
+  // Our own scrape job has the name that dashboards and rules expect.
   stack: (input) => ({
     kubeStateMetrics: { enabled: true },
     'kube-state-metrics': {
@@ -21,7 +21,7 @@ export const kubeStateMetrics: Component = {
       fullnameOverride: 'kube-state-metrics',
       customLabels: OWN_LABEL,
       image: imageParts(input.image),
-      // The classic scrape finds it by name; the annotation would have it scraped twice.
+      // Our own job scrapes it; the annotation would scrape it twice.
       prometheusScrape: false,
       readinessProbe: { initialDelaySeconds: 1, periodSeconds: 2 },
       resources: resourcesOf(input),

@@ -7,19 +7,22 @@ import { LOKI_RULES, LOKI_RULES_PATH } from '../parts/prometheus/teams.ts';
 import type { Component } from '../parts/types.ts';
 import { OWN_LABEL, checksumAnnotations, dataVolume, imageParts, resourcesOf } from '../parts/upstream.ts';
 
-/** Logs, monolithic on a claim or on object storage (000-COMP-05). */
+/** Logs, in monolithic mode on a claim or on object storage. */
 export const loki: Component = {
   id: 'loki',
   phase: 'backends',
   needs: ['loki-rules', 'secret/s3-credentials', 'release/seaweedfs'],
-  configure: (base, config) =>
-    withRules(onObjectStore(set(base, ['limits_config', 'retention_period'], config.loki.retention), config), config),
+  configure: (template, config) =>
+    withRules(
+      withObjectStore(set(template, ['limits_config', 'retention_period'], config.loki.retention), config),
+      config,
+    ),
   values: (config) => ({
     ...(objectStore(config) ? { extraEnv: storeEnv(config) } : {}),
     ...(config.teams.length ? { rulesConfigMap: LOKI_RULES } : {}),
   }),
   upstream: {
-    // One process with our own configuration, no gateway, no caches of gigabytes (upstream.md A.9).
+    // One process with our own configuration; the chart's defaults add a gateway and caches of several GB.
     loki: (input) => ({
       deploymentMode: 'Monolithic',
       fullnameOverride: 'loki',
@@ -29,7 +32,7 @@ export const loki: Component = {
         auth_enabled: false,
         configStorageType: 'ConfigMap',
         config: stringify(input.configuration),
-        // It is asked as soon as it can answer: the chart waits a quarter of a minute first.
+        // The chart's initial delay is 15 s.
         readinessProbe: { initialDelaySeconds: 2, periodSeconds: 2 },
         schemaConfig: input.configuration['schema_config'] ?? {},
         storage: { type: 'filesystem' },
@@ -38,14 +41,14 @@ export const loki: Component = {
         replicas: 1,
         podLabels: OWN_LABEL,
         podAnnotations: checksumAnnotations(input),
-        // As in our own chart: what is flushed does not depend on a replay.
+        // As in our own chart: flushed chunks need no replay of the write-ahead log.
         lifecycle: { preStop: { httpGet: { path: '/flush', port: 'http-metrics' } } },
         persistence: { enabled: false },
         extraEnv: storeEnv(input.config),
-        extraVolumes: [dataVolume(input), ...rulesOf(input.config, { name: 'rules', configMap: { name: LOKI_RULES } })],
+        extraVolumes: [dataVolume(input), ...ifTeams(input.config, { name: 'rules', configMap: { name: LOKI_RULES } })],
         extraVolumeMounts: [
           { name: 'data', mountPath: input.place.claim?.mountPath ?? '/loki' },
-          ...rulesOf(input.config, { name: 'rules', mountPath: LOKI_RULES_PATH, readOnly: true }),
+          ...ifTeams(input.config, { name: 'rules', mountPath: LOKI_RULES_PATH, readOnly: true }),
         ],
         resources: resourcesOf(input),
       },
@@ -62,12 +65,12 @@ export const loki: Component = {
   },
 };
 
-const rulesOf = (config: Config, part: JsonMap): JsonMap[] => (config.teams.length ? [part] : []);
+const ifTeams = (config: Config, part: JsonMap): JsonMap[] => (config.teams.length ? [part] : []);
 
-/** Chunks, index and delete requests in one bucket; the claim keeps the write-ahead log and caches (upstream.md A.9, B.1 7). */
-function onObjectStore(base: JsonMap, config: Config): JsonMap {
+/** Chunks, index and delete requests in one bucket; the claim holds write-ahead log and caches. */
+function withObjectStore(template: JsonMap, config: Config): JsonMap {
   const store = objectStore(config);
-  if (!store) return base;
+  if (!store) return template;
   const { endpoint, region, buckets, forcePathStyle, insecure } = store;
   const s3 = {
     endpoint,
@@ -78,21 +81,21 @@ function onObjectStore(base: JsonMap, config: Config): JsonMap {
     s3forcepathstyle: forcePathStyle,
     insecure,
   };
-  const periods = listAt(base, 'schema_config', 'configs').map((period): Json => ({
+  const periods = listAt(template, 'schema_config', 'configs').map((period): Json => ({
     ...(period as JsonMap),
     object_store: 's3',
   }));
-  const stored = set(set(base, ['common', 'storage'], { s3 }), ['schema_config', 'configs'], periods);
+  const stored = set(set(template, ['common', 'storage'], { s3 }), ['schema_config', 'configs'], periods);
   return set(stored, ['compactor', 'delete_request_store'], 's3');
 }
 
-/** Alert rules on logs, from a ConfigMap (row 001-CF-02). */
-function withRules(base: JsonMap, config: Config): JsonMap {
-  if (config.teams.length === 0) return base;
-  const alerts = config.alertmanager.enabled ? mapAt(base, 'ruler') : {};
-  // One tenant, called `fake` where nobody has to say who he is: its folder is the mount.
+/** Alert rules on logs, from a ConfigMap. */
+function withRules(template: JsonMap, config: Config): JsonMap {
+  if (config.teams.length === 0) return template;
+  const alerts = config.alertmanager.enabled ? mapAt(template, 'ruler') : {};
+  // Without multi-tenancy the only tenant is `fake`; its folder is the mount path.
   const storage = { type: 'local', local: { directory: LOKI_RULES_PATH.replace(/\/fake$/, '') } };
-  return set(base, ['ruler'], {
+  return set(template, ['ruler'], {
     ...alerts,
     storage,
     rule_path: '/loki/rules-scratch',

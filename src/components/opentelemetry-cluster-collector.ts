@@ -3,12 +3,12 @@ import { protectedExit, protectedValues, secretVolumes } from '../parts/collecto
 import { collectorResources } from '../parts/collectors/operator.ts';
 import type { Component } from '../parts/types.ts';
 
-/** A single replica for what must be collected once: cluster metrics and Kubernetes events (COL-24). */
+/** One replica for what must be collected only once: cluster metrics and Kubernetes events. */
 export const clusterCollector: Component = {
   id: 'opentelemetry-cluster-collector',
   phase: 'collectors',
   needs: ['certificates'],
-  configure: (base, config) => protectedExit(onlyStored(base, config), config),
+  configure: (template, config) => protectedExit(onlyStored(template, config), config),
   values: (config) => ({ ...protectedValues(config, 'opentelemetry-cluster-collector'), ...collectorEnv(config) }),
   resources: (input) =>
     collectorResources(input, {

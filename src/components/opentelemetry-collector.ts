@@ -4,21 +4,21 @@ import { jaegerHost, traceStore } from '../parts/addresses.ts';
 import { podLabelsOf } from '../parts/catalog.ts';
 import { collectorEnv, renamedExporter, withoutExporter } from '../parts/collectors/pipelines.ts';
 import { mapAt } from '../core/json.ts';
-import { batched } from '../parts/collectors/batch.ts';
+import { withBatches } from '../parts/collectors/batch.ts';
 import { platformEnv, withPlatforms } from '../parts/collectors/platforms.ts';
 import { withGenops } from '../parts/collectors/genops.ts';
-import { PEER_PORT, sampled } from '../parts/collectors/sampling.ts';
+import { PEER_PORT, withSampling } from '../parts/collectors/sampling.ts';
 import { ownIngress } from '../parts/ingress.ts';
 import { ingestService, protectedEntry, protectedValues, secretVolumes } from '../parts/collectors/mtls.ts';
 import { collectorResources } from '../parts/collectors/operator.ts';
 import type { Component, Input } from '../parts/types.ts';
 
-/** The gateway: OTLP entry, enrichment, span metrics before sampling, export to the backends (000-COMP-01). */
+/** The gateway: receives OTLP, enriches, derives span metrics before sampling, exports to the backends. */
 export const gatewayCollector: Component = {
   id: 'opentelemetry-collector',
   phase: 'collectors',
   needs: ['certificates'],
-  configure: (base, config) => protectedEntry(stored(base, config), config),
+  configure: (template, config) => protectedEntry(withBackends(template, config), config),
   values(config) {
     const { replicaCount, autoscaling, spread, ingress } = config['opentelemetry-collector'];
     const env = platformEnv(config);
@@ -49,7 +49,7 @@ export const gatewayCollector: Component = {
           allowPrivilegeEscalation: false,
           capabilities: { drop: ['ALL'] },
         },
-        // Longer than the flush interval of the span metrics.
+        // Must exceed the flush interval of the span metrics.
         terminationGracePeriodSeconds: 20,
         ...tailResources(input.config),
         ...secretVolumes(input.config, 'opentelemetry-collector'),
@@ -60,9 +60,9 @@ export const gatewayCollector: Component = {
   ],
 };
 
-/** With the exporters of the stores that there are, and nothing that leads nowhere. */
-function stored(base: JsonMap, config: Config): JsonMap {
-  let out = batched(withGenops(sampled(withPlatforms(base, config), config), config), config);
+/** Applies the gateway's features, and removes exporters of disabled backends with what leads only to them. */
+function withBackends(template: JsonMap, config: Config): JsonMap {
+  let out = withBatches(withGenops(withSampling(withPlatforms(template, config), config), config), config);
   if (!config.prometheus.enabled) out = withoutExporter(out, 'otlp_http/prometheus');
   if (!config.loki.enabled) out = withoutExporter(out, 'otlp_http/loki');
   const store = traceStore(config);
@@ -70,17 +70,17 @@ function stored(base: JsonMap, config: Config): JsonMap {
   if (store === 'jaeger') return renamedExporter(out, 'otlp_grpc/tempo', 'otlp_grpc/jaeger', { endpoint });
   if (store) return out;
   out = withoutExporter(out, 'otlp_grpc/tempo');
-  // Nobody wants traces: then nobody needs to meet to decide on them.
+  // Without a pipeline for traces, replicas need not exchange spans.
   return 'traces' in mapAt(out, 'service', 'pipelines') ? out : withoutExporter(out, 'loadbalancing');
 }
 
-/** Whole traces wait in memory for their decision; every size of templates/sizes.yaml has room for them. */
+/** Tail sampling holds traces in memory; every size of templates/sizes.yaml has enough for that. */
 function tailResources({ genai, size }: Config): JsonMap {
   if (genai.sampling.mode !== 'tail' || size) return {};
   return { resources: { requests: { cpu: '50m', memory: '192Mi' }, limits: { cpu: '1', memory: '512Mi' } } };
 }
 
-/** Over nodes and zones, as our own chart has it. */
+/** Over nodes and zones, as in our own chart. */
 function spreadOf({ config, place }: Input): JsonMap[] {
   const whenUnsatisfiable = config['opentelemetry-collector'].spread;
   const labelSelector = { matchLabels: podLabelsOf(place) };

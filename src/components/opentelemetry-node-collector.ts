@@ -3,12 +3,12 @@ import { protectedExit, protectedValues, secretVolumes } from '../parts/collecto
 import { collectorResources, excludingOwnLogs } from '../parts/collectors/operator.ts';
 import type { Component } from '../parts/types.ts';
 
-/** One per node: container logs, host and kubelet metrics, all sent to the gateway. */
+/** One per node: container logs, host and kubelet metrics, sent to the gateway. */
 export const nodeCollector: Component = {
   id: 'opentelemetry-node-collector',
   phase: 'collectors',
   needs: ['certificates'],
-  configure: (base, config) => protectedExit(onlyStored(base, config), config),
+  configure: (template, config) => protectedExit(onlyStored(template, config), config),
   values: (config) => ({ ...protectedValues(config, 'opentelemetry-node-collector'), ...collectorEnv(config) }),
   resources: (input) => {
     const secrets = secretVolumes(input.config, 'opentelemetry-node-collector');
@@ -16,7 +16,7 @@ export const nodeCollector: Component = {
       { ...input, configuration: excludingOwnLogs(input.configuration) },
       {
         mode: 'daemonset',
-        // Log files and the kubelet's folders belong to root.
+        // Only root may read log files and the kubelet's folders.
         securityContext: {
           runAsUser: 0,
           runAsGroup: 0,

@@ -17,7 +17,7 @@ import {
   resourcesOf,
 } from '../parts/upstream.ts';
 
-/** Scrape jobs of components that can be switched off: without this they would be down for ever. */
+/** Scrape jobs to remove with their component: their targets would always be down. */
 const JOBS: Record<string, ComponentId> = {
   alertmanager: 'alertmanager',
   loki: 'loki',
@@ -26,17 +26,17 @@ const JOBS: Record<string, ComponentId> = {
   'kube-state-metrics': 'kube-state-metrics',
 };
 
-/** Needs rights on nodes, and brings many series: only where memory is held against quotas. */
+/** Off by default, because it needs permissions on nodes and adds many series. */
 const CADVISOR = 'kubernetes-cadvisor';
 
-/** Metric storage and rule evaluation (000-COMP-02). */
+/** Stores metrics and evaluates rules. */
 export const prometheus: Component = {
   id: 'prometheus',
   phase: 'backends',
   needs: ['rules'],
   rereads: ['rules'],
-  configure(base, config) {
-    const jobs = listAt(base, 'scrape_configs').filter((job) => {
+  configure(template, config) {
+    const jobs = listAt(template, 'scrape_configs').filter((job) => {
       const name = (job as { job_name: string }).job_name;
       if (name === CADVISOR) return config.prometheus.cadvisor;
       const owner = JOBS[name];
@@ -46,25 +46,25 @@ export const prometheus: Component = {
     const { scrapeInterval } = config.prometheus.server;
     const writes = remoteWrites(config);
     const edits: [string[], Json | undefined][] = [
-      [['scrape_configs'], jobs.map((job) => collectorsOf(config, job))],
+      [['scrape_configs'], jobs.map((job) => withCollectors(config, job))],
       [['global', 'external_labels'], labels],
       [['global', 'scrape_interval'], scrapeInterval],
-      // Longer than the interval is refused.
+      // Prometheus refuses a timeout above the interval.
       ...(secondsIn(scrapeInterval) < 10 ? [[['global', 'scrape_timeout'], scrapeInterval] as [string[], Json]] : []),
       ...(writes.length ? [[['remote_write'], writes] as [string[], Json]] : []),
       ...(config.alertmanager.enabled ? [] : [[['alerting'], undefined] as [string[], undefined]]),
     ];
-    return edits.reduce((out, [path, value]) => set(out, path, value), base);
+    return edits.reduce((out, [path, value]) => set(out, path, value), template);
   },
   values: (config) => ({
-    ...kept(config),
+    ...retentionOf(config),
     ...(writeSecrets(config).length
       ? { secretFiles: writeSecrets(config).map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` })) }
       : {}),
     ...(config.prometheus.cadvisor ? { cadvisor: true } : {}),
     ...ownIngress(config.prometheus.ingress),
   }),
-  // The operator writes the configuration; jobs and rules are objects of their own (monitoring.ts).
+  // The operator writes the configuration; jobs and rules are separate objects (parts/prometheus/monitoring.ts).
   stack: (input) => {
     const { global, otlp } = input.configuration as { global: Record<string, string>; otlp: JsonMap };
     return {
@@ -74,12 +74,12 @@ export const prometheus: Component = {
         prometheusSpec: {
           image: imageParts(input.image),
           podMetadata: { labels: OWN_LABEL },
-          ...kept(input.config),
+          ...retentionOf(input.config),
           scrapeInterval: global['scrape_interval'] ?? '15s',
           scrapeTimeout: global['scrape_timeout'] ?? '10s',
           evaluationInterval: global['evaluation_interval'] ?? '15s',
           externalLabels: mapAt(input.configuration, 'global', 'external_labels'),
-          // One replica: alerts and series carry the labels of the profile and no others.
+          // One replica: series and alerts carry only the labels of the profile.
           prometheusExternalLabelNameClear: true,
           replicaExternalLabelNameClear: true,
           enableOTLPReceiver: true,
@@ -90,7 +90,7 @@ export const prometheus: Component = {
           tsdb: {
             outOfOrderTimeWindow: mapAt(input.configuration, 'storage', 'tsdb')['out_of_order_time_window'] ?? '30m',
           },
-          // Whatever monitors and rules the cluster has, not only those labelled release=monitoring.
+          // All monitors and rules of the cluster, not only those labelled release=monitoring.
           ruleSelectorNilUsesHelmValues: false,
           serviceMonitorSelectorNilUsesHelmValues: false,
           podMonitorSelectorNilUsesHelmValues: false,
@@ -100,20 +100,20 @@ export const prometheus: Component = {
           ...(input.config.prometheus.server.remoteWrite.length ? { remoteWrite: operatorWrites(input.config) } : {}),
           ...operatorStorage(input, 'storageSpec', input.config.prometheus.server.size),
           resources: resourcesOf(input),
-          // The operator asks every 15 s, so that a Prometheus which starts in two is ready after fifteen. A long replay still gets its 15 min.
+          // The operator probes every 15 s, which delays install; the limit for a long replay stays 15 min.
           containers: [{ name: 'prometheus', startupProbe: { periodSeconds: 3, failureThreshold: 300 } }],
         },
       },
     };
   },
   upstream: {
-    // As a Deployment with our claim: exactly Service `prometheus`:9090 and Deployment `prometheus` of seed 004 (upstream.md B.5 6).
+    // A Deployment with our claim.
     prometheus: (input) => ({
       commonMetaLabels: OWN_LABEL,
       server: {
         fullnameOverride: input.place.workload.name,
         image: imageOneHost(input.image),
-        ...kept(input.config),
+        ...retentionOf(input.config),
         extraFlags: [
           'web.enable-otlp-receiver',
           'web.enable-remote-write-receiver',
@@ -128,10 +128,10 @@ export const prometheus: Component = {
         alertmanagers: listAt(input.configuration, 'alerting', 'alertmanagers'),
         service: { servicePort: input.place.service.port },
         ...upstreamIngress(input.config.prometheus.ingress),
-        // Asked as soon as it can answer: the chart waits half a minute first.
+        // The chart's initial delay is 30 s.
         readinessProbeInitialDelay: 2,
         readinessProbePeriodSeconds: 2,
-        // The database's lock: two pods must never hold it at once.
+        // The database has a lock: never two pods at the same time.
         strategy: { type: 'Recreate' },
         persistentVolume: { enabled: input.claim !== '', ...(input.claim ? { existingClaim: input.claim } : {}) },
         extraConfigmapMounts: [RULES],
@@ -160,12 +160,12 @@ export const prometheus: Component = {
   },
 };
 
-/** How long, and how much; every chart calls it so. */
-function kept({ prometheus: { server } }: Config): JsonMap {
+/** Retention by time and size; the values have the same names in every chart. */
+function retentionOf({ prometheus: { server } }: Config): JsonMap {
   return { retention: server.retention, ...(server.retentionSize ? { retentionSize: server.retentionSize } : {}) };
 }
 
-/** Of the prometheus chart, with the Secrets that it reads. */
+/** Remote write for the prometheus chart, with the Secrets that it reads. */
 function remoteWriteOf({ config, configuration }: Input): JsonMap {
   const remoteWrite = listAt(configuration, 'remote_write');
   if (remoteWrite.length === 0) return {};
@@ -181,7 +181,7 @@ function remoteWriteOf({ config, configuration }: Input): JsonMap {
   };
 }
 
-/** An Alertmanager that is not of the same release. */
+/** An Alertmanager from another release. */
 function alertingOf(config: Config): JsonMap {
   const { service, namespace, chart } = placeOf(config, 'alertmanager');
   if (!config.alertmanager.enabled || chart === 'kube-prometheus-stack') return {};
@@ -193,7 +193,7 @@ function alertingOf(config: Config): JsonMap {
 const RELOADER = 'quay.io/prometheus-operator/prometheus-config-reloader:v0.93.1';
 const RULES = { name: 'rules', configMap: 'prometheus-rules', mountPath: '/etc/prometheus/rules', readOnly: true };
 
-/** Jobs that the chart brings; ours stand in templates/prometheus/config.yaml. */
+/** Jobs of the chart to disable; ours are in templates/prometheus/config.yaml. */
 const CHART_JOBS = [
   'prometheus',
   'kubernetes-api-servers',
@@ -207,22 +207,22 @@ const CHART_JOBS = [
   'kubernetes-pods-slow',
 ];
 
-/** Where the collectors' pods are, and how they are known. */
-function collectorsOf(config: Config, job: Json): Json {
+/** Sets namespaces and label selector of the collectors' pods in the job otel-collector. */
+function withCollectors(config: Config, job: Json): Json {
   if ((job as { job_name: string }).job_name !== 'otel-collector') return job;
   const places = (
     ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const
   ).map((id) => placeOf(config, id));
-  const made = places.filter((place) => place.chart === 'opentelemetry-operator');
-  const home = places.every(
+  const isOperated = places.some((place) => place.chart === 'opentelemetry-operator');
+  const isLocal = places.every(
     (place) =>
       place.namespace === config.prometheus.namespace ||
       (!config.prometheus.namespace && place.namespace === config.namespace),
   );
-  if (made.length === 0 && home) return job;
+  if (!isOperated && isLocal) return job;
   const [discovery] = listAt(job, 'kubernetes_sd_configs') as JsonMap[];
   const namespaces = { names: [...new Set(places.map((place) => place.namespace))] };
-  const label = made.length
+  const label = isOperated
     ? 'app.kubernetes.io/managed-by=opentelemetry-operator'
     : 'app.kubernetes.io/part-of=genai-obs,app.kubernetes.io/component=collector';
   return {

@@ -7,24 +7,24 @@ import { objectStore, storeEnv } from '../parts/storage.ts';
 import type { Component } from '../parts/types.ts';
 import { OWN_LABEL, checksumAnnotations, dataVolume, imageParts, resourcesOf } from '../parts/upstream.ts';
 
-/** Traces, monolithic on a claim or on object storage (000-COMP-04, 000-INST-10); its generator draws the service map. */
+/** Traces, in monolithic mode on a claim or on object storage; its generator derives the service map. */
 export const tempo: Component = {
   id: 'tempo',
   phase: 'backends',
   needs: ['secret/s3-credentials', 'release/seaweedfs'],
-  configure(base, config) {
-    const kept = set(
-      onObjectStore(base, config),
+  configure(template, config) {
+    const tempo = set(
+      withObjectStore(template, config),
       ['compactor', 'compaction', 'block_retention'],
       goHours(config.tempo.retention),
     );
     return config.prometheus.enabled
-      ? kept
-      : set(set(kept, ['metrics_generator'], undefined), ['overrides'], undefined);
+      ? tempo
+      : set(set(tempo, ['metrics_generator'], undefined), ['overrides'], undefined);
   },
   values: (config) => (objectStore(config) ? { extraEnv: storeEnv(config) } : {}),
   upstream: {
-    // Values nest under `tempo:`; without persistence the chart mounts nothing at /var/tempo (upstream.md A.10).
+    // Most values are under `tempo`; without persistence the chart mounts nothing at /var/tempo.
     tempo: (input) => ({
       fullnameOverride: 'tempo',
       extraLabels: OWN_LABEL,
@@ -46,10 +46,10 @@ export const tempo: Component = {
   },
 };
 
-/** Blocks in a bucket; the claim keeps the write-ahead log (upstream.md A.10, B.1 6). */
-function onObjectStore(base: JsonMap, config: Config): JsonMap {
+/** Blocks in a bucket; the claim holds the write-ahead log. */
+function withObjectStore(template: JsonMap, config: Config): JsonMap {
   const store = objectStore(config);
-  if (!store) return base;
+  if (!store) return template;
   const { endpoint, region, buckets, forcePathStyle, insecure } = store;
   const s3 = {
     bucket: buckets.tempo,
@@ -60,8 +60,8 @@ function onObjectStore(base: JsonMap, config: Config): JsonMap {
     forcepathstyle: forcePathStyle,
     insecure,
   };
-  return set(base, ['storage', 'trace'], { backend: 's3', wal: at(base, 'storage', 'trace', 'wal') ?? {}, s3 });
+  return set(template, ['storage', 'trace'], { backend: 's3', wal: at(template, 'storage', 'trace', 'wal') ?? {}, s3 });
 }
 
-/** Tempo parses Go durations, which know no days: 15d becomes 360h. */
+/** Tempo parses Go durations, which have no days: 15d becomes 360h. */
 export const goHours = (duration: string): string => `${hoursIn(duration)}h`;

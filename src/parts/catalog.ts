@@ -1,30 +1,33 @@
 import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, namespaceOf } from '../profile/schema.ts';
 
-/** What has a place in a configuration: the components, and the add-on that may store traces in Tempo's stead. */
+/** Components, and the add-on that can replace Tempo: everything that `placeOf` locates. */
 export const PLACED_IDS = [...COMPONENT_IDS, 'jaeger'] as const;
 export type PlacedId = (typeof PLACED_IDS)[number];
 
-/** What everybody may know of a component without building it: installer, doctor, backup and docs read it. */
+/** Names, image and ports of a component; read by installer, doctor, backup and docs. */
 export interface ComponentFacts {
   title: string;
-  /** Upstream reference; `global.imageRegistry` replaces the host. */
+  /** Upstream reference; `global.imageRegistry` replaces its host. */
   image: string;
   workload: { kind: 'StatefulSet' | 'Deployment' | 'DaemonSet'; name: string };
   service: { name: string; port: number; portName: string };
-  /** Path on the service that answers 200 when the component is ready. */
+  /** Path of its Service that returns 200 when the component is ready. */
   readyPath: string;
-  /** Claim that holds its data; it belongs to no chart. */
+  /** Claim with its data; belongs to no chart, so that `helm uninstall` keeps it. */
   claim?: { name: string; mountPath: string };
-  /** ConfigMap and key of the configuration that runs, where they are not the workload's name and the one file in it. `prefix`: the name ends in a hash. */
+  /**
+   * ConfigMap and key of its configuration; default: the workload's name and the only file in it.
+   * `prefix`: the name continues with a hash.
+   */
   configMap?: { name: string; key: string; prefix?: boolean };
 }
 
-/** A component as one configuration places it. */
+/** A component in one configuration. */
 export interface Place extends ComponentFacts {
   id: PlacedId;
   namespace: string;
-  /** `genai-obs`, or the upstream chart that brings it. */
+  /** `genai-obs`, or the upstream chart that installs it. */
   chart: string;
 }
 
@@ -99,7 +102,7 @@ export const CATALOG: Record<PlacedId, ComponentFacts> = {
     service: { name: 'opentelemetry-cluster-collector', port: 8888, portName: 'metrics' },
     readyPath: '/',
   },
-  // Its chart has one Deployment for everything, and one ConfigMap per namespace (upstream.md A.11).
+  // The chart runs Jaeger in one Deployment and does not prefix the ConfigMap's name with the release.
   jaeger: {
     title: 'Jaeger',
     image: 'docker.io/jaegertracing/jaeger:2.19.0',
@@ -112,7 +115,7 @@ export const CATALOG: Record<PlacedId, ComponentFacts> = {
 
 type Differences = Partial<Omit<ComponentFacts, 'title'>>;
 
-/** How the objects are called when an upstream chart makes them (upstream.md A.2, A.5, A.6, A.8 to A.10); contract tests hold this against the charts. */
+/** Names that upstream charts give to the objects; test/unit/contracts.test.ts compares them with the charts. */
 const UPSTREAM: Partial<Record<PlacedId, Record<string, Differences>>> = {
   prometheus: {
     prometheus: {
@@ -126,7 +129,7 @@ const UPSTREAM: Partial<Record<PlacedId, Record<string, Differences>>> = {
       workload: { kind: 'StatefulSet', name: 'prometheus-monitoring-kube-prometheus-prometheus' },
       service: { name: 'monitoring-kube-prometheus-prometheus', port: 9090, portName: 'http-web' },
       claim: {
-        name: 'prometheus-monitoring-kube-prometheus-prometheus-db-prometheus-monitoring-kube-prometheus-prometheus-0',
+        name: operatorClaim('prometheus-monitoring-kube-prometheus-prometheus'),
         mountPath: '/prometheus',
       },
     },
@@ -141,7 +144,7 @@ const UPSTREAM: Partial<Record<PlacedId, Record<string, Differences>>> = {
       workload: { kind: 'StatefulSet', name: 'alertmanager-monitoring-kube-prometheus-alertmanager' },
       service: { name: 'monitoring-kube-prometheus-alertmanager', port: 9093, portName: 'http-web' },
       claim: {
-        name: 'alertmanager-monitoring-kube-prometheus-alertmanager-db-alertmanager-monitoring-kube-prometheus-alertmanager-0',
+        name: operatorClaim('alertmanager-monitoring-kube-prometheus-alertmanager'),
         mountPath: '/alertmanager',
       },
     },
@@ -172,7 +175,7 @@ const UPSTREAM: Partial<Record<PlacedId, Record<string, Differences>>> = {
       service: { name: 'monitoring-kube-state-metrics', port: 8080, portName: 'http' },
     },
   },
-  // Made by the operator from the resources otel-gateway, otel-node and otel-cluster: it adds `-collector`.
+  // Custom resources otel-gateway, otel-node and otel-cluster; the operator adds `-collector`.
   'opentelemetry-collector': {
     'opentelemetry-operator': fromResource('Deployment', 'otel-gateway', { port: 4318, portName: 'otlp-http' }),
   },
@@ -183,6 +186,11 @@ const UPSTREAM: Partial<Record<PlacedId, Record<string, Differences>>> = {
     'opentelemetry-operator': fromResource('Deployment', 'otel-cluster', { port: 8888, portName: 'metrics' }),
   },
 };
+
+/** Claim that a StatefulSet of the Prometheus operator mounts. */
+function operatorClaim(statefulSet: string): string {
+  return `${statefulSet}-db-${statefulSet}-0`;
+}
 
 function fromResource(
   kind: 'Deployment' | 'DaemonSet',
@@ -197,7 +205,7 @@ function fromResource(
   };
 }
 
-/** Where a component is and how its objects are called in this configuration. */
+/** Namespace, chart and object names of a component in this configuration. */
 export function placeOf(config: Config, id: PlacedId): Place {
   const chart = id === 'jaeger' ? 'jaeger' : config[id].chart;
   return {
@@ -209,10 +217,10 @@ export function placeOf(config: Config, id: PlacedId): Place {
   };
 }
 
-/** Claim of SeaweedFS' data; like those of components it belongs to no chart. */
+/** Claim with the data of SeaweedFS. */
 export const SEAWEEDFS_CLAIM = 'seaweedfs-data';
 
-/** Names of every claim that a component, or SeaweedFS, can have. */
+/** Names of all claims that components and SeaweedFS can have. */
 export function claimNames(): Set<string> {
   const all = Object.values(UPSTREAM).flatMap((charts) => Object.values(charts));
   return new Set([
@@ -221,12 +229,12 @@ export function claimNames(): Set<string> {
   ]);
 }
 
-/** Service account of a component. Every chart and operator calls it like the Service, Prometheus' of kube-prometheus-stack too. */
+/** ServiceAccount of a component: every chart and operator names it like the Service. */
 export function accountOf(config: Config, id: ComponentId): string {
   return placeOf(config, id).service.name;
 }
 
-/** Charts whose release is not called like themselves. */
+/** Charts whose release has another name than the chart. */
 const RELEASES: Record<string, string> = { 'kube-prometheus-stack': 'monitoring' };
 
 export interface Release {
@@ -234,7 +242,7 @@ export interface Release {
   namespace: string;
 }
 
-/** The Helm release that brings a component; undefined where none does, because an operator makes it from a resource of ours. */
+/** Helm release that installs a component; undefined if an operator creates it from a custom resource. */
 export function releaseOf(config: Config, id: ComponentId): Release | undefined {
   const { chart, namespace } = placeOf(config, id);
   if (chart === 'opentelemetry-operator') return undefined;
@@ -242,12 +250,12 @@ export function releaseOf(config: Config, id: ComponentId): Release | undefined 
   return { name: chart === 'genai-obs' ? id : (RELEASES[chart] ?? chart), namespace: home };
 }
 
-/** How pods of `namespace` call a component's Service: by its name in the same namespace, else with the namespace. */
+/** Host name of a Service for pods in the namespace `from`: short in the same namespace. */
 export function hostOf({ service, namespace }: Place, from: string): string {
   return namespace === from ? service.name : `${service.name}.${namespace}.svc`;
 }
 
-/** Labels of a component's pods, so that they are known before they exist (upstream.md A.2, A.5 to A.10). */
+/** Labels that the chart or operator will give to a component's pods. */
 export function podLabelsOf({ id, chart, namespace, workload, service }: Place): Record<string, string> {
   const labels = (name: string, instance: string) => ({
     'app.kubernetes.io/name': name,
@@ -260,7 +268,7 @@ export function podLabelsOf({ id, chart, namespace, workload, service }: Place):
   return labels(id, id);
 }
 
-/** Applies `global.imageRegistry`: the host part gives way, the path stays, so that one mirror serves all images. */
+/** Applies `global.imageRegistry`: replaces the host and keeps the path, so that one mirror serves all images. */
 export function imageOf(reference: string, registry: string): string {
   if (!registry) return reference;
   const slash = reference.indexOf('/');

@@ -8,14 +8,14 @@ const annotationsOf = ({ issuer, annotations }: Ingress): Record<string, string>
   ...(issuer ? { 'cert-manager.io/cluster-issuer': issuer } : {}),
 });
 
-/** Values of our own charts; none without a host. */
+/** Values of our own charts; empty without a host. */
 export function ownIngress(ingress: Ingress): JsonMap {
   if (!ingress.host) return {};
   const { host, className, tlsSecret } = ingress;
   return { ingress: { host, className, tlsSecret, annotations: annotationsOf(ingress) } };
 }
 
-/** As upstream charts spell it. */
+/** Values of upstream charts; empty without a host. */
 export function upstreamIngress(ingress: Ingress): JsonMap {
   if (!ingress.host) return {};
   const { host, className, tlsSecret } = ingress;

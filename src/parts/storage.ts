@@ -1,7 +1,7 @@
 import type { Json } from '../core/types.ts';
 import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
 
-/** Where Loki and Tempo keep their data when it is not their claim. */
+/** Object storage of Loki and Tempo. */
 export interface ObjectStore {
   /** Host and port, without a scheme. */
   endpoint: string;
@@ -16,7 +16,7 @@ export interface ObjectStore {
 export const ACCESS_KEY = 'access-key';
 export const SECRET_KEY = 'secret-key';
 
-/** Undefined: data stay on the claims. With SeaweedFS in the cluster, what the profile leaves open is known. */
+/** Undefined: data are on the claims. For SeaweedFS in the cluster, missing settings are known. */
 export function objectStore(config: Config): ObjectStore | undefined {
   const { enabled, ...s3 } = config.storage.s3;
   if (!enabled) return undefined;
@@ -31,7 +31,7 @@ export function objectStore(config: Config): ObjectStore | undefined {
   };
 }
 
-/** Configurations name them as `${S3_ACCESS_KEY}` and `${S3_SECRET_KEY}`: ConfigMaps hold no secret. */
+/** Variables `${S3_ACCESS_KEY}` and `${S3_SECRET_KEY}`, so that no ConfigMap holds a secret. */
 export function storeEnv(config: Config): Json[] {
   const store = objectStore(config);
   if (!store) return [];

@@ -1,30 +1,31 @@
 import { folderAsset, yamlAsset } from '../core/assets.ts';
 import type { JsonMap } from '../core/types.ts';
 import type { Config } from '../profile/schema.ts';
-import { placed } from './addresses.ts';
+import { withAddresses } from './addresses.ts';
 import { imageOf, placeOf } from './catalog.ts';
 import type { Component, Input } from './types.ts';
 
-/** A component's base configuration, adapted to the profile, and what else its objects are made from. */
+/** What a component's objects are made from, with its base configuration adapted to the profile. */
 export function inputOf(config: Config, component: Component, checksums: Record<string, string> = {}): Input {
   const place = placeOf(config, component.id);
   return {
     config,
     place,
-    configuration: placed(component.configure(baseOf(component.id), config), config, place.namespace),
+    configuration: withAddresses(component.configure(baseConfig(component.id), config), config, place.namespace),
     image: imageOf(place.image, config.global.imageRegistry),
     claim: config.storage.enabled && place.claim ? place.claim.name : '',
     checksums,
   };
 }
 
-function baseOf(id: string): JsonMap {
+/** templates/<id>/config.yaml; empty for a component without a configuration file. */
+function baseConfig(id: string): JsonMap {
   return folderAsset(`templates/${id}`, 'config.yaml')['config.yaml'] === undefined
     ? {}
     : yamlAsset('templates', id, 'config.yaml');
 }
 
-/** Dashboards and rule files that only some configurations have, by how their names begin. */
+/** Dashboards and rule files of optional features, by the prefix of their name. */
 const ONLY: Record<string, (config: Config) => boolean> = {
   'genops-': (config) => config.genai.genops.enabled,
   macos: (config) => config.macos.enabled,
@@ -32,8 +33,8 @@ const ONLY: Record<string, (config: Config) => boolean> = {
   teams: (config) => config.teams.length > 0,
 };
 
-/** Rules or dashboards that this configuration asks for. */
-export function shipped(config: Config, folder: string, ending: string): [string, string][] {
+/** Rule files or dashboards of a folder that this configuration includes: `[file name, text]`. */
+export function templateFiles(config: Config, folder: string, ending: string): [string, string][] {
   return Object.entries(folderAsset(folder, ending)).filter(([file]) =>
     Object.entries(ONLY).every(([start, isWanted]) => !file.startsWith(start) || isWanted(config)),
   );

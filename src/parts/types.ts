@@ -17,7 +17,7 @@ export type Phase =
   | 'alerting'
   | 'verify';
 
-/** In the order in which they are shown; what may run in parallel is decided by each step's needs. */
+/** In display order; the `needs` of steps decide what runs in parallel. */
 export const PHASES: Phase[] = [
   'preflight',
   'namespaces',
@@ -33,46 +33,46 @@ export const PHASES: Phase[] = [
   'verify',
 ];
 
-/** What an upstream chart's values, or an operator's resource, are made from. */
+/** Input for the values of an upstream chart, or for a custom resource. */
 export interface Input {
   config: Config;
   place: Place;
-  /** The program's configuration, adapted to the profile. */
+  /** Configuration of the program, adapted to the profile. */
   configuration: JsonMap;
-  /** With the registry of the profile. */
+  /** Image with the registry of the profile. */
   image: string;
-  /** Claim that holds the data; empty: none. */
+  /** Claim with its data; empty: emptyDir. */
   claim: string;
-  /** Hash per ConfigMap that the pods mount: a changed one rolls them. */
+  /** Hash per mounted ConfigMap, so that a change rolls the pods. */
   checksums: Record<string, string>;
 }
 
 /**
- * One component: how its base configuration (templates/<id>/config.yaml) is adapted to the profile.
- * Names, image and ports stand in catalog.ts; the chart is templates/<id>/, or an upstream one with values made here.
+ * One component: adapts its base configuration (templates/<id>/config.yaml) and chart values to the profile.
+ * Names, image and ports are in catalog.ts; the chart is templates/<id>/ or an upstream one.
  */
 export interface Component {
   id: ComponentId;
   phase: Phase;
-  /** Steps (besides the namespace and its claim) whose objects the pods mount. */
+  /** IDs of steps whose objects the pods mount, in addition to namespace and claim. */
   needs: string[];
-  /** Those of them that its program reads only when it starts: one that was edited by hand and is put back needs a restart. */
+  /** Of these, steps whose objects the program reads only at start: repairing drift in them restarts it. */
   rereads?: string[];
-  configure: (base: JsonMap, config: Config) => JsonMap;
-  /** Further values of our own chart. */
+  configure: (template: JsonMap, config: Config) => JsonMap;
+  /** Values of our own chart, in addition to those of every component. */
   values?: (config: Config) => JsonMap;
-  /** Values of the upstream charts that can bring it as a release of its own. */
+  /** Values of upstream charts that install it as its own release. */
   upstream?: Partial<Record<ChartName, (input: Input) => JsonMap>>;
-  /** Its part of the values of kube-prometheus-stack, which brings several components in one release. */
+  /** Its part of the values of kube-prometheus-stack, which installs several components in one release. */
   stack?: (input: Input) => JsonMap;
-  /** Objects from which the OpenTelemetry operator makes it. */
+  /** Custom resource for the OpenTelemetry operator, with the objects that belong to it. */
   resources?: (input: Input) => KubeObject[];
 }
 
-/** Taken from this machine when the step is applied, never before: the plan and the journal hold its name only. */
+/** Read when the step is applied; plan and journal hold only the name of the variable or file. */
 export type FromMachine = { fromEnv: string } | { fromFile: string };
 
-/** A fixed text, random (null), or given by somebody. */
+/** A fixed text, null for a random value, or a value of this machine. */
 export type SecretValue = string | null | FromMachine;
 
 /** One value of a Secret. */
@@ -82,20 +82,20 @@ export interface SecretNeed {
   value: SecretValue;
 }
 
-/** What tells that somebody else provides the same for the whole cluster. */
+/** The object that shows that the cluster already has this add-on. */
 export interface Provided {
   ref: ObjectRef;
-  /** Label of that object with its version, and the oldest version that will do. */
+  /** Label of that object with the version, and the oldest supported version. */
   version?: { label: string; minimum: string };
 }
 
-/** Definitions that the same webhook converts: they must trust the authority that its configuration names. */
+/** CRDs with a conversion webhook, and the object whose CA bundle they must trust. */
 export interface Conversion {
   crds: string[];
   authority: ObjectRef;
 }
 
-/** What only an upstream chart brings; off unless a profile asks for it. */
+/** An add-on: installed from an upstream chart, off by default. */
 export interface Addon {
   id: AddonId;
   title: string;
@@ -104,18 +104,16 @@ export interface Addon {
   release: string;
   values: (config: Config) => JsonMap;
   workloads: (config: Config) => { kind: 'StatefulSet' | 'Deployment' | 'DaemonSet'; name: string }[];
-  /** Steps that must be done before. */
+  /** IDs of steps that must be done before. */
   needs?: (config: Config) => string[];
-  /** Secrets in its namespace that it reads. */
+  /** Secret values that it reads in its namespace. */
   secrets?: (config: Config) => SecretNeed[];
-  /** Values with which the chart renders its CustomResourceDefinitions; they are applied by a step of their own. */
+  /** Values with which the chart renders its CRDs, which a separate step applies. */
   crds?: JsonMap;
-  /** Objects of which a server dry-run passes once its webhook serves. */
+  /** Objects for a server dry-run, which passes once the webhook is available. */
   webhook?: (config: Config) => KubeObject[];
-  /** Definitions that this webhook converts between versions. */
   conversion?: Conversion;
-  /** Objects besides the chart's: they are made also where somebody else provides the rest. */
+  /** Objects in addition to the chart's; also applied if the cluster already has the add-on. */
   objects?: (config: Config) => KubeObject[];
-  /** What tells that the cluster has it already. */
   provided?: Provided;
 }

@@ -4,23 +4,23 @@ import type { JsonMap } from '../core/types.ts';
 import { sizedResources } from '../profile/sizes.ts';
 import type { Input } from './types.ts';
 
-/** On the objects of upstream charts: by this in its values a release is known as ours. */
+/** Label on objects of upstream charts; in a release's values it marks the release as ours. */
 export const OWN_LABEL: Record<string, string> = { [PART_OF_LABEL]: PART_OF };
 
-/** `quay.io/prometheus/prometheus:v3.14.0` → its three parts, as charts want them. */
+/** Splits `quay.io/prometheus/prometheus:v3.14.0` into the three values of most charts. */
 export function imageParts(image: string): { registry: string; repository: string; tag: string } {
   const slash = image.indexOf('/');
   const colon = image.lastIndexOf(':');
   return { registry: image.slice(0, slash), repository: image.slice(slash + 1, colon), tag: image.slice(colon + 1) };
 }
 
-/** Registry and repository in one, for charts that know no registry of its own. */
+/** For charts without a separate value for the registry. */
 export function imageOneHost(image: string): { repository: string; tag: string } {
   const { registry, repository, tag } = imageParts(image);
   return { repository: `${registry}/${repository}`, tag };
 }
 
-/** Requests and limits of the profile's size, else those that our own chart asks for. */
+/** Requests and limits of the profile's size, or the defaults of our own chart. */
 export function resourcesOf({ config, place }: Input): JsonMap {
   return (
     sizedResources(config.size, place.id) ??
@@ -28,19 +28,19 @@ export function resourcesOf({ config, place }: Input): JsonMap {
   );
 }
 
-/** A changed ConfigMap rolls the pods. */
+/** Pod annotations that roll the pods when a mounted ConfigMap changes. */
 export function checksumAnnotations({ checksums }: Input): Record<string, string> {
   return Object.fromEntries(Object.entries(checksums).map(([name, hash]) => [`checksum/${name}`, hash]));
 }
 
-/** The claim as a volume, or one that dies with the pod. */
+/** The claim as a volume, or an emptyDir. */
 export function dataVolume({ claim }: Input): JsonMap {
   return claim ? { name: 'data', persistentVolumeClaim: { claimName: claim } } : { name: 'data', emptyDir: {} };
 }
 
 /**
- * Storage of what the Prometheus operator makes: its StatefulSet takes the claim of that name, which is there before it.
- * Data lie at the claim's root, as our own charts keep them.
+ * Storage for the Prometheus operator: the claim template has the name with which its StatefulSet adopts our claim.
+ * Without a sub path, as in our own charts.
  */
 export function operatorStorage(
   { claim, config, place }: Input,

@@ -7,7 +7,7 @@ import { merge } from '../core/json.ts';
 import { COMPONENT_IDS, type ComponentId } from './schema.ts';
 import { set } from '../core/json.ts';
 
-/** Flags of install and plan that change the configuration; every prompt has one. */
+/** Flags of install and plan that change the configuration; every prompt has a flag. */
 export interface ConfigFlags {
   profile?: string | undefined;
   file?: string[] | undefined;
@@ -36,26 +36,26 @@ function numberOf(flag: string, text: string): number {
   return value;
 }
 
-/** `--charts`: a folder must be there. @throws ObsError (usage) */
+/** `--charts`: a URL, or an existing folder as an absolute path. @throws ObsError (usage) */
 export function sourceOf(text: string): string {
   if (text === '' || /^(https?|oci):\/\//.test(text)) return text;
   if (!existsSync(text))
     throw usageError(
-      `--charts ${text}: there is no such folder`,
-      'give a folder of chart archives, https://…, or oci://…',
+      `--charts ${text}: this folder does not exist`,
+      'use a folder of chart archives, https://…, or oci://…',
     );
   return resolve(text);
 }
 
-/** `--timeout`. @throws ObsError (usage) */
+/** `--timeout` in seconds. @throws ObsError (usage) */
 export function secondsOf(text: string): number {
   const seconds = Number(text);
   if (!(seconds >= 1 && Number.isFinite(seconds)))
-    throw usageError(`--timeout takes seconds, not "${text}"`, 'for ten minutes: --timeout 600');
+    throw usageError(`--timeout takes seconds, not "${text}"`, 'for 10 minutes: --timeout 600');
   return seconds;
 }
 
-/** The flags as one layer over profile and files. @throws ObsError (usage) for values that are no numbers, no components or no folder */
+/** Flags as one layer over profile and files. @throws ObsError (usage) for an invalid number, component or folder */
 export function flagLayer(flags: ConfigFlags): Layer {
   let data: JsonMap = {};
   const put = (path: string[], value: string | number | boolean | undefined): void => {

@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import { interval, name, off, ownNamespace, text } from './values.ts';
 
-/** Settings of what leaves the cluster (alerts, copies of telemetry, Grafana Cloud), and of the Secrets that it needs. */
+/** Settings for data that leave the cluster (alerts, copies of telemetry, Grafana Cloud) and their Secrets. */
 
 const secretKey = v.pipe(v.string(), v.regex(/^[-._a-zA-Z0-9]+$/, 'must be a key of a Secret'));
 
-/** Who is told of alerts. Keys and addresses that are secret stand in Secrets of Alertmanager's namespace, never here. */
+/** Receivers of notifications. Their credentials are in Secrets of Alertmanager's namespace. */
 export const notify = v.optional(
   v.strictObject({
     slack: v.optional(
@@ -13,7 +13,7 @@ export const notify = v.optional(
         secret: name,
         key: v.optional(secretKey, 'webhook-url'),
         channel: v.pipe(v.string(), v.minLength(1)),
-        /** By receiver, where one has its own: `cost-critical: "#genops-cost-critical"`. */
+        /** Channels of single receivers: `cost-critical: "#genops-cost-critical"`. */
         channels: v.optional(v.record(v.string(), v.string()), {}),
       }),
     ),
@@ -26,7 +26,7 @@ export const notify = v.optional(
         smarthost: v.pipe(v.string(), v.regex(/^\S+:\d+$/, 'must be host:port')),
         requireTls: v.optional(v.boolean(), true),
         username: v.optional(v.string(), ''),
-        /** Of the password; empty: no login. */
+        /** Secret with the password; empty: no login. */
         secret: ownNamespace,
         key: v.optional(secretKey, 'password'),
       }),
@@ -35,19 +35,19 @@ export const notify = v.optional(
   {},
 );
 
-/** Another Prometheus, Mimir or Thanos that gets a copy of every sample; its login stands in a Secret of Prometheus' namespace. */
+/** Prometheus, Mimir or Thanos servers that get a copy of every sample; Secrets are in Prometheus' namespace. */
 export const remoteWrite = v.optional(
   v.array(
     v.strictObject({
       url: v.pipe(v.string(), v.regex(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'must be a URL without credentials')),
-      /** Of Mimir: X-Scope-OrgID. Empty: none. */
+      /** X-Scope-OrgID of Mimir; empty: no header. */
       tenant: text,
       secret: v.exactOptional(
         v.strictObject({
           name,
           usernameKey: v.optional(secretKey, 'username'),
           passwordKey: v.optional(secretKey, 'password'),
-          /** In place of user and password: the key of a bearer token. */
+          /** Key of a bearer token, instead of user and password. */
           tokenKey: v.exactOptional(secretKey),
         }),
       ),
@@ -63,7 +63,7 @@ const platform = (secret: string, key: string) => ({
   key: v.optional(secretKey, key),
 });
 
-/** Platforms outside the cluster that get a copy; their keys stand in Secrets of the gateway's namespace. */
+/** Platforms that get a copy of telemetry; Secrets are in the gateway's namespace. */
 export const exporters = v.optional(
   v.pipe(
     v.strictObject({
@@ -90,7 +90,7 @@ export const exporters = v.optional(
     }),
     v.check(
       ({ splunk }) => !splunk.enabled || splunk.endpoint !== '',
-      'splunk needs the endpoint of its event collector',
+      'splunk requires the endpoint of its event collector',
     ),
   ),
   {},
@@ -102,12 +102,12 @@ const endpoint = v.optional(
       v.pipe(v.string(), v.regex(/^(https?:\/\/[^\s/@]+(\/\S*)?)?$/, 'must be a URL without credentials')),
       '',
     ),
-    /** Instance id: no secret. Empty: the Secret holds it. */
+    /** Instance ID, which is not secret; empty: the Secret holds it. */
     user: v.optional(v.string(), ''),
   }),
   {},
 );
-/** What goes to Grafana Cloud, and how (seed 002). */
+/** Telemetry to Grafana Cloud. */
 export const cloud = v.strictObject({
   enabled: off,
   namespace: ownNamespace,
@@ -121,20 +121,20 @@ export const cloud = v.strictObject({
     }),
     {},
   ),
-  /** Holds user and token; what it has already is used, what it lacks is filled when installing. */
+  /** Secret with users and token; install adds missing keys. */
   secret: v.optional(
     v.strictObject({ name: v.optional(name, 'grafana-cloud'), tokenKey: v.optional(v.string(), 'token') }),
     {},
   ),
   scrapeInterval: v.optional(interval, '60s'),
   podLogs: v.optional(v.picklist(['loki', 'opentelemetry']), 'loki'),
-  /** Also listen for Zipkin spans, on 9411. */
+  /** Also receive Zipkin spans, on port 9411. */
   zipkin: v.optional(v.boolean(), false),
-  /** What becomes of span attributes with the text that people asked. */
+  /** Treatment of span attributes that hold the text of prompts. */
   promptText: v.optional(v.picklist(['hash', 'drop', 'keep']), 'hash'),
 });
 
-/** Values of Secrets that genai-obs makes from this machine's environment or files, at install time only; the configuration never holds one. */
+/** Secrets created from this machine's environment or files at install time; the configuration holds no value. */
 export const secrets = v.optional(
   v.array(
     v.pipe(
@@ -145,7 +145,7 @@ export const secrets = v.optional(
         env: v.exactOptional(v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable'))),
         file: v.exactOptional(v.pipe(v.string(), v.minLength(1))),
       }),
-      v.check(({ env, file }) => (env === undefined) !== (file === undefined), 'needs env or file, one of them'),
+      v.check(({ env, file }) => (env === undefined) !== (file === undefined), 'requires either env or file'),
     ),
   ),
   [],

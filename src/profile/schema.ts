@@ -3,7 +3,7 @@ import * as options from './options.ts';
 import * as outside from './outside.ts';
 import { cap, duration, interval, name, objectName, off, ownNamespace, quantity } from './values.ts';
 
-/** Names of the components, in the order in which they are shown; also chart folders and release names. */
+/** Components in display order; also the names of chart folders and releases. */
 export const COMPONENT_IDS = [
   'prometheus',
   'alertmanager',
@@ -17,7 +17,7 @@ export const COMPONENT_IDS = [
 ] as const;
 export type ComponentId = (typeof COMPONENT_IDS)[number];
 
-/** What only upstream charts bring; off unless a profile asks for it. */
+/** Add-ons: installed from upstream charts, off by default. */
 export const ADDON_IDS = [
   'cert-manager',
   'opentelemetry-operator',
@@ -33,13 +33,12 @@ export const ADDON_IDS = [
 export type AddonId = (typeof ADDON_IDS)[number];
 
 const enabled = v.boolean();
-/** Where a component's objects come from: `genai-obs` is our own chart in templates/, anything else the chart of that name in src/charts/pins.ts. */
+/** `genai-obs` is our own chart in templates/<id>; any other name is an upstream chart of src/charts/pins.ts. */
 const chart = <const T extends string>(upstream: T[]) =>
   v.optional(v.picklist(['genai-obs', ...upstream]), 'genai-obs');
-/** What only an upstream chart brings. */
 const addon = { enabled: v.optional(v.boolean(), false), namespace: ownNamespace };
 
-/** A profile after all layers are merged; every key has a value. Row 000-VAL-01 to 000-VAL-08 name the defaults. */
+/** A configuration after all layers are merged; every key has a value. */
 export const ConfigSchema = v.strictObject({
   profile: v.string(),
   namespace: name,
@@ -47,12 +46,12 @@ export const ConfigSchema = v.strictObject({
   global: v.strictObject({
     environment: name,
     clusterName: v.pipe(v.string(), v.minLength(1)),
-    /** Prefix put in place of every image's registry host: `registry.example/mirror`. Empty: upstream's. */
+    /** Replaces the registry host of every image: `registry.example/mirror`. Empty: upstream's. */
     imageRegistry: v.pipe(
       v.string(),
       v.regex(/^([^\s/]+(\/[^\s]+)*)?$/, 'must be host[:port][/path] without a trailing slash'),
     ),
-    /** Where upstream charts are taken from: a folder of archives, https://… or oci://… of a mirror; empty: their own homes. */
+    /** Source of upstream charts: a folder of archives, https://… or oci://…; empty: the upstream repositories. */
     charts: v.optional(v.string(), ''),
   }),
   storage: v.strictObject({
@@ -69,9 +68,9 @@ export const ConfigSchema = v.strictObject({
     autoscaling: options.autoscaling,
     spread: options.spread,
     batch: options.batch,
-    /** OTLP over HTTP from outside of the cluster. */
+    /** OTLP over HTTP from outside the cluster. */
     ingress: options.ingress,
-    /** Entry for senders outside of the cluster; anything but ClusterIP needs mutual TLS, or a token over TLS. */
+    /** Service for senders outside the cluster; any type but ClusterIP requires mutual TLS, or a token over TLS. */
     expose: options.expose,
   }),
   'opentelemetry-node-collector': v.strictObject({
@@ -90,14 +89,14 @@ export const ConfigSchema = v.strictObject({
     namespace: ownNamespace,
     server: v.strictObject({
       retention: duration,
-      /** Beside the time: the oldest data go first. */
+      /** Maximum size in addition to the retention time; the oldest data are deleted first. */
       retentionSize: cap,
       size: quantity,
       replicaCount: options.oneReplica,
       scrapeInterval: v.optional(interval, '15s'),
       remoteWrite: outside.remoteWrite,
     }),
-    /** Scrape the kubelets' cAdvisor: `container_*` by pod and container. */
+    /** Scrape cAdvisor of the kubelets: `container_*` by pod and container. */
     cadvisor: off,
     ingress: options.ingress,
   }),
@@ -128,11 +127,11 @@ export const ConfigSchema = v.strictObject({
     namespace: ownNamespace,
     size: quantity,
     replicas: options.oneReplica,
-    /** Of its claim only; empty: storage.storageClass. */
+    /** StorageClass of its claim only; empty: storage.storageClass. */
     storageClass: objectName,
     ingress: options.ingress,
     gatewayProxy: options.gatewayProxy,
-    /** Alerts that people make in Grafana can go the way of Prometheus' own. */
+    /** A contact point that sends Grafana's own alerts to Alertmanager. */
     contactPoint: off,
     service: v.strictObject({ type: v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']) }),
   }),
@@ -150,17 +149,17 @@ export const ConfigSchema = v.strictObject({
     }),
     {},
   ),
-  /** `existing`: somebody else's is in the cluster and serves. */
+  /** `existing`: the cluster has a working cert-manager that genai-obs did not install. */
   'cert-manager': v.optional(v.strictObject({ ...addon, existing: v.optional(v.boolean(), false) }), {}),
   jaeger: v.optional(
     v.pipe(
       v.strictObject({
         ...addon,
-        /** `memory` forgets with the pod; `opensearch` needs one that is there. */
+        /** `memory` loses traces when the pod is deleted; `opensearch` must already exist. */
         storage: v.optional(v.picklist(['memory', 'opensearch']), 'memory'),
-        /** Traces kept in memory; the oldest go first. */
+        /** Traces kept in memory; the oldest are dropped first. */
         maxTraces: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 50_000),
-        /** Of OpenSearch: `http://opensearch-cluster-master:9200`. */
+        /** URL of OpenSearch: `http://opensearch-cluster-master:9200`. */
         endpoint: v.optional(v.pipe(v.string(), v.regex(/^(https?:\/\/\S+)?$/, 'must be a URL')), ''),
         /** Secret in its namespace with the keys username and password; empty: no login. */
         secret: ownNamespace,
@@ -194,12 +193,11 @@ export const ConfigSchema = v.strictObject({
         v.strictObject({ input: v.pipe(v.number(), v.minValue(0)), output: v.pipe(v.number(), v.minValue(0)) }),
       ),
     }),
-    /** Share of traces kept, 0 to 1. */
-    /** Rules, alerts and dashboards of GenOps, and its span attributes in one spelling. */
+    /** Rules, alerts and dashboards of GenOps, and normalized span attributes. */
     genops: v.optional(
       v.strictObject({
         enabled: v.optional(v.boolean(), false),
-        /** Where the applications run: the alerts about pods and memory look there. */
+        /** Namespace of the applications that alerts on pods and memory watch. */
         namespace: v.optional(name, 'genops-system'),
         /** USD per day by team. */
         budgets: v.optional(v.record(v.string(), v.pipe(v.number(), v.minValue(0))), {}),
@@ -209,19 +207,20 @@ export const ConfigSchema = v.strictObject({
       {},
     ),
     sampling: v.strictObject({
+      /** Share of traces to store. */
       rate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
-      /** `tail` keeps errors, slow, expensive and refused calls besides the share. */
+      /** `tail` also keeps errors, slow, expensive and refused calls. */
       mode: v.optional(v.picklist(['head', 'tail']), 'head'),
     }),
   }),
-  /** Macs that send their metrics from outside of the cluster: dashboard and alerts. Row 004-P5-05. */
+  /** Dashboard and alerts for Macs that send metrics from outside the cluster. */
   macos: v.optional(v.strictObject({ enabled }), { enabled: false }),
   security: options.security,
 });
 
 export type Config = v.InferOutput<typeof ConfigSchema>;
 
-/** A configuration that an earlier version wrote: settings that are new since then get their defaults. */
+/** Adds defaults for settings that are newer than the version that wrote the configuration. */
 export function completed(config: unknown): Config {
   const result = v.safeParse(ConfigSchema, config);
   return result.success ? result.output : (config as Config);
@@ -231,12 +230,12 @@ export function isEnabled(config: Config, id: ComponentId | AddonId): boolean {
   return config[id].enabled;
 }
 
-/** Where a component or add-on lives. */
+/** Namespace of a component or add-on. */
 export function namespaceOf(config: Config, id: ComponentId | AddonId): string {
   return config[id].namespace || config.namespace;
 }
 
-/** Every namespace of an installation, its home first: the journal and the lock live there. */
+/** Every namespace of an installation; the first is its home, which holds the journal and the lock. */
 export function namespacesOf(config: Config): string[] {
   const ids = [...COMPONENT_IDS, ...ADDON_IDS].filter((id) => isEnabled(config, id));
   return [

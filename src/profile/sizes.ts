@@ -11,13 +11,13 @@ interface Row {
 const rowsOf = (size: string): Partial<Record<string, Row>> =>
   size ? (yamlAsset<Record<string, Record<string, Row>>>('templates', 'sizes.yaml')[size] ?? {}) : {};
 
-/** Requests and limits of a component in a size; undefined where the table, or the profile, names none. */
+/** Requests and limits of a component; undefined without a size, or if the table has no row for it. */
 export function sizedResources(size: string, id: ComponentId | AddonId): JsonMap | undefined {
   const row = rowsOf(size)[id];
   return row && { requests: row.requests, limits: row.limits };
 }
 
-/** What `size` says about claims, as settings: a layer that names a size and a claim means the claim. */
+/** Claim sizes of a size, as settings. */
 export function sizedClaims(size: string): JsonMap {
   const settings = Object.entries(rowsOf(size)).flatMap(([id, row]): [string, JsonMap][] =>
     row?.claim ? [[id, id === 'prometheus' ? { server: { size: row.claim } } : { size: row.claim }]] : [],

@@ -124,7 +124,7 @@ describe('a folder of archives', () => {
   });
 
   it('that is not there is refused when --charts is given', () => {
-    expect(() => flagLayer({ charts: join(dir, 'nowhere') })).toThrow('there is no such folder');
+    expect(() => flagLayer({ charts: join(dir, 'nowhere') })).toThrow('this folder does not exist');
     expect(flagLayer({ charts: dir }).data).toEqual({ global: { charts: dir } });
     expect(flagLayer({ charts: 'oci://registry.example/charts' }).data).toEqual({
       global: { charts: 'oci://registry.example/charts' },

@@ -3,7 +3,7 @@ import { KubeError } from '../../src/adapters/kube.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
 import { PINS } from '../../src/charts/pins.ts';
-import { placed } from '../../src/parts/addresses.ts';
+import { withAddresses } from '../../src/parts/addresses.ts';
 import { type Hands, applyRelease } from '../../src/engine/apply.ts';
 import { applyWebhook } from '../../src/engine/conversion.ts';
 import { applyCrds } from '../../src/engine/crds.ts';
@@ -399,12 +399,12 @@ describe('addresses', () => {
       'http://my-loki:3100 loki.example:3100',
     ],
   ])('%s: %s', (_name, text, from, expected) => {
-    expect(placed({ list: [text, 1, null] }, spread, from)).toEqual({ list: [expected, 1, null] });
+    expect(withAddresses({ list: [text, 1, null] }, spread, from)).toEqual({ list: [expected, 1, null] });
   });
 
   it('of quickstart stay as they are', () => {
     const text = 'http://prometheus-server http://loki:3100 tempo:4317 http://grafana opentelemetry-collector:4317';
-    expect(placed(text, quickstart(), NS)).toBe(text);
+    expect(withAddresses(text, quickstart(), NS)).toBe(text);
   });
 });
 

@@ -35,7 +35,7 @@ const find = (config: Config, kind: string, name: string): KubeObject | undefine
 
 describe('what contradicts itself is refused', () => {
   it.each<[string, JsonMap, RegExp]>([
-    ['mutual TLS without cert-manager', { security: { mtls: { enabled: true } } }, /needs cert-manager/],
+    ['mutual TLS without cert-manager', { security: { mtls: { enabled: true } } }, /requires cert-manager/],
     [
       'collectors in several namespaces',
       { ...MTLS, 'opentelemetry-node-collector': { namespace: 'other' } },
@@ -54,7 +54,7 @@ describe('what contradicts itself is refused', () => {
     [
       'an entry that is open to all',
       { 'opentelemetry-collector': { expose: { type: 'LoadBalancer' } } },
-      /anybody send/,
+      /anyone send/,
     ],
     [
       'ports of nodes that nobody opens',

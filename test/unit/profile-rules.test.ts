@@ -93,11 +93,11 @@ describe('rules across settings', () => {
 
   it('name the line where the setting is, or what it belongs to', () => {
     expect(refusal('# mine\ngrafana:\n  size: 2Gi\n  replicas: 3\n').what).toMatch(
-      /^mine\.yaml line 4: grafana\.replicas can only be 1/,
+      /^mine\.yaml line 4: grafana\.replicas must be 1/,
     );
     // Not set: the section that asks for it.
     expect(refusal('# mine\nstorage:\n  s3:\n    enabled: true\n').what).toMatch(
-      /^mine\.yaml line 3: storage\.s3\.endpoint is needed/,
+      /^mine\.yaml line 3: storage\.s3\.endpoint is required/,
     );
   });
 

@@ -42,7 +42,7 @@ describe('priceRules', () => {
   });
 
   it('refuses what would break the cost rule', () => {
-    expect(() => priceRules([...list, ...list])).toThrow(/gpt-4o twice/);
+    expect(() => priceRules([...list, ...list])).toThrow(/two entries for the model gpt-4o/);
     expect(() => priceRules(list, { x: { input: -1, output: 0 } })).toThrow(/price of x \(input\)/);
     expect(() => priceRules(list, { x: { input: Number.NaN, output: 0 } })).toThrow();
   });

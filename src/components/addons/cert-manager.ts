@@ -9,7 +9,7 @@ const image = (config: Config, part: string): JsonMap => ({
   image: imageOneHost(imageOf(`quay.io/jetstack/cert-manager-${part}:${VERSION}`, config.global.imageRegistry)),
 });
 
-/** Certificates for webhooks and mTLS; optional, the operator can sign for itself (upstream.md A.1, row 004-CERT-*). */
+/** Certificates for webhooks and mutual TLS; optional for the operator, which can sign its own. */
 export const certManager: Addon = {
   id: 'cert-manager',
   title: 'cert-manager',
@@ -17,7 +17,7 @@ export const certManager: Addon = {
   chart: 'cert-manager',
   release: 'cert-manager',
   crds: { crds: { enabled: true } },
-  // One per cluster: one that is there already is used, if it serves what we ask of it.
+  // One per cluster: an existing one is used if it is recent enough.
   provided: {
     ref: {
       apiVersion: 'apiextensions.k8s.io/v1',
@@ -38,7 +38,7 @@ export const certManager: Addon = {
     ...image(config, 'controller'),
     webhook: image(config, 'webhook'),
     cainjector: image(config, 'cainjector'),
-    // The engine waits for the webhook itself, by a server dry-run.
+    // The engine waits for the webhook with a server dry-run.
     startupapicheck: { enabled: false },
   }),
   webhook: (config) => [

@@ -4,7 +4,7 @@ import { OWN_LABEL, imageParts } from '../../parts/upstream.ts';
 import type { Addon } from '../../parts/types.ts';
 import type { Config } from '../../profile/schema.ts';
 
-/** What the application cannot count itself: the endpoint's own latency, errors and instances (upstream.md B.2 27). */
+/** Metrics that applications cannot measure: latency and errors of the SageMaker endpoint itself. */
 function discovery(config: Config): string {
   const metric = (name: string, ...statistics: string[]) => ({ name, statistics, period: 60, length: 300 });
   return stringify({
@@ -27,7 +27,7 @@ function discovery(config: Config): string {
   });
 }
 
-/** SageMaker as CloudWatch sees it (`aws_sagemaker_*`), found by the scrape annotations. */
+/** CloudWatch metrics of SageMaker (`aws_sagemaker_*`), scraped by annotation. */
 export const cloudwatchExporter: Addon = {
   id: 'cloudwatch-exporter',
   title: 'CloudWatch exporter',

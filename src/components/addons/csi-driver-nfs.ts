@@ -11,7 +11,7 @@ const IMAGES = {
   nodeDriverRegistrar: 'registry.k8s.io/sig-storage/csi-node-driver-registrar:v2.17.0',
 };
 
-/** Volumes on an NFS server and a StorageClass for them; not for databases: src/profile/rules.ts (upstream.md A.18). */
+/** NFS volumes and their StorageClass; src/profile/rules.ts refuses it for databases. */
 export const csiDriverNfs: Addon = {
   id: 'csi-driver-nfs',
   title: 'NFS volumes',
@@ -29,7 +29,7 @@ export const csiDriverNfs: Addon = {
     image: Object.fromEntries(
       Object.entries(IMAGES).map(([part, image]) => [part, imageOneHost(imageOf(image, config.global.imageRegistry))]),
     ),
-    // Snapshots would need definitions that nobody here uses.
+    // Snapshots would require CRDs that the stack does not use.
     controller: { enableSnapshotter: false },
   }),
   objects(config) {
@@ -41,7 +41,7 @@ export const csiDriverNfs: Addon = {
         metadata: { name: storageClass, labels: ownLabels('csi-driver-nfs') },
         provisioner: 'nfs.csi.k8s.io',
         parameters: { server, share },
-        // Whoever deletes a claim by mistake still has the data on the server.
+        // Data stay on the server if a claim is deleted by mistake.
         reclaimPolicy: 'Retain',
         volumeBindingMode: 'Immediate',
         allowVolumeExpansion: true,

@@ -2,7 +2,7 @@ import { imageOf } from '../../parts/catalog.ts';
 import { OWN_LABEL, imageOneHost } from '../../parts/upstream.ts';
 import type { Addon } from '../../parts/types.ts';
 
-/** NVIDIA GPUs' use, memory and errors (`DCGM_FI_*`), found by the scrape annotations. */
+/** Utilization, memory and errors of NVIDIA GPUs (`DCGM_FI_*`), scraped by annotation. */
 export const dcgmExporter: Addon = {
   id: 'dcgm-exporter',
   title: 'GPU metrics',

@@ -12,7 +12,7 @@ import { metricsServer } from './metrics-server.ts';
 import { opentelemetryOperator } from './opentelemetry-operator.ts';
 import { seaweedfs } from './seaweedfs.ts';
 
-/** Every add-on: a new one is a file here, a pin in src/charts/pins.ts, a section in the schema, and a line in this list. */
+/** All add-ons. A new one: a file here, a pin in src/charts/pins.ts, a section in the schema, a line in this list. */
 export const ADDONS: Addon[] = [
   certManager,
   opentelemetryOperator,
@@ -26,11 +26,11 @@ export const ADDONS: Addon[] = [
   k8sMonitoring,
 ];
 
-/** Add-ons of the profile that nobody else can bring in our place: what they are made of is ours to look for. */
+/** Enabled add-ons that are always ours, because the cluster cannot already have them. */
 export const ownAddons = (config: Config): Addon[] =>
   ADDONS.filter(({ id, provided }) => isEnabled(config, id) && !provided);
 
-/** Every release that must be there for the profile, each once. */
+/** Every Helm release of the configuration, each once. */
 export function releasesOf(config: Config): Release[] {
   const addons = ownAddons(config).map(({ id, release }) => ({ name: release, namespace: namespaceOf(config, id) }));
   const all = [

@@ -5,7 +5,7 @@ import { CATALOG, imageOf } from '../../parts/catalog.ts';
 import type { Addon } from '../../parts/types.ts';
 import { OWN_LABEL, imageParts } from '../../parts/upstream.ts';
 
-/** Traces in Jaeger 2, all in one process: in memory, or in an OpenSearch that is there already (rows 003-QS-02, 003-JAEG-*; upstream.md A.11). */
+/** Traces in Jaeger 2, in one process: in memory, or in an existing OpenSearch. */
 export const jaeger: Addon = {
   id: 'jaeger',
   title: 'Jaeger',
@@ -16,16 +16,16 @@ export const jaeger: Addon = {
   values: (config) => ({
     fullnameOverride: 'jaeger',
     commonLabels: OWN_LABEL,
-    // The chart knows no other storage setting: everything else is accepted and ignored.
+    // The only storage setting that the chart reads; it ignores all others without an error.
     userconfig: jaegerConfig(config),
     jaeger: {
       image: imageParts(imageOf(CATALOG.jaeger.image, config.global.imageRegistry)),
       podLabels: OWN_LABEL,
-      // The configuration is mounted as one file, which no running pod sees change: the hash rolls it.
       extraEnv: [
         { name: 'GOMEMLIMIT', value: `${Math.floor(memoryOf(config) * 0.85)}MiB` },
-        // Else it traces every query that it answers, and these traces push those of applications out of its store.
+        // By default it traces every query, and these traces displace those of applications.
         { name: 'OTEL_TRACES_SAMPLER', value: 'always_off' },
+        // Rolls the pod: it mounts the configuration as a single file, which Kubernetes does not update.
         { name: 'CONFIG_HASH', value: hashOf(jaegerConfig(config)) },
         ...credentials(config),
       ],
@@ -37,7 +37,7 @@ export const jaeger: Addon = {
 function jaegerConfig(config: Config): JsonMap {
   return {
     extensions: {
-      // The probes ask here; its default is localhost.
+      // For the probes; the default is localhost.
       healthcheckv2: { use_v2: true, http: { endpoint: '0.0.0.0:13133' } },
       jaeger_query: {
         storage: { traces: 'store' },
@@ -61,8 +61,8 @@ function jaegerConfig(config: Config): JsonMap {
 }
 
 /**
- * MiB that it may use. Its store counts traces, not bytes: ten spans with the attributes of gen_ai take 15 KiB (measured with 2.13),
- * and a pod that is killed at its limit forgets them all.
+ * Memory limit in MiB. Its store is limited by number of traces, not bytes: ten spans with gen_ai attributes
+ * take 15 KiB (measured with 2.13), and a pod killed at its limit loses all traces.
  */
 function memoryOf({ jaeger: { storage, maxTraces } }: Config): number {
   return storage === 'memory' ? 128 + 64 * Math.ceil((maxTraces * 16) / 1024 / 64) : 512;

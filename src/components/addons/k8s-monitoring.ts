@@ -4,7 +4,7 @@ import { type Config, namespaceOf } from '../../profile/schema.ts';
 import type { Addon, SecretNeed } from '../../parts/types.ts';
 import { CLOUD_TOKEN, CLOUD_RELEASE as RELEASE, destinationsOf, userVariable } from '../../parts/cloud.ts';
 
-/** Which Alloys there are. What the operator makes of a preset is fixed by the chart (upstream.md B.3 3): alloy-metrics is no DaemonSet any more. */
+/** Alloy instances. The preset determines the kind of workload; alloy-metrics is a StatefulSet. */
 const ALLOYS = {
   'alloy-logs': { presets: ['filesystem-log-reader', 'daemonset'], kind: 'DaemonSet' },
   'alloy-metrics': { presets: ['clustered', 'statefulset'], kind: 'StatefulSet' },
@@ -12,7 +12,7 @@ const ALLOYS = {
   'alloy-singleton': { presets: ['singleton'], kind: 'Deployment' },
 } as const;
 
-/** Enough of a configuration for the chart to render its definitions: it validates before it renders. */
+/** Minimal values to render the CRDs, because the chart validates before it renders. */
 const FOR_CRDS: JsonMap = {
   cluster: { name: 'unused' },
   destinations: { unused: { type: 'loki', url: 'http://unused' } },
@@ -20,7 +20,7 @@ const FOR_CRDS: JsonMap = {
   collectors: { unused: { presets: ['singleton'] } },
 };
 
-/** Everything to Grafana Cloud with Alloy, nothing stored in the cluster (seed 002, upstream.md A.14). */
+/** Sends all telemetry to Grafana Cloud with Alloy; stores nothing in the cluster. */
 export const k8sMonitoring: Addon = {
   id: 'k8s-monitoring',
   title: 'Grafana Kubernetes Monitoring',
@@ -40,9 +40,9 @@ export const k8sMonitoring: Addon = {
         { presets: [...presets], labels: OWN_LABEL, ...stability(name, config) },
       ]),
     ),
-    // Without a label of ours: both charts write the same key themselves, and a key that stands twice is no valid YAML.
+    // Without our label: both charts write the same key, and a duplicate key is invalid YAML.
     telemetryServices: { 'kube-state-metrics': { deploy: true }, 'node-exporter': { deploy: true } },
-    // Two operators over one namespace would fight: ours sees its own only.
+    // Another Alloy operator in the cluster must not manage the same resources.
     'alloy-operator': {
       deploy: true,
       ownNamespaceOnly: true,
@@ -58,7 +58,7 @@ export const k8sMonitoring: Addon = {
   ],
 };
 
-/** The token comes from whoever installs; a user that the configuration does not name, too. */
+/** Token, and users that the configuration does not name, from the environment of install. */
 function secretsOf(config: Config): SecretNeed[] {
   const { name, tokenKey } = config['k8s-monitoring'].secret;
   const users = destinationsOf(config).map(({ user, userKey }) => ({
@@ -73,20 +73,20 @@ function registryOf({ global }: Config): JsonMap {
   return global.imageRegistry ? { image: { registry: global.imageRegistry }, imageRegistry: global.imageRegistry } : {};
 }
 
-/** Reading files by OpenTelemetry's receiver is no stable part of Alloy yet: the chart wants that said. */
+/** Alloy's OpenTelemetry file receiver is a preview, which the chart requires to be enabled explicitly. */
 function stability(alloy: string, config: Config): JsonMap {
   return alloy === 'alloy-logs' && config['k8s-monitoring'].podLogs === 'opentelemetry'
     ? { alloy: { stabilityLevel: 'public-preview' } }
     : {};
 }
 
-/** Hooks put a finalizer on the operator, so that it outlives what it made, and take it off before it goes. */
+/** Image of the chart's hooks: a finalizer keeps the operator until its resources are deleted. */
 function hookImage({ global }: Config): JsonMap {
   const { registry, repository, tag } = imageParts('ghcr.io/grafana/helm-chart-toolbox-kubectl:0.1.2');
   return { enabled: true, image: { registry: global.imageRegistry || registry, repository, tag } };
 }
 
-/** Credentials come from the Secret alone: neither the values nor helm's record hold one. */
+/** Credentials are only in the Secret, never in values or in helm's release record. */
 function chartDestinations(config: Config): JsonMap {
   const { secret } = config['k8s-monitoring'];
   return Object.fromEntries(
@@ -108,13 +108,13 @@ function chartDestinations(config: Config): JsonMap {
   );
 }
 
-/** Lets the chart render where only its images or objects are of interest; installing is refused (src/parts/cloud.ts). */
+/** Lets the chart render, for its images or objects; install is refused (src/parts/cloud.ts). */
 const UNSET = 'https://unset.invalid';
 
 const SIGNALS = ['metrics', 'logs', 'traces'] as const;
 
-/** Series of seed 002 that the chart's allow lists drop (upstream.md B.3 8). */
-const KEPT = {
+/** Series that the chart's allow lists would drop. */
+const ADDED_METRICS = {
   cadvisor: [
     'container_memory_usage_bytes',
     'container_cpu_cfs_throttled_periods_total',
@@ -130,10 +130,10 @@ function features(config: Config): JsonMap {
     clusterMetrics: {
       enabled: true,
       collector: 'alloy-metrics',
-      // A managed control plane shows neither etcd nor its scheduler, and K3s has them in one process (upstream.md B.3 6).
+      // Not reachable in a managed control plane, nor in K3s, which runs it in one process.
       controlPlane: { enabled: false },
-      cadvisor: tuning(KEPT.cadvisor),
-      'kube-state-metrics': tuning(KEPT['kube-state-metrics']),
+      cadvisor: tuning(ADDED_METRICS.cadvisor),
+      'kube-state-metrics': tuning(ADDED_METRICS['kube-state-metrics']),
     },
     hostMetrics: { enabled: true, collector: 'alloy-metrics', linuxHosts: { enabled: true } },
     clusterEvents: { enabled: true, collector: 'alloy-singleton' },
@@ -151,7 +151,7 @@ function features(config: Config): JsonMap {
   };
 }
 
-/** What the seed's applications call their attributes, under the names that GenAI tooling knows (upstream.md B.3 10); their own stay. */
+/** Copies `llm.*` attributes to the names of OpenTelemetry's GenAI conventions. */
 function genaiNames(): string[] {
   const names = {
     'llm.model': 'gen_ai.request.model',
@@ -160,11 +160,12 @@ function genaiNames(): string[] {
   };
   return Object.entries(names).map(
     ([from, to]) =>
-      `set(span.attributes["${to}"], span.attributes["${from}"]) where span.attributes["${from}"] != nil and span.attributes["${to}"] == nil`,
+      `set(span.attributes["${to}"], span.attributes["${from}"]) ` +
+      `where span.attributes["${from}"] != nil and span.attributes["${to}"] == nil`,
   );
 }
 
-/** Attributes that hold what people asked (row 002-ATTR-04, upstream.md B.3 13). */
+/** Attributes with the text of prompts. */
 const CONTENT = ['rag.query', 'faiss.query'];
 
 function privacy(config: Config): string[] {

@@ -10,12 +10,12 @@ import { OWN_LABEL, imageParts } from '../../parts/upstream.ts';
 const CHART = 'kube-prometheus-stack';
 const OPERATOR = 'v0.93.1';
 
-/** Those of the chart's parts that the profile takes from it. */
-function parts(config: Config): Component[] {
+/** Enabled components that this chart installs. */
+function partsOf(config: Config): Component[] {
   return COMPONENTS.filter(({ id }) => isEnabled(config, id) && config[id].chart === CHART);
 }
 
-/** Rules of the chart that rest on series which are here: of kube-state-metrics, the node exporter and the operator. The rest belongs to the control plane or repeats ours. */
+/** Rules whose series exist here: those of kube-state-metrics, the node exporter and the operator. */
 const RULES = [
   'configReloaders',
   'k8sContainerResource',
@@ -30,7 +30,7 @@ const RULES = [
   'nodeExporterRecording',
   'prometheusOperator',
 ];
-/** Of what a K3s server keeps in its own process, where nothing can be scraped: the alerts would fire for ever (upstream.md A.5). */
+/** Rules of the control plane, which K3s runs in one process without targets: their alerts would always fire. */
 const CONTROL_PLANE = [
   'etcd',
   'kubeApiserverAvailability',
@@ -43,7 +43,7 @@ const CONTROL_PLANE = [
   'kubeSchedulerRecording',
   'kubernetesSystem',
 ];
-/** They repeat ours under other names, or need the kubelet's series, which our node collectors bring. */
+/** Rules that duplicate ours, or need a scrape of the kubelets, which our node collectors replace. */
 const OFF = [
   'alertmanager',
   'general',
@@ -59,7 +59,7 @@ const OFF = [
   'windows',
 ];
 
-/** Prometheus operator with Prometheus, Alertmanager, kube-state-metrics and node exporters in one release (rows 003-QS-01, 003-PROM-*; upstream.md A.5). */
+/** Prometheus operator with Prometheus, Alertmanager, kube-state-metrics and node exporters in one release. */
 export const kubePrometheusStack: Addon = {
   id: CHART,
   title: 'kube-prometheus-stack',
@@ -68,17 +68,21 @@ export const kubePrometheusStack: Addon = {
   release: 'monitoring',
   crds: { crds: { enabled: true } },
   needs: (config) =>
-    parts(config).flatMap((part) => (inputOf(config, part).claim ? [`claim/${inputOf(config, part).claim}`] : [])),
+    partsOf(config).flatMap((part) => (inputOf(config, part).claim ? [`claim/${inputOf(config, part).claim}`] : [])),
   workloads: (config) => [
     { kind: 'Deployment', name: 'monitoring-kube-prometheus-operator' },
     { kind: 'DaemonSet', name: 'monitoring-prometheus-node-exporter' },
-    ...parts(config).map(({ id }) => placeOf(config, id).workload),
+    ...partsOf(config).map(({ id }) => placeOf(config, id).workload),
   ],
   values: (config) =>
-    parts(config).reduce<JsonMap>((sum, part) => merge(sum, part.stack?.(inputOf(config, part)) ?? {}), base(config)),
+    partsOf(config).reduce<JsonMap>(
+      (sum, part) => merge(sum, part.stack?.(inputOf(config, part)) ?? {}),
+      stackValues(config),
+    ),
 };
 
-function base(config: Config): JsonMap {
+/** Values besides those of the components. */
+function stackValues(config: Config): JsonMap {
   const { controlPlane, defaultRules } = config[CHART];
   const image = (reference: string): JsonMap => imageParts(imageOf(reference, config.global.imageRegistry));
   const scraped = Object.fromEntries(
@@ -89,7 +93,7 @@ function base(config: Config): JsonMap {
   );
   const flags = (names: string[], on: boolean): JsonMap => Object.fromEntries(names.map((name) => [name, on]));
   return {
-    // The chart writes its own name as part-of; a second such key in commonLabels would make the objects invalid.
+    // The chart writes this name as part-of; a second such key in commonLabels is invalid YAML.
     nameOverride: OWN_LABEL['app.kubernetes.io/part-of'] as string,
     fullnameOverride: 'monitoring-kube-prometheus',
     crds: { enabled: false },
@@ -98,7 +102,8 @@ function base(config: Config): JsonMap {
       rules: { ...flags(RULES, true), ...flags(CONTROL_PLANE, controlPlane), ...flags(OFF, false) },
     },
     ...scraped,
-    // Our node collectors read the kubelets: twice, under the same names, every sum would double. The operator's Service for them would outlive it in kube-system.
+    // Our node collectors read the kubelets: scraping them twice would double every sum.
+    // Also, the operator would leave its Service in kube-system.
     kubelet: { enabled: false },
     grafana: { enabled: false },
     prometheus: { enabled: false },
@@ -109,7 +114,7 @@ function base(config: Config): JsonMap {
       resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '96Mi' } },
     },
     prometheusOperator: {
-      // Rules are checked before they get here; without webhooks there is nothing that blocks others' rules.
+      // Our rules are tested; without webhooks the operator cannot block rules of others.
       admissionWebhooks: { enabled: false },
       tls: { enabled: false },
       kubeletService: { enabled: false },

@@ -2,7 +2,7 @@ import { imageOf } from '../../parts/catalog.ts';
 import { OWN_LABEL, imageOneHost } from '../../parts/upstream.ts';
 import type { Addon } from '../../parts/types.ts';
 
-/** What autoscaling and `kubectl top` read; K3s brings its own, which is then used (upstream.md A.19). */
+/** Metrics for autoscaling and `kubectl top`; an existing one, as in K3s, is used. */
 export const metricsServer: Addon = {
   id: 'metrics-server',
   title: 'metrics-server',
@@ -15,7 +15,7 @@ export const metricsServer: Addon = {
     fullnameOverride: 'metrics-server',
     commonLabels: OWN_LABEL,
     image: imageOneHost(imageOf('registry.k8s.io/metrics-server/metrics-server:v0.8.1', config.global.imageRegistry)),
-    // Kubelets mostly serve certificates that the cluster's CA has not signed.
+    // Most kubelets' certificates are not signed by the cluster's CA.
     args: ['--kubelet-insecure-tls'],
   }),
 };

@@ -1,12 +1,12 @@
 import { imageOf } from '../../parts/catalog.ts';
-import { type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
+import { isEnabled, namespaceOf } from '../../profile/schema.ts';
 import { OWN_LABEL, imageOneHost } from '../../parts/upstream.ts';
 import type { Addon } from '../../parts/types.ts';
 
 const COLLECTOR = 'ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib:0.158.0';
 const MANAGER = 'ghcr.io/open-telemetry/opentelemetry-operator/opentelemetry-operator:0.158.0';
 
-/** Makes collectors out of resources and injects SDKs (rows 004-OPR-*); signs its webhook's certificate itself (upstream.md A.2). */
+/** Creates collectors from custom resources and injects SDKs; can sign its webhook's certificate itself. */
 export const opentelemetryOperator: Addon = {
   id: 'opentelemetry-operator',
   title: 'OpenTelemetry Operator',
@@ -23,13 +23,13 @@ export const opentelemetryOperator: Addon = {
   values: (config) => ({
     fullnameOverride: 'opentelemetry-operator',
     additionalLabels: OWN_LABEL,
-    // Templates of the chart: with them, uninstalling would delete every collector of the cluster.
+    // As part of the release, uninstall would delete the CRDs and with them every collector of the cluster.
     crds: { create: false },
     manager: {
       image: imageOneHost(imageOf(MANAGER, config.global.imageRegistry)),
       collectorImage: imageOneHost(imageOf(COLLECTOR, config.global.imageRegistry)),
     },
-    // A certificate that is there is kept: a new one at every upgrade would need a restart.
+    // Keeps an existing certificate: a new one at each upgrade would require a restart.
     admissionWebhooks: {
       certManager: { enabled: isEnabled(config, 'cert-manager') },
       autoGenerateCert: { recreate: false, certPeriodDays: 3650 },
@@ -58,10 +58,3 @@ export const opentelemetryOperator: Addon = {
     },
   ],
 };
-
-/** Which collectors it makes in this configuration. */
-export function madeByOperator(config: Config): boolean {
-  return (['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const).some(
-    (id) => isEnabled(config, id) && config[id].chart === 'opentelemetry-operator',
-  );
-}

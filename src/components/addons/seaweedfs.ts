@@ -4,10 +4,10 @@ import { SEAWEEDFS_CLAIM, imageOf } from '../../parts/catalog.ts';
 import { OWN_LABEL } from '../../parts/upstream.ts';
 import type { Addon } from '../../parts/types.ts';
 
-/** Secret with its identities. They name the keys by the chart's variables, so that the keys are in one place only. */
+/** Secret with its identities, which refer to the keys by the chart's variables. */
 export const SEAWEEDFS_IDENTITIES = 'seaweedfs-s3';
 
-/** The chart's own Secret would come from a hook, and stay behind without a label. */
+/** Content of that Secret; the chart's own would come from a hook and stay after uninstall. */
 export const identities = (): Record<string, string> => ({
   seaweedfs_s3_config: JSON.stringify({
     identities: [
@@ -24,7 +24,7 @@ export const identities = (): Record<string, string> => ({
 
 const IMAGE = 'docker.io/chrislusf/seaweedfs:4.44';
 
-/** S3 inside of the cluster, in one process on one claim, with the buckets that Loki and Tempo want (upstream.md A.20). */
+/** S3 in the cluster, in one process on one claim, with the buckets of Loki and Tempo. */
 export const seaweedfs: Addon = {
   id: 'seaweedfs',
   title: 'SeaweedFS',

@@ -4,12 +4,12 @@ import { CLOUD_RECEIVER } from '../cloud.ts';
 import { placeOf } from '../catalog.ts';
 import { openReceivers } from './mtls.ts';
 
-/** Values of OTEL_EXPORTER_OTLP_PROTOCOL that the gateway takes. */
+/** Values of OTEL_EXPORTER_OTLP_PROTOCOL that the gateway supports. */
 export const OTLP_PROTOCOLS = ['grpc', 'http/protobuf'] as const;
 export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
 
 /**
- * Where applications in the cluster send OTLP: one base URL per protocol, because a port speaks only one (upstream.md B.4 #2).
+ * Base URL for OTLP of applications in the cluster, by protocol: each port supports only one.
  * @throws ObsError when this configuration has no gateway
  */
 export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
@@ -17,10 +17,10 @@ export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
     return endpoints(CLOUD_RECEIVER, namespaceOf(config, 'k8s-monitoring'));
   if (!config['opentelemetry-collector'].enabled) {
     throw new ObsError({
-      what: 'this stack has no gateway that applications could send to',
+      what: 'this stack has no gateway for telemetry of applications',
       object: `namespace ${config.namespace}`,
-      cause: 'opentelemetry-collector is switched off, or no store is left that it could send to',
-      next: 'genai-obs install with opentelemetry-collector.enabled: true in the file given with -f',
+      cause: 'opentelemetry-collector is disabled, or every backend that it sends to is',
+      next: 'set opentelemetry-collector: { enabled: true } in FILE, then: genai-obs install -f FILE',
     });
   }
   const { service, namespace } = placeOf(config, 'opentelemetry-collector');
@@ -28,7 +28,7 @@ export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
   return endpoints(service.name, namespace, needsCertificate(config) ? 'https' : 'http', open?.grpc, open?.http);
 }
 
-/** Whether the gateway takes no plain OTLP: applications, too, show a certificate (`security.mtls.mode: strict`). */
+/** Whether applications need a client certificate, because plain OTLP is closed (`security.mtls.mode: strict`). */
 export function needsCertificate(config: Config): boolean {
   return (
     config['opentelemetry-collector'].enabled && !openReceivers(config).some(({ receiver }) => receiver === 'otlp')

@@ -3,35 +3,36 @@ import type { Config } from '../../profile/schema.ts';
 import { listAt, set } from '../../core/json.ts';
 
 /**
- * GenOps puts governance data on spans, its guide spells them otherwise (upstream.md B.4): both become the project's spelling, and those
- * that the GenAI conventions know are there under that name as well. Span metrics then count calls by policy, its result, team and project.
+ * GenOps and its guide use different names for span attributes: normalizes them to those of GenOps, and copies
+ * those that OpenTelemetry's GenAI conventions define to that name. Adds policy, result, team and project to the span metrics.
  */
-export function withGenops(base: JsonMap, config: Config): JsonMap {
-  if (!config.genai.genops.enabled) return base;
+export function withGenops(gateway: JsonMap, config: Config): JsonMap {
+  if (!config.genai.genops.enabled) return gateway;
   const entry = ['service', 'pipelines', 'traces/in', 'processors'];
   const dimensions = ['connectors', 'spanmetrics', 'dimensions'];
-  // Span before resource: what stands on a call itself says best who is to pay for it.
-  const more: Json[] = ['genops.policy.name', 'genops.policy.result', 'genops.team', 'genops.project'].map((name) => ({
+  // Attributes of the span take precedence over those of the resource.
+  const added: Json[] = ['genops.policy.name', 'genops.policy.result', 'genops.team', 'genops.project'].map((name) => ({
     name,
   }));
   const edits: [string[], Json][] = [
     [['processors', 'transform/genops'], { error_mode: 'ignore', trace_statements: STATEMENTS }],
-    [entry, [...listAt(base, ...entry), 'transform/genops']],
-    [dimensions, [...listAt(base, ...dimensions), ...more]],
+    [entry, [...listAt(gateway, ...entry), 'transform/genops']],
+    [dimensions, [...listAt(gateway, ...dimensions), ...added]],
   ];
-  return edits.reduce((out, [path, value]) => set(out, path, value), base);
+  return edits.reduce((out, [path, value]) => set(out, path, value), gateway);
 }
 
 const span = (name: string): string => `span.attributes["${name}"]`;
 const copy = (to: string, from: string): string =>
   `set(${span(to)}, ${span(from)}) where ${span(to)} == nil and ${span(from)} != nil`;
 
-/** In this order: the later ones read what the earlier have written. */
+/** Order matters: later statements read what earlier ones wrote. */
 const STATEMENTS = [
   copy('genops.cost.total', 'genops.cost_usd'),
   copy('genops.tokens.input', 'genops.tokens_input'),
   copy('genops.tokens.output', 'genops.tokens_output'),
-  `set(${span('genops.policy.result')}, "violation") where ${span('genops.policy.result')} == nil and (${span('genops.policy_violation')} == true or ${span('genops.policy_violation')} == "true")`,
+  `set(${span('genops.policy.result')}, "violation") where ${span('genops.policy.result')} == nil ` +
+    `and (${span('genops.policy_violation')} == true or ${span('genops.policy_violation')} == "true")`,
   copy('gen_ai.provider.name', 'genops.provider'),
   copy('gen_ai.request.model', 'genops.model'),
   copy('gen_ai.request.model', 'ai.model'),

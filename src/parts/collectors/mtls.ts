@@ -4,11 +4,11 @@ import { type ComponentId, type Config, isEnabled, namespaceOf } from '../../pro
 import { placeOf } from '../catalog.ts';
 import { mapAt, set } from '../../core/json.ts';
 
-/** Where the gateway takes OTLP with proof of identity; 4317 and 4318 stay those of plain OTLP. */
+/** Ports for authenticated OTLP, by certificate or token; plain OTLP keeps 4317 and 4318. */
 const MTLS_PORTS = { grpc: 4319, http: 4320 } as const;
 const TOKEN_PORTS = { grpc: 4321, http: 4322 } as const;
 
-/** Receivers that others than the gateway's own pod reach, and their ports. */
+/** OTLP receivers that other pods can reach, and their ports. */
 export function openReceivers({ security: { mtls } }: Config): { receiver: string; grpc: number; http: number }[] {
   return [
     ...(mtls.enabled && mtls.mode === 'strict' ? [] : [{ receiver: 'otlp', grpc: 4317, http: 4318 }]),
@@ -16,7 +16,7 @@ export function openReceivers({ security: { mtls } }: Config): { receiver: strin
   ];
 }
 
-/** Where the gateway takes what node and cluster collectors send. */
+/** Port of the gateway for node and cluster collectors. */
 export function collectorPort({ security: { mtls } }: Config): number {
   return mtls.enabled ? MTLS_PORTS.grpc : 4317;
 }
@@ -26,7 +26,7 @@ const INGEST_TLS_DIR = '/etc/genai-obs/ingest-tls';
 const TOKEN_DIR = '/etc/genai-obs/token';
 
 const GATEWAY = 'opentelemetry-collector';
-/** Secret with a collector's own certificate. */
+/** Secrets with the certificates of the collectors. */
 const SECRETS: Partial<Record<ComponentId, string>> = {
   [GATEWAY]: 'otel-gateway-tls',
   'opentelemetry-node-collector': 'otel-node-tls',
@@ -35,7 +35,6 @@ const SECRETS: Partial<Record<ComponentId, string>> = {
 const CA = 'genai-obs-ca';
 const KEY: JsonMap = { algorithm: 'ECDSA', size: 256, rotationPolicy: 'Always' };
 
-/** A Secret that a collector's pods mount. */
 interface SecretMount {
   name: string;
   secret: string;
@@ -45,7 +44,7 @@ interface SecretMount {
 /** Secret with the certificate of one of `security.mtls.clients`. */
 export const clientSecret = (name: string): string => `otel-client-${name}`;
 
-/** Secrets of a collector: its certificate; for the gateway also what senders outside of the cluster are checked with. */
+/** Secrets that a collector mounts: its certificate; for the gateway also certificate and token of the ingest Service. */
 function secretMounts(config: Config, id: ComponentId): SecretMount[] {
   const { mtls, ingest } = config.security;
   const own = SECRETS[id];
@@ -60,7 +59,7 @@ function secretMounts(config: Config, id: ComponentId): SecretMount[] {
   ];
 }
 
-/** The same for the operator's resource. */
+/** Volumes and mounts of these Secrets for the custom resource. */
 export function secretVolumes(config: Config, id: ComponentId): { volumes?: Json[]; volumeMounts?: Json[] } {
   const mounts = secretMounts(config, id);
   if (mounts.length === 0) return {};
@@ -70,19 +69,19 @@ export function secretVolumes(config: Config, id: ComponentId): { volumes?: Json
   };
 }
 
-/** cert-manager renews certificates in the Secrets; collectors look every hour. */
+/** Reloaded every hour, because cert-manager renews the certificates. */
 const pair = (dir: string): JsonMap => ({
   cert_file: `${dir}/tls.crt`,
   key_file: `${dir}/tls.key`,
   reload_interval: '1h',
 });
 
-/** The gateway's receivers beside plain OTLP; in mode `strict` plain OTLP is taken from inside of its own pod only. */
-export function protectedEntry(base: JsonMap, config: Config): JsonMap {
+/** Adds the authenticated receivers to the gateway; mode `strict` limits plain OTLP to its own pod. */
+export function protectedEntry(gateway: JsonMap, config: Config): JsonMap {
   const { mtls, ingest } = config.security;
-  let out = base;
+  let out = gateway;
   if (mtls.enabled) {
-    out = receiving(out, 'otlp/mtls', MTLS_PORTS, {
+    out = withReceiver(out, 'otlp/mtls', MTLS_PORTS, {
       ...pair(TLS_DIR),
       client_ca_file: `${TLS_DIR}/ca.crt`,
       client_ca_file_reload: true,
@@ -95,17 +94,17 @@ export function protectedEntry(base: JsonMap, config: Config): JsonMap {
   }
   if (mtls.enabled) out = protectedPeers(out);
   if (ingest.tokenSecret) {
-    out = receiving(out, 'otlp/token', TOKEN_PORTS, pair(ingest.tlsSecret ? INGEST_TLS_DIR : TLS_DIR), {
+    out = withReceiver(out, 'otlp/token', TOKEN_PORTS, pair(ingest.tlsSecret ? INGEST_TLS_DIR : TLS_DIR), {
       auth: { authenticator: 'bearertokenauth' },
     });
     out = set(out, ['extensions', 'bearertokenauth'], { filename: `${TOKEN_DIR}/token` });
-    // Before the receiver that asks it.
+    // First, because the receiver requires it at start.
     out = set(out, ['service', 'extensions'], ['bearertokenauth', ...(mapAt(out, 'service')['extensions'] as Json[])]);
   }
   return out;
 }
 
-/** What replicas hand each other to sample whole traces. They call by address, and expect a name of the gateway's certificate. */
+/** TLS between replicas for tail sampling. They connect by IP address, hence the fixed server name. */
 function protectedPeers(config: JsonMap): JsonMap {
   if (!('otlp/sampling' in mapAt(config, 'receivers'))) return config;
   const ca = `${TLS_DIR}/ca.crt`;
@@ -115,7 +114,7 @@ function protectedPeers(config: JsonMap): JsonMap {
   return set(out, ['exporters', 'loadbalancing', 'protocol', 'otlp', 'tls'], client);
 }
 
-/** Ports of the protected receivers, for our own chart; the operator finds them in the configuration. */
+/** Ports of the authenticated receivers for our own chart; the operator reads them from the configuration. */
 function protectedPorts(config: Config): { name: string; port: number }[] {
   const { mtls, ingest } = config.security;
   const both = (name: string, { grpc, http }: { grpc: number; http: number }) => [
@@ -125,8 +124,8 @@ function protectedPorts(config: Config): { name: string; port: number }[] {
   return [...(mtls.enabled ? both('mtls', MTLS_PORTS) : []), ...(ingest.tokenSecret ? both('token', TOKEN_PORTS) : [])];
 }
 
-/** A copy of the plain receiver on other ports, in every pipeline that has that one. */
-function receiving(
+/** Adds a copy of the plain receiver with other ports and TLS to each of its pipelines. */
+function withReceiver(
   config: JsonMap,
   name: string,
   ports: { grpc: number; http: number },
@@ -147,15 +146,19 @@ function receiving(
   return set(set(config, ['receivers', name], receiver), ['service', 'pipelines'], Object.fromEntries(pipelines));
 }
 
-/** Node and cluster collectors show the gateway their certificate. */
-export function protectedExit(base: JsonMap, config: Config): JsonMap {
-  if (!config.security.mtls.enabled) return base;
-  const exporter = mapAt(base, 'exporters', 'otlp_grpc');
+/** Node and cluster collectors authenticate with their certificate. */
+export function protectedExit(collector: JsonMap, config: Config): JsonMap {
+  if (!config.security.mtls.enabled) return collector;
+  const exporter = mapAt(collector, 'exporters', 'otlp_grpc');
   const tls = { ...pair(TLS_DIR), ca_file: `${TLS_DIR}/ca.crt` };
-  return set(base, ['exporters', 'otlp_grpc'], { ...exporter, endpoint: `${GATEWAY}:${collectorPort(config)}`, tls });
+  return set(collector, ['exporters', 'otlp_grpc'], {
+    ...exporter,
+    endpoint: `${GATEWAY}:${collectorPort(config)}`,
+    tls,
+  });
 }
 
-/** What cert-manager makes certificates from: a root that signs itself, and what it signs. Without mutual TLS nothing. */
+/** Objects for cert-manager: a self-signed CA and the certificates that it issues; none without mutual TLS. */
 export function certificates(config: Config): KubeObject[] {
   const { mtls } = config.security;
   if (!mtls.enabled) return [];
@@ -170,7 +173,7 @@ export function certificates(config: Config): KubeObject[] {
   const certificate = (name: string, spec: JsonMap): KubeObject =>
     object('Certificate', name, {
       secretName: name,
-      // By these uninstall finds the Secret that cert-manager makes.
+      // By these labels uninstall finds the Secret.
       secretTemplate: { labels },
       commonName: name,
       privateKey: KEY,
@@ -186,7 +189,7 @@ export function certificates(config: Config): KubeObject[] {
   );
   return [
     object('Issuer', 'genai-obs-self-signed', { selfSigned: {} }),
-    // Its key stays when it is renewed: what it has signed stays valid.
+    // Keeps its key on renewal, so that issued certificates stay valid.
     certificate(CA, {
       isCA: true,
       privateKey: { algorithm: 'ECDSA', size: 256, rotationPolicy: 'Never' },
@@ -196,17 +199,17 @@ export function certificates(config: Config): KubeObject[] {
       issuerRef: { name: 'genai-obs-self-signed', kind: 'Issuer' },
     }),
     object('Issuer', CA, { ca: { secretName: CA } }),
-    // Its replicas are clients of each other where they sample whole traces.
+    // Also a client, because its replicas connect to each other for tail sampling.
     certificate('otel-gateway-tls', { usages: ['server auth', 'client auth'], ...gatewayNames(config) }),
     ...senders.map((name) => client(name)),
-    // Outside of the cluster nobody renews them. Java reads no other encoding.
+    // One year, because nothing renews them outside the cluster. Java reads only PKCS8.
     ...mtls.clients.map((name) =>
       client(clientSecret(name), { duration: '8760h0m0s', privateKey: { ...KEY, encoding: 'PKCS8' } }),
     ),
   ];
 }
 
-/** Every name by which a sender may call the gateway. */
+/** All names and addresses at which senders reach the gateway. */
 function gatewayNames(config: Config): JsonMap {
   const { service, namespace } = placeOf(config, GATEWAY);
   const services = [service.name, ...(config[GATEWAY].expose.type === 'ClusterIP' ? [] : [INGEST])];
@@ -222,10 +225,10 @@ function gatewayNames(config: Config): JsonMap {
   return { dnsNames: [...inside, 'localhost', ...hosts], ...(addresses.length ? { ipAddresses: addresses } : {}) };
 }
 
-/** Service for senders outside of the cluster. */
+/** Service for senders outside the cluster. */
 export const INGEST = 'otel-ingest';
 
-/** Type and ports of that Service, where the profile wants one: OTLP's own ports lead to the protected ones of the gateway's pods. */
+/** Spec of that Service, if it is enabled: maps the standard OTLP ports to the authenticated ports. */
 function ingestSpec(config: Config): JsonMap | undefined {
   const { type, nodePorts } = config[GATEWAY].expose;
   if (type === 'ClusterIP') return undefined;
@@ -243,14 +246,14 @@ function ingestSpec(config: Config): JsonMap | undefined {
   };
 }
 
-/** The Service as an object, for a gateway that an operator makes. */
+/** That Service for a gateway of the operator; our own chart renders it. */
 export function ingestService(config: Config, selector: Record<string, string>): KubeObject[] {
   const spec = ingestSpec(config);
   const metadata = { name: INGEST, namespace: namespaceOf(config, GATEWAY), labels: ownLabels(GATEWAY) };
   return spec ? [{ apiVersion: 'v1', kind: 'Service', metadata, spec: { ...spec, selector } }] : [];
 }
 
-/** Values of our own charts; nothing where nothing is protected. */
+/** Values of our own charts; empty without mutual TLS and token. */
 export function protectedValues(config: Config, id: ComponentId): JsonMap {
   const secrets = secretMounts(config, id) as unknown as Json[];
   const ports = (id === GATEWAY ? protectedPorts(config) : []) as unknown as Json[];

@@ -7,19 +7,19 @@ import type { Input } from '../types.ts';
 import { resourcesOf } from '../upstream.ts';
 
 /**
- * A collector as a resource of the OpenTelemetry operator, with the rights and the network policy that it needs.
- * The operator adds `-collector` to the name of everything that it makes (upstream.md A.2; rows 004-COL-*).
+ * A collector as a custom resource of the OpenTelemetry operator, with its RBAC and NetworkPolicy.
+ * The operator adds `-collector` to the names of objects that it creates.
  */
 export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[] = []): KubeObject[] {
   const { place, config } = input;
   const resource = place.workload.name.replace(/-collector$/, '');
-  // The operator copies these to everything that it makes: seed 004 knows the pods by this name.
+  // The operator copies these labels to everything that it creates.
   const meta = (name: string): KubeObject['metadata'] => ({
     name,
     namespace: place.namespace,
     labels: ownLabels(place.workload.name),
   });
-  // Not the name of our own chart's: changing from one to the other, helm would refuse it, or remove it with its release.
+  // Differs from our own chart's name: when charts are switched, helm would refuse or delete an object of that name.
   const role = `${config.namespace}-${place.workload.name}`;
   const clusterMeta = { name: role, labels: ownLabels(place.id) };
   const rules = parse(readAsset('templates', place.id, 'rbac.yaml')) as Json;
@@ -30,23 +30,22 @@ export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[]
     spec: {
       image: input.image,
       managementState: 'managed',
-      // Two replicas agree on nothing: no leader, no shared state.
       upgradeStrategy: 'none',
       config: input.configuration,
-      // The operator asks for a scrape of its own: the job otel-collector has them all, and a second one counts double.
+      // Overrides the operator's annotation: the job otel-collector already scrapes these pods.
       podAnnotations: { 'prometheus.io/scrape': 'false' },
       env: [...environment(config.global), ...extraEnv],
       resources: resourcesOf(input),
-      // Beside the ports that the operator finds in the configuration: what the doctor and Prometheus ask.
+      // For Prometheus and the doctor; the operator adds the ports of receivers.
       ports: [
         { name: 'metrics', port: 8888, targetPort: 8888, protocol: 'TCP' },
         { name: 'health', port: 13133, targetPort: 13133, protocol: 'TCP' },
       ],
-      // Asked every second until it runs: with the defaults a collector counts as started after ten.
+      // Every second; with the defaults a collector counts as started only after 10 s.
       startupProbe: { periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 120 },
       readinessProbe: { periodSeconds: 2, timeoutSeconds: 3 },
       livenessProbe: { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
-      // Ours below: the operator's own lets in only what it derives from the configuration.
+      // Replaced by networkPolicy(): the operator's own allows only the ports that it derives from the configuration.
       networkPolicy: { enabled: false },
       ...spec,
     },
@@ -65,7 +64,7 @@ export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[]
   ];
 }
 
-/** In: OTLP where it is received, metrics and health. Out: everything, its targets are many. */
+/** Allows ingress to OTLP, metrics and health; egress is not restricted. */
 function networkPolicy({ place, configuration }: Input, metadata: KubeObject['metadata']): KubeObject {
   const otlp = Object.entries(mapAt(configuration, 'receivers')).flatMap(([name, receiver]) =>
     /^otlp(\/|$)/.test(name) ? portsOf(receiver) : [],
@@ -87,7 +86,7 @@ function networkPolicy({ place, configuration }: Input, metadata: KubeObject['me
   };
 }
 
-/** On which an OTLP receiver listens for others. */
+/** Ports of an OTLP receiver, except those on localhost. */
 function portsOf(receiver: Json): number[] {
   const endpoints = Object.values(mapAt(receiver, 'protocols')).map((protocol) => at(protocol, 'endpoint') as string);
   return endpoints
@@ -106,7 +105,7 @@ function environment({ clusterName, environment: name }: Input['config']['global
   ];
 }
 
-/** The node collectors' own logs must not come back to them, whatever made the pods. */
+/** Excludes the logs of collectors from file_log, which would loop. */
 export function excludingOwnLogs(configuration: JsonMap): JsonMap {
   return set(configuration, ['receivers', 'file_log', 'exclude'], ['/var/log/pods/${env:NAMESPACE}_otel-*/*/*.log']);
 }

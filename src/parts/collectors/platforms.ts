@@ -2,8 +2,7 @@ import type { JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import { listAt, set } from '../../core/json.ts';
 
-/** Platforms that get a copy (rows 003-DD-*, 003-HC-*): each is one exporter, its key an environment variable from a Secret of the gateway's namespace. */
-
+/** A platform that gets a copy of telemetry: one exporter, whose key is a variable from a Secret. */
 interface Platform {
   id: 'datadog' | 'honeycomb' | 'splunk';
   exporter: string;
@@ -23,7 +22,7 @@ const PLATFORMS: Platform[] = [
   {
     id: 'honeycomb',
     exporter: 'otlp_grpc/honeycomb',
-    // x-honeycomb-dataset is for Classic environments only (upstream.md B.4 48).
+    // Without x-honeycomb-dataset, which only Classic environments use.
     settings: ({ exporters: { honeycomb } }) => ({
       endpoint: honeycomb.endpoint,
       headers: { 'x-honeycomb-team': '${env:HONEYCOMB_API_KEY}' },
@@ -46,18 +45,18 @@ const PLATFORMS: Platform[] = [
 
 const enabled = (config: Config): Platform[] => PLATFORMS.filter(({ id }) => config.exporters[id].enabled);
 
-/** The gateway's configuration with them at the end of their pipelines. */
-export function withPlatforms(base: JsonMap, config: Config): JsonMap {
+/** Adds the enabled platforms to the gateway's exporters and pipelines. */
+export function withPlatforms(gateway: JsonMap, config: Config): JsonMap {
   return enabled(config).reduce((out, { exporter, settings, pipelines }) => {
     const added = set(out, ['exporters', exporter], settings(config));
     return pipelines.reduce((sum, id) => {
       const path = ['service', 'pipelines', id, 'exporters'];
       return set(sum, path, [...listAt(sum, ...path), exporter]);
     }, added);
-  }, base);
+  }, gateway);
 }
 
-/** Their keys, for the gateway's container. */
+/** Variables of the gateway's container with their keys. */
 export function platformEnv(config: Config): JsonMap[] {
   return enabled(config).map(({ id, variable }) => {
     const { secret, key } = config.exporters[id];

@@ -3,29 +3,29 @@ import type { Config } from '../../profile/schema.ts';
 import { placeOf } from '../catalog.ts';
 import { listAt, set } from '../../core/json.ts';
 
-/** Port at which the gateway's replicas hand each other the spans of a trace. */
+/** Port on which replicas of the gateway exchange spans of a trace. */
 export const PEER_PORT = 14317;
 const RECEIVER = 'otlp/sampling';
 
-/** Which share of traces is stored: by trace id as they come (head), or by what a whole trace was like (tail). */
-export function sampled(base: JsonMap, config: Config): JsonMap {
+/** Sets the share of traces to store: decided per trace ID (head), or per complete trace (tail). */
+export function withSampling(gateway: JsonMap, config: Config): JsonMap {
   const { mode, rate } = config.genai.sampling;
-  // 000-VAL-07: the share as the processors want it, in percent.
+  // Rounded, because 0.07 * 100 is 7.000000000000001.
   const percentage = Number((rate * 100).toPrecision(12));
-  if (mode === 'head') return set(base, ['processors', 'probabilistic_sampler', 'sampling_percentage'], percentage);
-  return tail(base, config, percentage);
+  if (mode === 'head') return set(gateway, ['processors', 'probabilistic_sampler', 'sampling_percentage'], percentage);
+  return withTailSampling(gateway, config, percentage);
 }
 
 /**
- * Every span goes to the replica that its trace id names, by way of the gateway's headless Service: a decision needs whole traces
- * (upstream.md B.4 27). Span metrics are counted before that, from all spans (B.4 28).
+ * A tail sampling decision needs the whole trace in one replica: routes spans by trace ID over the headless Service.
+ * Span metrics are counted before, from all spans.
  */
-function tail(base: JsonMap, config: Config, percentage: number): JsonMap {
+function withTailSampling(gateway: JsonMap, config: Config, percentage: number): JsonMap {
   const peers = `${placeOf(config, 'opentelemetry-collector').service.name}-headless`;
-  const entry = listAt(base, 'service', 'pipelines', 'traces/in', 'exporters').map((name) =>
+  const entry = listAt(gateway, 'service', 'pipelines', 'traces/in', 'exporters').map((name) =>
     name === 'routing/sampling' ? 'loadbalancing' : name,
   );
-  const decided = listAt(base, 'service', 'pipelines', 'traces', 'processors').map((name) =>
+  const decided = listAt(gateway, 'service', 'pipelines', 'traces', 'processors').map((name) =>
     name === 'probabilistic_sampler' ? 'tail_sampling' : name,
   );
   const edits: [string[], JsonMap[string] | undefined][] = [
@@ -48,12 +48,11 @@ function tail(base: JsonMap, config: Config, percentage: number): JsonMap {
             retry_on_failure: { enabled: false },
           },
         },
-        // A replica that has gone: what was meant for it is asked for anew, from those that are left.
+        // If a replica is deleted, its spans are sent to the others.
         retry_on_failure: { enabled: true, initial_interval: '1s', max_interval: '15s', max_elapsed_time: '5m' },
         sending_queue: { enabled: true, sizer: 'bytes', queue_size: 33_554_432, num_consumers: 4 },
       },
     ],
-    // Rows 003-SAMP-02 to 003-SAMP-08.
     [
       ['processors', 'tail_sampling'],
       { decision_wait: '10s', num_traces: 10_000, expected_new_traces_per_sec: 100, policies: policies(percentage) },
@@ -65,10 +64,10 @@ function tail(base: JsonMap, config: Config, percentage: number): JsonMap {
       ['memory_limiter', ...decided],
     ],
   ];
-  return edits.reduce((out, [path, value]) => set(out, path, value), base);
+  return edits.reduce((out, [path, value]) => set(out, path, value), gateway);
 }
 
-/** A trace that one of them wants is kept. */
+/** A trace is kept if any policy matches. */
 function policies(percentage: number): JsonMap[] {
   const where = (name: string, ...span: string[]): JsonMap => ({
     name,
@@ -84,14 +83,14 @@ function policies(percentage: number): JsonMap[] {
       'attributes["genops.policy_violation"] == "true"',
       'attributes["genops.policy.result"] == "blocked"',
     ),
-    // numeric_attribute compares integers: a cost of 1.5 would never match (upstream.md B.4 26). Both spellings.
+    // numeric_attribute compares integers, so 1.5 would never match.
     where('expensive', 'attributes["genops.cost.total"] >= 1.0', 'attributes["genops.cost_usd"] >= 1.0'),
     {
       name: 'customer-tier',
       type: 'string_attribute',
       string_attribute: { key: 'genops.customer_tier', values: ['premium', 'enterprise'] },
     },
-    // Probes, as the head sampler keeps them.
+    // The doctor's probes; the head sampler keeps them, too.
     where('asked-for', 'attributes["sampling.priority"] > 0'),
     { name: 'share', type: 'probabilistic', probabilistic: { sampling_percentage: percentage } },
   ];

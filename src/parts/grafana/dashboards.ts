@@ -1,6 +1,6 @@
 import type { Config } from '../../profile/schema.ts';
 import { backendsOf } from './datasources.ts';
-import { shipped } from '../templates.ts';
+import { templateFiles } from '../templates.ts';
 
 interface Panel {
   type: string;
@@ -19,25 +19,26 @@ interface Dashboard {
   templating?: { list: Variable[] };
 }
 
-/** Dashboards by file name, those that the profile wants. Panels whose datasource is switched off are left out, and dashboards that lose all of them. */
+/** Dashboards by file name, without panels of disabled backends and without dashboards that lose all panels. */
 export function dashboards(config: Config): Record<string, string> {
   const backends = backendsOf(config);
   const all = ['prometheus', 'loki', 'tempo'];
   const missing = all.filter((uid) => !backends.has(uid));
-  const files = shipped(config, 'templates/dashboards', '.json');
+  const files = templateFiles(config, 'templates/dashboards', '.json');
   if (missing.length === 0) return Object.fromEntries(files);
   return Object.fromEntries(
     files.flatMap(([name, text]) => {
       const board = JSON.parse(text) as Dashboard;
-      const lost = (uid: string | undefined): boolean => uid !== undefined && missing.includes(uid);
-      const kept = board.panels.filter(
+      const isMissing = (uid: string | undefined): boolean => uid !== undefined && missing.includes(uid);
+      const available = board.panels.filter(
         (panel) =>
-          !lost(panel.datasource?.uid) && !(panel.targets ?? []).some((target) => lost(target.datasource?.uid)),
+          !isMissing(panel.datasource?.uid) &&
+          !(panel.targets ?? []).some((target) => isMissing(target.datasource?.uid)),
       );
-      const panels = withoutEmptyRows(kept);
+      const panels = withoutEmptyRows(available);
       if (!panels.some((panel) => panel.type !== 'row' && panel.type !== 'text')) return [];
       const list = (board.templating?.list ?? []).map((variable) =>
-        lost(variable.datasource?.uid) ? typed(variable) : variable,
+        isMissing(variable.datasource?.uid) ? textBox(variable) : variable,
       );
       return [[name, JSON.stringify({ ...board, panels, templating: { ...board.templating, list } }, null, 2)]];
     }),
@@ -50,7 +51,7 @@ function withoutEmptyRows(panels: Panel[]): Panel[] {
   );
 }
 
-/** A variable whose values nobody can list any more: a pattern to type, so that the queries that name it still work. */
-function typed({ name, label }: Variable): Variable & Record<string, unknown> {
+/** Replaces a variable that cannot be queried by a text box, so that queries with it still work. */
+function textBox({ name, label }: Variable): Variable & Record<string, unknown> {
   return { name, ...(label ? { label } : {}), type: 'textbox', query: '.*', current: { text: '.*', value: '.*' } };
 }

@@ -3,15 +3,15 @@ import type { Json, JsonMap } from '../../core/types.ts';
 import { type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
 import { secondsIn } from '../../profile/values.ts';
 import { jaegerHost, traceStore } from '../addresses.ts';
-import { placed } from '../addresses.ts';
+import { withAddresses } from '../addresses.ts';
 import { at, listAt, set } from '../../core/json.ts';
 
-/** uids of datasources whose backend is enabled. */
+/** uids of datasources with an enabled backend. */
 export function backendsOf(config: Config): Set<string> {
   return new Set((['prometheus', 'loki', 'tempo', 'jaeger'] as const).filter((id) => isEnabled(config, id)));
 }
 
-/** Correlations: jsonData keys that point to another datasource. */
+/** Correlations: jsonData keys that refer to another datasource. */
 const LINKS: Record<string, Record<string, string>> = {
   prometheus: { exemplarTraceIdDestinations: 'tempo' },
   loki: { derivedFields: 'tempo' },
@@ -19,15 +19,14 @@ const LINKS: Record<string, Record<string, string>> = {
   tempo: { tracesToLogsV2: 'loki', lokiSearch: 'loki', tracesToMetrics: 'prometheus', serviceMap: 'prometheus' },
 };
 
-/** Grafana's provisioning file: only datasources that exist, only links that lead somewhere. */
+/** Grafana's provisioning file, with enabled datasources and links between them. */
 export function datasources(config: Config): JsonMap {
   const file = yamlAsset('templates', 'datasources', 'datasources.yaml');
   const backends = backendsOf(config);
-  // Links to a trace lead to where traces are.
   const target = (uid: string): string => (uid === 'tempo' ? (traceStore(config) ?? uid) : uid);
-  const kept = listAt(file, 'datasources').flatMap((entry): Json[] => {
+  const enabled = listAt(file, 'datasources').flatMap((entry): Json[] => {
     const uid = (entry as { uid: string }).uid;
-    // No panel asks it: it is no backend of dashboards.
+    // Alertmanager is not a backend of dashboards.
     if (!(uid === 'alertmanager' ? config.alertmanager.enabled : backends.has(uid))) return [];
     let source = entry as JsonMap;
     for (const [key, wanted] of Object.entries(LINKS[uid] ?? {})) {
@@ -35,24 +34,24 @@ export function datasources(config: Config): JsonMap {
       source = set(
         source,
         ['jsonData', key],
-        backends.has(target(wanted)) && link ? pointed(link, wanted, target(wanted)) : undefined,
+        backends.has(target(wanted)) && link ? relinked(link, wanted, target(wanted)) : undefined,
       );
     }
     if (uid === 'jaeger')
       return [set(source, ['url'], `http://${jaegerHost(config, namespaceOf(config, 'grafana'))}:16686`)];
     return [uid === 'prometheus' ? set(source, ['jsonData', 'timeInterval'], stepOf(config)) : source];
   });
-  return { ...file, datasources: placed(kept, config, namespaceOf(config, 'grafana')) };
+  return { ...file, datasources: withAddresses(enabled, config, namespaceOf(config, 'grafana')) };
 }
 
-/** The shortest step of a panel: our rules write every 30 s, whatever is scraped more often. */
+/** Smallest step of panels: recording rules are evaluated every 30 s. */
 function stepOf({ prometheus: { server } }: Config): string {
   return secondsIn(server.scrapeInterval) > 30 ? server.scrapeInterval : '30s';
 }
 
-/** A link, or a list of them, with another datasource at its end. */
-function pointed(link: Json, from: string, to: string): Json {
+/** A link, or a list of links, to another datasource. */
+function relinked(link: Json, from: string, to: string): Json {
   if (from === to) return link;
-  if (Array.isArray(link)) return link.map((one) => pointed(one, from, to));
+  if (Array.isArray(link)) return link.map((one) => relinked(one, from, to));
   return { ...(link as JsonMap), datasourceUid: to };
 }

@@ -3,13 +3,13 @@ import type { JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import { imageOf } from '../catalog.ts';
 
-/** ConfigMap with the template that nginx makes its configuration of. */
+/** ConfigMap with the template of nginx' configuration. */
 export const PROXY_CONFIG = 'grafana-gateway-proxy';
-/** Where nginx listens; Grafana's Service leads here. */
+/** Port of nginx; target of Grafana's Service. */
 export const PROXY_PORT = 8080;
 const IMAGE = 'docker.io/nginxinc/nginx-unprivileged:1.31-alpine';
 
-/** Content of that ConfigMap; undefined without the proxy. */
+/** Content of that ConfigMap; undefined if the proxy is disabled. */
 export function proxyConfig(config: Config): Record<string, string> | undefined {
   const { enabled, upstream } = config.grafana.gatewayProxy;
   if (!enabled) return undefined;
@@ -18,13 +18,13 @@ export function proxyConfig(config: Config): Record<string, string> | undefined 
   };
 }
 
-/** nginx beside Grafana (rows 001-GRAF-01 to 001-GRAF-03). */
+/** Sidecar of Grafana. */
 export function proxyContainer(config: Config): JsonMap {
   return {
     name: 'gateway-proxy',
     image: imageOf(IMAGE, config.global.imageRegistry),
     imagePullPolicy: 'IfNotPresent',
-    // Its start script puts the pod's DNS servers into the configuration: the gateway may come and go.
+    // Adds the pod's DNS servers as resolvers, so that nginx starts without the gateway.
     env: [{ name: 'NGINX_ENTRYPOINT_LOCAL_RESOLVERS', value: '1' }],
     ports: [{ name: 'gateway-proxy', containerPort: PROXY_PORT, protocol: 'TCP' }],
     resources: { requests: { cpu: '50m', memory: '32Mi' }, limits: { cpu: '200m', memory: '64Mi' } },

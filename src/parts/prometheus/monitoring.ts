@@ -9,8 +9,8 @@ import type { Component } from '../types.ts';
 import { ruleFiles } from './rulefiles.ts';
 
 /**
- * Rules and scrape jobs as the objects that the Prometheus operator reads: it looks at no ConfigMap (upstream.md B.4 14).
- * The contents are those of our own chart's files.
+ * Rules and scrape jobs as PrometheusRule and ScrapeConfig, because the Prometheus operator reads no ConfigMap.
+ * Same content as in our own chart.
  */
 export function monitoringObjects(config: Config, prometheus: Component): KubeObject[] {
   const { namespace } = placeOf(config, 'prometheus');
@@ -38,7 +38,7 @@ export function monitoringObjects(config: Config, prometheus: Component): KubeOb
 
 type Job = JsonMap & { job_name: string };
 
-/** Keys of Prometheus' scrape_configs that the resource spells otherwise; any other becomes camelCase. */
+/** Keys of scrape_configs with another name in the custom resource; all others become camelCase. */
 const SPELLING: Record<string, string> = {
   kubernetes_sd_configs: 'kubernetesSDConfigs',
   relabel_configs: 'relabelings',
@@ -50,7 +50,7 @@ export function scrapeConfig(job: JsonMap): JsonMap {
   return renamed(job) as JsonMap;
 }
 
-/** `scrape_interval` as the operator's resources spell it: `scrapeInterval`. */
+/** `scrape_interval` → `scrapeInterval`, as in custom resources. */
 export const camel = (name: string): string =>
   name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
@@ -60,7 +60,7 @@ function renamed(value: Json): Json {
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]): [string, Json] => {
       const name = SPELLING[key] ?? camel(key);
-      // Labels are names that the user gave; roles are written with a capital.
+      // Labels keep their names; roles start with a capital letter.
       if (key === 'labels') return [name, inner];
       if (key === 'role') return [name, (inner as string).replace(/^./, (letter) => letter.toUpperCase())];
       return [name, renamed(inner)];

@@ -2,14 +2,12 @@ import type { Json, JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import { listAt } from '../../core/json.ts';
 
-/** Who is told of which alert: one way for our own chart, the alertmanager chart and kube-prometheus-stack (rows 003-AM-*). */
-
 export interface SecretKey {
   secret: string;
   key: string;
 }
 
-/** Secrets whose keys the receivers read as files. */
+/** Secret keys that the receivers read as files. */
 export function notifySecrets({ alertmanager: { notify } }: Config): SecretKey[] {
   const all = [
     notify.slack,
@@ -20,35 +18,35 @@ export function notifySecrets({ alertmanager: { notify } }: Config): SecretKey[]
   return all.flatMap((one) => (one ? [{ secret: one.secret, key: one.key }] : []));
 }
 
-/** Where each chart mounts a Secret. */
+/** Mount path of Secrets in our own and most upstream charts, and in pods of the Prometheus operator. */
 export const SECRETS_PATH = '/etc/secrets';
 const OPERATOR_PATH = '/etc/alertmanager/secrets';
 
-/** Adds receivers and routes; without anybody to tell, and outside GenOps, the one silent receiver stays. */
-export function withReceivers(base: JsonMap, config: Config): JsonMap {
+/** Adds receivers and routes; without `notify` and GenOps, the only receiver stays the one that sends nothing. */
+export function withReceivers(configuration: JsonMap, config: Config): JsonMap {
   const { notify } = config.alertmanager;
-  const anybody = Object.values(notify).some((one) => one !== undefined);
-  if (!anybody && !config.genai.genops.enabled) return base;
+  const hasTargets = Object.values(notify).some((one) => one !== undefined);
+  if (!hasTargets && !config.genai.genops.enabled) return configuration;
   const tools = integrations(config);
   const receivers = Object.entries(RECEIVERS).map(([name, kind]): JsonMap => ({ name, ...tools(name, kind) }));
   const known = new Set(Object.keys(RECEIVERS));
-  const others = listAt(base, 'receivers').filter((one) => !known.has((one as { name: string }).name));
+  const others = listAt(configuration, 'receivers').filter((one) => !known.has((one as { name: string }).name));
   const timing: JsonMap = config.genai.genops.enabled ? { group_interval: '10s', repeat_interval: '12h' } : {};
   const route = {
-    ...(base['route'] as JsonMap),
+    ...(configuration['route'] as JsonMap),
     group_by: ['alertname', 'cluster', 'team'],
     ...timing,
     routes: ROUTES,
   };
-  return { ...base, route, receivers: [...others, ...receivers] };
+  return { ...configuration, route, receivers: [...others, ...receivers] };
 }
 
 interface Kind {
-  /** Slack's name of the picture before the alert's name (003-AM-20). */
+  /** Slack emoji before the alert's name. */
   icon: string;
-  /** Pages and mails, too. */
+  /** Also sends mail. */
   urgent?: boolean;
-  /** PagerDuty's severity where it is not that of the alert. */
+  /** Pages with this severity; `warning` stands for the severity of the alert. */
   pages?: 'critical' | 'warning';
 }
 
@@ -62,10 +60,9 @@ const RECEIVERS: Record<string, Kind> = {
   'infrastructure-alerts': { icon: ':wrench:', pages: 'warning' },
 };
 
-/** In this order. Only `cost-critical` and infrastructure end the way of an alert. */
+/** Order matters: only `cost-critical` and infrastructure end the matching. */
 const ROUTES: Json[] = [
   { matchers: ['severity="critical"', 'category="cost"'], receiver: 'cost-critical', group_wait: '1m' },
-  // Bad news of the other kinds must wake somebody as well.
   { matchers: ['severity="critical"', 'category=~"policy|performance|quality"'], receiver: 'critical', continue: true },
   { matchers: ['severity="warning"', 'category="cost"'], receiver: 'cost-warning', continue: true },
   { matchers: ['category="policy"'], receiver: 'policy-violations', continue: true },
@@ -73,7 +70,7 @@ const ROUTES: Json[] = [
   { matchers: ['category=~"infrastructure|observability"'], receiver: 'infrastructure-alerts' },
 ];
 
-/** Integrations of a receiver: only those whose Secret the profile names. */
+/** Integrations of a receiver: those that the profile configures. */
 function integrations(config: Config): (name: string, kind: Kind) => JsonMap {
   const { notify, chart } = config.alertmanager;
   const file = ({ secret, key }: SecretKey): string =>
@@ -81,10 +78,10 @@ function integrations(config: Config): (name: string, kind: Kind) => JsonMap {
   const everyday = notify.slack ?? notify.webhook;
   return (name, { icon, urgent = false, pages }) => {
     const { slack, webhook, pagerduty, email } = notify;
-    // Twice the same text would only annoy: `critical` comes on top of the receiver of its category.
-    const told = name !== 'critical';
+    // `critical` matches in addition to the receiver of a category, which already sends the message.
+    const sendsMessage = name !== 'critical';
     return {
-      ...(slack && told
+      ...(slack && sendsMessage
         ? {
             slack_configs: [
               {
@@ -97,7 +94,7 @@ function integrations(config: Config): (name: string, kind: Kind) => JsonMap {
             ],
           }
         : {}),
-      ...(webhook && told ? { webhook_configs: [{ url_file: file(webhook), send_resolved: true }] } : {}),
+      ...(webhook && sendsMessage ? { webhook_configs: [{ url_file: file(webhook), send_resolved: true }] } : {}),
       ...(pagerduty && pages
         ? {
             pagerduty_configs: [
@@ -128,4 +125,5 @@ function integrations(config: Config): (name: string, kind: Kind) => JsonMap {
 }
 
 const TEXT =
-  '{{ range .Alerts }}{{ .Annotations.description }}\n{{ with .Annotations.runbook }}Runbook: {{ . }}\n{{ end }}{{ end }}';
+  '{{ range .Alerts }}{{ .Annotations.description }}\n' +
+  '{{ with .Annotations.runbook }}Runbook: {{ . }}\n{{ end }}{{ end }}';

@@ -2,13 +2,11 @@ import type { JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import { SECRETS_PATH, type SecretKey } from './receivers.ts';
 
-/** Who gets a copy of every sample (contradiction X-08): `remote_write` of Prometheus, and of its operator's resource. */
-
 type Target = Config['prometheus']['server']['remoteWrite'][number];
 
 const headersOf = ({ tenant }: Target): JsonMap => (tenant ? { headers: { 'X-Scope-OrgID': tenant } } : {});
 
-/** For prometheus.yml: logins are files, which Prometheus reads anew for every request. */
+/** For prometheus.yml. Prometheus reads the credential files again for every request. */
 export function remoteWrites(config: Config): JsonMap[] {
   return config.prometheus.server.remoteWrite.map((target) => {
     const { url, secret } = target;
@@ -22,7 +20,7 @@ export function remoteWrites(config: Config): JsonMap[] {
   });
 }
 
-/** For the resource Prometheus: the operator reads the Secrets itself. */
+/** For the custom resource Prometheus, which refers to the Secrets. */
 export function operatorWrites(config: Config): JsonMap[] {
   return config.prometheus.server.remoteWrite.map((target) => {
     const { url, secret } = target;
@@ -36,7 +34,7 @@ export function operatorWrites(config: Config): JsonMap[] {
   });
 }
 
-/** Keys that `remoteWrites` speaks of, each once. */
+/** Secret keys that `remoteWrites` uses, each once. */
 export function writeSecrets(config: Config): SecretKey[] {
   const all = config.prometheus.server.remoteWrite.flatMap(({ secret }): SecretKey[] =>
     secret

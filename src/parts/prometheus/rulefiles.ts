@@ -11,11 +11,11 @@ import {
   priceRules,
   teamBudgets,
 } from './rules.ts';
-import { shipped } from '../templates.ts';
+import { templateFiles } from '../templates.ts';
 import { teamRules } from './teams.ts';
 
-/** `absent(up{job="otel-collector"})` would fire for ever where no collector is wanted. */
-function missesCollectors(rule: Rule, config: Config): boolean {
+/** `absent(up{job="otel-collector"})` would always fire without collectors. */
+function needsCollectors(rule: Rule, config: Config): boolean {
   const collectors = [
     'opentelemetry-collector',
     'opentelemetry-node-collector',
@@ -24,8 +24,8 @@ function missesCollectors(rule: Rule, config: Config): boolean {
   return rule.expr.includes('absent(up{job="otel-collector"})') && collectors.every((id) => !config[id].enabled);
 }
 
-/** Where the installation is, and how its node collectors are called. */
-function named(text: string, config: Config): string {
+/** Fills in namespaces and the name of the node collectors' DaemonSet. */
+function filledIn(text: string, config: Config): string {
   const [home, ...more] = namespacesOf(config);
   const daemonset = placeOf(config, 'opentelemetry-node-collector').workload.name;
   const filled = text
@@ -36,18 +36,18 @@ function named(text: string, config: Config): string {
     : filled.replaceAll('NAMESPACE', config.namespace);
 }
 
-/** Files of the ConfigMap prometheus-rules: ours from templates/rules, plus prices and budget of the profile. */
+/** Content of the ConfigMap prometheus-rules: templates/rules, plus prices and budgets of the profile. */
 export function ruleFiles(config: Config): Record<string, string> {
   const { enabled, budgets, monthlyBudgets: monthly } = config.genai.genops;
-  const fixed = shipped(config, 'templates/rules', '.yaml').map(([name, text]): [string, string] => {
-    // Parsed and written again: a template that is no valid YAML must fail here, not in Prometheus.
-    const file = parse(named(text, config)) as { groups: RuleGroup[] };
+  const fixed = templateFiles(config, 'templates/rules', '.yaml').map(([name, text]): [string, string] => {
+    // Parsed and serialized, so that invalid YAML fails here and not in Prometheus.
+    const file = parse(filledIn(text, config)) as { groups: RuleGroup[] };
     return [
       name,
       stringify({
         groups: file.groups.map((group) => ({
           ...group,
-          rules: group.rules.filter((rule) => !missesCollectors(rule, config)),
+          rules: group.rules.filter((rule) => !needsCollectors(rule, config)),
         })),
       }),
     ];

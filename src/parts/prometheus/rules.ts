@@ -1,6 +1,6 @@
 import { usageError } from '../../core/errors.ts';
 
-/** Prometheus rules that depend on the profile: prices and the budgets. Pure; the rest is in templates/rules/. */
+/** Prometheus rules for prices and budgets of the profile; all others are in templates/rules/. */
 
 export interface Rule {
   record?: string;
@@ -35,16 +35,16 @@ export type PriceOverrides = Readonly<Record<string, TokenPrice>>;
 const TOKEN_TYPES = ['input', 'output'] as const;
 
 /**
- * One rule per model and token type. The cost rule joins on exactly these two labels, so a model that is listed
- * twice would make Prometheus fail the whole rule: it is refused here instead.
+ * One rule per model and token type. The cost rule joins on these two labels, so it would fail for a duplicate model.
+ * @throws ObsError (usage) for a duplicate model or an invalid price
  */
 export function priceRules(prices: readonly ListPrice[], overrides: PriceOverrides = {}): RuleGroup {
   const byModel = new Map<string, TokenPrice>();
   for (const { model, input, output } of prices) {
     if (byModel.has(model))
       throw usageError(
-        `the price list names the model ${model} twice`,
-        'Keep one entry per model in templates/prices.yaml.',
+        `the price list has two entries for the model ${model}`,
+        'keep one entry per model in templates/prices.yaml',
       );
     byModel.set(model, { input, output });
   }
@@ -63,12 +63,15 @@ export function priceRules(prices: readonly ListPrice[], overrides: PriceOverrid
   };
 }
 
-/** Groups for a budget in USD per day; none for 0, which means that there is no budget. */
+/** Groups for a budget in USD per day; none for 0, which means no budget. */
 export function budgetRules(limitUsd: number): RuleGroup[] {
   const limit = decimal(limitUsd, 'budget limit');
   if (limitUsd === 0) return [];
   const spent = 'sum(genai:cost_usd:increase1d)';
-  const about = { dashboard_uid: 'genai-overview' };
+  const budget = {
+    description: `Model calls cost {{ $value | printf "%.2f" }} USD in the last 24 hours; the budget is ${limit} USD.`,
+    dashboard_uid: 'genai-overview',
+  };
   return [
     { name: 'genai-budget', rules: [{ record: 'genai:budget_limit_usd', expr: `vector(${limit})` }] },
     {
@@ -81,8 +84,7 @@ export function budgetRules(limitUsd: number): RuleGroup[] {
           labels: { severity: 'critical', category: 'cost' },
           annotations: {
             summary: 'The daily budget for model calls is spent',
-            description: `Model calls cost {{ $value | printf "%.2f" }} USD in the last 24 hours; the budget is ${limit} USD.`,
-            ...about,
+            ...budget,
             runbook: 'docs/runbooks.md#dailybudgetexceeded',
           },
         },
@@ -92,9 +94,8 @@ export function budgetRules(limitUsd: number): RuleGroup[] {
           for: '5m',
           labels: { severity: 'warning', category: 'cost' },
           annotations: {
-            summary: 'Four fifths of the daily budget for model calls are spent',
-            description: `Model calls cost {{ $value | printf "%.2f" }} USD in the last 24 hours; the budget is ${limit} USD.`,
-            ...about,
+            summary: 'More than 80 % of the daily budget for model calls is spent',
+            ...budget,
             runbook: 'docs/runbooks.md#dailybudget80percent',
           },
         },
@@ -103,7 +104,7 @@ export function budgetRules(limitUsd: number): RuleGroup[] {
   ];
 }
 
-/** Limits that the GenOps budget rules compare with, in USD per day: the teams', and `all` for the profile's; a limit of 0 is none. */
+/** Limits in USD per day for the GenOps budget rules: one per team, and `all` for the profile's; 0 means no limit. */
 export function teamBudgets(limitUsd: number, byTeam: Readonly<Record<string, number>>): RuleGroup[] {
   const limits = Object.entries({ all: limitUsd, ...byTeam }).filter(([, limit]) => limit !== 0);
   if (limits.length === 0) return [];
@@ -115,7 +116,7 @@ export function teamBudgets(limitUsd: number, byTeam: Readonly<Record<string, nu
   return [{ name: 'genops-budgets', rules }];
 }
 
-/** Shares of a monthly budget of which somebody is told (contradiction X-26). */
+/** Shares of a monthly budget that raise an alert. */
 const MONTHLY = [
   { percent: 50, severity: 'info' },
   { percent: 75, severity: 'warning' },
@@ -123,8 +124,8 @@ const MONTHLY = [
 ];
 
 /**
- * Budgets in USD for any 30 days: the profile's as team `all`, and the teams', whose spending only the rules of GenOps know.
- * What was spent in five minutes is recorded as one series a team, so that 30 days of it are few samples.
+ * Budgets in USD for any 30 days: the profile's as team `all`, and those of teams, which need the GenOps rules.
+ * Spending per 5 minutes is recorded as one series per team, so that 30 days are few samples.
  */
 export function monthlyBudgets(limitUsd: number, byTeam: Readonly<Record<string, number>>): RuleGroup[] {
   const limits = Object.entries({ all: limitUsd, ...byTeam }).filter(([, limit]) => limit !== 0);
@@ -144,7 +145,7 @@ export function monthlyBudgets(limitUsd: number, byTeam: Readonly<Record<string,
     for: '5m',
     labels: { severity, category: 'cost' },
     annotations: {
-      summary: `More than ${percent} % of the monthly budget of {{ $labels.team }} are spent`,
+      summary: `More than ${percent} % of the monthly budget of {{ $labels.team }} is spent`,
       description:
         'Model calls of {{ $labels.team }} cost {{ $value | humanizePercentage }} of their budget for 30 days.',
       dashboard_uid: 'genai-overview',
@@ -159,7 +160,7 @@ export function monthlyBudgets(limitUsd: number, byTeam: Readonly<Record<string,
         ...limits.map(limit),
         { record: spent, expr: 'sum(genai:cost_usd:increase5m)', labels: { team: 'all' } },
         ...teams,
-        // Steps of five minutes, each the sum of its own five.
+        // In steps of 5 minutes, because each sample is the sum of 5 minutes.
         { record: 'genai:spent_usd:increase30d', expr: `sum_over_time(${spent}[30d:5m])` },
         {
           record: 'genai:monthly_budget_used:ratio',
@@ -171,7 +172,7 @@ export function monthlyBudgets(limitUsd: number, byTeam: Readonly<Record<string,
   ];
 }
 
-/** A number as PromQL reads it back unchanged. */
+/** A number as a PromQL literal. @throws ObsError (usage) for a negative or infinite number */
 function decimal(value: number, what: string): string {
   if (!Number.isFinite(value) || value < 0)
     throw usageError(`the ${what} must be a number of USD, 0 or more, not ${value}`);

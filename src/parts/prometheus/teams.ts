@@ -2,11 +2,11 @@ import { stringify } from 'yaml';
 import type { Config } from '../../profile/schema.ts';
 import type { RuleGroup } from './rules.ts';
 
-/** ConfigMap with Loki's alert rules, and where Loki finds it: without tenants all belong to `fake`. */
+/** ConfigMap with Loki's alert rules, and its mount path: without tenants Loki reads the folder `fake`. */
 export const LOKI_RULES = 'loki-rules';
 export const LOKI_RULES_PATH = '/etc/loki-rules/fake';
 
-/** Which team a namespace belongs to: what templates/rules/teams.yaml joins with. None without teams. */
+/** Maps namespaces to teams, for the joins of templates/rules/teams.yaml. */
 export function teamRules(config: Config): RuleGroup[] {
   if (config.teams.length === 0) return [];
   return [
@@ -22,19 +22,22 @@ export function teamRules(config: Config): RuleGroup[] {
 }
 
 /**
- * Content of the ConfigMap loki-rules: an over-quota pod is no container's log line but an event of its ReplicaSet
- * (row 001-CF-02, upstream.md B.2 26). Undefined without teams.
+ * Content of the ConfigMap loki-rules: an exceeded quota shows only in an event of the ReplicaSet, not in a container log.
+ * Undefined without teams.
  */
 export function lokiRules(config: Config): Record<string, string> | undefined {
   if (config.teams.length === 0) return undefined;
   const rules = config.teams.map(({ name, namespace }) => ({
     alert: 'QuotaRejected',
-    expr: `sum by (k8s_namespace_name) (count_over_time({service_name="kubernetes-events", k8s_namespace_name="${namespace}"} |= "exceeded quota" [5m])) > 0`,
+    expr:
+      `sum by (k8s_namespace_name) (count_over_time({service_name="kubernetes-events", ` +
+      `k8s_namespace_name="${namespace}"} |= "exceeded quota" [5m])) > 0`,
     labels: { severity: 'warning', category: 'infrastructure', team: name, namespace },
     annotations: {
-      summary: `Pods of team ${name} are refused: the quota of namespace ${namespace} is used up`,
+      summary: `Pods of team ${name} are rejected: the quota of namespace ${namespace} is exhausted`,
       description:
-        '{{ $value }} event(s) in 5 minutes say "exceeded quota". Running pods go on; new ones, also of a rollout, do not start.',
+        '{{ $value }} event(s) in 5 minutes report "exceeded quota". ' +
+        'Running pods are not affected; new pods, also of a rollout, do not start.',
       dashboard_uid: 'llm-platform-teams',
       runbook: 'docs/runbooks.md#quotarejected',
     },
