@@ -1,36 +1,36 @@
 import type { Kube } from '../adapters/kube.ts';
 import type { Kubectl } from '../adapters/kubectl.ts';
-import { cancelled } from '../core/errors.ts';
+import { cancelled, messageOf } from '../core/errors.ts';
 import type { Config } from '../profile/schema.ts';
 import type { OpenBackup } from './archive/archive.ts';
 import type { PodExec } from '../adapters/podExec.ts';
 import type { Writer } from './archive/writer.ts';
 
-/** What a backup and a restore need from outside; the commands wire it. */
+/** What a backup and a restore need from the command. */
 export interface Deps {
   kube: Kube;
   kubectl: Pick<Kubectl, 'portForward'>;
-  /** Scripts in pods; default: the kubectl of the context. */
+  /** Runs scripts in pods. Default: `kubectl exec` with the context of `kube`. */
   exec?: PodExec;
   /** The configuration of the installation, from its journal. */
   config: Config;
-  /** Aborted on Ctrl-C: what runs is ended, everything is put back as it was. */
+  /** Aborted on Ctrl-C. The run then stops its copy and starts every stopped component again. */
   signal: AbortSignal;
   report: (text: string) => void;
   confirm: (message: string) => Promise<boolean>;
-  /** Asked for only when secrets are included. */
+  /** Called only when secrets are included. */
   passphrase: () => Promise<string>;
-  /** Milliseconds a workload may take to stop or start. */
+  /** Milliseconds that a workload may take to stop or start. Default: 5 minutes. */
   timeout?: number;
 }
 
 export interface Context extends Deps {
   exec: PodExec;
-  /** Home of the installation; a component's own is that of its place. */
+  /** Home namespace of the installation. Components may be in others (see `placeOf`). */
   namespace: string;
   timeout: number;
   includeSecrets: boolean;
-  /** Things the user should know although the run went well. */
+  /** Shown to the user after a successful run. */
   warnings: string[];
 }
 
@@ -44,21 +44,20 @@ export interface RestoreContext extends Context {
   backup: OpenBackup;
 }
 
-/** One object of a restore: what `--dry-run` lists and `run` does. */
+/** One object of a restore: `--dry-run` lists it, `run` restores it. */
 export interface Action {
   object: string;
   action: 'replace' | 'create' | 'update' | 'same' | 'skip';
   detail?: string;
   bytes?: number;
-  /** Absent when there is nothing to do. */
+  /** Absent for `same` and `skip`. */
   run?: () => Promise<void>;
 }
 
-/** Something with data of its own. A new one is a file and a line in stores.ts; restores run in that order. */
+/** Data that a backup contains. A new store is one file in stores/ and one line in stores/index.ts. */
 export interface Store {
   id: string;
   title: string;
-  /** Whether an installation with this configuration has it. */
   enabled: (config: Config) => boolean;
   backup: (ctx: BackupContext) => Promise<void>;
   plan: (ctx: RestoreContext) => Promise<Action[]>;
@@ -74,5 +73,21 @@ export const TIMEOUT = 300_000;
 
 /** @throws ObsError (cancelled) after Ctrl-C */
 export function checkpoint(ctx: { signal: AbortSignal }): void {
-  if (ctx.signal.aborted) throw cancelled('stopped', 'run the same command again');
+  if (ctx.signal.aborted) throw cancelled('cancelled', 'run the same command again');
+}
+
+/** Runs actions one after another. With `continueOnError`, the outcome lists the failed ones and the rest still runs. */
+export async function runActions(ctx: RestoreContext, actions: Action[], continueOnError: boolean): Promise<Outcome> {
+  const outcome: Outcome = { done: 0, failed: [] };
+  for (const { object, run } of actions) {
+    if (!run) continue;
+    try {
+      await run();
+      outcome.done += 1;
+    } catch (error) {
+      if (!continueOnError || ctx.signal.aborted) throw error;
+      outcome.failed.push({ object, cause: messageOf(error) });
+    }
+  }
+  return outcome;
 }

@@ -3,11 +3,11 @@ import { installed, wire } from '../app/wire.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { openBackup } from '../backup/archive/archive.ts';
 import { type BackupOptions, type BackupResult, backupAll, recordBackup } from '../backup/flows/backup.ts';
-import { bytesText } from '../backup/archive/manifest.ts';
 import { passphraseFrom } from '../backup/archive/passphrase.ts';
 import type { Deps } from '../backup/types.ts';
 import { type Verified, verifyBackup } from '../backup/archive/verify.ts';
 import { EXIT, ObsError, cancelled, usageError } from '../core/errors.ts';
+import { formatBytes } from '../core/quantity.ts';
 import { redact } from '../core/redact.ts';
 import { takeLock } from '../engine/lock.ts';
 import { paint } from '../ui/paint.ts';
@@ -69,7 +69,7 @@ function showBackup(result: BackupResult, json: boolean): void {
   process.stderr.write(
     [
       '',
-      `${paint.ok('Backed up')} in ${result.seconds} s: ${result.files} files, ${bytesText(result.bytes)}, in ${result.path}`,
+      `${paint.ok('Backed up')} in ${result.seconds} s: ${result.files} files, ${formatBytes(result.bytes)}, in ${result.path}`,
       ...(pauses.length ? [`  stopped for its copy   ${pauses.join(', ')}; collectors kept what arrived`] : []),
       ...result.warnings.map((text) => `${paint.warn('note:')} ${text}`),
       `  check it     genai-obs backup verify ${result.path}`,
@@ -85,7 +85,7 @@ export async function verify(path: string, flags: { json?: boolean | undefined }
   if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else
     process.stderr.write(
-      `${paint.ok('The backup is whole')}: ${result.files} files, ${bytesText(result.bytes)}, of ${result.createdAt}, namespace ${result.namespace}\n`,
+      `${paint.ok('The backup is whole')}: ${result.files} files, ${formatBytes(result.bytes)}, of ${result.createdAt}, namespace ${result.namespace}\n`,
     );
   return EXIT.ok;
 }

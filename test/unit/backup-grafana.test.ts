@@ -79,7 +79,7 @@ const body = (path: string): unknown =>
   self.grafana.requests.find((request) => request.method !== 'GET' && request.path === path)?.body;
 
 describe('Grafana', () => {
-  it('is backed up without any secret, with a note where one is missing', async () => {
+  it('is backed up without secrets, with a warning for each missing one', async () => {
     const { warnings } = await run();
     expect(warnings).toEqual([expect.stringContaining('datasource "X": its secrets (token)')]);
     const text = readdirSync(join(out, 'grafana'), { recursive: true, withFileTypes: true })
@@ -100,14 +100,14 @@ describe('Grafana', () => {
     expect(redact('s3cret-of-grafana')).toBe('[redacted]');
   });
 
-  it('that is as in the backup is left alone', async () => {
+  it('gets no writes when it equals the backup', async () => {
     await run();
     const { plan } = await restore();
     expect(writes()).toEqual([]);
     expect(new Set(plan[0]?.actions.map(({ action }) => action))).toEqual(new Set(['same']));
   });
 
-  it('gets back what is gone, in the order of its references; what the installation brings is only compared', async () => {
+  it('gets deleted objects back in the order of their references; provisioned ones are only compared', async () => {
     await run();
     for (const path of Object.keys(live))
       if (!path.includes('ours') && !path.endsWith('/uid/loki'))
@@ -116,9 +116,9 @@ describe('Grafana', () => {
     live['/api/datasources'] = [{ uid: 'loki', name: 'Loki', type: 'loki' }];
     const dry = await restore(true);
     expect(writes()).toEqual([]);
-    expect(planText(dry.plan, dry.manifest)).toMatch(
-      /create +folder "Top"\n +create +folder "Child"[^]*same +datasource "Loki" \(part of the installation\)[^]*create +dashboard "By hand"/,
-    );
+    const text = planText(dry.plan, dry.manifest);
+    expect(text).toMatch(/create +folder "Top"\n +create +folder "Child"[^]*same +datasource "Loki"/);
+    expect(text).toMatch(/datasource "Loki" \(provisioned by the installation\)[^]*create +dashboard "By hand"/);
     const result = await restore();
     const provisioning = '/api/v1/provisioning';
     expect(writes()).toEqual([
@@ -146,7 +146,7 @@ describe('Grafana', () => {
     expect([locked(`${provisioning}/templates/t`), locked(`${provisioning}/policies`)]).toEqual([true, false]);
   });
 
-  it('keeps its present secret when a contact point is changed back', async () => {
+  it('keeps the current secret of a contact point that is restored', async () => {
     await run();
     live['/api/v1/provisioning/contact-points'] = [
       { uid: 'c1', name: 'hook', type: 'webhook', settings: { url: 'http://changed', password: '[REDACTED]' } },
@@ -157,7 +157,7 @@ describe('Grafana', () => {
     });
   });
 
-  it('that refuses one object gets the others, and the refusal is told at the end', async () => {
+  it('gets the other objects when it rejects one, and the error comes at the end', async () => {
     await run();
     live['/api/search?type=dash-folder&limit=1000&page=1'] = [];
     live['/api/dashboards/uid/hand'] = undefined;
@@ -172,7 +172,7 @@ describe('Grafana', () => {
         restoreAll({ ...self.deps, kubectl }, { path: out, yes: true }, () => {}, [grafanaStore]),
       ).rejects.toMatchObject({
         parts: {
-          what: '2 objects were refused; everything else is restored',
+          what: '2 objects could not be restored; everything else is restored',
           cause: expect.stringContaining('no room') as string,
         },
       });
@@ -184,18 +184,34 @@ describe('Grafana', () => {
 });
 
 describe('passphrases', () => {
-  it('encrypt so that only they decrypt, and never twice alike', () => {
+  it('encrypt so that only they decrypt, with a different result each time', () => {
     const one = encrypt('the text', 'correct horse');
     expect(decrypt(one, 'correct horse', 'x')).toBe('the text');
     expect(encrypt('the text', 'correct horse')).not.toBe(one);
-    expect(() => decrypt(one, 'correct horsf', 'x')).toThrow('the passphrase is not the one');
+    expect(() => decrypt(one, 'correct horsf', 'x')).toThrow('the passphrase is wrong');
     const box = JSON.parse(one) as { data: string };
     expect(() =>
       decrypt(JSON.stringify({ ...box, data: Buffer.from('altered!').toString('base64') }), 'correct horse', 'x'),
-    ).toThrow('the passphrase is not the one');
+    ).toThrow('the passphrase is wrong');
   });
 
-  it('come from the environment, which they leave, from a file, or from a question asked twice', async () => {
+  it('decrypt the secrets of an existing backup', () => {
+    const box = {
+      format: 1,
+      cipher: 'aes-256-gcm',
+      kdf: 'scrypt',
+      N: 131072,
+      r: 8,
+      p: 1,
+      salt: 'N6yfI5QBXAVST5GzAKporw==',
+      iv: 'snid0RiMDetSGmZc',
+      tag: 'hklC+LfTdzAZGsYcJXdrZQ==',
+      data: 'xUcmfvAuzZHKETF9W4fsDLbgcCFQsQ==',
+    };
+    expect(decrypt(JSON.stringify(box), 'correct horse', 'x')).toBe('{"written by":"0.1.0"}');
+  });
+
+  it('come from the environment, which is then cleared, from a file, or from a prompt with a repetition', async () => {
     process.env['GENAI_OBS_PASSPHRASE'] = 'from the environment';
     const never = (): Promise<string> => Promise.reject(new Error('asked'));
     expect(await passphraseFrom(undefined, never, true)()).toBe('from the environment');

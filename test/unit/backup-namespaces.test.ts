@@ -9,7 +9,7 @@ import type { Config } from '../../src/profile/schema.ts';
 import { type Stage, put, stage } from './backup-support.ts';
 import { quickstart } from './support/config.ts';
 
-// Real shells, real archives, a real scrypt.
+// Runs real shells, tar and scrypt.
 vi.setConfig({ testTimeout: 60_000 });
 
 /** Stores in `monitoring`, Grafana in `grafana`, Prometheus as the Deployment of its upstream chart. */
@@ -57,7 +57,7 @@ const restore = (only: string[]): Promise<unknown> =>
   restoreAll(self.deps, { path: out, yes: true, only, includeSecrets: true }, () => {});
 
 describe('a backup of several namespaces', () => {
-  it('works beside each claim, and asks each Service where it is', async () => {
+  it('starts each helper pod in the namespace of the claim, and calls each Service in its own', async () => {
     await run();
     expect(made).toEqual([
       'Pod monitoring/backup-prometheus',
@@ -69,12 +69,12 @@ describe('a backup of several namespaces', () => {
     expect(self.cluster.all('Pod').filter(({ metadata }) => metadata.name.startsWith('backup-'))).toEqual([]);
   });
 
-  it('says that traces in Jaeger are in no backup, and that a restore brings none', async () => {
+  it('warns that traces in Jaeger are not in the backup, and lists them as skipped in a restore', async () => {
     Object.assign(self.deps.config.tempo, { enabled: false });
     Object.assign(self.deps.config.jaeger, { enabled: true, namespace: 'monitoring' });
     const { warnings } = await backupAll(self.deps, { output: out, includeSecrets: true });
-    const why = 'memory, from where nothing can be copied: they are not in the backup';
-    expect(warnings).toContain(`Jaeger keeps its traces in ${why}`);
+    const why = 'memory: they cannot be copied and are not in the backup';
+    expect(warnings).toContain(`Jaeger stores traces in ${why}`);
     expect(made).not.toContain('Pod monitoring/backup-tempo');
     const { plan } = await restoreAll(self.deps, { path: out, dryRun: true, only: ['jaeger'] }, () => {});
     expect(plan).toEqual([
@@ -85,7 +85,7 @@ describe('a backup of several namespaces', () => {
     ]);
   });
 
-  it('brings data and Secrets back to where they were', async () => {
+  it('restores data and Secrets into their namespaces', async () => {
     await run();
     writeFileSync(self.data('loki', 'chunks', 'fake', 'a'), 'spoilt');
     put(self.data('prometheus', '01NEW', 'meta.json'), '{}');
@@ -98,7 +98,7 @@ describe('a backup of several namespaces', () => {
     expect(self.cluster.calls).toEqual(expect.arrayContaining(['scale prometheus 0', 'scale prometheus 1']));
   });
 
-  it('starts what a killed run has left stopped, in any namespace', async () => {
+  it('starts workloads that a killed run left stopped, in any namespace', async () => {
     const { workload, namespace } = placeOf(self.deps.config, 'prometheus');
     const live = self.cluster.get(workload.kind, workload.name, namespace)!;
     self.cluster.put({

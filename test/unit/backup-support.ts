@@ -13,25 +13,25 @@ import type { ComponentId, Config } from '../../src/profile/schema.ts';
 import { type FakeCluster, NS, fakeCluster, releaseObjects } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 
-/** An installation in memory whose claims are folders, and whose helper pods are shells of this machine. */
+/** An installation in memory: claims are folders, helper pods are local shells. */
 export interface Stage {
   root: string;
   cluster: FakeCluster;
   controller: AbortController;
   reports: string[];
   deps: Deps;
-  /** Path in a component's claim. */
+  /** Path in the claim of a component. */
   data: (component: ComponentId, ...path: string[]) => string;
-  /** Seconds by which the clock of helpers is ahead: files have settled then. */
+  /** Seconds by which the clock of helper pods is ahead, so that new files count as unchanged. */
   ahead: number;
-  /** Runs before each script of a helper; what it throws is thrown. */
+  /** Runs before each script in a helper pod. An error that it throws fails the script. */
   beforeScript: (pod: string, script: string) => void | Promise<void>;
-  /** Whether the connection loses, without a word, what is sent to a script. */
+  /** Whether the connection silently loses the input of a script. */
   loses: (script: string) => boolean;
-  /** When a component is stopped or started. */
+  /** Called when a component is stopped or started. */
   onScale: (name: string, replicas: number) => void;
   replicas: (component: ComponentId) => number;
-  /** Requests to Grafana; a test may answer them itself. */
+  /** Requests to Grafana. A test may replace `answer`. */
   grafana: {
     requests: { method: string; path: string; body: unknown; headers: JsonMap }[];
     answer: (method: string, path: string) => unknown;
@@ -107,7 +107,7 @@ export async function stage(config: Config = quickstart()): Promise<Stage> {
   return self;
 }
 
-/** Workloads with claims, pods that follow their replicas, Prometheus' and Alertmanager's APIs. */
+/** Creates workloads with claims, pods that follow their replicas, and the APIs of Prometheus and Alertmanager. */
 function furnish(self: Stage): void {
   const { cluster } = self;
   for (const id of STORED) {
@@ -215,7 +215,7 @@ async function patch(self: Stage, path: string, change: Patch): Promise<void> {
   self.onScale(name, replicas);
 }
 
-/** Scripts run here, with the pod's folders put in place of /data and /tmp. */
+/** Runs scripts locally, with a folder per pod instead of /data and /tmp. */
 function localExec(self: Stage): PodExec {
   const local = (pod: string, script: string): string => {
     const tmp = join(self.root, 'tmp', pod);

@@ -9,11 +9,12 @@ import { writerIn } from '../../src/backup/archive/writer.ts';
 const dir = mkdtempSync(join(tmpdir(), 'genai-obs-writer-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-it('has a source whole whose process ends at once: Node throws away what nobody reads by then', async () => {
+// Node drops unread output of a process that has exited.
+it('writes the complete output of a process that exits at once', async () => {
   const source = new PassThrough();
   source.end('data of a short copy');
   const written = writerIn(dir).gzip('loki/data-1.tar.gz', 'loki', source);
-  // What child_process does with the output of a process that has ended.
+  // What child_process does with the output of a process that has exited.
   source.resume();
   expect((await written).bytes).toBe(20);
   expect(gunzipSync(readFileSync(join(dir, 'loki', 'data-1.tar.gz'))).toString()).toBe('data of a short copy');

@@ -12,7 +12,7 @@ import { ObsError } from '../../src/core/errors.ts';
 import { NS } from './support/cluster.ts';
 import { type Stage, put, stage } from './backup-support.ts';
 
-// Real shells, real archives, a real scrypt.
+// Runs real shells, tar and scrypt.
 vi.setConfig({ testTimeout: 60_000 });
 
 let self: Stage;
@@ -41,7 +41,7 @@ const restore = (
 const manifest = (): Manifest => JSON.parse(readFileSync(join(out, MANIFEST), 'utf8')) as Manifest;
 const refusal = async (work: Promise<unknown>): Promise<ObsError['parts']> =>
   work.then(
-    () => expect.fail('it was not refused'),
+    () => expect.fail('expected an error'),
     (error: unknown) => (error as ObsError).parts,
   );
 const helpers = (): string[] =>
@@ -60,7 +60,7 @@ async function verify(path = out): Promise<unknown> {
 }
 
 describe('backup', () => {
-  it('writes every store, whole and private', async () => {
+  it('writes every store completely, without secrets', async () => {
     const result = await run();
     expect(result.warnings).toEqual([]);
     expect(Object.keys(result.pauses)).toEqual(['loki', 'tempo']);
@@ -91,7 +91,7 @@ describe('backup', () => {
     expect(readdirSync(self.root)).not.toContain('out.partial');
   });
 
-  it('stops Loki and Tempo only for their copy, one after the other, and deletes its helpers and its snapshot', async () => {
+  it('stops only Loki and Tempo, one after the other, and deletes helper pods and snapshot', async () => {
     const copiedWhile: Record<string, number> = {};
     self.beforeScript = (pod, script) =>
       void (
@@ -110,7 +110,7 @@ describe('backup', () => {
     expect(self.cluster.get('StatefulSet', 'loki')?.metadata.annotations?.[REPLICAS]).toBeUndefined();
   });
 
-  it('copies what has settled before the stop, and ends with the state at the stop', async () => {
+  it('copies unchanged files before the stop, and contains the exact state at the stop', async () => {
     self.ahead = 60;
     put(self.data('loki', 'chunks', 'fake', 'changed'), 'before');
     put(self.data('loki', 'chunks', 'fake', 'gone'), 'compacted away');
@@ -148,18 +148,16 @@ describe('backup', () => {
     await verify();
   });
 
-  it('runs its helpers without rights, as the user of the files, on the node of the pod, read-only for Loki', async () => {
-    const pods: Record<
-      string,
-      {
-        nodeName: string;
-        securityContext: object;
-        containers: { volumeMounts: { readOnly?: boolean }[]; securityContext: object; image: string }[];
-      }
-    > = {};
+  it('runs unprivileged helper pods as the owner of the files, on the node of the pod, read-only for Loki', async () => {
+    interface PodSpec {
+      nodeName: string;
+      securityContext: object;
+      containers: { volumeMounts: { readOnly?: boolean }[]; securityContext: object; image: string }[];
+    }
+    const pods: Record<string, PodSpec> = {};
     const real = { ...self.cluster.kube };
     self.cluster.kube.create = (object) => (
-      (pods[object.metadata.name] = object['spec'] as never),
+      (pods[object.metadata.name] = object['spec'] as PodSpec),
       real.create(object)
     );
     await backupAll(
@@ -179,7 +177,7 @@ describe('backup', () => {
     expect(containers[0]?.volumeMounts[0]?.readOnly).toBe(true);
   });
 
-  it('after Ctrl-C in the pause: replicas back, helpers gone, nothing written', async () => {
+  it('restores replicas, deletes helper pods and writes nothing after Ctrl-C during a stop', async () => {
     self.onScale = (name, replicas) => void (name === 'loki' && replicas === 0 && self.controller.abort());
     expect(await run().catch((error: unknown) => (error as ObsError).exit)).toBe(130);
     expect(self.replicas('loki')).toBe(1);
@@ -187,16 +185,16 @@ describe('backup', () => {
     expect(readdirSync(self.root).filter((name) => name.startsWith('out'))).toEqual([]);
   });
 
-  it('after a failed copy, and with an API server that is away for a moment: replicas back', async () => {
-    let away = 2;
+  it('restores replicas after a failed copy, even if the API server is unreachable for a moment', async () => {
+    let outages = 2;
     self.beforeScript = (pod, script) => {
       if (pod === 'backup-tempo' && self.replicas('tempo') === 0 && script.startsWith('set -o pipefail'))
         throw new Error('the connection broke');
     };
     const { KubeError } = await import('../../src/adapters/kube.ts');
     self.cluster.before = (operation) => {
-      if (operation === 'patch tempo' && self.replicas('tempo') === 0 && away-- > 0)
-        throw new KubeError(0, 'Unreachable', 'away');
+      if (operation === 'patch tempo' && self.replicas('tempo') === 0 && outages-- > 0)
+        throw new KubeError(0, 'Unreachable', 'connection refused');
     };
     await expect(run()).rejects.toThrow('the connection broke');
     expect(self.replicas('tempo')).toBe(1);
@@ -204,7 +202,7 @@ describe('backup', () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  it('mends first what a killed run left: stopped workloads, helpers, its snapshot, its folder', async () => {
+  it('first cleans up after a killed run: stopped workloads, helper pods, snapshot, folder', async () => {
     const loki = self.cluster.get('StatefulSet', 'loki')!;
     self.cluster.put({
       ...loki,
@@ -223,19 +221,21 @@ describe('backup', () => {
       },
     });
     put(self.data('prometheus', 'snapshots', '20250101T000000Z-dead', 'x'), 'x');
-    put(self.data('prometheus', 'snapshots', '20250101T000000Z-beef', 'x'), 'somebody else’s');
+    put(self.data('prometheus', 'snapshots', '20250101T000000Z-beef', 'x'), 'not ours');
     put(join(self.root, 'out.partial', '.genai-obs-partial'), '');
     await run();
     expect(self.cluster.calls[0]).toBe('scale loki 1');
     expect(readdirSync(self.data('prometheus', 'snapshots'))).toEqual(['20250101T000000Z-beef']);
-    expect(self.reports.join('\n')).toMatch(/loki was left stopped[^]*removing the helper pod backup-prometheus/);
+    expect(self.reports.join('\n')).toMatch(
+      /left StatefulSet loki stopped[^]*deleting the helper pod backup-prometheus/,
+    );
     await verify();
   });
 
-  it('refuses a path that is taken, and a component without a claim is left out with a note', async () => {
+  it('rejects an existing path, and skips a component without a claim with a warning', async () => {
     mkdirSync(out);
     writeFileSync(join(out, 'mine'), '');
-    expect((await refusal(run())).what).toContain('is there already');
+    expect((await refusal(run())).what).toContain('already exists');
     rmSync(out, { recursive: true });
     const loki = self.cluster.get('StatefulSet', 'loki')!;
     self.cluster.put({ ...loki, spec: { ...(loki['spec'] as object), template: { spec: {} } } });
@@ -245,32 +245,32 @@ describe('backup', () => {
 });
 
 describe('verify', () => {
-  it('names the first bad file: cut off, altered, missing; of a folder and of an archive', async () => {
+  it('names the first file that is truncated, modified or missing, in a folder and in an archive', async () => {
     await run();
     const file = join(out, 'loki/data-2.tar.gz');
     const good = readFileSync(file);
     truncateSync(file, good.length - 5);
     expect(await refusal(verify())).toMatchObject({
       object: `${out}: loki/data-2.tar.gz`,
-      cause: expect.stringContaining('cut off') as string,
+      cause: expect.stringContaining('truncated') as string,
     });
     const flipped = Buffer.from(good);
     flipped[20]! ^= 1;
     writeFileSync(file, flipped);
     expect(await refusal(verify())).toMatchObject({
       object: `${out}: loki/data-2.tar.gz`,
-      cause: expect.stringContaining('altered') as string,
+      cause: expect.stringContaining('modified') as string,
     });
     rmSync(file);
     expect((await refusal(verify())).cause).toBe('the file is missing');
     await run({}, `${out}.tar.gz`);
     await verify(`${out}.tar.gz`);
     truncateSync(`${out}.tar.gz`, 4000);
-    expect((await refusal(verify(`${out}.tar.gz`))).what).toContain('damaged or cut off');
+    expect((await refusal(verify(`${out}.tar.gz`))).what).toContain('damaged or truncated');
     expect(readdirSync(self.root).filter((name) => name.startsWith('.genai-obs'))).toEqual([]);
   });
 
-  it('refuses a manifest that is newer, altered, or leads out of its folder', async () => {
+  it('rejects a manifest that is newer, modified, or names paths outside of the backup', async () => {
     await run();
     const text = readFileSync(join(out, MANIFEST), 'utf8');
     const read = (change: (m: Manifest) => void, seal = false): unknown => {
@@ -284,23 +284,21 @@ describe('verify', () => {
     };
     expect(read((m) => (m.schemaVersion = 2))).toMatchObject({
       what: expect.stringContaining('newer genai-obs') as string,
+      cause: expect.stringContaining('wrote format 2; this version reads up to 1') as string,
     });
-    expect(read((m) => (m.files[0]!.bytes += 1))).toMatchObject({
-      cause: 'its content does not match its own checksum',
-    });
-    expect(read((m) => (m.namespace = 'other'))).toMatchObject({
-      cause: 'its content does not match its own checksum',
-    });
+    const modified = { cause: 'the content does not match its own checksum' };
+    expect(read((m) => (m.files[0]!.bytes += 1))).toMatchObject(modified);
+    expect(read((m) => (m.namespace = 'other'))).toMatchObject(modified);
     for (const path of ['../x', '/etc/passwd', 'a/../../x', 'a//b', ''])
       expect(read((m) => (m.files[0]!.path = path), true)).toMatchObject({
         cause: expect.stringContaining('plain relative path') as string,
       });
-    expect((await refusal(openBackup(self.root))).what).toContain('no manifest.json');
+    expect((await refusal(openBackup(self.root))).what).toContain('manifest.json is missing');
   });
 });
 
 describe('restore', () => {
-  it('changes nothing when the backup is damaged, the stack is not installed, or it is a dry run', async () => {
+  it('changes nothing in a dry run, when the backup is damaged or when the stack is not installed', async () => {
     await run();
     self.cluster.calls.length = 0;
     expect((await restore({ dryRun: true })).plan.find(({ store }) => store === 'loki')?.actions[0]).toMatchObject({
@@ -310,13 +308,13 @@ describe('restore', () => {
     expect((await refusal(restore({}, { config: undefined }))).next).toContain(
       `genai-obs install -f ${out}/config.yaml`,
     );
-    expect((await refusal(restore({ only: ['nonsense'] }))).what).toContain('no store "nonsense"');
+    expect((await refusal(restore({ only: ['nonsense'] }))).what).toContain('unknown store "nonsense"');
     truncateSync(join(out, 'tempo/files.txt'), 1);
     await expect(restore()).rejects.toThrow('damaged');
     expect(self.cluster.calls).toEqual([]);
   });
 
-  it('puts the data of the backup in place of what is there, and leaves nothing of its own', async () => {
+  it('replaces the current data with the backup, and leaves no temporary files', async () => {
     await run();
     put(self.data('loki', 'wal', '00000009'), 'newer');
     rmSync(self.data('loki', 'chunks'), { recursive: true });
@@ -330,22 +328,22 @@ describe('restore', () => {
     expect(helpers()).toEqual([]);
   });
 
-  it('sends again what the connection has lost, and changes nothing when it loses it again and again', async () => {
+  it('repeats an upload that lost data, and changes nothing when all attempts lose data', async () => {
     await run();
     put(self.data('tempo', 'wal', 'w2', '0001'), 'newer');
     let left = 2;
     self.loses = () => left-- > 0;
     await restore({ only: ['tempo'] });
     expect(readdirSync(self.data('tempo', 'wal'))).toEqual(['w1']);
-    expect(self.reports.filter((text) => text.includes('lost data on the way: sending them again'))).toHaveLength(2);
+    expect(self.reports.filter((text) => text.includes('lost data: sending it again'))).toHaveLength(2);
     put(self.data('tempo', 'wal', 'w2', '0001'), 'newer');
-    // The archives arrive, the list of what must be in them does not: without it, nothing would be.
+    // Loses the file list only: an empty list would make the restore delete every file.
     self.loses = (script) => script.includes('cat >/tmp/want');
-    expect((await refusal(restore({ only: ['tempo'] }))).cause).toContain('lost data on the way, 3 times');
+    expect((await refusal(restore({ only: ['tempo'] }))).cause).toContain('the connection lost data 3 times');
     expect(readdirSync(self.data('tempo', 'wal')).toSorted()).toEqual(['w1', 'w2']);
   });
 
-  it('puts the former data back when the component does not start with the new', async () => {
+  it('rolls back to the former data when the component does not start with the restored data', async () => {
     await run();
     put(self.data('loki', 'wal', '00000009'), 'newer');
     let broken = true;
@@ -356,25 +354,25 @@ describe('restore', () => {
       put(self.data('loki', 'wal', 'written-while-it-crashed'), 'x');
       broken = false;
     };
-    await expect(restore({ only: ['loki'] }, { timeout: 700 })).rejects.toThrow('its former data are back');
+    await expect(restore({ only: ['loki'] }, { timeout: 700 })).rejects.toThrow('was rolled back to its former data');
     expect(readdirSync(self.data('loki', 'wal')).toSorted()).toEqual(['00000001', '00000009']);
     expect(self.replicas('loki')).toBe(1);
   });
 
-  it('starts with a roll-back where an earlier restore was killed, and a backup refuses such data', async () => {
+  it('first rolls back a killed restore; a backup refuses to copy its data', async () => {
     await run();
     put(self.data('loki', '.before-restore', 'wal', 'old'), 'old');
     put(self.data('loki', 'wal', 'made-by-a-start-in-between'), 'x');
     expect((await refusal(run({}, `${out}-2`))).what).toContain('a restore of Loki was interrupted');
     await restore({ only: ['loki'] });
-    expect(self.reports.join('\n')).toContain('putting the former data back first');
+    expect(self.reports.join('\n')).toContain('rolling back to the former data first');
     expect(readdirSync(self.data('loki', 'wal'))).toEqual(['00000001']);
     expect(existsSync(self.data('loki', '.before-restore'))).toBe(false);
   });
 });
 
 describe('secrets', () => {
-  it('are in a backup only when asked for, encrypted, and come back only with the passphrase', async () => {
+  it('are included only on request, encrypted, and restored only with the right passphrase', async () => {
     await run();
     const all = (dir: string): string[] =>
       readdirSync(dir, { recursive: true, withFileTypes: true })
@@ -391,7 +389,7 @@ describe('secrets', () => {
       { includeSecrets: true, only: ['secrets'] },
       { passphrase: () => Promise.resolve('battery staple') },
     );
-    expect((await refusal(wrong)).what).toContain('the passphrase is not the one of the backup');
+    expect((await refusal(wrong)).what).toContain('the passphrase is wrong');
     const secret = self.cluster.get('Secret', 'grafana-admin')!;
     self.cluster.put({
       ...secret,

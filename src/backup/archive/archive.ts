@@ -7,10 +7,10 @@ import { createGunzip } from 'node:zlib';
 import { ObsError, messageOf, usageError } from '../../core/errors.ts';
 import { MANIFEST, type Manifest, readManifest } from './manifest.ts';
 
-/** A backup that can be read: its folder (of an archive: a temporary one) and its manifest. */
 export interface OpenBackup {
+  /** Folder of the files. Temporary when the backup is an archive: `close` deletes it. */
   dir: string;
-  /** The path that the user gave. */
+  /** Absolute form of the path that the user passed. */
   shown: string;
   manifest: Manifest;
   close: () => Promise<void>;
@@ -20,22 +20,22 @@ export function isArchive(path: string): boolean {
   return /\.(tar\.gz|tgz)$/.test(path);
 }
 
-/** Packs a folder into one file; the manifest comes first, the file's mode is 0600. */
+/** Packs a folder into one file with mode 0600. The manifest is the first entry. */
 export async function pack(dir: string, file: string, names: string[]): Promise<void> {
   const tar = await import('tar');
   const ordered = [MANIFEST, ...names.filter((name) => name !== MANIFEST)];
-  // The contents are compressed already.
+  // The files inside are already compressed.
   const stream = tar.c({ cwd: dir, gzip: { level: 1 }, portable: true }, ordered);
   await pipeline(stream as unknown as NodeJS.ReadableStream, createWriteStream(file, { mode: 0o600, flags: 'wx' }));
 }
 
-/** @throws ObsError when the path is no backup, or the archive is cut off */
+/** @throws ObsError when the path is not a backup, or the archive is damaged */
 export async function openBackup(path: string): Promise<OpenBackup> {
   const info = await stat(path).catch((error: unknown) =>
     Promise.reject(
       usageError(
         `there is no backup at ${path}`,
-        'give the directory or .tar.gz that genai-obs backup wrote',
+        'pass the directory or .tar.gz that genai-obs backup wrote',
         messageOf(error),
       ),
     ),
@@ -44,7 +44,7 @@ export async function openBackup(path: string): Promise<OpenBackup> {
   if (info.isDirectory())
     return { dir: shown, shown, manifest: await readManifest(shown, shown), close: () => Promise.resolve() };
   const dir = await mkdtemp(join(await scratch(dirname(shown)), '.genai-obs-'));
-  // tar may still be writing when it gives up.
+  // After an error, tar may still write files while this deletes them.
   const close = (): Promise<void> => rm(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   try {
     await unpack(shown, dir);
@@ -61,7 +61,7 @@ export async function readJson<T>(backup: OpenBackup, path: string): Promise<T |
   return JSON.parse(await readFile(join(backup.dir, path), 'utf8')) as T;
 }
 
-/** Beside the archive, where there was room for it, else the system's folder for such things. */
+/** The archive's folder, which had space for the archive; the temporary folder of the system if it is read-only. */
 async function scratch(beside: string): Promise<string> {
   return access(beside, constants.W_OK).then(
     () => beside,
@@ -73,7 +73,7 @@ async function unpack(file: string, dir: string): Promise<void> {
   try {
     await entriesOf(file);
     const tar = await import('tar');
-    // Only plain files: no link in a backup may lead out of its folder.
+    // Skips links: they could point outside of the folder.
     await tar.x({
       file,
       cwd: dir,
@@ -83,7 +83,7 @@ async function unpack(file: string, dir: string): Promise<void> {
     });
   } catch (error) {
     throw new ObsError({
-      what: 'the archive is damaged or cut off',
+      what: 'the archive is damaged or truncated',
       object: file,
       cause: messageOf(error),
       next: 'use another backup',
@@ -91,7 +91,7 @@ async function unpack(file: string, dir: string): Promise<void> {
   }
 }
 
-/** Names and sizes of the files in a compressed tar, read to its very end. @throws when it is damaged or cut off */
+/** Reads a compressed tar to its end. Returns the size of each file. @throws Error when it is damaged or truncated */
 export async function entriesOf(file: string): Promise<Map<string, number>> {
   const tar = await import('tar');
   const found = new Map<string, number>();
@@ -105,7 +105,7 @@ export async function entriesOf(file: string): Promise<Map<string, number>> {
   });
   parser.on('error', (error: Error) => (broken ??= error));
   let tail = Buffer.alloc(0);
-  // The parser is no stream of Node's: pipeline() would wait for ever.
+  // tar.Parser is not a Node stream: pipeline() would never finish on it.
   await pipeline(createReadStream(file), createGunzip(), async (source: AsyncIterable<Buffer>) => {
     for await (const chunk of source) {
       tail = Buffer.concat([tail, chunk]).subarray(-1024);
@@ -115,6 +115,6 @@ export async function entriesOf(file: string): Promise<Map<string, number>> {
   });
   parser.end();
   if (broken) throw broken;
-  if (tail.length < 1024 || tail.some((byte) => byte !== 0)) throw new Error('it has no end mark');
+  if (tail.length < 1024 || tail.some((byte) => byte !== 0)) throw new Error('the end-of-archive marker is missing');
   return found;
 }

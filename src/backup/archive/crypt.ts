@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
 import { ObsError } from '../../core/errors.ts';
 
-/** AES-256-GCM under a key that scrypt makes of a passphrase: a second of work for each guess is what it costs. */
+/** AES-256-GCM with a key that scrypt derives from a passphrase. One guess costs about a second of CPU. */
 const COST = { N: 2 ** 17, r: 8, p: 1 };
 const MEMORY = 256 * 1024 * 1024;
 
@@ -40,7 +40,7 @@ export function encrypt(plain: string, passphrase: string): string {
 export function decrypt(text: string, passphrase: string, shown: string): string {
   const box = JSON.parse(text) as Box;
   const bytes = (key: 'salt' | 'iv' | 'tag' | 'data'): Buffer => Buffer.from(box[key], 'base64');
-  // A file that asks for gigabytes is not ours.
+  // Limits the memory and CPU that a manipulated file can demand.
   if (box.format !== 1 || box.N > 2 ** 20 || box.r > 16 || box.p > 4)
     throw new ObsError({
       what: 'the secrets of the backup are in an unknown format',
@@ -59,9 +59,9 @@ export function decrypt(text: string, passphrase: string, shown: string): string
     return Buffer.concat([decipher.update(bytes('data')), decipher.final()]).toString('utf8');
   } catch {
     throw new ObsError({
-      what: 'the secrets cannot be decrypted: the passphrase is not the one of the backup',
+      what: 'the secrets cannot be decrypted: the passphrase is wrong',
       object: shown,
-      next: 'give the right one by GENAI_OBS_PASSPHRASE or --passphrase-file, or restore without --include-secrets',
+      next: 'pass the right one in GENAI_OBS_PASSPHRASE or --passphrase-file, or restore without --include-secrets',
     });
   }
 }

@@ -7,12 +7,12 @@ import { ObsError, messageOf } from '../../core/errors.ts';
 
 export const MANIFEST = 'manifest.json';
 export const CONFIG_FILE = 'config.yaml';
-/** Raised when an older genai-obs could not restore what a newer one writes. */
+/** Increased when an older genai-obs can no longer restore the backups of a newer one. */
 export const SCHEMA_VERSION = 1;
 
 const safePath = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/, 'is not a plain relative path'),
+  v.regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/, 'not a plain relative path'),
 );
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
@@ -22,7 +22,7 @@ const FileSchema = v.object({
   bytes: count,
   sha256,
   component: v.string(),
-  /** Of archives: bytes of the files inside. */
+  /** Archives only: total bytes of the files inside. */
   unpacked: v.optional(count),
 });
 
@@ -30,18 +30,18 @@ const ManifestSchema = v.object({
   schemaVersion: v.number(),
   tool: v.string(),
   createdAt: v.string(),
-  /** uid of the namespace kube-system: names the cluster. */
+  /** UID of the namespace kube-system, which identifies the cluster. */
   cluster: v.string(),
   namespace: v.string(),
   profile: v.string(),
-  /** Image by component, as it ran. */
+  /** Image of each component at the time of the backup. */
   images: v.record(v.string(), v.string()),
   stores: v.array(v.string()),
-  /** Seconds for which a component was stopped for its copy. */
+  /** Seconds for which each component was stopped. */
   pauses: v.record(v.string(), v.number()),
   warnings: v.array(v.string()),
   files: v.array(FileSchema),
-  /** Of everything above, the file list included. */
+  /** SHA-256 of all other fields. */
   digest: sha256,
 });
 
@@ -57,16 +57,16 @@ function digestOf(manifest: Omit<Manifest, 'digest'>): string {
   return createHash('sha256').update(canonical(content)).digest('hex');
 }
 
-/** @throws ObsError when it is missing, altered, cut off, or written by a newer genai-obs */
+/** @throws ObsError when it is missing, modified, truncated, or written by a newer genai-obs */
 export async function readManifest(dir: string, shown: string): Promise<Manifest> {
   const text = await readFile(join(dir, MANIFEST), 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new ObsError({
       what:
         error.code === 'ENOENT'
-          ? 'this is not a backup: it has no manifest.json'
+          ? 'this is not a backup: manifest.json is missing'
           : 'the manifest of the backup cannot be read',
       object: shown,
-      cause: error.code === 'ENOENT' ? 'another folder, or a backup that did not end' : messageOf(error),
+      cause: error.code === 'ENOENT' ? 'this is another folder, or the backup was interrupted' : messageOf(error),
       next: 'genai-obs backup --output DIR',
     });
   });
@@ -80,14 +80,15 @@ export function parseManifest(text: string, shown: string): Manifest {
   try {
     data = JSON.parse(text);
   } catch (error) {
-    throw bad(`it is not JSON: ${messageOf(error)}`);
+    throw bad(`not JSON: ${messageOf(error)}`);
   }
   const version = (data as { schemaVersion?: unknown } | null)?.schemaVersion;
   if (typeof version === 'number' && version > SCHEMA_VERSION) {
     const { tool = 'unknown' } = data as { tool?: string };
     throw new ObsError({
-      what: `the backup was written by a newer genai-obs (${tool}, format ${version}; this one reads up to ${SCHEMA_VERSION})`,
+      what: 'the backup was written by a newer genai-obs',
       object: shown,
+      cause: `genai-obs ${tool} wrote format ${version}; this version reads up to ${SCHEMA_VERSION}`,
       next: 'npm install -g genai-obs@latest',
     });
   }
@@ -96,16 +97,10 @@ export function parseManifest(text: string, shown: string): Manifest {
     throw bad(
       `${(result.issues[0].path ?? []).map((item) => String(item.key)).join('.')}: ${result.issues[0].message}`,
     );
-  if (digestOf(data as Manifest) !== result.output.digest) throw bad('its content does not match its own checksum');
+  if (digestOf(data as Manifest) !== result.output.digest) throw bad('the content does not match its own checksum');
   return result.output;
 }
 
 export function filesOf(manifest: Manifest, component: string): FileEntry[] {
   return manifest.files.filter((file) => file.component === component);
-}
-
-export function bytesText(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = Math.min(units.length - 1, bytes > 0 ? Math.floor(Math.log2(bytes) / 10) : 0);
-  return `${power === 0 ? bytes : (bytes / 2 ** (10 * power)).toFixed(1)} ${units[power]}`;
 }

@@ -3,11 +3,11 @@ import { messageOf, usageError } from '../../core/errors.ts';
 import { registerSecret } from '../../core/redact.ts';
 
 export const ENV = 'GENAI_OBS_PASSPHRASE';
-const SHORTEST = 8;
+const MIN_LENGTH = 8;
 
 /**
- * The passphrase from a file, the environment or a hidden question; asked for once. It is taken out of our
- * environment at once, so that no child process inherits it: call this before anything is started.
+ * The passphrase from a file, the environment or a hidden prompt; prompts at most once.
+ * Removes it from the environment at once: call this before any child process starts, so that none inherits it.
  */
 export function passphraseFrom(
   file: string | undefined,
@@ -25,9 +25,9 @@ async function find(
   ask: (message: string) => Promise<string>,
   twice: boolean,
 ): Promise<string> {
-  const value = file !== undefined ? await fromFile(file) : (given ?? (await question(ask, twice)));
-  if (value.length < SHORTEST)
-    throw usageError(`the passphrase is shorter than ${SHORTEST} characters`, 'choose a longer one');
+  const value = file !== undefined ? await fromFile(file) : (given ?? (await prompt(ask, twice)));
+  if (value.length < MIN_LENGTH)
+    throw usageError(`the passphrase is shorter than ${MIN_LENGTH} characters`, 'choose a longer one');
   registerSecret(value);
   return value;
 }
@@ -38,7 +38,7 @@ function fromEnv(): string | undefined {
   return value || undefined;
 }
 
-/** The first line, without its line break. */
+/** The first line, without its line ending. */
 async function fromFile(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch((error: unknown) =>
     Promise.reject(usageError(`the passphrase file ${file} cannot be read`, 'check the path', messageOf(error))),
@@ -46,9 +46,9 @@ async function fromFile(file: string): Promise<string> {
   return text.split(/\r?\n/)[0] ?? '';
 }
 
-async function question(ask: (message: string) => Promise<string>, twice: boolean): Promise<string> {
-  const first = await ask('Passphrase of the backup’s secrets');
-  if (twice && (await ask('The same again')) !== first)
+async function prompt(ask: (message: string) => Promise<string>, twice: boolean): Promise<string> {
+  const first = await ask('Passphrase for the secrets in the backup');
+  if (twice && (await ask('Repeat the passphrase')) !== first)
     throw usageError('the two passphrases differ', 'run the command again');
   return first;
 }

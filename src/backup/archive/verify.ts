@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ObsError, messageOf } from '../../core/errors.ts';
 import { type OpenBackup, entriesOf } from './archive.ts';
-import { type FileEntry, bytesText } from './manifest.ts';
+import type { FileEntry } from './manifest.ts';
+import { formatBytes } from '../../core/quantity.ts';
 
 export interface Verified {
   files: number;
@@ -13,14 +14,14 @@ export interface Verified {
 }
 
 /**
- * Every file of the manifest: there, as long as written, with its checksum; archives can be read to their end.
+ * Checks that every file of the manifest exists with its size and checksum, and that every archive can be unpacked.
  * @throws ObsError naming the first bad file
  */
 export async function verifyBackup(backup: OpenBackup, report: (text: string) => void): Promise<Verified> {
   let bytes = 0;
   for (const file of backup.manifest.files) {
-    if (file.bytes > 64 * 1024 * 1024) report(`checking ${file.path} (${bytesText(file.bytes)})`);
-    const bad = await badness(join(backup.dir, file.path), file);
+    if (file.bytes > 64 * 1024 * 1024) report(`checking ${file.path} (${formatBytes(file.bytes)})`);
+    const bad = await faultOf(join(backup.dir, file.path), file);
     if (bad)
       throw new ObsError({
         what: 'the backup is damaged',
@@ -33,25 +34,25 @@ export async function verifyBackup(backup: OpenBackup, report: (text: string) =>
   return { files: backup.manifest.files.length, bytes };
 }
 
-async function badness(path: string, file: FileEntry): Promise<string | undefined> {
+async function faultOf(path: string, file: FileEntry): Promise<string | undefined> {
   const info = await stat(path).catch(() => undefined);
   if (!info?.isFile()) return 'the file is missing';
-  if (info.size < file.bytes) return `it is cut off: ${info.size} of ${file.bytes} bytes`;
-  if (info.size > file.bytes) return `it is altered: ${info.size} bytes instead of ${file.bytes}`;
-  if ((await sha256(path)) !== file.sha256) return 'it is altered: its checksum differs from the manifest';
+  if (info.size < file.bytes) return `the file is truncated: ${info.size} of ${file.bytes} bytes`;
+  if (info.size > file.bytes) return `the file was modified: ${info.size} bytes instead of ${file.bytes}`;
+  if ((await sha256(path)) !== file.sha256) return 'the file was modified: its checksum differs from the manifest';
   if (!path.endsWith('.tar.gz')) return undefined;
   try {
     const sizes = [...(await entriesOf(path)).values()];
     const unpacked = sizes.reduce((sum, size) => sum + size, 0);
     return file.unpacked === undefined || unpacked === file.unpacked
       ? undefined
-      : `it holds ${unpacked} bytes instead of ${file.unpacked}`;
+      : `the archive contains ${unpacked} bytes instead of ${file.unpacked}`;
   } catch (error) {
-    return `the archive cannot be read to its end: ${messageOf(error)}`;
+    return `the archive is damaged or truncated: ${messageOf(error)}`;
   }
 }
 
-export async function sha256(path: string): Promise<string> {
+async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash);
   return hash.digest('hex');

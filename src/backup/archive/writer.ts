@@ -7,14 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { FileEntry } from './manifest.ts';
 
-/** Counts and hashes what passes. */
-export interface Meter {
-  stream: Transform;
-  bytes: () => number;
-  sha256: () => string;
-}
-
-export function meter(): Meter {
+/** A transform that counts and hashes what passes through it. Call `sha256` after the stream has ended. */
+export function meter(): { stream: Transform; bytes: () => number; sha256: () => string } {
   const hash = createHash('sha256');
   let bytes = 0;
   let hex: string | undefined;
@@ -28,14 +22,15 @@ export function meter(): Meter {
   return { stream, bytes: () => bytes, sha256: () => (hex ??= hash.digest('hex')) };
 }
 
-/** Files of a backup that is being written; each is listed once it is complete. */
+/** Writes the files of a backup. */
 export interface Writer {
   dir: string;
+  /** The complete files. */
   files: FileEntry[];
   text: (path: string, component: string, text: string) => Promise<void>;
-  /** Compresses a stream into a file. Returns what was read: bytes and checksum before compression. */
+  /** Compresses a stream into a file. Returns the bytes and the checksum before compression. */
   gzip: (path: string, component: string, source: Readable) => Promise<{ bytes: number; sha256: string }>;
-  /** Sets the size of an archive's content. */
+  /** Sets the total bytes of the files in an archive. */
   unpacked: (path: string, bytes: number) => void;
   drop: (path: string) => Promise<void>;
 }
@@ -48,10 +43,9 @@ export function writerIn(dir: string): Writer {
     streams: [Readable | string[], ...Transform[]],
   ): Promise<void> => {
     const file = join(dir, path);
-    // At once: the output of a process that ends before anybody reads it is lost.
+    // Synchronous, so that the source is read at once: Node drops the unread output of a process that has exited.
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const out = meter();
-    // With `wx` nothing is ever written over.
     await pipeline([...streams, out.stream, createWriteStream(file, { mode: 0o600, flags: 'wx' })] as unknown as [
       Readable,
       Transform,
@@ -64,7 +58,7 @@ export function writerIn(dir: string): Writer {
     text: (path, component, text) => write(path, component, [[text]]),
     async gzip(path, component, source) {
       const plain = meter();
-      // Level 1: chunks and blocks are compressed already, and a component may be stopped meanwhile.
+      // Level 1: the data is already compressed, and the component may be stopped during the copy.
       await write(path, component, [source, plain.stream, createGzip({ level: 1 })]);
       return { bytes: plain.bytes(), sha256: plain.sha256() };
     },

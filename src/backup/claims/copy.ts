@@ -8,18 +8,16 @@ import { ObsError, messageOf } from '../../core/errors.ts';
 import type { ComponentId } from '../../profile/schema.ts';
 import { entriesOf } from '../archive/archive.ts';
 import { type Helper, claimOf, withHelper } from './helperPod.ts';
-import { bytesText, filesOf } from '../archive/manifest.ts';
+import { filesOf } from '../archive/manifest.ts';
+import { formatBytes } from '../../core/quantity.ts';
 import * as sh from './scripts.ts';
-import type { Action, BackupContext, Outcome, RestoreContext } from '../types.ts';
+import type { Action, BackupContext, RestoreContext } from '../types.ts';
 import { liveOf, mustLive, start, stop, waitReady, whileStopped } from './workload.ts';
 
-/** List of all files, `size path`: what a restore must end with. */
+/** Lists `size path` of every file. A restore compares the unpacked files with it. */
 const LIST = 'files.txt';
 
-/**
- * False, with a warning, when a component keeps its data elsewhere: in a bucket, which its owner copies or replicates, or in its pod, where a copy needs
- * a stop, and the stop would delete them.
- */
+/** False, with a warning, when a component stores its data in a bucket or in an emptyDir, which a stop would delete. */
 export async function hasClaim(
   ctx: Pick<BackupContext, 'config' | 'warnings' | 'kube'>,
   component: ComponentId,
@@ -28,19 +26,20 @@ export async function hasClaim(
   const store = component === 'loki' || component === 'tempo' ? objectStore(ctx.config) : undefined;
   if (store) {
     ctx.warnings.push(
-      `${title} keeps its data in a bucket at ${store.endpoint}: they are not in the backup, copy or replicate the bucket itself`,
+      `${title} stores its data in a bucket at ${store.endpoint}: it is not in the backup; ` +
+        'copy or replicate the bucket',
     );
     return false;
   }
   if (claimOf(await mustLive(ctx, component), claim)) return true;
-  ctx.warnings.push(`${title} has no claim (storage.enabled: false): its data are not in the backup`);
+  ctx.warnings.push(`${title} has no claim (storage.enabled: false): its data is not in the backup`);
   return false;
 }
 
 /**
- * Copies a claim in two passes: what no longer changes while the component runs, the rest while it is stopped.
- * A file that differs in size, times or inode from what the first pass saw is copied again, so the result is
- * exactly the state at the stop, and the stop is as long as the rest takes.
+ * Copies a claim in two passes: immutable files while the component runs, everything else while it is stopped.
+ * The second pass copies each file again whose size, times or inode changed since the first.
+ * The backup is therefore the exact state at the stop, and the stop is short.
  */
 export async function backupVolume(
   ctx: BackupContext,
@@ -51,25 +50,25 @@ export async function backupVolume(
   const { title } = placeOf(ctx.config, component);
   await withHelper(ctx, component, false, async (helper) => {
     await refuseInterrupted(ctx, component, helper);
-    ctx.report(`${title}: copying what does not change any more`);
+    ctx.report(`${title}: copying immutable files while it runs`);
     const first = await earlyPass(ctx, helper, component, early);
-    ctx.report(`${title}: stopping it for the rest; what arrives meanwhile waits in the collectors`);
+    ctx.report(`${title}: stopped for the remaining files; the collectors queue new data`);
     const second = `${component}/data-2.tar.gz`;
     ctx.pauses[component] = await whileStopped(ctx, component, async () => {
       await helper.text(sh.restScript(exclude));
       if (!(await helper.download(sh.FARM, second, ctx)).complete)
         throw new ObsError({
-          what: `files of ${title} could not be read`,
+          what: `some files of ${title} could not be read`,
           object: `Pod ${helper.pod.namespace}/${helper.pod.name}`,
           next: `kubectl -n ${helper.pod.namespace} describe pvc`,
         });
     });
-    ctx.report(`${title}: it was stopped for ${ctx.pauses[component]} s, and runs again`);
+    ctx.report(`${title}: running again after ${ctx.pauses[component]} s`);
     await closeVolume(ctx, component, await helper.text(sh.FULL_LIST), first ? [first, second] : [second]);
   });
 }
 
-/** Never fails but for Ctrl-C: without it, the second pass copies everything. */
+/** Fails only on Ctrl-C: if this pass is not possible, the second pass copies everything. */
 async function earlyPass(
   ctx: BackupContext,
   helper: Helper,
@@ -81,21 +80,20 @@ async function earlyPass(
     const files = Number(await helper.text(sh.earlyScript(early)));
     if (!(files > 0)) return undefined;
     const { complete } = await helper.download(sh.FARM, path, ctx);
-    // A file that went away meanwhile is left out; one that shrank ends the archive too early.
+    // tar skips a file that was deleted during the copy; one that shrank truncates the archive.
     if (!complete) await entriesOf(join(ctx.out.dir, path));
     return path;
   } catch (error) {
     if (ctx.signal.aborted) throw error;
-    ctx.report(
-      `${placeOf(ctx.config, component).title}: the first pass failed (${messageOf(error)}); copying everything during the stop`,
-    );
+    const { title } = placeOf(ctx.config, component);
+    ctx.report(`${title}: the first pass failed (${messageOf(error)}); copying everything during the stop`);
     await ctx.out.drop(path);
     await helper.text(sh.FORGET_EARLY);
     return undefined;
   }
 }
 
-/** Checks that the archives hold every file of the list in its size, then writes the list. */
+/** Checks that the archives contain every file of the list with its size, then writes the list. */
 export async function closeVolume(
   ctx: BackupContext,
   component: ComponentId,
@@ -106,7 +104,7 @@ export async function closeVolume(
   const wanted = parseList(list);
   if (!wanted)
     throw new ObsError({
-      what: `the list of files of ${title} did not arrive in full`,
+      what: `the file list of ${title} is truncated`,
       object: `namespace ${namespace}`,
       next: 'run the same backup again',
     });
@@ -122,7 +120,7 @@ export async function closeVolume(
   for (const [name, size] of wanted) {
     if (found.get(name) !== size)
       throw new ObsError({
-        what: `the copy of ${title} is not complete`,
+        what: `the copy of ${title} is incomplete`,
         object: name,
         cause: `${found.get(name) ?? 'no'} of ${size} bytes`,
         next: 'run the same backup again',
@@ -135,7 +133,7 @@ export async function closeVolume(
   );
 }
 
-/** Undefined when the end is missing. */
+/** Undefined when the last line, `end`, is missing. */
 export function parseList(text: string): Map<string, number> | undefined {
   const lines = text.split('\n').filter(Boolean);
   if (lines.pop() !== 'end') return undefined;
@@ -146,21 +144,21 @@ export function parseList(text: string): Map<string, number> | undefined {
   return new Map(rows);
 }
 
-/** Asks INTERRUPTED or LOOK. @throws ObsError when the answer got lost */
+/** Runs INTERRUPTED or INTERRUPTED_OR_CLEAN. @throws ObsError when the connection lost the answer */
 async function isInterrupted(helper: Helper, script: string): Promise<boolean> {
   const answer = (await helper.text(script)).trim();
-  if (answer !== 'interrupted' && answer !== 'whole') throw failed(helper.pod, 'its answer got lost on the way');
+  if (answer !== 'interrupted' && answer !== 'whole') throw failed(helper.pod, 'the connection lost its output');
   return answer === 'interrupted';
 }
 
-/** @throws ObsError when a killed restore has left data aside: a copy of what is in place would be of no use */
+/** @throws ObsError when a killed restore moved the data aside: what is in place now is incomplete */
 async function refuseInterrupted(ctx: BackupContext, component: ComponentId, helper: Helper): Promise<void> {
   if (!(await isInterrupted(helper, sh.INTERRUPTED))) return;
   const { title, namespace, claim } = placeOf(ctx.config, component);
   throw new ObsError({
-    what: `a restore of ${title} was interrupted: its data stand aside`,
+    what: `a restore of ${title} was interrupted, and its data is incomplete`,
     object: `PersistentVolumeClaim ${namespace}/${claim?.name}`,
-    next: 'run that genai-obs restore again: it puts them back first',
+    next: 'run that genai-obs restore again: it rolls back to the former data first',
   });
 }
 
@@ -172,8 +170,8 @@ export async function planVolume(ctx: RestoreContext, component: ComponentId): P
   const live = await liveOf(ctx, component);
   if (!live) return [{ object, action: 'skip', detail: 'the component is not installed' }];
   if (!claimOf(live, claim))
-    return [{ object, action: 'skip', detail: 'it has no claim here: restored data would be lost with its pod' }];
-  // Its operator would start it again while its data are swapped.
+    return [{ object, action: 'skip', detail: 'no claim: restored data would be lost with the pod' }];
+  // The Prometheus operator would scale it up again during the swap.
   if (chart === 'kube-prometheus-stack')
     return [{ object, action: 'skip', detail: 'kube-prometheus-stack keeps it running: restore its volume by hand' }];
   const bytes = files.reduce((sum, file) => sum + (file.unpacked ?? file.bytes), 0);
@@ -181,7 +179,7 @@ export async function planVolume(ctx: RestoreContext, component: ComponentId): P
     {
       object,
       action: 'replace',
-      detail: `by those of ${ctx.backup.manifest.createdAt}; what it has stored since is dropped`,
+      detail: `with data of ${ctx.backup.manifest.createdAt}; newer data is deleted`,
       bytes,
       run: () =>
         restoreVolume(
@@ -200,20 +198,19 @@ export async function restoreVolume(
   archives: string[],
   bytes: number,
 ): Promise<void> {
-  const { title } = placeOf(ctx.config, component);
-  const { namespace, claim } = placeOf(ctx.config, component);
+  const { title, namespace, claim } = placeOf(ctx.config, component);
   await withHelper(ctx, component, true, async (helper) => {
     await rollBackEarlier(ctx, component, helper);
     const free = Number(await helper.text(sh.FREE)) * 1024;
     if (free < bytes * 1.05)
       throw new ObsError({
-        what: `too little space for the data of ${title}: they are unpacked beside the present ones`,
+        what: `not enough free space to unpack the data of ${title} next to the current data`,
         object: `PersistentVolumeClaim ${namespace}/${claim?.name}`,
-        cause: `${bytesText(bytes)} needed, ${bytesText(free)} free`,
+        cause: `${formatBytes(bytes)} needed, ${formatBytes(free)} free`,
         next: 'enlarge the claim, or delete old data',
       });
     for (const path of archives) {
-      ctx.report(`${title}: unpacking ${path} beside the present data`);
+      ctx.report(`${title}: unpacking ${path} next to the current data`);
       await helper.upload(() => [createReadStream(join(ctx.backup.dir, path)), createGunzip()], sh.UNPACK);
     }
     await helper.upload(() => [createReadStream(join(ctx.backup.dir, component, LIST))], sh.TAKE_LIST);
@@ -222,53 +219,37 @@ export async function restoreVolume(
   });
 }
 
-/** From here on Ctrl-C is not listened to: either the new data are in place or the old ones are back. */
+/** Swaps the new data in, or rolls back to the former data. Ignores Ctrl-C: a half-done swap loses data. */
 async function swapIn(ctx: RestoreContext, component: ComponentId, helper: Helper): Promise<void> {
   const { title } = placeOf(ctx.config, component);
   const replicas = (await mustLive(ctx, component)).replicas;
   const firm = { ...ctx, signal: new AbortController().signal };
   const begin = Date.now();
-  ctx.report(`${title}: stopping it to put the data in place`);
+  ctx.report(`${title}: stopped to swap the data`);
   try {
     await stop(firm, component);
     await helper.text(sh.SWAP);
     await start(firm, component, replicas);
     if (replicas > 0) await waitReady(firm, component);
   } catch (error) {
-    ctx.report(`${title}: putting the former data back (${messageOf(error)})`);
+    ctx.report(`${title}: rolling back to the former data (${messageOf(error)})`);
     await stop(firm, component);
     await helper.text(sh.ROLL_BACK);
     await start(firm, component, replicas);
     if (replicas > 0) await waitReady(firm, component);
     throw new ObsError({
       ...(error instanceof ObsError ? error.parts : { what: messageOf(error) }),
-      what: `the restored data of ${title} did not work, so its former data are back: ${messageOf(error)}`,
-      next: 'look at its log while the restore runs again, or restore another backup',
+      what: `${title} did not start with the restored data, and was rolled back to its former data: ${messageOf(error)}`,
+      next: 'read its log while the restore runs again, or restore another backup',
     });
   }
   await helper.text(sh.COMMIT);
-  ctx.report(`${title}: restored; it was stopped for ${((Date.now() - begin) / 1000).toFixed(1)} s`);
+  ctx.report(`${title}: restored; stopped for ${((Date.now() - begin) / 1000).toFixed(1)} s`);
 }
 
 async function rollBackEarlier(ctx: RestoreContext, component: ComponentId, helper: Helper): Promise<void> {
-  if (!(await isInterrupted(helper, sh.LOOK))) return;
+  if (!(await isInterrupted(helper, sh.INTERRUPTED_OR_CLEAN))) return;
   const { title } = placeOf(ctx.config, component);
-  ctx.report(`${title}: an earlier restore was interrupted: putting the former data back first`);
+  ctx.report(`${title}: an earlier restore was interrupted; rolling back to the former data first`);
   await whileStopped(ctx, component, async () => void (await helper.text(sh.ROLL_BACK)));
-}
-
-/** Runs actions one after another; a refused object does not keep the others from being restored. */
-export async function runActions(ctx: RestoreContext, actions: Action[], carryOn: boolean): Promise<Outcome> {
-  const outcome: Outcome = { done: 0, failed: [] };
-  for (const { object, run } of actions) {
-    if (!run) continue;
-    try {
-      await run();
-      outcome.done += 1;
-    } catch (error) {
-      if (!carryOn || ctx.signal.aborted) throw error;
-      outcome.failed.push({ object, cause: messageOf(error) });
-    }
-  }
-  return outcome;
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import pRetry from 'p-retry';
 import { restPath } from '../../adapters/kinds.ts';
 import { type Kube, KubeError } from '../../adapters/kube.ts';
 import { placeOf } from '../../parts/catalog.ts';
@@ -8,7 +9,7 @@ import { readiness } from '../../engine/workload.ts';
 import { COMPONENT_IDS, type ComponentId, isEnabled } from '../../profile/schema.ts';
 import { type Context, checkpoint } from '../types.ts';
 
-/** On a workload that is stopped for a copy: how many replicas it had. It survives us, whatever happens. */
+/** Annotation on a workload that is scaled to 0: its replicas before. The next run reads it if this one is killed. */
 export const REPLICAS = 'genai-obs/replicas-before-backup';
 
 interface PodSpec {
@@ -25,7 +26,7 @@ export interface Live {
   replicas: number;
   selector: string;
   pod: PodSpec;
-  /** Its claims are made from templates and not named in the pod's. */
+  /** A StatefulSet with volumeClaimTemplates: the claim is not in the volumes of the pod template. */
   makesClaims: boolean;
 }
 
@@ -51,7 +52,7 @@ export async function liveOf(ctx: Pick<Context, 'kube' | 'config'>, component: C
   };
 }
 
-/** @throws ObsError when the workload is not there */
+/** @throws ObsError when the workload does not exist */
 export async function mustLive(ctx: Pick<Context, 'kube' | 'config'>, component: ComponentId): Promise<Live> {
   const live = await liveOf(ctx, component);
   if (live) return live;
@@ -63,8 +64,8 @@ export async function mustLive(ctx: Pick<Context, 'kube' | 'config'>, component:
   });
 }
 
-/** Writes replicas and our note in one request: there is no moment with one and without the other. */
-async function patch(kube: Kube, live: KubeObject, replicas: number, note: string | null): Promise<void> {
+/** Sets replicas and the annotation in one request, so that a killed run never leaves one without the other. */
+async function scale(kube: Kube, live: KubeObject, replicas: number, note: string | null): Promise<void> {
   const path = `${restPath(live.kind, live.metadata.namespace, live.metadata.name)}?fieldManager=genai-obs`;
   const body = JSON.stringify({ metadata: { annotations: { [REPLICAS]: note } }, spec: { replicas } });
   const answer = await kube.request('PATCH', path, { body, contentType: 'application/merge-patch+json' });
@@ -76,19 +77,19 @@ async function patch(kube: Kube, live: KubeObject, replicas: number, note: strin
     );
 }
 
-/** Stops a component and waits until its pods are gone: only then nobody writes to the claim. `ctx.signal` ends the wait. */
+/** Stops a component and waits until its pods no longer exist, because they write to the claim until then. */
 export async function stop(ctx: Context, component: ComponentId): Promise<number> {
   const { title, namespace } = placeOf(ctx.config, component);
   const live = await mustLive(ctx, component);
-  if (live.replicas > 0) await patch(ctx.kube, live.object, 0, String(live.replicas));
+  if (live.replicas > 0) await scale(ctx.kube, live.object, 0, String(live.replicas));
   const until = Date.now() + ctx.timeout;
   for (;;) {
-    const pods = await insist(() => ctx.kube.list('Pod', namespace, live.selector));
+    const pods = await withRetry(() => ctx.kube.list('Pod', namespace, live.selector));
     if (pods.length === 0) return live.replicas;
     checkpoint(ctx);
     if (Date.now() > until)
       throw new ObsError({
-        what: `${title} does not stop within ${ctx.timeout / 1000} s`,
+        what: `${title} did not stop within ${ctx.timeout / 1000} s`,
         object: `Pod ${namespace}/${pods[0]?.metadata.name}`,
         next: `kubectl -n ${namespace} describe pod ${pods[0]?.metadata.name}`,
       });
@@ -96,35 +97,37 @@ export async function stop(ctx: Context, component: ComponentId): Promise<number
   }
 }
 
-/** Gives a component its replicas back. Tries for a minute: leaving it stopped is the worst that can happen here. */
+/** Scales a component up again. Retries for a minute, because a failure leaves the component stopped. */
 export async function start(ctx: Context, component: ComponentId, replicas: number): Promise<void> {
   const { title, workload, namespace } = placeOf(ctx.config, component);
   try {
-    await insist(async () => {
+    await withRetry(async () => {
       const live = await mustLive(ctx, component);
-      await patch(ctx.kube, live.object, replicas, null);
+      await scale(ctx.kube, live.object, replicas, null);
     }, 60_000);
   } catch (error) {
     throw new ObsError({
       what: `${title} is stopped and could not be started again`,
       object: `${workload.kind} ${namespace}/${workload.name}`,
       cause: messageOf(error),
-      next: `kubectl --context ${ctx.kube.context} -n ${namespace} scale ${workload.kind.toLowerCase()} ${workload.name} --replicas=${replicas}`,
+      next:
+        `kubectl --context ${ctx.kube.context} -n ${namespace} ` +
+        `scale ${workload.kind.toLowerCase()} ${workload.name} --replicas=${replicas}`,
     });
   }
 }
 
-/** Longest time for which a bad sign (a crash, no room on the node) may still mend itself. */
+/** Milliseconds for which a problem (a crash, no resources on the node) may resolve itself. */
 const STUCK_GRACE = 45_000;
 
-/** After Ctrl-C it is not waited for: the workload has its replicas and comes up by itself. */
+/** Waits until the component is ready. Returns at once after Ctrl-C: the workload starts without us. */
 export async function waitReady(ctx: Context, component: ComponentId): Promise<void> {
   const { title, workload, namespace } = placeOf(ctx.config, component);
   const until = Date.now() + ctx.timeout;
   let last = '';
   let stuckSince: number | undefined;
   while (!ctx.signal.aborted) {
-    const now = await insist(() => readiness(ctx.kube, { ...workload, namespace }));
+    const now = await withRetry(() => readiness(ctx.kube, { ...workload, namespace }));
     if (now.ready) return;
     if (now.detail !== last) ctx.report(`${title}: ${(last = now.detail)}`);
     stuckSince = now.stuck ? (stuckSince ?? Date.now()) : undefined;
@@ -140,7 +143,7 @@ export async function waitReady(ctx: Context, component: ComponentId): Promise<v
   }
 }
 
-/** Runs `use` while the component is stopped. It is started again whatever happens; returns the seconds of the pause. */
+/** Runs `use` while the component is stopped, and always starts it again. Returns the seconds for which it was stopped. */
 export async function whileStopped(ctx: Context, component: ComponentId, use: () => Promise<void>): Promise<number> {
   const begin = Date.now();
   const before = (await mustLive(ctx, component)).replicas;
@@ -157,33 +160,27 @@ export async function whileStopped(ctx: Context, component: ComponentId, use: ()
   return Math.round((Date.now() - begin) / 100) / 10;
 }
 
-/** Workloads that a killed run left stopped. */
-export async function startForgotten(ctx: Context): Promise<void> {
+/** Starts the workloads that a killed run left stopped. */
+export async function startStopped(ctx: Context): Promise<void> {
   for (const id of COMPONENT_IDS.filter((one) => isEnabled(ctx.config, one))) {
     const live = await liveOf(ctx, id);
     const replicas = Number(live?.object.metadata.annotations?.[REPLICAS] ?? 'NaN');
     if (!live || !Number.isInteger(replicas)) continue;
     const { kind, metadata } = live.object;
-    ctx.report(
-      `${kind} ${metadata.name} was left stopped by a run that was killed: starting it with ${replicas} replicas`,
-    );
-    await patch(ctx.kube, live.object, replicas, null);
+    ctx.report(`an interrupted run left ${kind} ${metadata.name} stopped: scaling it to ${replicas}`);
+    await scale(ctx.kube, live.object, replicas, null);
     await waitReady(ctx, id);
   }
 }
 
-/** Asks again when the API server does not answer for a moment. */
-export async function insist<T>(ask: () => Promise<T>, ms = 15_000): Promise<T> {
-  const until = Date.now() + ms;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      const passing =
-        error instanceof KubeError &&
-        (error.status === 0 || error.status === 409 || error.status === 429 || error.status >= 500);
-      if (!passing || Date.now() > until) throw error;
-      await sleep(500);
-    }
-  }
+/** Repeats a request every 500 ms, for up to `ms`, while the API server is unreachable, busy or reports a conflict. */
+export function withRetry<T>(request: () => Promise<T>, ms = 15_000): Promise<T> {
+  return pRetry(request, {
+    retries: Infinity,
+    factor: 1,
+    minTimeout: 500,
+    maxRetryTime: ms,
+    shouldRetry: ({ error }) =>
+      error instanceof KubeError && ([0, 409, 429].includes(error.status) || error.status >= 500),
+  });
 }

@@ -31,12 +31,12 @@ export interface BackupResult {
   warnings: string[];
 }
 
-/** Marks the folder of a backup that is being written: only such a folder is removed when it is found again. */
+/** Marks the folder of an unfinished backup. The next run deletes such a folder, and only such a folder. */
 const MARK = '.genai-obs-partial';
 
 /**
- * Writes a backup. It appears under its name only when it is complete.
- * @throws ObsError; what was changed in the cluster is put back first
+ * Writes a backup. The target appears only when the backup is complete.
+ * @throws ObsError after it has started the stopped components again and deleted the helper pods
  */
 export async function backupAll(deps: Deps, options: BackupOptions, stores: Store[] = STORES): Promise<BackupResult> {
   const begin = Date.now();
@@ -54,7 +54,7 @@ export async function backupAll(deps: Deps, options: BackupOptions, stores: Stor
       out: writerIn(partial),
       pauses: {},
     };
-    // Asked for before anything happens.
+    // Prompts before the cluster changes.
     if (ctx.includeSecrets) await ctx.passphrase();
     await cleanLeftovers(ctx);
     const used = stores.filter((store) => store.enabled(config));
@@ -82,23 +82,23 @@ export async function backupAll(deps: Deps, options: BackupOptions, stores: Stor
   }
 }
 
-/** @throws ObsError when the target is there already or cannot be written */
+/** @throws ObsError (usage) when the target exists or cannot be written */
 async function startPartial(target: string): Promise<string> {
   const partial = join(dirname(target), `${basename(target)}.partial`);
   if ((await exists(target)) && !(await isEmptyDir(target)))
-    throw usageError(`${target} is there already`, 'choose another path: a backup is never written over');
+    throw usageError(`${target} already exists`, 'choose another path: backup never overwrites');
   if (await exists(partial)) {
     if (!(await exists(join(partial, MARK))) && !(await isEmptyDir(partial)))
-      throw usageError(`${partial} is there, and is not ours`, 'move it away, or choose another path');
+      throw usageError(`${partial} already exists, and genai-obs did not write it`, 'move it, or choose another path');
     await rm(partial, { recursive: true, force: true });
   }
   try {
-    // Not recursive: in some places (/proc) Node would try for ever.
+    // Not recursive: below /proc, Node would retry without limit.
     await mkdir(partial, { mode: 0o700 });
     await writeFile(join(partial, MARK), '', { mode: 0o600 });
   } catch (error) {
     throw usageError(
-      `${dirname(target)} cannot be written`,
+      `${dirname(target)} is not writable`,
       `mkdir -p ${dirname(target)}, or choose another path`,
       messageOf(error),
     );
@@ -115,7 +115,7 @@ async function isEmptyDir(path: string): Promise<boolean> {
 
 async function finish(partial: string, target: string): Promise<void> {
   if (!isArchive(target)) {
-    // An empty folder that was there gives way.
+    // The target may exist as an empty folder.
     await rm(target, { recursive: true, force: true });
     await rename(partial, target);
     return;

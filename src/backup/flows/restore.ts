@@ -1,7 +1,9 @@
 import { ObsError, cancelled, usageError } from '../../core/errors.ts';
+import { formatBytes } from '../../core/quantity.ts';
+import { plural } from '../../core/text.ts';
 import { type OpenBackup, isArchive, openBackup } from '../archive/archive.ts';
 import { cleanLeftovers } from './leftovers.ts';
-import { CONFIG_FILE, type Manifest, bytesText } from '../archive/manifest.ts';
+import { CONFIG_FILE, type Manifest } from '../archive/manifest.ts';
 import { podExecFor } from '../../adapters/podExec.ts';
 import { STORES } from '../stores/index.ts';
 import {
@@ -24,21 +26,20 @@ export interface RestoreOptions {
   includeSecrets?: boolean | undefined;
 }
 
-/** Without a configuration there is no installation to restore into. */
+/** `config` is undefined when genai-obs is not installed. */
 export type RestoreDeps = Omit<Deps, 'config'> & { config: Deps['config'] | undefined };
 
 export interface RestoreResult {
   manifest: Manifest;
-  /** Object by object, by store. */
   plan: { store: string; actions: Action[] }[];
   restored: Record<string, Outcome>;
   warnings: string[];
 }
 
 /**
- * Verifies everything, shows the plan, and then restores store by store.
- * @throws ObsError: before anything changes when the backup is damaged or the stack is not installed; at the end when
- *   single objects were refused
+ * Verifies the backup, shows the plan, then restores store by store.
+ * @throws ObsError before anything changes when the backup is damaged or the stack is not installed;
+ *   at the end when Grafana, Alertmanager or the API server refused single objects
  */
 export async function restoreAll(
   deps: RestoreDeps,
@@ -70,7 +71,7 @@ export async function restoreAll(
     if (options.dryRun) return { manifest: backup.manifest, plan, restored: {}, warnings: ctx.warnings };
     const work = plan.flatMap(({ actions }) => actions).filter((action) => action.run);
     if (work.length > 0 && !options.yes && !(await ctx.confirm('Restore this?')))
-      throw cancelled('nothing was changed', 'genai-obs restore');
+      throw cancelled('nothing was changed', `genai-obs restore ${options.path}`);
     const restored = await runStores(ctx, used);
     return { manifest: backup.manifest, plan, restored, warnings: ctx.warnings };
   } finally {
@@ -91,10 +92,10 @@ async function runStores(ctx: RestoreContext, stores: Store[]): Promise<Record<s
   const [first] = failed;
   if (first)
     throw new ObsError({
-      what: `${failed.length === 1 ? 'one object was' : `${failed.length} objects were`} refused; everything else is restored`,
+      what: `${plural(failed.length, 'object')} could not be restored; everything else is restored`,
       object: failed.map(({ object }) => object).join(', '),
       cause: `${first.object}: ${first.cause}`,
-      next: 'mend the cause, then run the same restore again: what is right already stays',
+      next: 'fix the cause, then run the same restore again: it skips what is already restored',
     });
   return restored;
 }
@@ -103,7 +104,7 @@ function choose(stores: Store[], only: string[] | undefined): Store[] {
   if (!only?.length) return stores;
   const ids = stores.map((store) => store.id);
   const unknown = only.find((id) => !ids.includes(id));
-  if (unknown) throw usageError(`there is no store "${unknown}"`, `known: ${ids.join(', ')}`);
+  if (unknown) throw usageError(`unknown store "${unknown}"`, `choose from: ${ids.join(', ')}`);
   return stores.filter((store) => only.includes(store.id));
 }
 
@@ -112,30 +113,27 @@ function notInstalled(backup: OpenBackup, path: string): ObsError {
     ? `tar -xzf ${path} ${CONFIG_FILE} && genai-obs install -f ${CONFIG_FILE}`
     : `genai-obs install -f ${path}/${CONFIG_FILE}`;
   return new ObsError({
-    what: 'genai-obs is not installed here: a restore brings data back into an installation',
+    what: 'genai-obs is not installed in this cluster: restore needs an installation',
     object: `backup of namespace ${backup.manifest.namespace}, ${backup.manifest.createdAt}`,
-    next: `${unpack}; then the same restore again`,
+    next: `${unpack}; then run the same restore again`,
   });
 }
 
 function warningsFor(manifest: Manifest, namespace: string): string[] {
   return manifest.namespace === namespace
     ? []
-    : [`the backup is of namespace ${manifest.namespace}; it is restored into ${namespace}`];
+    : [`the backup is from namespace ${manifest.namespace}; it is restored into ${namespace}`];
 }
 
-/** The plan as people read it. */
-export function planText(plan: RestoreResult['plan'], manifest: Manifest): string {
-  const lines = [
-    `Backup of ${manifest.createdAt}: namespace ${manifest.namespace}, profile ${manifest.profile}, genai-obs ${manifest.tool}`,
-  ];
+export function planText(plan: RestoreResult['plan'], { createdAt, namespace, profile, tool }: Manifest): string {
+  const lines = [`Backup of ${createdAt}: namespace ${namespace}, profile ${profile}, genai-obs ${tool}`];
   for (const { store, actions } of plan) {
     if (actions.length === 0) continue;
     lines.push(`${store}:`);
-    for (const { action, object, detail, bytes } of actions)
-      lines.push(
-        `  ${action.padEnd(8)} ${object}${bytes === undefined ? '' : `, ${bytesText(bytes)}`}${detail ? ` (${detail})` : ''}`,
-      );
+    for (const { action, object, detail, bytes } of actions) {
+      const size = bytes === undefined ? '' : `, ${formatBytes(bytes)}`;
+      lines.push(`  ${action.padEnd(8)} ${object}${size}${detail ? ` (${detail})` : ''}`);
+    }
   }
   return lines.join('\n');
 }

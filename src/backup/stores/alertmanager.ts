@@ -1,11 +1,11 @@
 import { placeOf } from '../../parts/catalog.ts';
 import { canonical } from '../../core/compare.ts';
 import { ObsError } from '../../core/errors.ts';
+import { plural } from '../../core/text.ts';
 import type { Json, JsonMap } from '../../core/types.ts';
 import { readJson } from '../archive/archive.ts';
-import type { Action, Context, RestoreContext, Store } from '../types.ts';
+import { type Action, type Context, type RestoreContext, type Store, runActions } from '../types.ts';
 import { liveOf } from '../claims/workload.ts';
-import { runActions } from '../claims/copy.ts';
 
 const FILE = 'alertmanager/silences.json';
 
@@ -20,7 +20,7 @@ interface Silence {
   annotations?: JsonMap;
 }
 
-/** Silences that still hold; alerts themselves come again from the rules. */
+/** Active and pending silences. Alerts are not stored: the rules fire them again. */
 export const alertmanagerStore: Store = {
   id: 'alertmanager',
   title: 'Alertmanager: silences',
@@ -37,18 +37,18 @@ async function plan(ctx: RestoreContext): Promise<Action[]> {
   const silences = (await readJson<Silence[]>(ctx.backup, FILE)) ?? [];
   if (silences.length === 0) return [];
   if (!(await liveOf(ctx, 'alertmanager')))
-    return [{ object: `${silences.length} silences`, action: 'skip', detail: 'Alertmanager is not installed' }];
+    return [{ object: plural(silences.length, 'silence'), action: 'skip', detail: 'Alertmanager is not installed' }];
   const live = new Set((await silencesOf(ctx)).filter((silence) => silence.status?.state !== 'expired').map(identity));
   return silences.map((silence): Action => {
     const object = `silence "${silence.comment || silence.id}"`;
     if (live.has(identity(silence))) return { object, action: 'same' };
     if (Date.parse(silence.endsAt) <= Date.now())
-      return { object, action: 'skip', detail: `it ended at ${silence.endsAt}` };
+      return { object, action: 'skip', detail: `ended at ${silence.endsAt}` };
     return { object, action: 'create', detail: `until ${silence.endsAt}`, run: () => post(ctx, silence) };
   });
 }
 
-/** Without the id: a fresh Alertmanager does not know it. */
+/** Without the id: Alertmanager assigns a new one to a restored silence. */
 function identity({ matchers, endsAt, createdBy, comment }: Silence): string {
   return canonical({ matchers, endsAt: Date.parse(endsAt), createdBy, comment });
 }
@@ -58,7 +58,7 @@ async function silencesOf(ctx: Context): Promise<Silence[]> {
   const answer = await ctx.kube.service(namespace, service.name, service.port, '/api/v2/silences');
   if (answer.status !== 200)
     throw new ObsError({
-      what: 'Alertmanager does not tell its silences',
+      what: 'the silences of Alertmanager could not be read',
       object: `Service ${namespace}/${service.name}`,
       cause: `HTTP ${answer.status} ${answer.body.slice(0, 200)}`,
       next: 'genai-obs doctor',

@@ -8,8 +8,8 @@ import type { Action, BackupContext, RestoreContext, Store } from '../types.ts';
 const ID = 'configuration';
 
 /**
- * What describes the installation (004-BAK-03): the configuration that replays it, values of the releases, our
- * ConfigMaps. `genai-obs install -f config.yaml` makes all of it again; releases and ConfigMaps are there to be read.
+ * The configuration of the installation, the values of its releases, its ConfigMaps.
+ * `genai-obs install -f config.yaml` reproduces all of them; releases and ConfigMaps are for reference.
  */
 export const configurationStore: Store = {
   id: ID,
@@ -19,7 +19,7 @@ export const configurationStore: Store = {
     await ctx.out.text(
       CONFIG_FILE,
       ID,
-      `# Replays the installation: genai-obs install -f ${CONFIG_FILE}\n${stringify(ctx.config)}`,
+      `# Reproduces the installation: genai-obs install -f ${CONFIG_FILE}\n${stringify(ctx.config)}`,
     );
     for (const namespace of namespacesOf(ctx.config)) await describe(ctx, namespace);
   },
@@ -27,10 +27,10 @@ export const configurationStore: Store = {
   restore: () => Promise.resolve({ done: 0, failed: [] }),
 };
 
-/** Releases and ConfigMaps of one namespace; those of another than home are in a folder of its name. */
+/** Releases and ConfigMaps of one namespace. Namespaces other than the home namespace get a folder. */
 async function describe(ctx: BackupContext, namespace: string): Promise<void> {
-  const away = namespace !== ctx.namespace;
-  const folder = away ? `${namespace}/` : '';
+  const isHome = namespace === ctx.namespace;
+  const folder = isHome ? '' : `${namespace}/`;
   for (const release of [...(await storedReleases(ctx.kube, namespace)).values()].sort((a, b) =>
     a.name < b.name ? -1 : 1,
   )) {
@@ -43,14 +43,14 @@ async function describe(ctx: BackupContext, namespace: string): Promise<void> {
   }
   for (const object of await ctx.kube.list('ConfigMap', namespace, OWN_SELECTOR)) {
     const { name, labels } = object.metadata;
-    const kept = {
+    const configMap = {
       apiVersion: 'v1',
       kind: 'ConfigMap',
-      metadata: { name, ...(away ? { namespace } : {}), ...(labels ? { labels } : {}) },
+      metadata: { name, ...(isHome ? {} : { namespace }), ...(labels ? { labels } : {}) },
       data: object['data'],
       ...(object['binaryData'] ? { binaryData: object['binaryData'] } : {}),
     };
-    await ctx.out.text(`configmaps/${folder}${name}.yaml`, ID, stringify(kept));
+    await ctx.out.text(`configmaps/${folder}${name}.yaml`, ID, stringify(configMap));
   }
 }
 
@@ -61,7 +61,7 @@ function plan(ctx: RestoreContext): Promise<Action[]> {
     {
       object: `${CONFIG_FILE}, values of releases, ConfigMaps (${files.length} files)`,
       action: 'skip',
-      detail: `brought back by: genai-obs install -f ${CONFIG_FILE}`,
+      detail: `restored by: genai-obs install -f ${CONFIG_FILE}`,
       bytes,
     },
   ]);

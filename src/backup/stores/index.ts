@@ -7,7 +7,7 @@ import { secretsStore } from './secrets.ts';
 import { lokiStore, tempoStore } from './volumes.ts';
 import type { Store } from '../types.ts';
 
-/** Every store, in the order of a restore (004-BAK-04): what others read comes first. */
+/** Every store, in the order of a restore: Grafana comes after the backends that its datasources query. */
 export const STORES: Store[] = [
   configurationStore,
   prometheusStore,

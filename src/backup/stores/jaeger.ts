@@ -2,13 +2,13 @@ import type { Config } from '../../profile/schema.ts';
 import { placeOf } from '../../parts/catalog.ts';
 import type { Action, Store } from '../types.ts';
 
-/** Traces in Jaeger: none of them can be copied from here, and both the backup and the restore say so. */
+/** Cannot copy the traces of Jaeger: the backup warns, and the restore lists them as skipped. */
 export const jaegerStore: Store = {
   id: 'jaeger',
   title: 'Jaeger: traces',
   enabled: (config) => config.jaeger.enabled,
   backup(ctx) {
-    ctx.warnings.push(`Jaeger keeps its traces in ${where(ctx.config)}`);
+    ctx.warnings.push(`Jaeger stores traces in ${where(ctx.config)}`);
     return Promise.resolve();
   },
   plan: (ctx) => Promise.resolve([skipped(ctx.config)]),
@@ -17,8 +17,8 @@ export const jaegerStore: Store = {
 
 function where({ jaeger: { storage, endpoint } }: Config): string {
   return storage === 'memory'
-    ? 'memory, from where nothing can be copied: they are not in the backup'
-    : `OpenSearch at ${endpoint}: they are not in the backup, use the snapshots of OpenSearch`;
+    ? 'memory: they cannot be copied and are not in the backup'
+    : `OpenSearch at ${endpoint}: they are not in the backup; use OpenSearch snapshots`;
 }
 
 function skipped(config: Config): Action {

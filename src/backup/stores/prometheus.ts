@@ -2,10 +2,10 @@ import { placeOf } from '../../parts/catalog.ts';
 import { ObsError } from '../../core/errors.ts';
 import { SNAPSHOT, withHelper } from '../claims/helperPod.ts';
 import { listScript } from '../claims/scripts.ts';
-import type { BackupContext, Store } from '../types.ts';
-import { closeVolume, hasClaim, planVolume, runActions } from '../claims/copy.ts';
+import { type BackupContext, type Store, runActions } from '../types.ts';
+import { closeVolume, hasClaim, planVolume } from '../claims/copy.ts';
 
-/** Blocks by Prometheus' own snapshot (000-BAK-01): consistent while it runs, the samples in memory included. */
+/** Copies a snapshot of Prometheus, taken by its admin API: consistent without a stop, including samples in memory. */
 export const prometheusStore: Store = {
   id: 'prometheus',
   title: 'Prometheus: metrics',
@@ -24,13 +24,13 @@ export const prometheusStore: Store = {
         const { complete } = await helper.download(folder, path, ctx);
         if (!complete)
           throw new ObsError({
-            what: 'files of the snapshot could not be read',
+            what: 'some files of the Prometheus snapshot could not be read',
             object: `Pod ${helper.pod.namespace}/${helper.pod.name}`,
             next: 'run the same backup again',
           });
         await closeVolume(ctx, 'prometheus', list, [path]);
       } finally {
-        await helper.text(dropSnapshot(name));
+        await helper.text(deleteScript(name));
       }
     });
   },
@@ -38,9 +38,9 @@ export const prometheusStore: Store = {
   restore: async (ctx) => runActions(ctx, await planVolume(ctx, 'prometheus'), false),
 };
 
-/** Removes one snapshot, and the folder of snapshots when it was the last. */
-export function dropSnapshot(name: string): string {
-  if (!/^\d{8}T\d{6}Z-[0-9a-f]+$/.test(name)) throw new Error(`not the name of a snapshot: ${name}`);
+/** Script that deletes a snapshot, and the folder of snapshots if it is then empty. */
+export function deleteScript(name: string): string {
+  if (!/^\d{8}T\d{6}Z-[0-9a-f]+$/.test(name)) throw new Error(`not a snapshot name: ${name}`);
   return `rm -rf /data/snapshots/${name}; rmdir /data/snapshots 2>/dev/null || true`;
 }
 
@@ -54,10 +54,10 @@ async function snapshot(ctx: BackupContext): Promise<string> {
   if (body.data?.name) return body.data.name;
   const disabled = /admin APIs disabled/i.test(answer.body);
   throw new ObsError({
-    what: 'Prometheus takes no snapshot',
+    what: 'Prometheus refused to take a snapshot',
     object: `Service ${namespace}/${service.name}`,
     cause: `HTTP ${answer.status} ${body.error ?? answer.body.slice(0, 200)}`,
-    next: disabled ? 'start it with --web.enable-admin-api: run genai-obs install again' : 'genai-obs doctor',
+    next: disabled ? 'genai-obs install: it sets --web.enable-admin-api' : 'genai-obs doctor',
   });
 }
 

@@ -1,5 +1,5 @@
-import { backupVolume, hasClaim, planVolume, runActions } from '../claims/copy.ts';
-import type { Store } from '../types.ts';
+import { backupVolume, hasClaim, planVolume } from '../claims/copy.ts';
+import { type Store, runActions } from '../types.ts';
 
 interface Volume {
   id: 'loki' | 'tempo';

@@ -1,11 +1,20 @@
 import { canonical } from '../../../core/compare.ts';
 import type { JsonMap } from '../../../core/types.ts';
 import type { GrafanaApi } from './api.ts';
-import { type Alerting, GRAFANA_FILES, type Group, PROVISIONING, REDACTED, alertingOf, provisioned } from './read.ts';
+import {
+  type Alerting,
+  GRAFANA_FILES,
+  type Group,
+  PROVISIONING,
+  REDACTED,
+  alertingOf,
+  groupPath,
+  provisioned,
+} from './read.ts';
 import { readJson } from '../../archive/archive.ts';
 import type { Action, RestoreContext } from '../../types.ts';
 
-/** Alerting in the order in which its parts refer to each other. */
+/** Actions in the order in which the objects refer to each other. */
 export async function alerting(ctx: RestoreContext, api: GrafanaApi): Promise<Action[]> {
   const wanted = await readJson<Alerting>(ctx.backup, GRAFANA_FILES.alerting);
   if (!wanted) return [];
@@ -26,9 +35,9 @@ export async function alerting(ctx: RestoreContext, api: GrafanaApi): Promise<Ac
   ];
 }
 
-/** Managed by a file: comes with whatever made the file. */
+/** Provisioned from a file. */
 const managed = (item: JsonMap): boolean => item['provenance'] === 'file';
-/** Made by the API and locked in Grafana: stays so. Grafana refuses to change it. */
+/** False for an object that was created by the API without X-Disable-Provenance: it must stay locked. */
 const editable = (item: JsonMap, there: JsonMap | null | undefined): boolean => (there ?? item)['provenance'] !== 'api';
 const text = (item: JsonMap | undefined, key: string): string => (typeof item?.[key] === 'string' ? item[key] : '');
 
@@ -69,9 +78,9 @@ function contactPoint(api: GrafanaApi, item: JsonMap, live: JsonMap[]): Action {
   if (there && content(there) === content(item)) return { object, action: 'same' };
   if (managed(item)) return provisioned(object, there, false);
   const uid = text(there, 'uid');
-  if (there && !uid) return { object, action: 'skip', detail: 'Grafana’s own; differs from the backup' };
+  if (there && !uid) return { object, action: 'skip', detail: 'built into Grafana; differs from the backup' };
   const { secretSettings = [], ...body } = bare(item) as JsonMap & { secretSettings?: string[] };
-  const kept = {
+  const withSecrets = {
     ...(body['settings'] as JsonMap),
     ...Object.fromEntries(secretSettings.map((key) => [key, REDACTED])),
   };
@@ -83,12 +92,12 @@ function contactPoint(api: GrafanaApi, item: JsonMap, live: JsonMap[]): Action {
         api.send(
           'PUT',
           `${PROVISIONING}/contact-points/${encodeURIComponent(uid)}`,
-          { ...body, settings: kept },
+          { ...body, settings: withSecrets },
           editable(item, there),
         ),
     };
   const detail = secretSettings.length
-    ? { detail: `its secrets (${secretSettings.join(', ')}) are not in the backup: enter them again` }
+    ? { detail: `enter its secrets (${secretSettings.join(', ')}) again: they are not in the backup` }
     : {};
   return {
     object,
@@ -132,13 +141,13 @@ function plainRule({
   return rule;
 }
 
-/** A group as a whole sets the interval and the order, but Grafana takes only rules in it that exist. */
+/** Writing a group sets the interval and the order, but Grafana accepts only rules that already exist. */
 async function putGroup(api: GrafanaApi, group: Group, known: Set<unknown>): Promise<void> {
   const rules = group.rules.map(plainRule);
   for (const [i, rule] of rules.entries())
     if (!known.has(rule['uid']))
       await api.send('POST', `${PROVISIONING}/alert-rules`, rule, editable(group.rules[i] ?? rule, undefined));
-  const path = `${PROVISIONING}/folder/${encodeURIComponent(group.folderUid)}/rule-groups/${encodeURIComponent(group.title)}`;
+  const path = groupPath(group.folderUid, group.title);
   await api.send(
     'PUT',
     path,

@@ -5,11 +5,11 @@ import { GRAFANA_ADMIN } from '../../../core/labels.ts';
 import { redact } from '../../../core/redact.ts';
 import { type Context, checkpoint } from '../../types.ts';
 
-/** Grafana's API as its administrator, through a tunnel: the API server's proxy strips the Authorization header. */
+/** Grafana's API as administrator, through a port-forward: the API server's proxy strips the Authorization header. */
 export interface GrafanaApi {
-  /** Undefined for 404. @throws ObsError for other refusals */
+  /** Undefined for 404. @throws ObsError for other errors */
   get: <T>(path: string) => Promise<T | undefined>;
-  /** `editable` (default): what is written can be edited in Grafana. @throws Error with the cause that Grafana gives */
+  /** `editable` (default): users can edit the object in Grafana. @throws Error with Grafana's message */
   send: (method: 'POST' | 'PUT', path: string, body: unknown, editable?: boolean) => Promise<void>;
 }
 
@@ -18,7 +18,7 @@ export async function withGrafana<T>(ctx: Context, use: (api: GrafanaApi) => Pro
   try {
     return await use(apiOver(ctx, grafana));
   } catch (error) {
-    // Ctrl-C ends the tunnel, too: then that is the cause.
+    // Ctrl-C also ends the port-forward. Reports the cancellation, not the broken connection.
     checkpoint(ctx);
     throw error;
   } finally {
@@ -42,14 +42,16 @@ function apiOver(ctx: Context, grafana: Grafana): GrafanaApi {
       if (answer.status === 404) return undefined;
       if (answer.status === 401)
         throw new ObsError({
-          what: 'Grafana refuses the password of its own Secret',
+          what: 'Grafana rejects the administrator password of its Secret',
           object: `Secret ${namespace}/${GRAFANA_ADMIN}`,
           cause: 'the password was changed in Grafana or in the Secret',
-          next: `kubectl -n ${namespace} exec ${workload.kind.toLowerCase()}/${workload.name} -- grafana cli admin reset-admin-password`,
+          next:
+            `kubectl -n ${namespace} exec ${workload.kind.toLowerCase()}/${workload.name} -- ` +
+            'grafana cli admin reset-admin-password',
         });
       if (answer.status !== 200)
         throw new ObsError({
-          what: `Grafana refuses ${path}`,
+          what: `Grafana rejected GET ${path}`,
           object,
           cause: `HTTP ${answer.status} ${redact(answer.body.slice(0, 200))}`,
           next: 'genai-obs doctor',
@@ -57,7 +59,7 @@ function apiOver(ctx: Context, grafana: Grafana): GrafanaApi {
       return JSON.parse(answer.body) as T;
     },
     async send(method, path, body, editable = true) {
-      // Without X-Disable-Provenance, Grafana locks what comes by this API.
+      // Without X-Disable-Provenance, Grafana marks the object as provisioned, and users cannot edit it.
       const answer = await grafana.request(
         method,
         path,

@@ -11,7 +11,7 @@ import {
 import { planGrafana, restoreGrafana } from './restore.ts';
 import { type BackupContext, type Store, checkpoint } from '../../types.ts';
 
-/** What people made in Grafana, through its API (000-BAK-03). Secrets never: Grafana does not hand them out, and placeholders go. */
+/** What users created in Grafana, read through its API. Without secrets: the API does not return them. */
 export const grafanaStore: Store = {
   id: 'grafana',
   title: 'Grafana: folders, datasources, dashboards, alerting',

@@ -2,7 +2,7 @@ import type { JsonMap } from '../../../core/types.ts';
 import type { GrafanaApi } from './api.ts';
 import type { Action, BackupContext } from '../../types.ts';
 
-/** Paths in a backup; restoring reads the same. */
+/** Paths in a backup. */
 export const GRAFANA_FILES = {
   folders: 'grafana/folders.json',
   datasources: 'grafana/datasources.json',
@@ -27,7 +27,7 @@ export interface DashboardEntry {
   uid: string;
   title: string;
   folderUid: string;
-  /** From a file or ConfigMap: comes back with the installation, is only compared. */
+  /** Comes from a file or ConfigMap: the installation restores it, we only compare. */
   provisioned: boolean;
   file: string;
 }
@@ -57,7 +57,7 @@ export async function search(api: GrafanaApi, type: 'dash-db' | 'dash-folder'): 
   }
 }
 
-/** Parents before children, as they must be created. */
+/** Parents before children: the order in which they must be created. */
 export async function foldersOf(api: GrafanaApi): Promise<Folder[]> {
   const rest = (await search(api, 'dash-folder')).map(({ uid, title, folderUid }): Folder => ({
     uid,
@@ -90,7 +90,8 @@ export async function datasourcesOf(ctx: Pick<BackupContext, 'warnings'>, api: G
       const secret = Object.keys((full['secureJsonFields'] ?? {}) as JsonMap);
       if (secret.length)
         ctx.warnings.push(
-          `datasource "${full.name}": its secrets (${secret.join(', ')}) are not in the backup; enter them again after a restore`,
+          `datasource "${full.name}": its secrets (${secret.join(', ')}) are not in the backup; ` +
+            'enter them again after a restore',
         );
       return Object.fromEntries(
         Object.entries(full).filter(([key]) => !NEVER.includes(key) && !VOLATILE.includes(key)),
@@ -106,9 +107,12 @@ export function dashboardOf(
   return api.get(`/api/dashboards/uid/${encodeURIComponent(uid)}`);
 }
 
-/** What Grafana shows in place of a secret. Sent back, it means: keep what you have. */
+/** Grafana's placeholder for a secret. In a request it means: keep the current value. */
 export const REDACTED = '[REDACTED]';
 export const PROVISIONING = '/api/v1/provisioning';
+
+export const groupPath = (folder: string, group: string): string =>
+  `${PROVISIONING}/folder/${encodeURIComponent(folder)}/rule-groups/${encodeURIComponent(group)}`;
 
 export async function alertingOf(api: GrafanaApi): Promise<Alerting> {
   const rules =
@@ -118,13 +122,11 @@ export async function alertingOf(api: GrafanaApi): Promise<Alerting> {
   const names = new Map(
     rules.map(({ folderUID, ruleGroup }) => [`${folderUID}/${ruleGroup}`, { folderUID, ruleGroup }]),
   );
-  // The group does not say who made its rules.
+  // The API of a group omits the provenance of its rules.
   const made = new Map<unknown, JsonMap>(rules.map(({ uid, provenance }) => [uid, provenance ? { provenance } : {}]));
   const groups: Group[] = [];
   for (const { folderUID, ruleGroup } of names.values()) {
-    const group = await api.get<Group>(
-      `${PROVISIONING}/folder/${encodeURIComponent(folderUID)}/rule-groups/${encodeURIComponent(ruleGroup)}`,
-    );
+    const group = await api.get<Group>(groupPath(folderUID, ruleGroup));
     if (group)
       groups.push({
         ...group,
@@ -141,7 +143,7 @@ export async function alertingOf(api: GrafanaApi): Promise<Alerting> {
   };
 }
 
-/** Settings that Grafana has blanked out go, their names stay: a restore must never write the placeholder as a password. */
+/** Removes redacted settings and keeps their names: a restore must not write the placeholder as a password. */
 export function withoutSecrets(point: JsonMap): JsonMap {
   const settings = Object.entries((point['settings'] ?? {}) as JsonMap);
   const secret = settings.filter(([, value]) => value === REDACTED).map(([key]) => key);
@@ -152,15 +154,15 @@ export function withoutSecrets(point: JsonMap): JsonMap {
   };
 }
 
-/** What the installation brings itself is compared, never written. */
+/** The action for an object that the installation provisions: we only compare it. */
 export function provisioned(object: string, there: unknown, same: boolean | undefined): Action {
   if (!there)
     return {
       object,
       action: 'skip',
-      detail: 'it is part of the installation in the backup, but not here: genai-obs install -f config.yaml',
+      detail: 'provisioned in the backup, but missing here; restored by: genai-obs install -f config.yaml',
     };
   return same
-    ? { object, action: 'same', detail: 'part of the installation' }
-    : { object, action: 'skip', detail: 'part of the installation; differs from the backup' };
+    ? { object, action: 'same', detail: 'provisioned by the installation' }
+    : { object, action: 'skip', detail: 'provisioned by the installation; differs from the backup' };
 }

@@ -13,10 +13,9 @@ import {
 import { alerting } from './alerting.ts';
 import { type GrafanaApi, withGrafana } from './api.ts';
 import { readJson } from '../../archive/archive.ts';
-import { type Action, type Outcome, type RestoreContext, checkpoint } from '../../types.ts';
-import { runActions } from '../../claims/copy.ts';
+import { type Action, type Outcome, type RestoreContext, checkpoint, runActions } from '../../types.ts';
 
-/** Each stage is planned when the one before is done: a dashboard needs its folder, a rule its datasource. */
+/** Each stage is planned after the previous one is restored: a dashboard needs its folder, a rule its datasource. */
 const STAGES = [folders, datasources, dashboards, alerting];
 
 export async function planGrafana(ctx: RestoreContext, api: GrafanaApi): Promise<Action[]> {
@@ -46,7 +45,7 @@ async function folders(ctx: RestoreContext, api: GrafanaApi): Promise<Action[]> 
     const there = live.get(folder.uid);
     if (!there) return { object, action: 'create', run: () => api.send('POST', '/api/folders', folder) };
     if (there.title === folder.title) return { object, action: 'same' };
-    return { object, action: 'skip', detail: `it is called "${there.title}" now` };
+    return { object, action: 'skip', detail: `its title is now "${there.title}"` };
   });
 }
 
@@ -57,13 +56,13 @@ async function datasources(ctx: RestoreContext, api: GrafanaApi): Promise<Action
     const object = `datasource "${source.name}"`;
     const there = live.get(source.uid);
     const secrets = Object.keys((source['secureJsonFields'] ?? {}) as JsonMap);
-    const note = secrets.length ? { detail: `its secrets (${secrets.join(', ')}) must be entered again` } : {};
+    const note = secrets.length ? { detail: `enter its secrets (${secrets.join(', ')}) again` } : {};
     const same = there && canonical(settingsOf(there)) === canonical(settingsOf(source));
     if (source['readOnly'] === true || there?.['readOnly'] === true) return provisioned(object, there, same);
     const body = settingsOf(source);
     if (!there) return { object, action: 'create', ...note, run: () => api.send('POST', '/api/datasources', body) };
     if (same) return { object, action: 'same' };
-    // Without secureJsonData Grafana keeps the secrets that it has.
+    // Without secureJsonData, Grafana keeps its current secrets.
     return {
       object,
       action: 'update',
@@ -107,7 +106,7 @@ async function dashboards(ctx: RestoreContext, api: GrafanaApi): Promise<Action[
   return actions;
 }
 
-/** Numbers that Grafana gives out anew. */
+/** Without the numbers that Grafana assigns. */
 function plain(board: JsonMap): JsonMap {
   const { id: _id, version: _version, ...rest } = board;
   return rest;
