@@ -254,7 +254,8 @@ describe('the life of a quickstart installation', { sequential: true } as object
       expect(stdout + stderr).toMatch(/prometheus/i);
       const restored = await cliOk(['restore', BACKUP, '--namespace', NS, '--yes']);
       // No failure, but worth knowing how often it happens.
-      for (const [lost] of restored.stderr.matchAll(/.*lost data: sending it again.*/g)) process.stderr.write(`${lost}\n`);
+      for (const [lost] of restored.stderr.matchAll(/.*lost data: sending it again.*/g))
+        process.stderr.write(`${lost}\n`);
       expect(await sampleAt(sample.at)).toEqual(sample);
       const nano = BigInt(logAt);
       const logs = await eventually('the old log lines', async () => {
