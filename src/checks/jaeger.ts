@@ -1,24 +1,26 @@
+import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from './lib/check.ts';
+import { FactUnavailable, fact, type Facts } from './lib/facts.ts';
+import { PROBE_SERVICE } from './lib/values.ts';
+import { at, textsAt, numberAt } from '../core/json.ts';
+import { oneLine, plural, list, percent } from '../core/text.ts';
+import { formatDuration } from '../core/quantity.ts';
 import { jaegerHost, traceStore } from '../parts/addresses.ts';
-import { PROBE_SERVICE } from '../doctor/probe/payload.ts';
-import { type Check, CouldNotLook, fail, type Look, ok, skip, type Verdict, warn } from '../doctor/types.ts';
 import type { Config } from '../profile/schema.ts';
-import { GATEWAY } from './helpers/collector-config.ts';
-import { body, checksOf, httpOf, oneLine, percent, plural, some } from './helpers/define.ts';
-import { at, num, strings } from './helpers/json.ts';
-import { POLICIES, REACH_READS, reachVerdict } from './helpers/network.ts';
-import { configObject, resourceOf, workloadObject } from './helpers/place.ts';
-import { rate, scalar } from './helpers/promql.ts';
-import { serviceReads, serviceVerdict } from './helpers/service.ts';
-import { ago, CLOCK_READS, recentLines, settledFor } from './helpers/time.ts';
-import { essence } from './helpers/trouble.ts';
-import { workloadReads, workloadVerdict } from './helpers/workload.ts';
+import { GATEWAY } from './lib/collectors.ts';
+import { POLICIES, REACH_READS, reachVerdict } from './lib/network.ts';
+import { configObject, resourceOf, workloadObject } from './lib/place.ts';
+import { rate, scalar } from './lib/promql.ts';
+import { bodyOf, serviceReads, serviceVerdict } from './lib/service.ts';
+import { CLOCK_READS, recentLines, settledFor } from './lib/time.ts';
+import { essence } from './lib/trouble.ts';
+import { workloadReads, workloadVerdict } from './lib/workload.ts';
 
 const jaeger = checksOf('JAEG');
-const OBJECT = (look: Look) => workloadObject(look, 'jaeger');
-const LOGS = (look: Look) => `${look.kubectlFor('jaeger')} logs ${resourceOf(look, 'jaeger')} --tail=50`;
+const OBJECT = (facts: Facts) => workloadObject(facts, 'jaeger');
+const LOGS = (facts: Facts) => `${facts.kubectlFor('jaeger')} logs ${resourceOf(facts, 'jaeger')} --tail=50`;
 const SERVICES = '/api/services';
 /** Its own counters: nothing else scrapes them, and they begin anew with its memory. */
-const METRICS = 'http:jaeger:8888:/metrics';
+const METRICS = fact.http('jaeger', '/metrics', 8888);
 const SENT = 'sum(rate({__name__=~"otelcol_exporter_sent_spans(_total)?",exporter=~".*jaeger.*"}[15m]))';
 const ERROR = /\t(error|fatal|panic)\t|"level":"(error|fatal|panic)"/;
 const STORAGE = /storage|opensearch|elasticsearch|\bes\b|index|bulk/i;
@@ -31,99 +33,99 @@ function unused(config: Config): string | undefined {
 }
 
 /** Sum of a counter's samples, of those whose labels fit; undefined before its first event. */
-function counter(look: Look, name: string, labels = /./): number | undefined {
-  const { status, body: text } = look.fact<{ status: number; body: unknown }>(METRICS);
-  if (status !== 200) throw new CouldNotLook(`GET /metrics of jaeger answers ${status}`);
+function counter(facts: Facts, name: string, labels = /./): number | undefined {
+  const { status, body: text } = facts.http('jaeger', '/metrics', 8888);
+  if (status !== 200) throw new FactUnavailable(`GET /metrics of jaeger answers ${status}`);
   const samples = String(text)
     .split('\n')
     .filter((line) => line.startsWith(`${name}{`) && labels.test(line));
   return samples.length ? samples.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0) : undefined;
 }
 
-function ownErrors(look: Look): Verdict {
-  const { namespace } = look.place('jaeger');
+function ownErrors(facts: Facts): Verdict {
+  const { namespace } = facts.place('jaeger');
   const settled = settledFor(
-    look,
+    facts,
     ({ metadata }) => metadata.namespace === namespace && metadata.name.startsWith('jaeger-'),
   );
-  const lines = recentLines(look, 'jaeger', settled, ERROR);
+  const lines = recentLines(facts, 'jaeger', settled, ERROR);
   const last = lines.at(-1);
   if (!last) return ok('no error line of the last 15 min in its last 200 lines');
   const storage = lines.findLast(({ text }) => STORAGE.test(text));
   const evidence = `${plural(lines.length, 'error line')} in 15 min, the last: ${oneLine(essence((storage ?? last).text), 200)}`;
-  const more = { fix: LOGS(look), object: OBJECT(look) };
+  const more = { fix: LOGS(facts), object: OBJECT(facts) };
   return storage
     ? fail(evidence, { cause: 'its storage refuses or does not answer', ...more })
     : warn(evidence, { cause: 'see the message', ...more });
 }
 
-function ways(look: Look): Verdict {
-  const service = serviceVerdict(look, 'jaeger', [4317, 4318, 16686]);
+function ways(facts: Facts): Verdict {
+  const service = serviceVerdict(facts, 'jaeger', [4317, 4318, 16686]);
   if (service.status !== 'ok') return service;
-  const reach = reachVerdict(look, 'jaeger', [4317, 16686]);
+  const reach = reachVerdict(facts, 'jaeger', [4317, 16686]);
   if (reach.status !== 'ok') return reach;
-  const { status } = look.fact<{ status: number }>('otlp:jaeger');
+  const { status } = facts.otlp('jaeger');
   if (status === 200) return ok(`${reach.evidence}; an empty OTLP export is answered with 200`);
   return fail(`an empty OTLP export to port 4318 is answered with ${status}`, {
     cause: status === 503 ? 'no pod of Jaeger is ready' : 'its otlp receiver is off, or not in the pipeline of traces',
-    fix: `genai-obs install   # puts the configuration back; then: ${LOGS(look)}`,
-    object: configObject(look, 'jaeger'),
+    fix: `genai-obs install   # puts the configuration back; then: ${LOGS(facts)}`,
+    object: configObject(facts, 'jaeger'),
   });
 }
 
-function failedExports(look: Look): Verdict {
-  const lines = recentLines(look, GATEWAY, settledFor(look), FAILED_EXPORT);
+function failedExports(facts: Facts): Verdict {
+  const lines = recentLines(facts, GATEWAY, settledFor(facts), FAILED_EXPORT);
   const last = lines.at(-1);
   if (!last) return ok('no failed export to Jaeger in the last 200 lines of each gateway pod');
   const said = /"error": ?"((?:\\.|[^"\\])*)/.exec(last.text)?.[1] ?? essence(last.text);
   return warn(`${plural(lines.length, 'failed export')} to Jaeger in 15 min, the last: ${oneLine(said, 180)}`, {
     cause: 'Jaeger does not answer or refuses; the gateway keeps spans in its queue until that is full',
-    fix: `${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --since=15m | grep -i jaeger   # then JAEG-01 to JAEG-03`,
-    object: OBJECT(look),
+    fix: `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --since=15m | grep -i jaeger   # then JAEG-01 to JAEG-03`,
+    object: OBJECT(facts),
   });
 }
 
-function services(look: Look): Verdict {
-  const answer = look.http('jaeger', SERVICES);
+function services(facts: Facts): Verdict {
+  const answer = facts.http('jaeger', SERVICES);
   if (answer.status !== 200)
     return fail(
       `${SERVICES} answers ${answer.status}: ${oneLine(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body), 160)}`,
       {
         cause: 'its storage cannot be read',
-        fix: LOGS(look),
-        object: OBJECT(look),
+        fix: LOGS(facts),
+        object: OBJECT(facts),
       },
     );
-  const listed = strings(answer.body, 'data');
+  const listed = textsAt(answer.body, 'data');
   const applications = listed.filter((name) => name !== 'jaeger' && name !== PROBE_SERVICE);
-  const taken = counter(look, 'otelcol_receiver_accepted_spans_total') ?? 0;
+  const taken = counter(facts, 'otelcol_receiver_accepted_spans_total') ?? 0;
   if (applications.length)
-    return ok(`${plural(applications.length, 'service')}: ${some(applications)}; ${taken} spans taken since its start`);
+    return ok(`${plural(applications.length, 'service')}: ${list(applications)}; ${taken} spans taken since its start`);
   if (taken && !listed.length)
     return warn(`${taken} spans taken since its start, and ${SERVICES} lists nothing`, {
       cause: 'spans do not get from its receiver into its storage',
-      fix: LOGS(look),
-      object: configObject(look, 'jaeger'),
+      fix: LOGS(facts),
+      object: configObject(facts, 'jaeger'),
     });
-  const sent = look.config.prometheus.enabled && !unused(look.config) ? scalar(look, SENT) : undefined;
+  const sent = facts.config.prometheus.enabled && !unused(facts.config) ? scalar(facts, SENT) : undefined;
   if (sent && !taken) {
-    if (settledFor(look) < 120) return skip(`the stack started ${ago(settledFor(look))} ago: no rate yet`);
+    if (settledFor(facts) < 120) return skip(`the stack started ${formatDuration(settledFor(facts))} ago: no rate yet`);
     return fail(`the gateway sends ${rate(sent, 'spans')} and Jaeger has taken none since its start`, {
-      cause: `the exporter sends elsewhere than to ${jaegerHost(look.config, look.place(GATEWAY).namespace)}:4317`,
-      fix: `${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --since=15m | grep jaeger`,
-      object: OBJECT(look),
+      cause: `the exporter sends elsewhere than to ${jaegerHost(facts.config, facts.place(GATEWAY).namespace)}:4317`,
+      fix: `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --since=15m | grep jaeger`,
+      object: OBJECT(facts),
     });
   }
   return ok(
-    `the query API answers; no application has sent traces since its start${unused(look.config) ? ` (${unused(look.config)})` : ''}`,
+    `the query API answers; no application has sent traces since its start${unused(facts.config) ? ` (${unused(facts.config)})` : ''}`,
   );
 }
 
-function storage(look: Look): Verdict {
-  const wanted = look.config.jaeger;
-  const backend = at(look.fact('config:jaeger'), 'extensions', 'jaeger_storage', 'backends', 'store');
-  const object = configObject(look, 'jaeger');
-  const traces = num(backend, 'memory', 'max_traces');
+function storage(facts: Facts): Verdict {
+  const wanted = facts.config.jaeger;
+  const backend = at(facts.running('jaeger'), 'extensions', 'jaeger_storage', 'backends', 'store');
+  const object = configObject(facts, 'jaeger');
+  const traces = numberAt(backend, 'memory', 'max_traces');
   if (traces !== undefined) {
     const drifted =
       wanted.storage === 'memory' && traces === wanted.maxTraces
@@ -142,19 +144,19 @@ function storage(look: Look): Verdict {
       },
     );
   }
-  const urls = strings(backend, 'opensearch', 'server_urls');
-  if (!urls.length) throw new CouldNotLook('its configuration names no storage that is known here');
-  body(look, 'jaeger', SERVICES);
-  const asked = counter(look, 'jaeger_storage_requests_total', /kind="(opensearch|elasticsearch)"/) ?? 0;
-  const failed = counter(look, 'jaeger_storage_requests_total', /result="err"/) ?? 0;
-  const text = `OpenSearch at ${some(urls)} answers`;
+  const urls = textsAt(backend, 'opensearch', 'server_urls');
+  if (!urls.length) throw new FactUnavailable('its configuration names no storage that is known here');
+  bodyOf(facts, 'jaeger', SERVICES);
+  const asked = counter(facts, 'jaeger_storage_requests_total', /kind="(opensearch|elasticsearch)"/) ?? 0;
+  const failed = counter(facts, 'jaeger_storage_requests_total', /result="err"/) ?? 0;
+  const text = `OpenSearch at ${list(urls)} answers`;
   if (!failed) return ok(`${text}; ${plural(asked, 'read')} since its start, none failed`);
   return warn(
     `${text}; ${failed} of ${plural(asked, 'read')} since its start failed (${percent(failed / Math.max(failed, asked))})`,
     {
       cause: 'OpenSearch was out of reach, overloaded, or its indices are red',
-      fix: LOGS(look),
-      object: OBJECT(look),
+      fix: LOGS(facts),
+      object: OBJECT(facts),
     },
   );
 }
@@ -166,7 +168,7 @@ export const jaegerChecks: Check[] = [
     sources: '003-COL-08, 003-JAEG-03, 003-TRB2-01',
     needs: ['jaeger'],
     reads: workloadReads('jaeger'),
-    run: (look) => workloadVerdict(look, 'jaeger'),
+    run: (facts) => workloadVerdict(facts, 'jaeger'),
   }),
   jaeger('02', 'Jaeger logs no errors', {
     about:
@@ -174,7 +176,7 @@ export const jaegerChecks: Check[] = [
     sources: '003-TRB2-02',
     needs: ['jaeger'],
     dependsOn: ['JAEG-01'],
-    reads: [...CLOCK_READS, 'logs:jaeger'],
+    reads: [...CLOCK_READS, fact.logs('jaeger')],
     run: ownErrors,
   }),
   jaeger('03', 'Nothing is in the way to Jaeger', {
@@ -183,7 +185,7 @@ export const jaegerChecks: Check[] = [
     sources: '003-TRB2-03',
     needs: ['jaeger'],
     dependsOn: ['JAEG-01', POLICIES],
-    reads: [...serviceReads('jaeger'), REACH_READS, 'otlp:jaeger'],
+    reads: [...serviceReads('jaeger'), REACH_READS, fact.otlp('jaeger')],
     run: ways,
   }),
   jaeger('04', 'Exports to Jaeger do not fail', {
@@ -193,7 +195,7 @@ export const jaegerChecks: Check[] = [
     needs: ['jaeger'],
     skipIf: unused,
     dependsOn: ['JAEG-01', 'JAEG-03', 'COL-18'],
-    reads: [...CLOCK_READS, `logs:${GATEWAY}`],
+    reads: [...CLOCK_READS, fact.logs(GATEWAY)],
     run: failedExports,
   }),
   jaeger('05', 'Traces can be found', {
@@ -204,9 +206,9 @@ export const jaegerChecks: Check[] = [
     dependsOn: ['JAEG-01', 'JAEG-03', 'COL-18'],
     reads: (config) => [
       ...CLOCK_READS,
-      httpOf('jaeger', SERVICES),
+      fact.http('jaeger', SERVICES),
       METRICS,
-      ...(config.prometheus.enabled && !unused(config) ? [`promql:${SENT}`] : []),
+      ...(config.prometheus.enabled && !unused(config) ? [fact.promql(SENT)] : []),
     ],
     run: services,
   }),
@@ -216,7 +218,7 @@ export const jaegerChecks: Check[] = [
     sources: '003-JAEG-01, 003-JAEG-02, 003-QS-02',
     needs: ['jaeger'],
     dependsOn: ['JAEG-01', 'JAEG-05'],
-    reads: ['config:jaeger', httpOf('jaeger', SERVICES), METRICS],
+    reads: [fact.running('jaeger'), fact.http('jaeger', SERVICES), METRICS],
     run: storage,
   }),
 ];

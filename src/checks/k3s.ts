@@ -1,23 +1,22 @@
-import { names } from '../doctor/quantity.ts';
-import type { Check, Look, Verdict } from '../doctor/types.ts';
-import { ok, skip, warn } from '../doctor/types.ts';
+import { checksOf, type Verdict, type Check, ok, warn, skip } from './lib/check.ts';
+import { fact, type Facts } from './lib/facts.ts';
+import { list } from '../core/text.ts';
 import type { Config } from '../profile/schema.ts';
-import { keysFor } from './helpers/define.ts';
 import { RULES, loadedRules } from './prometheus/rules.ts';
 
-const base = { area: 'K3S' } as const;
+const k3s = checksOf('K3S', 'preflight');
 
 /** K3s' version, `v1.34.1+k3s1`; undefined on any other Kubernetes. */
-function k3s(look: Look): string | undefined {
-  const { gitVersion } = look.fact<{ gitVersion: string }>('cluster:version');
+function versionOf(facts: Facts): string | undefined {
+  const { gitVersion } = facts.version();
   return gitVersion.includes('+k3s') ? gitVersion : undefined;
 }
 
 const ELSEWHERE = skip('the cluster is no K3s');
 
 /** Arguments of the servers, also those of config.yaml: K3s writes them to an annotation of the node. Undefined: no node tells. */
-function serverArgs(look: Look): string[] | undefined {
-  const each = look.list('Node').flatMap((node): string[][] => {
+function serverArgs(facts: Facts): string[] | undefined {
+  const each = facts.nodes().flatMap((node): string[][] => {
     try {
       const args: unknown = JSON.parse(node.metadata.annotations?.['k3s.io/node-args'] ?? '');
       return Array.isArray(args) && args[0] === 'server' ? [args.map(String)] : [];
@@ -41,10 +40,10 @@ function valuesOf(args: string[], flag: string): string[] {
 
 const isOn = (args: string[], flag: string): boolean => args.includes(flag) || valuesOf(args, flag).includes('true');
 
-function fits(look: Look): Verdict {
-  const version = k3s(look);
-  const { profile, storage } = look.config;
-  const classes = look.list('StorageClass').map((one) => one.metadata.name);
+function fits(facts: Facts): Verdict {
+  const version = versionOf(facts);
+  const { profile, storage } = facts.config;
+  const classes = facts.objects('StorageClass').map((one) => one.metadata.name);
   const made = profile.startsWith('k3s');
   if (!version)
     return made
@@ -53,7 +52,7 @@ function fits(look: Look): Verdict {
   const wanted = storage.storageClass;
   if (storage.enabled && wanted && wanted !== 'local-path' && !classes.includes(wanted))
     return warn(
-      `profile ${profile} wants storage class ${wanted}; this is K3s ${version} with ${names(classes) || 'no class'}`,
+      `profile ${profile} wants storage class ${wanted}; this is K3s ${version} with ${list(classes) || 'no class'}`,
       {
         object: `StorageClass ${wanted}`,
         cause: 'the profile was made for another kind of cluster',
@@ -63,11 +62,11 @@ function fits(look: Look): Verdict {
   return ok(`K3s ${version}, profile ${profile}`);
 }
 
-function defaultClass(look: Look): Verdict {
-  if (!k3s(look)) return ELSEWHERE;
-  if (!look.config.storage.enabled) return skip('storage.enabled is false: the stack claims no storage');
-  const chosen = look.config.storage.storageClass;
-  const local = look.list('StorageClass').find((one) => one['provisioner'] === 'rancher.io/local-path');
+function defaultClass(facts: Facts): Verdict {
+  if (!versionOf(facts)) return ELSEWHERE;
+  if (!facts.config.storage.enabled) return skip('storage.enabled is false: the stack claims no storage');
+  const chosen = facts.config.storage.storageClass;
+  const local = facts.objects('StorageClass').find((one) => one['provisioner'] === 'rancher.io/local-path');
   if (local)
     return ok(
       `bundled class ${local.metadata.name}${chosen && chosen !== local.metadata.name ? `; the profile takes ${chosen}` : ' holds the data'}`,
@@ -79,10 +78,10 @@ function defaultClass(look: Look): Verdict {
   });
 }
 
-function metrics(look: Look): Verdict {
-  if (!k3s(look)) return ELSEWHERE;
-  const found = look.listAll('Deployment').find((one) => one.metadata.name === 'metrics-server');
-  const own = look.config['metrics-server'].enabled;
+function metrics(facts: Facts): Verdict {
+  if (!versionOf(facts)) return ELSEWHERE;
+  const found = facts.objects('Deployment', 'all').find((one) => one.metadata.name === 'metrics-server');
+  const own = facts.config['metrics-server'].enabled;
   if (found)
     return ok(`metrics-server of ${found.metadata.namespace} is used${own ? '; ours is not installed beside it' : ''}`);
   if (own) return ok('K3s runs without its metrics-server; ours is installed');
@@ -100,13 +99,13 @@ function balanced(config: Config): string[] {
   ];
 }
 
-function entry(look: Look): Verdict {
-  if (!k3s(look)) return ELSEWHERE;
-  const wanting = balanced(look.config);
-  const traefik = look.listAll('Deployment').some((one) => one.metadata.name === 'traefik');
-  const args = serverArgs(look);
+function entry(facts: Facts): Verdict {
+  if (!versionOf(facts)) return ELSEWHERE;
+  const wanting = balanced(facts.config);
+  const traefik = facts.objects('Deployment', 'all').some((one) => one.metadata.name === 'traefik');
+  const args = serverArgs(facts);
   const off = args && valuesOf(args, '--disable').includes('servicelb');
-  const other = look.listAll('DaemonSet').find((one) => /metallb|kube-vip|speaker/.test(one.metadata.name));
+  const other = facts.objects('DaemonSet', 'all').find((one) => /metallb|kube-vip|speaker/.test(one.metadata.name));
   const bundled = [...(traefik ? ['Traefik'] : []), ...(off ? [] : ['ServiceLB'])];
   if (wanting.length && off && !other)
     return warn(`${wanting.join(' and ')} is of type LoadBalancer, and nothing gives it an address`, {
@@ -118,9 +117,9 @@ function entry(look: Look): Verdict {
   );
 }
 
-function policies(look: Look): Verdict {
-  if (!k3s(look)) return ELSEWHERE;
-  const args = serverArgs(look);
+function policies(facts: Facts): Verdict {
+  if (!versionOf(facts)) return ELSEWHERE;
+  const args = serverArgs(facts);
   if (!args) return skip('no server node tells its arguments (annotation k3s.io/node-args)');
   const backend = valuesOf(args, '--flannel-backend').at(-1);
   if (backend === 'none') return ok('another network plugin than K3s’ own decides about NetworkPolicies');
@@ -134,21 +133,21 @@ function policies(look: Look): Verdict {
 /** Rules on scrape targets that K3s, one process, does not have under these names. */
 const INSIDE = /job="(kube-scheduler|kube-controller-manager|kube-proxy|kube-etcd|etcd)"/;
 
-function rules(look: Look): Verdict {
-  if (!k3s(look)) return ELSEWHERE;
-  const alerts = loadedRules(look).filter((rule) => rule.alert);
+function rules(facts: Facts): Verdict {
+  if (!versionOf(facts)) return ELSEWHERE;
+  const alerts = loadedRules(facts).filter((rule) => rule.alert);
   const lost = alerts.filter((rule) => INSIDE.test(rule.query)).map((rule) => rule.name);
   if (lost.length === 0)
     return ok(`none of ${alerts.length} alerts asks for scheduler, controller manager, proxy or etcd by themselves`);
-  return warn(`${names(lost)} ask for parts that K3s runs in its own process`, {
+  return warn(`${list(lost)} ask for parts that K3s runs in its own process`, {
     cause: 'the rules were made for another kind of cluster: they fire for ever, or never',
     fix: 'switch them off: kube-prometheus-stack.controlPlane: false, or take them out of your rules',
   });
 }
 
-function audit(look: Look): Verdict {
-  if (!k3s(look)) return ELSEWHERE;
-  const args = serverArgs(look);
+function audit(facts: Facts): Verdict {
+  if (!versionOf(facts)) return ELSEWHERE;
+  const args = serverArgs(facts);
   if (!args) return skip('no server node tells its arguments (annotation k3s.io/node-args)');
   const api = valuesOf(args, '--kube-apiserver-arg');
   const log = api.find((one) => one.startsWith('audit-log-path='));
@@ -161,83 +160,57 @@ function audit(look: Look): Verdict {
 }
 
 export const k3sChecks: Check[] = [
-  {
-    ...base,
-    id: 'K3S-01',
-    stage: 'preflight',
-    title: 'The profile fits K3s',
+  k3s('01', 'The profile fits K3s', {
     about:
       'K3s is known by `+k3s` in its version. A profile that names a storage class of another kind of cluster, such as gp3, is a warning; profile k3s elsewhere is only told.',
     sources: '004-P1-01, 004-P1-05; upstream.md B.5 22',
-    reads: () => ['cluster:version', 'k8s:StorageClass'],
+    reads: [fact.version(), fact.objects('StorageClass')],
     run: fits,
-  },
-  {
-    ...base,
-    id: 'K3S-02',
-    stage: 'preflight',
-    title: 'K3s’ storage class is there',
+  }),
+  k3s('02', 'K3s’ storage class is there', {
     about:
       'K3s brings local-path and makes it the default. Time series and write-ahead logs belong on it, not on NFS. Switched off and no other class named: a warning.',
     sources: '004-P1-05, 004-OPEN-04',
-    reads: () => ['cluster:version', 'k8s:StorageClass'],
+    reads: [fact.version(), fact.objects('StorageClass')],
     run: defaultClass,
-  },
-  {
-    ...base,
-    id: 'K3S-03',
-    stage: 'preflight',
-    title: 'There is one metrics-server',
+  }),
+  k3s('03', 'There is one metrics-server', {
     about:
       'K3s brings its own, which is then used: a second one would fight for the same APIService. None at all: a warning.',
     sources: 'upstream.md A.19',
-    reads: () => ['cluster:version', 'k8s:Deployment@all'],
+    reads: [fact.version(), fact.objects('Deployment', 'all')],
     run: metrics,
-  },
-  {
-    ...base,
-    id: 'K3S-04',
-    stage: 'preflight',
-    title: 'Services of type LoadBalancer get an address',
+  }),
+  k3s('04', 'Services of type LoadBalancer get an address', {
     about:
       'K3s brings Traefik and ServiceLB, which opens the port on every node. Without it, and without another load balancer, such a Service stays pending: a warning.',
     sources: '004-TRB-09; upstream.md B.5 22',
-    reads: () => ['cluster:version', 'k8s:Deployment@all', 'k8s:DaemonSet@all', 'k8s:Node'],
+    reads: [fact.version(), fact.objects('Deployment', 'all'), fact.objects('DaemonSet', 'all'), fact.nodes()],
     run: entry,
-  },
-  {
-    ...base,
-    id: 'K3S-05',
-    stage: 'preflight',
-    title: 'NetworkPolicies are enforced',
+  }),
+  k3s('05', 'NetworkPolicies are enforced', {
     about:
       'K3s enforces them, unless a server runs with --disable-network-policy. The nodes’ annotation k3s.io/node-args tells.',
     sources: 'upstream.md A.2, B.5 22',
-    reads: () => ['cluster:version', 'k8s:Node'],
+    reads: [fact.version(), fact.nodes()],
     run: policies,
-  },
-  {
-    ...base,
-    id: 'K3S-06',
+  }),
+  k3s('06', 'No alert asks for what K3s keeps to itself', {
     stage: 'stack',
-    title: 'No alert asks for what K3s keeps to itself',
     about:
       'Scheduler, controller manager, proxy and etcd run inside of the k3s process: rules on their own scrape jobs fire for ever or never.',
     sources: 'upstream.md B.5 22',
-    reads: (config) => keysFor(config, ['cluster:version', RULES]),
+    reads: [fact.version(), RULES],
     dependsOn: ['PROM-03'],
     skipIf: (config) => (config.prometheus.enabled ? undefined : 'prometheus.enabled is false'),
     run: rules,
-  },
-  {
-    ...base,
-    id: 'K3S-07',
+  }),
+  k3s('07', 'The API server’s audit log is on', {
     stage: 'stack',
-    title: 'The API server’s audit log is on',
     about:
       'K3s has it off. `genai-obs harden audit` writes the policy, the servers’ settings and the steps; the nodes’ annotation k3s.io/node-args tells whether they are in place.',
     sources: '004-SEC-03; upstream.md B.5 21',
-    reads: () => ['cluster:version', 'k8s:Node'],
+    reads: [fact.version(), fact.nodes()],
     run: audit,
-  },
+  }),
 ];

@@ -1,28 +1,20 @@
+import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from './lib/check.ts';
+import { FactUnavailable, fact, type Facts } from './lib/facts.ts';
+import { at, listAt, textAt, textsAt, keysOf } from '../core/json.ts';
+import { plural, list, percent } from '../core/text.ts';
+import { parseDuration, formatDuration } from '../core/quantity.ts';
 import { parseDocument } from 'yaml';
-import {
-  type Check,
-  CouldNotLook,
-  fail,
-  type FactKey,
-  type Look,
-  ok,
-  skip,
-  type Verdict,
-  warn,
-} from '../doctor/types.ts';
-import { CLUSTER, GATEWAY, NODE } from './helpers/collector-config.ts';
-import { body, checksOf, httpOf, percent, plural, some } from './helpers/define.ts';
-import { arr, at, keysOf, str, strings } from './helpers/json.ts';
-import { configObject, resourceOf, workloadObject } from './helpers/place.ts';
-import { POLICIES, REACH_READS, reachVerdict } from './helpers/network.ts';
-import { rate, required, scalar } from './helpers/promql.ts';
-import { readyVerdict, serviceReads, serviceVerdict } from './helpers/service.ts';
-import { CLAIM_READS, claimVerdict } from './helpers/storage.ts';
-import { ago, CLOCK_READS, now, seconds, settledFor } from './helpers/time.ts';
-import { workloadReads, workloadVerdict } from './helpers/workload.ts';
+import { CLUSTER, GATEWAY, NODE } from './lib/collectors.ts';
+import { configObject, resourceOf, workloadObject } from './lib/place.ts';
+import { POLICIES, REACH_READS, reachVerdict } from './lib/network.ts';
+import { rate, required, scalar } from './lib/promql.ts';
+import { bodyOf, readyVerdict, serviceReads, serviceVerdict } from './lib/service.ts';
+import { CLAIM_READS, claimVerdict } from './lib/storage.ts';
+import { CLOCK_READS, settledFor } from './lib/time.ts';
+import { workloadReads, workloadVerdict } from './lib/workload.ts';
 
 const loki = checksOf('LOKI');
-const OBJECT = (look: Look) => workloadObject(look, 'loki');
+const OBJECT = (facts: Facts) => workloadObject(facts, 'loki');
 const UP = ['LOKI-01', 'LOKI-02'];
 const PROMETHEUS = ['PROM-01', 'PROM-03'];
 
@@ -34,7 +26,7 @@ const RING = '/ring';
 const LABELS = '/loki/api/v1/labels';
 const EVENTS = `/loki/api/v1/query?query=${encodeURIComponent('sum(count_over_time({service_name="kubernetes-events"}[24h]))')}`;
 const CONFIG = '/config';
-const http = (path: string) => httpOf('loki', path);
+const http = (path: string) => fact.http('loki', path);
 
 /** Keys that Loki 3 no longer knows; its YAML is strict, so one of them keeps it from starting. */
 const REMOVED = [
@@ -46,20 +38,20 @@ const REMOVED = [
 ];
 
 /** JSON where Loki is asked for it, else its HTML page. */
-function ring(look: Look): Verdict {
-  const found = body(look, 'loki', RING);
-  const shards = arr(found, 'shards');
+function ring(facts: Facts): Verdict {
+  const found = bodyOf(facts, 'loki', RING);
+  const shards = listAt(found, 'shards');
   const states = shards.length
-    ? shards.map((one) => `${str(one, 'id') ?? '?'} ${str(one, 'state') ?? '?'}`)
+    ? shards.map((one) => `${textAt(one, 'id') ?? '?'} ${textAt(one, 'state') ?? '?'}`)
     : [...String(found).matchAll(/<td[^>]*>\s*(ACTIVE|JOINING|PENDING|LEAVING|Unhealthy|UNHEALTHY)\s*<\/td>/g)].map(
         (match) => match[1] ?? '',
       );
-  if (!states.length) throw new CouldNotLook('/ring of Loki names no ingester');
-  const text = some(states);
+  if (!states.length) throw new FactUnavailable('/ring of Loki names no ingester');
+  const text = list(states);
   const more = {
     cause: 'the ingester has not joined its ring, or one that died has not been forgotten',
-    fix: `${look.kubectlFor('loki')} rollout restart ${resourceOf(look, 'loki')}`,
-    object: OBJECT(look),
+    fix: `${facts.kubectlFor('loki')} rollout restart ${resourceOf(facts, 'loki')}`,
+    object: OBJECT(facts),
   };
   if (states.every((state) => state.endsWith('ACTIVE'))) return ok(`ingester ring: ${text}`);
   return states.some((state) => /unhealthy|leaving/i.test(state))
@@ -67,17 +59,17 @@ function ring(look: Look): Verdict {
     : warn(`ingester ring: ${text}`, { ...more, cause: 'the ingester is joining its ring' });
 }
 
-function lines(look: Look): Verdict {
-  const [received, ever, sent] = [scalar(look, LINES), scalar(look, LINES_EVER), scalar(look, SENT)];
-  const settled = settledFor(look);
-  if (settled < 120 && !received) return skip(`the stack started ${ago(settled)} ago: no rate yet`);
-  if (ever === undefined) throw new CouldNotLook('Prometheus has no series of Loki: see PROM-04');
+function lines(facts: Facts): Verdict {
+  const [received, ever, sent] = [scalar(facts, LINES), scalar(facts, LINES_EVER), scalar(facts, SENT)];
+  const settled = settledFor(facts);
+  if (settled < 120 && !received) return skip(`the stack started ${formatDuration(settled)} ago: no rate yet`);
+  if (ever === undefined) throw new FactUnavailable('Prometheus has no series of Loki: see PROM-04');
   if (received) return ok(rate(received, 'lines'));
   if (sent)
     return fail(`the gateway sends ${rate(sent, 'log records')} and Loki has received none in 5 min`, {
       cause: 'the exporter sends elsewhere, or Loki refuses everything',
-      fix: `${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --since=10m | grep loki`,
-      object: OBJECT(look),
+      fix: `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --since=10m | grep loki`,
+      object: OBJECT(facts),
     });
   return ok(`no line in 5 min, and the gateway had none to send; ${ever} lines since its start`);
 }
@@ -92,9 +84,9 @@ const NEEDED = [
 ];
 const WORKLOADS = ['k8s_deployment_name', 'k8s_statefulset_name', 'k8s_daemonset_name'];
 
-function labels(look: Look): Verdict {
-  const found = new Set(strings(body(look, 'loki', LABELS), 'data'));
-  const settled = settledFor(look);
+function labels(facts: Facts): Verdict {
+  const found = new Set(textsAt(bodyOf(facts, 'loki', LABELS), 'data'));
+  const settled = settledFor(facts);
   const missing = [
     ...NEEDED.filter((label) => !found.has(label)),
     ...(WORKLOADS.some((label) => found.has(label)) ? [] : [WORKLOADS.join(' or ')]),
@@ -103,45 +95,45 @@ function labels(look: Look): Verdict {
     cause:
       'attributes are not set by the gateway (k8s_attributes, resource) or are no index labels in limits_config.otlp_config',
     fix: 'genai-obs install   # configuration of gateway and Loki',
-    object: configObject(look, 'loki'),
+    object: configObject(facts, 'loki'),
   };
   if (!missing.length) return ok(`${found.size} labels, among them ${NEEDED.join(', ')}`);
-  if (settled < 300) return skip(`the stack started ${ago(settled)} ago: not yet ${missing.join(', ')}`);
+  if (settled < 300) return skip(`the stack started ${formatDuration(settled)} ago: not yet ${missing.join(', ')}`);
   return found.size === 0
     ? fail('Loki has no labels: no log line has arrived in 6 h', { ...more, cause: 'nothing sends logs to Loki' })
-    : warn(`missing: ${missing.join(', ')}; there are ${some([...found], 12)}`, more);
+    : warn(`missing: ${missing.join(', ')}; there are ${list([...found], 12)}`, more);
 }
 
 /** Redaction may have put a mark where YAML wants a key: what can be read is enough, as long as the sections are there. */
-function config(look: Look): unknown {
-  const text = body(look, 'loki', CONFIG);
+function config(facts: Facts): unknown {
+  const text = bodyOf(facts, 'loki', CONFIG);
   const found: unknown = typeof text === 'string' ? parseDocument(text, { logLevel: 'silent' }).toJS() : text;
   if (!at(found, 'compactor') || !at(found, 'limits_config'))
-    throw new CouldNotLook('/config of Loki shows no compactor and limits');
+    throw new FactUnavailable('/config of Loki shows no compactor and limits');
   return found;
 }
 
-function retention(look: Look): Verdict {
-  const running = config(look);
-  const wanted = look.config.loki.retention;
-  const period = str(running, 'limits_config', 'retention_period') ?? '';
-  const fix = { fix: 'genai-obs install', object: configObject(look, 'loki') };
+function retention(facts: Facts): Verdict {
+  const running = config(facts);
+  const wanted = facts.config.loki.retention;
+  const period = textAt(running, 'limits_config', 'retention_period') ?? '';
+  const fix = { fix: 'genai-obs install', object: configObject(facts, 'loki') };
   if (at(running, 'compactor', 'retention_enabled') !== true)
     return warn('compactor.retention_enabled is false: logs are kept for ever', {
       cause: 'without the compactor nothing is deleted',
       ...fix,
     });
-  if (!seconds(period))
+  if (!parseDuration(period))
     return warn(`retention_period is ${period || 'absent'}: logs are kept for ever`, {
       cause: 'limits_config.retention_period is 0',
       ...fix,
     });
-  if (!str(running, 'compactor', 'delete_request_store'))
+  if (!textAt(running, 'compactor', 'delete_request_store'))
     return warn('compactor.delete_request_store is not set: retention does not work', {
       cause: 'the compactor has no place for its deletions',
       ...fix,
     });
-  if (seconds(period) !== seconds(wanted))
+  if (parseDuration(period) !== parseDuration(wanted))
     return warn(`logs are kept ${period}, the profile says ${wanted}`, {
       cause: 'the profile was changed and not applied',
       ...fix,
@@ -149,9 +141,9 @@ function retention(look: Look): Verdict {
   return ok(`logs are kept ${wanted}, the compactor deletes older ones`);
 }
 
-function discarded(look: Look): Verdict {
-  const received = required(look, LINES, "Loki's received lines");
-  const rows = look
+function discarded(facts: Facts): Verdict {
+  const received = required(facts, LINES, "Loki's received lines");
+  const rows = facts
     .promql(DISCARDED)
     .filter(({ value }) => value > 0)
     .sort((a, b) => b.value - a.value);
@@ -164,53 +156,53 @@ function discarded(look: Look): Verdict {
     cause: old
       ? 'lines older than 168h or from the future: clocks, or old files read again'
       : 'a limit of limits_config: rate, line size, labels',
-    fix: `${look.kubectlFor('loki')} logs ${resourceOf(look, 'loki')} --tail=50   # then the limit it names, in templates/loki/config.yaml`,
-    object: OBJECT(look),
+    fix: `${facts.kubectlFor('loki')} logs ${resourceOf(facts, 'loki')} --tail=50   # then the limit it names, in templates/loki/config.yaml`,
+    object: OBJECT(facts),
   };
   return share > 0.01 ? fail(text, more) : warn(text, more);
 }
 
-function events(look: Look): Verdict {
-  const count = Number(at(body(look, 'loki', EVENTS), 'data', 'result', 0, 'value', 1) ?? 0);
+function events(facts: Facts): Verdict {
+  const count = Number(at(bodyOf(facts, 'loki', EVENTS), 'data', 'result', 0, 'value', 1) ?? 0);
   if (count > 0) return ok(`${count} lines of service kubernetes-events in 24 h`);
-  const time = now(look);
-  const stamp = (event: unknown) => Date.parse(str(event, 'lastTimestamp') ?? str(event, 'eventTime') ?? '') || 0;
-  const recent = look.list('Event').filter((event) => time - stamp(event) < 1800_000 && stamp(event) > 0);
+  const time = facts.now();
+  const stamp = (event: unknown) => Date.parse(textAt(event, 'lastTimestamp') ?? textAt(event, 'eventTime') ?? '') || 0;
+  const recent = facts.objects('Event').filter((event) => time - stamp(event) < 1800_000 && stamp(event) > 0);
   if (!recent.length) return ok('no events in Loki, and none in the namespace within 30 min');
-  const settled = settledFor(look);
-  if (settled < 300) return skip(`the stack started ${ago(settled)} ago: no event has come through yet`);
+  const settled = settledFor(facts);
+  if (settled < 300) return skip(`the stack started ${formatDuration(settled)} ago: no event has come through yet`);
   return warn(`${plural(recent.length, 'event')} in the namespace within 30 min, none in Loki`, {
     cause: 'the k8sobjects receiver of the cluster collector may not watch events, or is missing',
-    fix: `${look.kubectlFor(CLUSTER)} logs ${resourceOf(look, CLUSTER)} --tail=50`,
-    object: workloadObject(look, CLUSTER),
+    fix: `${facts.kubectlFor(CLUSTER)} logs ${resourceOf(facts, CLUSTER)} --tail=50`,
+    object: workloadObject(facts, CLUSTER),
   });
 }
 
-function removedKeys(look: Look): Verdict {
-  const bad = [...new Set(keysOf(look.fact('config:loki')).filter((key) => REMOVED.includes(key)))];
-  const version = str(tryBuild(look), 'version');
+function removedKeys(facts: Facts): Verdict {
+  const bad = [...new Set(keysOf(facts.running('loki')).filter((key) => REMOVED.includes(key)))];
+  const version = textAt(tryBuild(facts), 'version');
   if (bad.length)
     return fail(`${bad.join(', ')}: unknown to Loki ${version ?? '3'}`, {
       cause: 'keys that Loki 3 removed; its configuration is strict and it does not start',
       fix: 'genai-obs install   # writes the configuration again',
-      object: configObject(look, 'loki'),
+      object: configObject(facts, 'loki'),
     });
-  const schema = arr(look.fact('config:loki'), 'schema_config', 'configs').at(-1);
-  if (str(schema, 'store') !== 'tsdb' || str(schema, 'schema') !== 'v13')
-    return fail(`the newest schema is ${str(schema, 'store') ?? '?'} ${str(schema, 'schema') ?? '?'}`, {
+  const schema = listAt(facts.running('loki'), 'schema_config', 'configs').at(-1);
+  if (textAt(schema, 'store') !== 'tsdb' || textAt(schema, 'schema') !== 'v13')
+    return fail(`the newest schema is ${textAt(schema, 'store') ?? '?'} ${textAt(schema, 'schema') ?? '?'}`, {
       cause: 'OTLP and structured metadata need tsdb with v13',
       fix: 'genai-obs install',
-      object: configObject(look, 'loki'),
+      object: configObject(facts, 'loki'),
     });
   return ok(`no removed key, schema tsdb v13${version ? `, Loki ${version}` : ''}`);
 }
 
 /** The version only adorns the verdict: it must be there while Loki does not run. */
-function tryBuild(look: Look): unknown {
+function tryBuild(facts: Facts): unknown {
   try {
-    return look.http('loki', '/loki/api/v1/status/buildinfo').body;
+    return facts.http('loki', '/loki/api/v1/status/buildinfo').body;
   } catch (error) {
-    if (error instanceof CouldNotLook) return undefined;
+    if (error instanceof FactUnavailable) return undefined;
     throw error;
   }
 }
@@ -223,7 +215,7 @@ export const lokiChecks: Check[] = [
     needs: ['loki'],
     dependsOn: ['LOKI-07'],
     reads: workloadReads('loki'),
-    run: (look) => workloadVerdict(look, 'loki'),
+    run: (facts) => workloadVerdict(facts, 'loki'),
   }),
   loki('02', 'Loki answers ready', {
     about:
@@ -232,8 +224,8 @@ export const lokiChecks: Check[] = [
     needs: ['loki'],
     dependsOn: ['LOKI-01', 'LOKI-05'],
     reads: [http('/ready')],
-    run: (look) =>
-      readyVerdict(look, 'loki', ['/ready'], /Ingester not ready|waiting for|Some services are not Running/i),
+    run: (facts) =>
+      readyVerdict(facts, 'loki', ['/ready'], /Ingester not ready|waiting for|Some services are not Running/i),
   }),
   loki('03', "Loki's ingester is active", {
     about:
@@ -250,7 +242,7 @@ export const lokiChecks: Check[] = [
     sources: '003-COL-11, 004-TRB-06',
     needs: ['loki', 'prometheus'],
     dependsOn: [...UP, ...PROMETHEUS, 'LOKI-05', 'COL-18', 'PROM-04'],
-    reads: [...CLOCK_READS, ...[LINES, LINES_EVER, SENT].map((expr): FactKey => `promql:${expr}`)],
+    reads: [...CLOCK_READS, ...[LINES, LINES_EVER, SENT].map(fact.promql)],
     run: lines,
   }),
   loki('05', 'Nothing is in the way to Loki', {
@@ -260,9 +252,9 @@ export const lokiChecks: Check[] = [
     needs: ['loki'],
     reads: [...serviceReads('loki'), REACH_READS],
     dependsOn: [POLICIES],
-    run: (look) => {
-      const service = serviceVerdict(look, 'loki');
-      return service.status === 'ok' ? reachVerdict(look, 'loki', [3100]) : service;
+    run: (facts) => {
+      const service = serviceVerdict(facts, 'loki');
+      return service.status === 'ok' ? reachVerdict(facts, 'loki', [3100]) : service;
     },
   }),
   loki('06', 'Logs carry the labels that dashboards use', {
@@ -279,7 +271,7 @@ export const lokiChecks: Check[] = [
       'Keys that Loki 3 has removed, such as enforce_metric_name or shared_store, keep it from starting; OTLP needs a tsdb schema v13. Looks at the ConfigMap, so that it explains why Loki does not come up.',
     sources: '001-LOKI-03, 001-LOKI-05, 004-TUNE-04, upstream.md B.0',
     needs: ['loki'],
-    reads: ['config:loki', http('/loki/api/v1/status/buildinfo')],
+    reads: [fact.running('loki'), http('/loki/api/v1/status/buildinfo')],
     run: removedKeys,
   }),
   loki('08', 'Old logs are deleted as planned', {
@@ -297,7 +289,7 @@ export const lokiChecks: Check[] = [
     sources: '001-LOKI-05',
     needs: ['loki', 'prometheus'],
     dependsOn: [...UP, ...PROMETHEUS, 'PROM-04'],
-    reads: [LINES, DISCARDED].map((expr): FactKey => `promql:${expr}`),
+    reads: [LINES, DISCARDED].map(fact.promql),
     run: discarded,
   }),
   loki('10', 'The volume of Loki is bound and has room', {
@@ -308,7 +300,7 @@ export const lokiChecks: Check[] = [
     skipIf: (c) => (c.storage.enabled ? undefined : 'storage.enabled is false: data lives with the pod'),
     dependsOn: ['LOKI-01'],
     reads: CLAIM_READS,
-    run: (look) => claimVerdict(look, 'loki'),
+    run: (facts) => claimVerdict(facts, 'loki'),
   }),
   loki('11', 'Kubernetes events reach Loki', {
     about:
@@ -316,7 +308,7 @@ export const lokiChecks: Check[] = [
     sources: '001-CF-02',
     needs: ['loki', 'opentelemetry-cluster-collector'],
     dependsOn: [...UP, 'COL-24', 'COL-06', 'COL-18', 'COL-02', 'LOKI-05'],
-    reads: [...CLOCK_READS, http(EVENTS), 'k8s:Event'],
+    reads: [...CLOCK_READS, http(EVENTS), fact.objects('Event')],
     run: events,
   }),
 ];

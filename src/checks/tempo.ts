@@ -1,28 +1,20 @@
-import {
-  type Check,
-  CouldNotLook,
-  fail,
-  type FactKey,
-  type Look,
-  ok,
-  skip,
-  type Verdict,
-  warn,
-} from '../doctor/types.ts';
-import { GATEWAY } from './helpers/collector-config.ts';
-import { checksOf, httpOf, oneLine, plural, some } from './helpers/define.ts';
-import { arr, at, leaves, rec, str } from './helpers/json.ts';
-import { podsOf, workloadKey, workloadOf } from './helpers/pods.ts';
-import { configObject, listIn, resourceOf, workloadObject } from './helpers/place.ts';
-import { POLICIES, REACH_READS, reachVerdict } from './helpers/network.ts';
-import { rate, scalar } from './helpers/promql.ts';
-import { readyVerdict, serviceReads, serviceVerdict } from './helpers/service.ts';
-import { CLAIM_READS, claimVerdict, hasVolume } from './helpers/storage.ts';
-import { ago, CLOCK_READS, seconds, settledFor } from './helpers/time.ts';
-import { workloadReads, workloadVerdict } from './helpers/workload.ts';
+import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from './lib/check.ts';
+import { FactUnavailable, type FactRef, fact, type Facts } from './lib/facts.ts';
+import { objectsIn, workloadOf, podsOf } from './lib/objects.ts';
+import { at, mapAt, listAt, textAt, leaves } from '../core/json.ts';
+import { oneLine, plural, list } from '../core/text.ts';
+import { parseDuration, formatDuration } from '../core/quantity.ts';
+import { GATEWAY } from './lib/collectors.ts';
+import { configObject, resourceOf, workloadObject } from './lib/place.ts';
+import { POLICIES, REACH_READS, reachVerdict } from './lib/network.ts';
+import { rate, scalar } from './lib/promql.ts';
+import { readyVerdict, serviceReads, serviceVerdict } from './lib/service.ts';
+import { CLAIM_READS, claimVerdict, hasVolume } from './lib/storage.ts';
+import { CLOCK_READS, settledFor } from './lib/time.ts';
+import { workloadReads, workloadVerdict } from './lib/workload.ts';
 
 const tempo = checksOf('TEMPO');
-const OBJECT = (look: Look) => workloadObject(look, 'tempo');
+const OBJECT = (facts: Facts) => workloadObject(facts, 'tempo');
 const UP = ['TEMPO-01', 'TEMPO-02'];
 const PROMETHEUS = ['PROM-01', 'PROM-03', 'PROM-04'];
 
@@ -34,105 +26,105 @@ const GRAPH = 'count(traces_service_graph_request_total)';
 const ACCEPTED = 'sum(rate({__name__=~"otelcol_receiver_accepted_spans(_total)?"}[15m]))';
 // Without times Tempo searches what its ingester holds, which is the last minutes.
 const SEARCH = '/api/search?limit=20';
-const http = (path: string) => httpOf('tempo', path);
-const promql = (...exprs: string[]): FactKey[] => exprs.map((expr): FactKey => `promql:${expr}`);
+const http = (path: string) => fact.http('tempo', path);
+const promql = (...exprs: string[]): FactRef[] => exprs.map(fact.promql);
 
-function received(look: Look): Verdict {
-  const [spans, ever, sent] = [scalar(look, SPANS), scalar(look, SPANS_EVER), scalar(look, SENT)];
+function received(facts: Facts): Verdict {
+  const [spans, ever, sent] = [scalar(facts, SPANS), scalar(facts, SPANS_EVER), scalar(facts, SENT)];
   if (spans) return ok(rate(spans, 'spans'));
-  const settled = settledFor(look);
-  if (settled < 120) return skip(`the stack started ${ago(settled)} ago: no rate yet`);
+  const settled = settledFor(facts);
+  if (settled < 120) return skip(`the stack started ${formatDuration(settled)} ago: no rate yet`);
   if (sent)
     return fail(`the gateway sends ${rate(sent, 'spans')} and Tempo has received none in 15 min`, {
       cause: 'the exporter sends elsewhere, or Tempo refuses everything',
-      fix: `${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --since=15m | grep tempo`,
-      object: OBJECT(look),
+      fix: `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --since=15m | grep tempo`,
+      object: OBJECT(facts),
     });
   return ok(`no application has sent traces in 15 min${ever ? `; ${ever} spans since its start` : ''}`);
 }
 
-function search(look: Look): Verdict {
-  const answer = look.http('tempo', SEARCH);
+function search(facts: Facts): Verdict {
+  const answer = facts.http('tempo', SEARCH);
   if (answer.status !== 200) {
     return fail(
       `a search answers ${answer.status}: ${oneLine(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body), 160)}`,
       {
         cause: 'the querier or its storage fails',
-        fix: `${look.kubectlFor('tempo')} logs ${resourceOf(look, 'tempo')} --tail=50`,
-        object: OBJECT(look),
+        fix: `${facts.kubectlFor('tempo')} logs ${resourceOf(facts, 'tempo')} --tail=50`,
+        object: OBJECT(facts),
       },
     );
   }
-  const traces = arr(answer.body, 'traces');
-  const services = [...new Set(traces.map((trace) => str(trace, 'rootServiceName') ?? '?'))];
-  if (traces.length) return ok(`${plural(traces.length, 'recent trace')} found, of ${some(services)}`);
-  const spans = look.config.prometheus.enabled ? (scalar(look, SPANS) ?? 0) : 0;
+  const traces = listAt(answer.body, 'traces');
+  const services = [...new Set(traces.map((trace) => textAt(trace, 'rootServiceName') ?? '?'))];
+  if (traces.length) return ok(`${plural(traces.length, 'recent trace')} found, of ${list(services)}`);
+  const spans = facts.config.prometheus.enabled ? (scalar(facts, SPANS) ?? 0) : 0;
   if (!spans) return ok('the search works; no application has sent traces in 15 min');
-  if (settledFor(look) < 300)
+  if (settledFor(facts) < 300)
     return skip('the stack has just started: traces are searchable a few seconds after their last span');
   return warn(`Tempo receives ${rate(spans, 'spans')}, and a search finds no trace`, {
     cause: 'traces are not flushed or the search is off',
-    fix: `${look.kubectlFor('tempo')} logs ${resourceOf(look, 'tempo')} --tail=50`,
-    object: OBJECT(look),
+    fix: `${facts.kubectlFor('tempo')} logs ${resourceOf(facts, 'tempo')} --tail=50`,
+    object: OBJECT(facts),
   });
 }
 
-function retention(look: Look): Verdict {
-  const config = look.fact('config:tempo');
-  const period = str(config, 'compactor', 'compaction', 'block_retention');
-  const wanted = look.config.tempo.retention;
-  const backend = str(config, 'storage', 'trace', 'backend') ?? 'local';
-  const volume = backend === 'local' ? claim(look) : ok(`storage ${backend}`);
+function retention(facts: Facts): Verdict {
+  const config = facts.running('tempo');
+  const period = textAt(config, 'compactor', 'compaction', 'block_retention');
+  const wanted = facts.config.tempo.retention;
+  const backend = textAt(config, 'storage', 'trace', 'backend') ?? 'local';
+  const volume = backend === 'local' ? claim(facts) : ok(`storage ${backend}`);
   if (volume.status === 'fail') return volume;
-  if (seconds(period) !== seconds(wanted))
+  if (parseDuration(period) !== parseDuration(wanted))
     return warn(`traces are kept ${period ?? '336h (the default)'}, the profile says ${wanted}`, {
       cause: 'the profile was changed and not applied',
       fix: 'genai-obs install',
-      object: configObject(look, 'tempo'),
+      object: configObject(facts, 'tempo'),
     });
   return volume.status === 'ok' ? ok(`traces are kept ${wanted}; ${volume.evidence}`) : volume;
 }
 
-function claim(look: Look): Verdict {
-  if (hasVolume(look, 'tempo')) return claimVerdict(look, 'tempo');
+function claim(facts: Facts): Verdict {
+  if (hasVolume(facts, 'tempo')) return claimVerdict(facts, 'tempo');
   return warn('traces lie in an emptyDir: they are gone with the pod', {
     cause: 'storage.enabled is false, or the volume was changed',
     fix: 'set storage.enabled to true in the profile, then: genai-obs install',
-    object: OBJECT(look),
+    object: OBJECT(facts),
   });
 }
 
-function overrides(look: Look): Verdict {
-  const config = look.fact('config:tempo');
-  const files = leaves(rec(config, 'overrides'))
+function overrides(facts: Facts): Verdict {
+  const config = facts.running('tempo');
+  const files = leaves(mapAt(config, 'overrides'))
     .filter(({ path }) => path.endsWith('per_tenant_override_config'))
     .map(({ text }) => text);
   if (!files[0]) return ok('no file of overrides is referenced');
   const name = files[0].split('/').at(-1) ?? '';
-  const mounts = arr(podsOf(look, 'tempo')[0] ?? workloadOf(look, 'tempo'), 'spec', 'containers').flatMap((container) =>
-    arr(container, 'volumeMounts'),
+  const mounts = listAt(podsOf(facts, 'tempo')[0] ?? workloadOf(facts, 'tempo'), 'spec', 'containers').flatMap(
+    (container) => listAt(container, 'volumeMounts'),
   );
-  const mounted = mounts.some((mount) => files[0]?.startsWith(str(mount, 'mountPath') ?? '\0'));
-  const exists = listIn(look, 'ConfigMap', look.place('tempo').namespace).some(
+  const mounted = mounts.some((mount) => files[0]?.startsWith(textAt(mount, 'mountPath') ?? '\0'));
+  const exists = objectsIn(facts, 'ConfigMap', facts.place('tempo').namespace).some(
     (map) => at(map, 'data', name) !== undefined,
   );
   if (mounted && exists) return ok(`${files[0]} is mounted`);
   return fail(`the overrides file ${files[0]} is ${mounted ? 'in no ConfigMap' : 'not mounted'}`, {
     cause: 'Tempo does not start without a file that its configuration names',
     fix: 'remove overrides.per_tenant_override_config: genai-obs install',
-    object: configObject(look, 'tempo'),
+    object: configObject(facts, 'tempo'),
   });
 }
 
-function serviceMap(look: Look): Verdict {
-  const [calls, graph, accepted] = [scalar(look, CALLS), scalar(look, GRAPH), scalar(look, ACCEPTED)];
-  const config = look.fact('config:tempo');
+function serviceMap(facts: Facts): Verdict {
+  const [calls, graph, accepted] = [scalar(facts, CALLS), scalar(facts, GRAPH), scalar(facts, ACCEPTED)];
+  const config = facts.running('tempo');
   const generator =
     JSON.stringify(at(config, 'overrides') ?? '').includes('service-graphs') &&
-    arr(config, 'metrics_generator', 'storage', 'remote_write').length > 0;
+    listAt(config, 'metrics_generator', 'storage', 'remote_write').length > 0;
   const more = {
     fix: 'genai-obs install   # connector of the gateway, generator of Tempo',
-    object: configObject(look, 'tempo'),
+    object: configObject(facts, 'tempo'),
   };
   if (!generator)
     return warn("Tempo's metrics generator has no service-graphs processor or no remote write", {
@@ -144,7 +136,7 @@ function serviceMap(look: Look): Verdict {
       `${calls} series of span metrics, ${graph ?? 0} of the service graph${graph ? '' : ' (it needs calls between services)'}`,
     );
   if (!accepted) return ok('configured; no application has sent traces in 15 min');
-  if (settledFor(look) < 300) return skip('the stack has just started: span metrics appear within a minute');
+  if (settledFor(facts) < 300) return skip('the stack has just started: span metrics appear within a minute');
   return warn(`spans arrive (${rate(accepted)}) and there are no span metrics`, {
     cause: 'the spanmetrics connector is missing in the gateway, or its metrics do not reach Prometheus',
     ...more,
@@ -159,7 +151,7 @@ export const tempoChecks: Check[] = [
     needs: ['tempo'],
     dependsOn: ['TEMPO-07'],
     reads: workloadReads('tempo'),
-    run: (look) => workloadVerdict(look, 'tempo'),
+    run: (facts) => workloadVerdict(facts, 'tempo'),
   }),
   tempo('02', 'Tempo answers ready', {
     about:
@@ -168,7 +160,7 @@ export const tempoChecks: Check[] = [
     needs: ['tempo'],
     dependsOn: ['TEMPO-01', 'TEMPO-03'],
     reads: [http('/ready')],
-    run: (look) => readyVerdict(look, 'tempo', ['/ready'], /not ready: waiting|Some services are not Running/i),
+    run: (facts) => readyVerdict(facts, 'tempo', ['/ready'], /not ready: waiting|Some services are not Running/i),
   }),
   tempo('03', 'Nothing is in the way to Tempo', {
     about:
@@ -177,9 +169,9 @@ export const tempoChecks: Check[] = [
     needs: ['tempo'],
     dependsOn: [POLICIES],
     reads: [...serviceReads('tempo'), REACH_READS],
-    run: (look) => {
-      const service = serviceVerdict(look, 'tempo', [3200, 4317, 4318]);
-      return service.status === 'ok' ? reachVerdict(look, 'tempo', [4317, 3200]) : service;
+    run: (facts) => {
+      const service = serviceVerdict(facts, 'tempo', [3200, 4317, 4318]);
+      return service.status === 'ok' ? reachVerdict(facts, 'tempo', [4317, 3200]) : service;
     },
   }),
   tempo('04', 'Tempo receives spans', {
@@ -206,7 +198,7 @@ export const tempoChecks: Check[] = [
     sources: '001-TEMPO-04, 001-TEMPO-05, 003-TEMPO-02, 003-TEMPO-04, 004-MNT-03, 004-P1-03, 004-P1-04',
     needs: ['tempo'],
     dependsOn: ['TEMPO-01'],
-    reads: [...CLAIM_READS, 'config:tempo', workloadKey('tempo')],
+    reads: [...CLAIM_READS, fact.running('tempo'), fact.workloads('tempo')],
     run: retention,
   }),
   tempo('07', 'Files that the configuration of Tempo names exist', {
@@ -214,7 +206,7 @@ export const tempoChecks: Check[] = [
       'Tempo ends at start when overrides name a file that is not mounted. The check looks for such a reference and for the ConfigMap and mount behind it; without a reference nothing is needed.',
     sources: '003-TEMPO-03',
     needs: ['tempo'],
-    reads: ['config:tempo', 'k8s:ConfigMap', 'k8s:Pod', workloadKey('tempo')],
+    reads: [fact.running('tempo'), fact.objects('ConfigMap'), fact.pods(), fact.workloads('tempo')],
     run: overrides,
   }),
   tempo('08', 'The object storage of traces answers', {
@@ -223,12 +215,12 @@ export const tempoChecks: Check[] = [
     sources: '000-HA-02, 000-INST-10',
     needs: ['tempo'],
     dependsOn: UP,
-    reads: ['config:tempo', 'logs:tempo'],
-    run: (look) => {
-      const backend = str(look.fact('config:tempo'), 'storage', 'trace', 'backend');
-      if (!backend) throw new CouldNotLook('the configuration of Tempo names no backend');
+    reads: [fact.running('tempo'), fact.logs('tempo')],
+    run: (facts) => {
+      const backend = textAt(facts.running('tempo'), 'storage', 'trace', 'backend');
+      if (!backend) throw new FactUnavailable('the configuration of Tempo names no backend');
       if (backend === 'local') return skip('traces lie on a volume (backend local), not in object storage');
-      const bad = Object.values(look.fact<Record<string, string[]>>('logs:tempo'))
+      const bad = Object.values(facts.logs('tempo'))
         .flat()
         .filter(
           (line) => /level=error/.test(line) && /bucket|AccessDenied|SignatureDoesNotMatch|backend|s3|gcs/i.test(line),
@@ -236,8 +228,8 @@ export const tempoChecks: Check[] = [
       if (bad[0])
         return fail(`${plural(bad.length, 'line')} about ${backend}: ${oneLine(bad.at(-1) ?? '', 200)}`, {
           cause: 'bucket, region or credentials',
-          fix: `${look.kubectlFor('tempo')} logs ${resourceOf(look, 'tempo')} | grep level=error`,
-          object: OBJECT(look),
+          fix: `${facts.kubectlFor('tempo')} logs ${resourceOf(facts, 'tempo')} | grep level=error`,
+          object: OBJECT(facts),
         });
       return ok(`no error about ${backend} in the last 200 lines`);
     },
@@ -248,7 +240,7 @@ export const tempoChecks: Check[] = [
     sources: '001-DS-03',
     needs: ['tempo', 'prometheus', GATEWAY],
     dependsOn: [...UP, ...PROMETHEUS, 'PROM-07', 'PROM-08', 'COL-18', 'COL-02'],
-    reads: [...CLOCK_READS, 'config:tempo', ...promql(CALLS, GRAPH, ACCEPTED)],
+    reads: [...CLOCK_READS, fact.running('tempo'), ...promql(CALLS, GRAPH, ACCEPTED)],
     run: serviceMap,
   }),
 ];

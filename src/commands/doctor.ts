@@ -1,3 +1,5 @@
+import type { Finding } from '../checks/lib/check.ts';
+import type { FactMap } from '../checks/lib/facts.ts';
 import { type DoctorWires, examine } from '../doctor/stage.ts';
 import { explainKube, KubeError } from '../adapters/kube.ts';
 import { softStop } from '../app/signals.ts';
@@ -5,7 +7,7 @@ import { journalOf, wire } from '../app/wire.ts';
 import { CHECKS } from '../checks/index.ts';
 import { version } from '../core/assets.ts';
 import { EXIT, cancelled, usageError } from '../core/errors.ts';
-import type { ProbeResult } from '../doctor/probe.ts';
+import type { ProbeResult } from '../checks/lib/values.ts';
 import { json } from '../doctor/report/json.ts';
 import { junit } from '../doctor/report/junit.ts';
 import { exitCodeOf, type Report, summarise } from '../doctor/report/report.ts';
@@ -14,7 +16,6 @@ import type { Paint } from '../core/paint.ts';
 import { table } from '../doctor/report/table.ts';
 import { diagnose, select, type Stage } from '../doctor/run.ts';
 import { loadFacts, saveFacts } from '../doctor/saved.ts';
-import type { Facts, Finding } from '../doctor/types.ts';
 import { profileLayer } from '../profile/layers.ts';
 import { resolve } from '../profile/resolve.ts';
 import type { Config } from '../profile/schema.ts';
@@ -40,7 +41,7 @@ export interface DoctorOptions {
   /** Judge a facts file instead of a cluster. */
   from?: string | undefined;
   saveFacts?: string | undefined;
-  /** Facts file of an earlier day that MNT-06 compares with. */
+  /** FactMap file of an earlier day that MNT-06 compares with. */
   baseline?: string | undefined;
 }
 
@@ -93,7 +94,7 @@ async function configOf(wires: Parameters<typeof journalOf>[0]): Promise<Config>
 export interface DoctorDeps extends Desk {
   wires: DoctorWires;
   config: Config;
-  baseline?: Facts;
+  baseline?: FactMap;
   signal?: AbortSignal;
 }
 
@@ -164,7 +165,7 @@ function chosen({ probe = false, only, skip, stage }: DoctorOptions): {
 
 interface Outcome {
   findings: Finding[];
-  facts: Facts;
+  facts: FactMap;
   config: Config;
   context: string;
   startedAt: string;

@@ -1,6 +1,6 @@
+import type { Finding } from '../checks/lib/check.ts';
 import type { Wires } from '../app/wire.ts';
 import { EXIT, ObsError, cancelled } from '../core/errors.ts';
-import type { Finding } from '../doctor/types.ts';
 import type { GateStep } from '../engine/types.ts';
 import { sleep } from '../core/sleep.ts';
 import type { Config } from '../profile/schema.ts';

@@ -1,25 +1,58 @@
 import type { Json, JsonMap } from './types.ts';
 
-/** The value at a path of keys; undefined where there is none. */
-export function at(map: Json | undefined, ...path: string[]): Json | undefined {
-  let here: Json | undefined = map;
+type Path = (string | number)[];
+
+/** The value at a path of keys and indexes; undefined where there is none. Everything that is read here came as JSON. */
+export function at(value: unknown, ...path: Path): Json | undefined {
+  let here = value;
   for (const key of path) {
-    if (!isJsonMap(here)) return undefined;
-    here = here[key];
+    if (Array.isArray(here) && typeof key === 'number') here = here[key];
+    else if (isJsonMap(here)) here = here[key];
+    else return undefined;
   }
-  return here;
+  return here as Json | undefined;
 }
 
-/** The map at a path of keys; empty where there is none. */
-export function mapAt(map: Json | undefined, ...path: string[]): JsonMap {
-  const found = at(map, ...path);
+/** The map at a path; empty where there is none. */
+export function mapAt(value: unknown, ...path: Path): JsonMap {
+  const found = at(value, ...path);
   return isJsonMap(found) ? found : {};
 }
 
-/** The list at a path of keys; empty where there is none. */
-export function listAt(map: Json | undefined, ...path: string[]): Json[] {
-  const found = at(map, ...path);
+/** The list at a path; empty where there is none. */
+export function listAt(value: unknown, ...path: Path): Json[] {
+  const found = at(value, ...path);
   return Array.isArray(found) ? found : [];
+}
+
+/** The string at a path; undefined where there is none. */
+export function textAt(value: unknown, ...path: Path): string | undefined {
+  const found = at(value, ...path);
+  return typeof found === 'string' ? found : undefined;
+}
+
+/** The strings of the list at a path. */
+export function textsAt(value: unknown, ...path: Path): string[] {
+  return listAt(value, ...path).filter((item) => typeof item === 'string');
+}
+
+/** The finite number at a path; undefined where there is none. */
+export function numberAt(value: unknown, ...path: Path): number | undefined {
+  const found = at(value, ...path);
+  return typeof found === 'number' && Number.isFinite(found) ? found : undefined;
+}
+
+/** Every string in a nested value, with its path. */
+export function leaves(value: unknown, path = ''): { path: string; text: string }[] {
+  if (typeof value === 'string') return [{ path, text: value }];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => leaves(item, path ? `${path}.${key}` : key));
+}
+
+/** Every key at any depth. */
+export function keysOf(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => [key, ...keysOf(item)]);
 }
 
 /** A copy with one place changed, or removed by `undefined`; the original stays. */

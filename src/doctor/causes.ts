@@ -1,6 +1,6 @@
+import type { Check, Finding, Status } from '../checks/lib/check.ts';
 import { placeOf } from '../parts/catalog.ts';
 import type { ComponentId, Config } from '../profile/schema.ts';
-import type { Check, Finding, Status } from './types.ts';
 
 /**
  * What explains a failure anywhere in the stack, besides a check's own `dependsOn`: without an API server, a living

@@ -7,7 +7,7 @@ import { observe } from '../engine/observe.ts';
 import { buildPlan } from '../engine/plan.ts';
 import { namespacesIn } from '../engine/run.ts';
 import type { Config } from '../profile/schema.ts';
-import type { DriftRow } from './facts/context.ts';
+import type { DriftRow } from '../checks/lib/values.ts';
 import { scrubText } from './facts/scrub.ts';
 
 /** Live objects against the plan of this configuration, by the installer's own comparison. Absent steps are MNT-05's business. */

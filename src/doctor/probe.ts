@@ -20,9 +20,8 @@ import {
 } from './probe/hops.ts';
 import { followLog, followTrace } from './probe/link.ts';
 import { REQUIRED, logPayload, metricPayload, newToken, tracePayload, type Token } from './probe/payload.ts';
-import type { Hop, ProbeOptions, ProbeResult, Signal } from './probe/types.ts';
-
-export type { Hop, ProbeOptions, ProbeResult } from './probe/types.ts';
+import type { Hop, ProbeResult } from '../checks/lib/values.ts';
+import type { ProbeOptions } from './probe/types.ts';
 
 /** Hops in the order in which data flows: the first broken one names the culprit. */
 export function hopsOf(config: Config): string[] {
@@ -85,7 +84,7 @@ function traceSummary(spans: SpanRead[], token: Token): NonNullable<ProbeResult[
 }
 
 /** Runs hops one after another; what follows a broken one is skipped. */
-function chain(options: ProbeOptions, signal: Signal) {
+function chain(options: ProbeOptions, signal: Hop['signal']) {
   const hops: Hop[] = [];
   const { kube, config } = options;
   const causes = hopCauses(config, (id) => `kubectl --context ${kube.context} -n ${placeOf(config, id).namespace}`);

@@ -1,10 +1,8 @@
+import type { Check, Finding, Verdict } from '../checks/lib/check.ts';
+import { type FactKey, type FactMap, type Facts, factsFrom, FactUnavailable } from '../checks/lib/facts.ts';
 import { usageError } from '../core/errors.ts';
-import type { KubeObject } from '../core/types.ts';
-import { placeOf } from '../parts/catalog.ts';
-import { type Config, namespacesOf } from '../profile/schema.ts';
+import type { Config } from '../profile/schema.ts';
 import { arrange, causesOf, rootOf } from './causes.ts';
-import type { Check, Fact, FactKey, Facts, Finding, Look, Verdict } from './types.ts';
-import { CouldNotLook } from './types.ts';
 
 export type Stage = 'preflight' | 'stack';
 
@@ -79,8 +77,8 @@ export function factKeys(checks: Check[], config: Config, selection: Selection):
   return [...keys];
 }
 
-/** Facts → findings, causes first. Pure: the same facts give the same findings anywhere. */
-export function diagnose(facts: Facts, config: Config, checks: Check[], options: DiagnoseOptions = {}): Finding[] {
+/** FactMap → findings, causes first. Pure: the same facts give the same findings anywhere. */
+export function diagnose(facts: FactMap, config: Config, checks: Check[], options: DiagnoseOptions = {}): Finding[] {
   const selected = select(checks, options);
   const findings = new Map<string, Finding>();
   for (const { check, not } of selected) {
@@ -104,14 +102,14 @@ export function docsOf(id: string): string {
 type Judgement = Omit<Verdict, 'status'> & { status: Verdict['status'] | 'unknown' };
 
 /** One check on its own: its verdict, or why it could not look. */
-export function judge(check: Check, facts: Facts, config: Config, context?: string): Judgement {
+export function judge(check: Check, facts: FactMap, config: Config, context?: string): Judgement {
   const reason = check.skipIf?.(config);
   if (reason !== undefined) return { status: 'skip', evidence: reason };
   try {
-    return check.run(lookFor(check, facts, config, context));
+    return check.run(factsFor(check, facts, config, context));
   } catch (error) {
     if (error instanceof UndeclaredFact) throw error;
-    if (error instanceof CouldNotLook) return { status: 'unknown', evidence: `could not look: ${error.message}` };
+    if (error instanceof FactUnavailable) return { status: 'unknown', evidence: `could not look: ${error.message}` };
     // An answer of an unexpected shape must neither end the run nor pass.
     return {
       status: 'unknown',
@@ -120,35 +118,17 @@ export function judge(check: Check, facts: Facts, config: Config, context?: stri
   }
 }
 
-function lookFor(check: Check, facts: Facts, config: Config, context: string | undefined): Look {
+/** Facts as one check sees them: only those that it declares, and frozen, because all checks share them. */
+function factsFor(check: Check, map: FactMap, config: Config, context: string | undefined): Facts {
   const declared = new Set(check.reads(config));
-  const fact = <T>(key: FactKey): T => {
+  const read = (key: FactKey): unknown => {
     if (!declared.has(key)) throw new UndeclaredFact(check.id, key);
-    const found: Fact | undefined = facts[key];
-    if (!found) throw new CouldNotLook(`${key} was not collected`);
-    if (!found.ok) throw new CouldNotLook(`${key}: ${found.error}`);
-    // A check must not change what the next one reads.
-    return frozen(found.value) as T;
+    const found = map[key];
+    if (!found) throw new FactUnavailable(`${key} was not collected`);
+    if (!found.ok) throw new FactUnavailable(`${key}: ${found.error}`);
+    return frozen(found.value);
   };
-  const list = (kind: string) => fact<KubeObject[]>(`k8s:${kind}`);
-  const kubectlIn = (namespace: string) => `kubectl ${context ? `--context ${context} ` : ''}-n ${namespace}`;
-  return {
-    config,
-    namespace: config.namespace,
-    namespaces: namespacesOf(config),
-    place: (id) => placeOf(config, id),
-    kubectl: kubectlIn(config.namespace),
-    kubectlIn,
-    kubectlFor: (id) => kubectlIn(placeOf(config, id).namespace),
-    fact,
-    list,
-    listAll: (kind) => fact<KubeObject[]>(`k8s:${kind}@all`),
-    find: (kind, name, namespace = config.namespace) =>
-      list(kind).find(({ metadata }) => metadata.name === name && (metadata.namespace ?? namespace) === namespace),
-    http: (id, path) => fact(`http:${placeOf(config, id).service.name}:${path}`),
-    promql: (expr) => fact(`promql:${expr}`),
-    grafana: (path) => fact(`grafana:${path}`),
-  };
+  return factsFrom(config, read, context);
 }
 
 function frozen(value: unknown): unknown {

@@ -1,11 +1,11 @@
+import type { FactMap } from '../checks/lib/facts.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { messageOf, usageError } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
 import { type Config, ConfigSchema } from '../profile/schema.ts';
-import type { Facts } from './types.ts';
 
-/** Facts with all that is needed to judge them again elsewhere. */
+/** FactMap with all that is needed to judge them again elsewhere. */
 export interface Saved {
   schemaVersion: 1;
   tool: string;
@@ -13,7 +13,7 @@ export interface Saved {
   takenAt: string;
   probe: boolean;
   config: Config;
-  facts: Facts;
+  facts: FactMap;
 }
 
 const SavedSchema = v.object({

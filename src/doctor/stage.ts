@@ -1,3 +1,5 @@
+import type { Finding } from '../checks/lib/check.ts';
+import type { FactMap } from '../checks/lib/facts.ts';
 import { exec } from '../adapters/exec.ts';
 import type { Helm } from '../adapters/helm.ts';
 import type { Kube } from '../adapters/kube.ts';
@@ -7,7 +9,6 @@ import type { Config } from '../profile/schema.ts';
 import { driftOf } from './drift.ts';
 import { collectFacts } from './facts/index.ts';
 import { diagnose, factKeys, type Stage } from './run.ts';
-import type { Facts, Finding } from './types.ts';
 
 export interface DoctorWires {
   kube: Kube;
@@ -21,8 +22,8 @@ export interface StageOptions {
   probe?: boolean;
   only?: string[] | undefined;
   skip?: string[] | undefined;
-  /** Facts of an earlier day, to compare with. */
-  baseline?: Facts | undefined;
+  /** FactMap of an earlier day, to compare with. */
+  baseline?: FactMap | undefined;
   signal?: AbortSignal;
   /** One line about what is done right now. */
   report?: (detail: string) => void;
@@ -30,7 +31,7 @@ export interface StageOptions {
 
 export interface Examination {
   findings: Finding[];
-  facts: Facts;
+  facts: FactMap;
 }
 
 /** Collects what the checks of a stage need and judges it: the doctor for other commands. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { alertingChecks } from '../../src/checks/alerting.ts';
-import { collectorChecks } from '../../src/checks/collectors.ts';
-import { grafanaChecks } from '../../src/checks/grafana.ts';
+import { alertingChecks } from '../../src/checks/alerting/index.ts';
+import { collectorChecks } from '../../src/checks/collectors/index.ts';
+import { grafanaChecks } from '../../src/checks/grafana/index.ts';
 import { jaegerChecks } from '../../src/checks/jaeger.ts';
 import { lokiChecks } from '../../src/checks/loki.ts';
-import { prometheusChecks } from '../../src/checks/prometheus.ts';
+import { prometheusChecks } from '../../src/checks/prometheus/index.ts';
 import { tempoChecks } from '../../src/checks/tempo.ts';
 import { casesOf, describeArea, quickstart } from './support.ts';
 

@@ -1,10 +1,10 @@
+import type { FactMap } from '../../src/checks/lib/facts.ts';
 import { describe, expect, it } from 'vitest';
 import { releaseChecks } from '../../src/checks/maintenance/releases.ts';
-import { cloudChecks } from '../../src/checks/preflight/cloud.ts';
+import { cloudChecks } from '../../src/checks/cloud.ts';
 import { ownAddons, releasesOf } from '../../src/components/addons/index.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import { diagnose } from '../../src/doctor/run.ts';
-import type { Facts } from '../../src/doctor/types.ts';
 import { namespaceOf } from '../../src/profile/schema.ts';
 import { profile } from '../unit/support/config.ts';
 import { describeArea } from './support.ts';
@@ -26,7 +26,7 @@ describe('grafana-cloud', () => {
       'k8s:DaemonSet': of('DaemonSet'),
       'releases:helm': fact(releases),
       'drift:plan': fact([]),
-    } as unknown as Facts;
+    } as unknown as FactMap;
     const checks = releaseChecks
       .filter(({ id }) => ['MNT-05', 'MNT-08'].includes(id))
       .map((check) => ({ ...check, dependsOn: [] }));

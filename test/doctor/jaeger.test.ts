@@ -1,3 +1,4 @@
+import type { FactMap } from '../../src/checks/lib/facts.ts';
 import { expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { CHECKS } from '../../src/checks/index.ts';
@@ -8,7 +9,6 @@ import type { JsonMap } from '../../src/core/types.ts';
 import { collectFacts } from '../../src/doctor/facts/index.ts';
 import type { Deps } from '../../src/doctor/facts/context.ts';
 import { diagnose } from '../../src/doctor/run.ts';
-import type { Facts } from '../../src/doctor/types.ts';
 import { applySet } from './support-edit.ts';
 import { casesOf, healthy, quickstart } from './support.ts';
 
@@ -16,7 +16,7 @@ const config = quickstart({ 'tempo.enabled': false, jaeger: { enabled: true } })
 const objects = casesOf('jaeg')[0]?.set ?? {};
 
 /** The healthy stack, as it is when traces are in Jaeger. */
-function withJaeger(): Facts {
+function withJaeger(): FactMap {
   const file = datasources(config);
   const sources = (listAt(file, 'datasources') as JsonMap[]).map(
     (one) => JSON.parse(JSON.stringify(one).replaceAll('$$', '$')) as JsonMap,

@@ -1,8 +1,8 @@
+import type { Verdict } from '../../src/checks/lib/check.ts';
 import { describe, expect, it } from 'vitest';
 import { CHECKS } from '../../src/checks/index.ts';
 import { accountOf, placeOf } from '../../src/parts/catalog.ts';
 import { diagnose, factKeys, judge } from '../../src/doctor/run.ts';
-import type { Verdict } from '../../src/doctor/types.ts';
 import { COMPONENT_IDS, namespacesOf } from '../../src/profile/schema.ts';
 import { applySet, type FactEdits } from './support-edit.ts';
 import { K3S, SPREAD, STACK } from './support-placements.ts';

@@ -1,4 +1,4 @@
-import { maintenanceChecks } from '../../src/checks/maintenance.ts';
+import { maintenanceChecks } from '../../src/checks/maintenance/index.ts';
 import { describeArea } from './support.ts';
 
 describeArea('maintenance', maintenanceChecks);

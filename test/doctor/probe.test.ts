@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer, Kube, RequestOptions } from '../../src/adapters/kube.ts';
 import type { Grafana } from '../../src/adapters/grafana.ts';
-import { hopsOf, runProbe, type ProbeResult } from '../../src/doctor/probe.ts';
+import type { ProbeResult } from '../../src/checks/lib/values.ts';
+import { hopsOf, runProbe } from '../../src/doctor/probe.ts';
 import { derive } from '../../src/doctor/probe/link.ts';
 import { quickstart } from './support.ts';
 

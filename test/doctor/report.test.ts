@@ -1,3 +1,5 @@
+import type { Finding } from '../../src/checks/lib/check.ts';
+import type { FactMap } from '../../src/checks/lib/facts.ts';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +13,6 @@ import { short } from '../../src/doctor/report/short.ts';
 import type { Paint } from '../../src/core/paint.ts';
 import { table, wrap } from '../../src/doctor/report/table.ts';
 import { diagnose } from '../../src/doctor/run.ts';
-import type { Facts, Finding } from '../../src/doctor/types.ts';
 import { healthy, quickstart } from './support.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -156,7 +157,7 @@ describe('docs/checks.md', () => {
     ).not.toThrow());
   it('has the anchor of every finding', () => {
     const text = readFileSync(`${ROOT}docs/checks.md`, 'utf8');
-    const blind: Facts = {};
+    const blind: FactMap = {};
     for (const finding of diagnose(blind, quickstart(), CHECKS, { probe: true })) {
       const [file = '', anchor = ''] = finding.docs.split('#');
       expect(existsSync(ROOT + file)).toBe(true);

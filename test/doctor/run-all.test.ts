@@ -1,7 +1,7 @@
+import type { FactMap } from '../../src/checks/lib/facts.ts';
 import { describe, expect, it } from 'vitest';
 import { CHECKS } from '../../src/checks/index.ts';
 import { diagnose, factKeys } from '../../src/doctor/run.ts';
-import type { Facts } from '../../src/doctor/types.ts';
 import { casesOf, healthy, quickstart, runCase } from './support.ts';
 
 const config = quickstart();
@@ -78,7 +78,7 @@ describe('the whole doctor', () => {
 
   it('is never content when it could not look', () => {
     const keys = factKeys(CHECKS, config, { probe: true });
-    const blind: Facts = Object.fromEntries(keys.map((key) => [key, { ok: false as const, error: 'no answer' }]));
+    const blind: FactMap = Object.fromEntries(keys.map((key) => [key, { ok: false as const, error: 'no answer' }]));
     const findings = diagnose(blind, config, CHECKS, { probe: true });
     const content = findings.filter((one) => applies(one.id) && one.status !== 'unknown' && one.status !== 'blocked');
     expect(content.map((one) => `${one.status} ${one.id}`)).toEqual([]);
@@ -111,7 +111,7 @@ describe('the whole doctor', () => {
 
   it('replays without a cluster, and gives the same verdicts each time', () => {
     const once = diagnose(healthy(), config, CHECKS, { probe: true });
-    const again = diagnose(JSON.parse(JSON.stringify(healthy())) as Facts, config, CHECKS, { probe: true });
+    const again = diagnose(JSON.parse(JSON.stringify(healthy())) as FactMap, config, CHECKS, { probe: true });
     expect(again).toEqual(once);
   });
 });

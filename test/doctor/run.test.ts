@@ -1,8 +1,8 @@
+import { type Check, type Status, type Verdict, fail, ok, warn } from '../../src/checks/lib/check.ts';
+import { type FactMap, FactUnavailable } from '../../src/checks/lib/facts.ts';
 import { describe, expect, it } from 'vitest';
 import { exitCodeOf, summarise } from '../../src/doctor/report/report.ts';
 import { diagnose, factKeys, select, UndeclaredFact } from '../../src/doctor/run.ts';
-import type { Check, Facts, Status, Verdict } from '../../src/doctor/types.ts';
-import { CouldNotLook, fail, ok, warn } from '../../src/doctor/types.ts';
 import { quickstart } from './support.ts';
 
 const config = quickstart();
@@ -12,7 +12,7 @@ const verdicts: Record<string, () => Verdict> = {
   warn: () => warn('meh', more),
   fail: () => fail('bad', more),
   unknown: () => {
-    throw new CouldNotLook('no answer');
+    throw new FactUnavailable('no answer');
   },
 };
 
@@ -31,7 +31,7 @@ function check(id: string, says: keyof typeof verdicts, rest: Partial<Check> = {
   };
 }
 
-const statuses = (checks: Check[], facts: Facts = {}) =>
+const statuses = (checks: Check[], facts: FactMap = {}) =>
   Object.fromEntries(
     diagnose(facts, config, checks).map((one) => [
       one.id,
@@ -157,7 +157,7 @@ describe('diagnose', () => {
   });
 
   it('throws when a check reads what it does not declare', () => {
-    const one = check('COL-01', 'ok', { run: (look) => ok(look.fact('tool:jq')) });
+    const one = check('COL-01', 'ok', { run: (facts) => ok(facts.tool('jq').version) });
     expect(() => diagnose({ 'tool:jq': { ok: true, value: 'x' } }, config, [one])).toThrow(UndeclaredFact);
   });
 
@@ -165,15 +165,15 @@ describe('diagnose', () => {
     const reader = (id: string) =>
       check(id, 'ok', {
         reads: () => ['k8s:Pod'],
-        run: (look) =>
+        run: (facts) =>
           ok(
-            look
-              .list('Pod')
+            facts
+              .pods()
               .map((pod) => pod.metadata.name)
               .join(),
           ),
       });
-    const evidence = (facts: Facts) => diagnose(facts, config, [reader('COL-01')])[0];
+    const evidence = (facts: FactMap) => diagnose(facts, config, [reader('COL-01')])[0];
     expect(evidence({ 'k8s:Pod': { ok: false, error: 'forbidden' } })).toMatchObject({
       status: 'unknown',
       evidence: 'could not look: k8s:Pod: forbidden',
@@ -183,14 +183,14 @@ describe('diagnose', () => {
   });
 
   it('keeps one check from changing what the next one reads', () => {
-    const facts: Facts = { 'k8s:Pod': { ok: true, value: [{ metadata: { name: 'a' } }] } };
-    const vandal = check('COL-01', 'ok', { reads: () => ['k8s:Pod'], run: (look) => (look.list('Pod').pop(), ok('')) });
+    const facts: FactMap = { 'k8s:Pod': { ok: true, value: [{ metadata: { name: 'a' } }] } };
+    const vandal = check('COL-01', 'ok', { reads: () => ['k8s:Pod'], run: (facts) => (facts.pods().pop(), ok('')) });
     expect(statuses([vandal], facts)['COL-01']).toBe('unknown');
     expect(facts['k8s:Pod']).toEqual({ ok: true, value: [{ metadata: { name: 'a' } }] });
   });
 
   it('names the context in fix commands when one is given', () => {
-    const one = check('COL-01', 'ok', { run: (look) => fail('x', { cause: 'c', fix: look.kubectl }) });
+    const one = check('COL-01', 'ok', { run: (facts) => fail('x', { cause: 'c', fix: facts.kubectl }) });
     expect(diagnose({}, config, [one], { context: 'staging' })[0]?.fix).toBe(
       'kubectl --context staging -n genai-observability',
     );

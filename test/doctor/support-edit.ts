@@ -1,10 +1,10 @@
-import type { Facts } from '../../src/doctor/types.ts';
+import type { FactMap } from '../../src/checks/lib/facts.ts';
 
 export type FactEdits = Record<string, unknown>;
 type Node = Record<string, unknown>;
 
 /** Applies the `set` of a case; see support.ts. */
-export function applySet(facts: Facts, set: FactEdits): Facts {
+export function applySet(facts: FactMap, set: FactEdits): FactMap {
   const out = { ...facts };
   for (const [key, change] of Object.entries(set)) {
     if (isNode(change) && typeof change['$error'] === 'string') {

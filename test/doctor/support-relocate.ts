@@ -1,14 +1,14 @@
+import type { FactMap } from '../../src/checks/lib/facts.ts';
 import { accountOf, hostOf, type Place, placeOf, podLabelsOf, releaseOf } from '../../src/parts/catalog.ts';
 import { ownAddons } from '../../src/components/addons/index.ts';
 import type { KubeObject } from '../../src/core/types.ts';
-import type { Facts } from '../../src/doctor/types.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, namespaceOf, namespacesOf } from '../../src/profile/schema.ts';
 
 /**
- * Facts of one installation as they would be of another: the same stack, whose objects come from other charts, have other
+ * FactMap of one installation as they would be of another: the same stack, whose objects come from other charts, have other
  * names and lie in other namespaces. Everything else stays, so that a check must judge both alike.
  */
-export function relocation(from: Config, to: Config): (facts: Facts) => Facts {
+export function relocation(from: Config, to: Config): (facts: FactMap) => FactMap {
   const one = new Relocation(from, to);
   return (facts) => one.facts(facts);
 }
@@ -42,8 +42,8 @@ class Relocation {
     );
   }
 
-  facts(facts: Facts): Facts {
-    const out: Facts = {};
+  facts(facts: FactMap): FactMap {
+    const out: FactMap = {};
     for (const [key, fact] of Object.entries(facts))
       out[this.key(key)] = fact.ok ? { ok: true, value: this.once(key, fact.value) } : fact;
     for (const all of ['', '@all']) this.regroup(out, all);
@@ -276,7 +276,7 @@ class Relocation {
   }
 
   /** A workload of another kind is in another list; a list that somebody broke stays as it is. */
-  private regroup(facts: Facts, all: string): void {
+  private regroup(facts: FactMap, all: string): void {
     const kinds = ['StatefulSet', 'Deployment', 'DaemonSet'];
     const lists = kinds.map((kind) => facts[`k8s:${kind}${all}`]);
     const objects = lists.flatMap((fact) =>

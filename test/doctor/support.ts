@@ -1,3 +1,5 @@
+import type { Check, Finding } from '../../src/checks/lib/check.ts';
+import type { FactMap } from '../../src/checks/lib/facts.ts';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
@@ -5,7 +7,6 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ConfigSchema, type Config } from '../../src/profile/schema.ts';
 import { judge } from '../../src/doctor/run.ts';
-import type { Check, Facts, Finding } from '../../src/doctor/types.ts';
 import { applySet, edit, type FactEdits } from './support-edit.ts';
 
 /**
@@ -47,17 +48,17 @@ function readJson(path: string): unknown {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined;
 }
 
-const recorded = (readJson(`${HERE}fixtures/healthy.json`) as { facts?: Facts } | undefined)?.facts ?? {};
+const recorded = (readJson(`${HERE}fixtures/healthy.json`) as { facts?: FactMap } | undefined)?.facts ?? {};
 const written = existsSync(`${HERE}fixtures/healthy.d`)
   ? readdirSync(`${HERE}fixtures/healthy.d`)
       .filter((file) => file.endsWith('.json'))
-      .map((file) => readJson(`${HERE}fixtures/healthy.d/${file}`) as Facts)
+      .map((file) => readJson(`${HERE}fixtures/healthy.d/${file}`) as FactMap)
   : [];
 
-const base = Object.assign({}, ...written, recorded) as Facts;
+const base = Object.assign({}, ...written, recorded) as FactMap;
 
 /** A fresh copy of the facts of a healthy stack. */
-export function healthy(): Facts {
+export function healthy(): FactMap {
   return structuredClone(base);
 }
 

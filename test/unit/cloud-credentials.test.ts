@@ -1,9 +1,10 @@
+import type { Finding } from '../../src/checks/lib/check.ts';
+import type { FactMap } from '../../src/checks/lib/facts.ts';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { cloudChecks } from '../../src/checks/preflight/cloud.ts';
+import { cloudChecks } from '../../src/checks/cloud.ts';
 import { redact } from '../../src/core/redact.ts';
 import { collectFacts } from '../../src/doctor/facts/index.ts';
 import { diagnose } from '../../src/doctor/run.ts';
-import type { Facts, Finding } from '../../src/doctor/types.ts';
 import { extended, profileLayer } from '../../src/profile/layers.ts';
 import { resolve } from '../../src/profile/resolve.ts';
 import type { Config } from '../../src/profile/schema.ts';
@@ -40,7 +41,7 @@ function configFor(endpoints: StandIn['endpoints'], mode: 'otlp' | 'separate' = 
 async function examine(
   config: Config,
   cluster = fakeCluster(NAMESPACE),
-): Promise<{ findings: Finding[]; facts: Facts }> {
+): Promise<{ findings: Finding[]; facts: FactMap }> {
   const keys = cloudChecks.flatMap((check) => check.reads(config));
   const facts = await collectFacts(keys, { kube: cluster.kube, kubectl: cluster.kubectl, exec: vi.fn(), config });
   return { facts, findings: diagnose(facts, config, cloudChecks, { stage: 'preflight' }) };

@@ -1,3 +1,4 @@
+import type { Finding } from '../../src/checks/lib/check.ts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { gates } from '../../src/commands/gates.ts';
 import { install } from '../../src/commands/install.ts';
@@ -5,7 +6,6 @@ import { plan } from '../../src/commands/plan.ts';
 import { status } from '../../src/commands/status.ts';
 import { runUninstall } from '../../src/commands/uninstall.ts';
 import type { Wires } from '../../src/app/wire.ts';
-import type { Finding } from '../../src/doctor/types.ts';
 import { LEASE } from '../../src/engine/lock.ts';
 import type { GateStep } from '../../src/engine/types.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';

@@ -1,4 +1,4 @@
-import { at, arr, isRec, rec, str, strings } from '../helpers/json.ts';
+import { at, mapAt, listAt, textAt, textsAt, isJsonMap } from '../../core/json.ts';
 
 /** The routing tree of Alertmanager, as far as a label set's way through it needs it. */
 
@@ -19,11 +19,14 @@ export function matchersOf(texts: string[], equal: unknown = {}, pattern: unknow
       const full = operator.endsWith('~') ? anchored(value) : undefined;
       return [{ name, test: (given) => (full ? full(given) : given === value) !== operator.startsWith('!') }];
     });
-  const exact = Object.entries(rec(equal)).map(([name, value]): Matcher => ({
+  const exact = Object.entries(mapAt(equal)).map(([name, value]): Matcher => ({
     name,
     test: (given) => given === String(value),
   }));
-  const loose = Object.entries(rec(pattern)).map(([name, value]): Matcher => ({ name, test: anchored(String(value)) }));
+  const loose = Object.entries(mapAt(pattern)).map(([name, value]): Matcher => ({
+    name,
+    test: anchored(String(value)),
+  }));
   return [...modern, ...exact, ...loose];
 }
 
@@ -42,17 +45,17 @@ export function fits(matchers: Matcher[], labels: Labels): boolean {
 
 /** Receivers that an alert with these labels reaches; `byDefault` when only the root took it. */
 export function receiversOf(root: unknown, labels: Labels): { receivers: string[]; byDefault: boolean } {
-  const children = walk(root, labels, str(root, 'receiver') ?? '');
+  const children = walk(root, labels, textAt(root, 'receiver') ?? '');
   return children.length
     ? { receivers: children, byDefault: false }
-    : { receivers: [str(root, 'receiver') ?? '?'], byDefault: true };
+    : { receivers: [textAt(root, 'receiver') ?? '?'], byDefault: true };
 }
 
 function walk(route: unknown, labels: Labels, inherited: string): string[] {
   const found: string[] = [];
-  for (const child of arr(route, 'routes')) {
-    if (!fits(matchersOf(strings(child, 'matchers'), at(child, 'match'), at(child, 'match_re')), labels)) continue;
-    const receiver = str(child, 'receiver') ?? inherited;
+  for (const child of listAt(route, 'routes')) {
+    if (!fits(matchersOf(textsAt(child, 'matchers'), at(child, 'match'), at(child, 'match_re')), labels)) continue;
+    const receiver = textAt(child, 'receiver') ?? inherited;
     const deeper = walk(child, labels, receiver);
     found.push(...(deeper.length ? deeper : [receiver]));
     if (at(child, 'continue') !== true) break;
@@ -62,13 +65,13 @@ function walk(route: unknown, labels: Labels, inherited: string): string[] {
 
 /** Names of the receivers that a tree uses. */
 export function usedReceivers(route: unknown): string[] {
-  const own = str(route, 'receiver');
-  return [...new Set([...(own ? [own] : []), ...arr(route, 'routes').flatMap(usedReceivers)])];
+  const own = textAt(route, 'receiver');
+  return [...new Set([...(own ? [own] : []), ...listAt(route, 'routes').flatMap(usedReceivers)])];
 }
 
 /** Receivers that tell somebody: with at least one integration. */
 export function integrations(receiver: unknown): string[] {
-  return isRec(receiver)
+  return isJsonMap(receiver)
     ? Object.entries(receiver)
         .filter(([key, value]) => key.endsWith('_configs') && Array.isArray(value) && value.length > 0)
         .map(([key]) => key.replace('_configs', ''))

@@ -1,10 +1,12 @@
-import { type Check, CouldNotLook, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import { bodyOf } from '../lib/service.ts';
+import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
+import { FactUnavailable, fact, type Facts } from '../lib/facts.ts';
+import { textAt, textsAt } from '../../core/json.ts';
+import { plural, list } from '../../core/text.ts';
 import { boards } from '../grafana/dashboards.ts';
-import { body, checksOf, httpOf, plural, some } from '../helpers/define.ts';
-import { str, strings } from '../helpers/json.ts';
-import { resourceOf } from '../helpers/place.ts';
-import { missingMetrics } from '../helpers/promql.ts';
-import { CLOCK_READS, settledFor } from '../helpers/time.ts';
+import { resourceOf } from '../lib/place.ts';
+import { missingMetrics } from '../lib/promql.ts';
+import { CLOCK_READS, settledFor } from '../lib/time.ts';
 import { loadedRules, RULES, rulesObject, WRITTEN, writtenRules } from '../prometheus/rules.ts';
 
 const alrt = checksOf('ALRT');
@@ -12,27 +14,27 @@ const NAMES = '/api/v1/label/__name__/values';
 const ALERTS = 'ALERTS{alertstate="firing"}';
 const SELF = ['PROM-01', 'PROM-03'];
 
-function expected(look: Look): Verdict {
-  const { rules, broken } = writtenRules(look);
+function expected(facts: Facts): Verdict {
+  const { rules, broken } = writtenRules(facts);
   const wanted = [...new Set(rules.filter(({ alert }) => alert).map(({ name }) => name))];
-  if (broken || !wanted.length) throw new CouldNotLook(`the rules hold no alert${broken ? `: ${broken}` : ''}`);
+  if (broken || !wanted.length) throw new FactUnavailable(`the rules hold no alert${broken ? `: ${broken}` : ''}`);
   const known = new Set(
-    loadedRules(look)
+    loadedRules(facts)
       .filter(({ alert }) => alert)
       .map(({ name }) => name),
   );
   const missing = wanted.filter((name) => !known.has(name));
   if (missing.length)
-    return fail(`${missing.length} of ${wanted.length} alerts are not in Prometheus: ${some(missing)}`, {
+    return fail(`${missing.length} of ${wanted.length} alerts are not in Prometheus: ${list(missing)}`, {
       cause: 'Prometheus has not read the rules since they changed, or refused them',
-      fix: `${look.kubectlFor('prometheus')} rollout restart ${resourceOf(look, 'prometheus')}`,
-      object: rulesObject(look),
+      fix: `${facts.kubectlFor('prometheus')} rollout restart ${resourceOf(facts, 'prometheus')}`,
+      object: rulesObject(facts),
     });
   return ok(`${wanted.length} alerts are loaded`);
 }
 
-function firing(look: Look): Verdict {
-  const rows = look.promql(ALERTS).map(({ metric }) => ({
+function firing(facts: Facts): Verdict {
+  const rows = facts.promql(ALERTS).map(({ metric }) => ({
     name: metric['alertname'] ?? '?',
     severity: metric['severity'] ?? 'none',
     of: metric['pod'] ?? metric['instance'] ?? metric['model'] ?? metric['job'] ?? '',
@@ -40,7 +42,7 @@ function firing(look: Look): Verdict {
   const text = (severity: string) => {
     const found = rows.filter((row) => row.severity === severity);
     return found.length
-      ? `${severity}: ${some([...new Set(found.map(({ name, of }) => (of ? `${name} (${of})` : name)))])}`
+      ? `${severity}: ${list([...new Set(found.map(({ name, of }) => (of ? `${name} (${of})` : name)))])}`
       : '';
   };
   const known = ['critical', 'warning'].map(text).filter(Boolean);
@@ -56,10 +58,10 @@ function firing(look: Look): Verdict {
   return text('critical') ? fail(known.join('; '), more) : warn(known.join('; '), more);
 }
 
-function matching(look: Look): Verdict {
-  const known = new Set(strings(body(look, 'prometheus', NAMES), 'data'));
-  if (!known.size) throw new CouldNotLook('Prometheus names no metric');
-  const { rules } = writtenRules(look);
+function matching(facts: Facts): Verdict {
+  const known = new Set(textsAt(bodyOf(facts, 'prometheus', NAMES), 'data'));
+  if (!known.size) throw new FactUnavailable('Prometheus names no metric');
+  const { rules } = writtenRules(facts);
   // What rules record themselves appears only once its sources do.
   const made = new Set(rules.filter(({ alert }) => !alert).map(({ name }) => name));
   const empty = rules.flatMap(({ name, expr }) =>
@@ -69,41 +71,41 @@ function matching(look: Look): Verdict {
   );
   const names = [...new Set(empty.map(({ metric }) => metric))];
   if (!names.length) return ok(`${rules.length} rules read metrics that exist or wait for application traffic`);
-  if (settledFor(look) < 600) return skip(`the stack has just started: not yet ${some(names, 3)}`);
+  if (settledFor(facts) < 600) return skip(`the stack has just started: not yet ${list(names, 3)}`);
   return warn(
-    `metrics that rules read and that do not exist: ${some(names, 3)} (${some([...new Set(empty.map(({ name }) => name))], 3)})`,
+    `metrics that rules read and that do not exist: ${list(names, 3)} (${list([...new Set(empty.map(({ name }) => name))], 3)})`,
     {
       cause: 'the exporter is absent, or the metric has another name',
       fix: 'compare with PROM-04 and PROM-19; rules of your own: correct the name',
-      object: rulesObject(look),
+      object: rulesObject(facts),
     },
   );
 }
 
-function links(look: Look): Verdict {
-  const { rules } = writtenRules(look);
+function links(facts: Facts): Verdict {
+  const { rules } = writtenRules(facts);
   const alerts = rules.filter(({ alert }) => alert);
-  const uids = new Set(boards(look).boards.map(({ uid }) => uid));
-  if (!alerts.length || !uids.size) throw new CouldNotLook('there are no alerts or no dashboards');
+  const uids = new Set(boards(facts).boards.map(({ uid }) => uid));
+  if (!alerts.length || !uids.size) throw new FactUnavailable('there are no alerts or no dashboards');
   const dangling = alerts.flatMap(({ name, annotations }) => {
-    const uid = str(annotations, 'dashboard_uid');
+    const uid = textAt(annotations, 'dashboard_uid');
     return uid && !uids.has(uid) ? [`${name} → dashboard ${uid}`] : [];
   });
   const without = alerts
-    .filter(({ annotations }) => !str(annotations, 'runbook') && !str(annotations, 'runbook_url'))
+    .filter(({ annotations }) => !textAt(annotations, 'runbook') && !textAt(annotations, 'runbook_url'))
     .map(({ name }) => name);
   if (dangling.length || without.length)
     return warn(
       [
-        dangling.length ? `dashboards that do not exist: ${some(dangling)}` : '',
-        without.length ? `no runbook: ${some(without)}` : '',
+        dangling.length ? `dashboards that do not exist: ${list(dangling)}` : '',
+        without.length ? `no runbook: ${list(without)}` : '',
       ]
         .filter(Boolean)
         .join('; '),
       {
         cause: 'the alert leads nowhere',
         fix: 'genai-obs install; alerts of your own: correct the annotations',
-        object: rulesObject(look),
+        object: rulesObject(facts),
       },
     );
   return ok(`${alerts.length} alerts name a runbook, and dashboards that exist`);
@@ -140,7 +142,7 @@ export const alertRuleChecks: Check[] = [
       'PROM-14',
       'PROM-13',
     ],
-    reads: [`promql:${ALERTS}`],
+    reads: [fact.promql(ALERTS)],
     run: firing,
   }),
   alrt('10', 'Rules read metrics that exist', {
@@ -149,7 +151,7 @@ export const alertRuleChecks: Check[] = [
     sources: 'derived (requirements, appendix 1)',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-13', 'PROM-04', 'PROM-19', 'COL-12', 'COL-14'],
-    reads: [httpOf('prometheus', NAMES), WRITTEN, ...CLOCK_READS],
+    reads: [fact.http('prometheus', NAMES), WRITTEN, ...CLOCK_READS],
     run: matching,
   }),
   alrt('11', 'Links of alerts lead somewhere', {
@@ -158,7 +160,7 @@ export const alertRuleChecks: Check[] = [
     sources: '003-RB-01',
     needs: ['prometheus', 'grafana'],
     dependsOn: ['PROM-13', 'GRAF-13'],
-    reads: ['k8s:ConfigMap'],
+    reads: [fact.objects('ConfigMap')],
     run: links,
   }),
 ];

@@ -1,23 +1,24 @@
-import { type Check, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
+import { fact, type Facts } from '../lib/facts.ts';
+import { workloadOf } from '../lib/objects.ts';
+import { at, mapAt, listAt, textAt, textsAt, numberAt, leaves } from '../../core/json.ts';
+import { oneLine, list } from '../../core/text.ts';
 import { parse } from 'yaml';
 import {
   AGAIN,
+  type CollectorId,
   configReads,
   eachCollector,
   enabledCollectors,
   firstContainer,
-  GATEWAY,
   has,
   pipelinesOf,
   typeOf,
   variablesIn,
-} from '../helpers/collector-config.ts';
-import { checksOf, oneLine, some } from '../helpers/define.ts';
-import { configObject } from '../helpers/place.ts';
-import { arr, at, leaves, num, rec, str, strings } from '../helpers/json.ts';
-import { workloadKey, workloadOf } from '../helpers/pods.ts';
+} from '../lib/collectors.ts';
+import { configObject } from '../lib/place.ts';
 import { accountOf } from '../../parts/catalog.ts';
-import { configKeyOf, configMapOf } from '../../doctor/configmap.ts';
+import { configKeyOf, configMapOf } from '../lib/place.ts';
 import type { Config } from '../../profile/schema.ts';
 
 const col = checksOf('COL');
@@ -37,7 +38,7 @@ function problems(config: unknown): string[] {
   const pipelines = pipelinesOf(config);
   const sections = ['receivers', 'processors', 'exporters', 'connectors', 'extensions'];
   const removed = sections.flatMap((section) =>
-    Object.keys(rec(config, section)).flatMap((name) => {
+    Object.keys(mapAt(config, section)).flatMap((name) => {
       const why = section === 'receivers' && typeOf(name) === 'jaeger' ? undefined : REMOVED[typeOf(name)];
       return why ? [`${section.slice(0, -1)} ${name}: ${why}`] : [];
     }),
@@ -54,11 +55,11 @@ function problems(config: unknown): string[] {
     ...(receivers.length ? [] : [`pipeline ${name} has no receiver`]),
     ...(exporters.length ? [] : [`pipeline ${name} has no exporter`]),
   ]);
-  const halves = Object.keys(rec(config, 'connectors')).filter(
+  const halves = Object.keys(mapAt(config, 'connectors')).filter(
     (name) =>
       pipelines.some((one) => one.exporters.includes(name)) !== pipelines.some((one) => one.receivers.includes(name)),
   );
-  const extensions = strings(config, 'service', 'extensions')
+  const extensions = textsAt(config, 'service', 'extensions')
     .filter((name) => !has(config, 'extensions', name))
     .map((name) => `the extension ${name} is used and not defined`);
   return [
@@ -70,15 +71,15 @@ function problems(config: unknown): string[] {
   ];
 }
 
-function configsAreValid(look: Look): Verdict {
-  for (const id of enabledCollectors(look.config)) {
-    const place = look.place(id);
-    const map = configMapOf(place, look.list('ConfigMap'));
+function configsAreValid(facts: Facts): Verdict {
+  for (const id of enabledCollectors(facts.config)) {
+    const place = facts.place(id);
+    const map = configMapOf(place, facts.objects('ConfigMap'));
     const name = map?.metadata.name ?? place.configMap?.name ?? place.workload.name;
-    const object = configObject(look, id);
+    const object = configObject(facts, id);
     if (!map)
       return fail(`ConfigMap ${name} does not exist`, { cause: 'it was deleted', fix: 'genai-obs install', object });
-    const data = rec(map, 'data');
+    const data = mapAt(map, 'data');
     const key = configKeyOf(place, data) ?? '';
     const text = data[key];
     if (typeof text !== 'string')
@@ -98,19 +99,19 @@ function configsAreValid(look: Look): Verdict {
     }
     const found = problems(config);
     if (found.length)
-      return fail(`${place.workload.name}: ${some(found, 3)}`, {
+      return fail(`${place.workload.name}: ${list(found, 3)}`, {
         cause: 'a collector with this configuration does not start',
         fix: AGAIN,
         object,
       });
   }
   return ok(
-    `${enabledCollectors(look.config).length} configurations parse, all components are defined and none is a removed one`,
+    `${enabledCollectors(facts.config).length} configurations parse, all components are defined and none is a removed one`,
   );
 }
 
 /** What each collector asks the API server for, by the receivers and processors it has. */
-const RIGHTS: Record<string, string[]> = {
+const RIGHTS: Record<CollectorId, string[]> = {
   'opentelemetry-collector': [
     'list:/pods',
     'watch:/pods',
@@ -141,57 +142,64 @@ const RIGHTS: Record<string, string[]> = {
   ],
 };
 
-function rightsReads(config: Config): FactKey[] {
+/** The rights of each collector's service account, `list:apps/replicasets`. */
+function rightsOf(config: Config): { id: CollectorId; account: string; verb: string; resource: string }[] {
   return enabledCollectors(config).flatMap((id) =>
-    (RIGHTS[id] ?? []).map((right) => `as:${accountOf(config, id)}:${right}`),
+    RIGHTS[id].map((right) => {
+      const [verb = '', resource = ''] = right.split(':');
+      return { id, account: accountOf(config, id), verb, resource };
+    }),
   );
 }
 
-function rights(look: Look): Verdict {
-  const keys = rightsReads(look.config);
-  const denied = keys
-    .filter((key) => look.fact<{ allowed: boolean }>(key).allowed !== true)
-    .map((key) => key.slice('as:'.length));
-  if (!denied.length)
-    return ok(`${keys.length} permissions of ${enabledCollectors(look.config).length} service accounts are granted`);
-  const account = denied[0]?.split(':')[0] ?? '';
-  const { chart, namespace } = look.place(
-    enabledCollectors(look.config).find((id) => accountOf(look.config, id) === account) ?? GATEWAY,
-  );
+function rights(facts: Facts): Verdict {
+  const wanted = rightsOf(facts.config);
+  const denied = wanted.filter(({ account, verb, resource }) => {
+    return !facts.accountAccess(account, verb, resource).allowed;
+  });
+  const [first] = denied;
+  if (!first)
+    return ok(`${wanted.length} permissions of ${enabledCollectors(facts.config).length} service accounts are granted`);
+  const { account } = first;
+  const { chart, namespace } = facts.place(first.id);
   const own = chart === 'genai-obs' ? ` ${namespace}-${account}` : '';
-  const texts = denied
-    .map((key) => key.split(':'))
-    .map(([who, verb, what]) => `${who} may not ${verb} ${what?.replace(/^\//, '')}`);
-  return fail(`${denied.length} of ${keys.length} permissions are missing: ${some(texts, 3)}`, {
+  const texts = denied.map((one) => `${one.account} may not ${one.verb} ${one.resource.replace(/^\//, '')}`);
+  return fail(`${denied.length} of ${wanted.length} permissions are missing: ${list(texts, 3)}`, {
     cause: `ClusterRole or ClusterRoleBinding${own || ` of ServiceAccount ${account}`} was removed or changed`,
-    fix: `genai-obs install   # applies role and binding again; then: ${look.kubectl} auth can-i ${denied[0]?.split(':')[1] ?? 'list'} ${denied[0]?.split('/').slice(1).join('/') ?? 'pods'} -A --as=system:serviceaccount:${namespace}:${account}`,
+    fix: `genai-obs install   # applies role and binding again; then: ${facts.kubectl} auth can-i ${first.verb} ${first.resource.split('/').slice(1).join('/')} -A --as=system:serviceaccount:${namespace}:${account}`,
     object: own ? `ClusterRoleBinding${own}` : `ServiceAccount ${namespace}/${account}`,
   });
 }
 
 /** Variables that would expand to nothing. */
-function emptyValues(look: Look): Verdict {
+function emptyValues(facts: Facts): Verdict {
   const bad: string[] = [];
   let count = 0;
-  for (const { id, config } of eachCollector(look)) {
-    const { namespace, workload } = look.place(id);
+  for (const { id, config } of eachCollector(facts)) {
+    const { namespace, workload } = facts.place(id);
     const who = workload.name;
-    const env = new Map(arr(firstContainer(workloadOf(look, id)), 'env').map((one) => [str(one, 'name') ?? '', one]));
+    const env = new Map(
+      listAt(firstContainer(workloadOf(facts, id)), 'env').map((one) => [textAt(one, 'name') ?? '', one]),
+    );
     for (const name of new Set(leaves(config).flatMap(({ text }) => variablesIn(text)))) {
       count++;
       const set = env.get(name);
       if (!set) bad.push(`${who}: ${name} is not set`);
-      else if (!at(set, 'valueFrom') && !(str(set, 'value') ?? '').trim()) bad.push(`${who}: ${name} is empty`);
-      const secret = str(set, 'valueFrom', 'secretKeyRef', 'name');
+      else if (!at(set, 'valueFrom') && !(textAt(set, 'value') ?? '').trim()) bad.push(`${who}: ${name} is empty`);
+      const secret = textAt(set, 'valueFrom', 'secretKeyRef', 'name');
       if (
         secret &&
-        !num(look.find('Secret', secret, namespace), 'keys', str(set, 'valueFrom', 'secretKeyRef', 'key') ?? '')
+        !numberAt(
+          facts.find('Secret', secret, namespace),
+          'keys',
+          textAt(set, 'valueFrom', 'secretKeyRef', 'key') ?? '',
+        )
       )
         bad.push(`${who}: ${name} comes from Secret ${secret}, which lacks the key`);
     }
   }
   if (bad.length)
-    return warn(some(bad), {
+    return warn(list(bad), {
       cause: 'the variable expands to an empty text, so that telemetry lacks the attribute',
       fix: 'set global.clusterName and global.environment in the profile, then: genai-obs install',
     });
@@ -206,19 +214,19 @@ const ORDER = [
   ['batch'],
 ];
 
-function order(look: Look): Verdict {
-  const wrong = eachCollector(look).flatMap(({ id, config }) =>
+function order(facts: Facts): Verdict {
+  const wrong = eachCollector(facts).flatMap(({ id, config }) =>
     pipelinesOf(config).flatMap(({ name, processors }) => {
       const ranks = processors
         .map((processor) => ORDER.findIndex((types) => types.includes(typeOf(processor))))
         .filter((rank) => rank >= 0);
       // memory_limiter first, batch last, resource after k8s_attributes, because it may use what that found.
       const sorted = ranks.every((rank, i) => i === 0 || rank >= (ranks[i - 1] ?? 0));
-      return sorted ? [] : [`${look.place(id).workload.name} ${name}: ${processors.join(', ')}`];
+      return sorted ? [] : [`${facts.place(id).workload.name} ${name}: ${processors.join(', ')}`];
     }),
   );
   if (wrong.length)
-    return warn(some(wrong, 2), {
+    return warn(list(wrong, 2), {
       cause: 'batching before k8s_attributes loses the sender; resource before it finds no attribute to use',
       fix: AGAIN,
     });
@@ -230,14 +238,15 @@ export const configurationChecks: Check[] = [
     about:
       'Parses the ConfigMap of every collector, looks for components that upstream has removed, for pipelines that use something undefined, for pipelines without receiver or exporter and for connectors used on one side only. A collector with such a configuration ends at once. `genai-obs install` renders it again; settings belong into the profile.',
     sources: '000-CFG-01, 001-CFG-01, 001-OPEN-02, 004-MNT-03, 004-TRB-01, upstream.md B.0',
-    reads: ['k8s:ConfigMap'],
+    reads: [fact.objects('ConfigMap')],
     run: configsAreValid,
   }),
   col('06', 'Collectors may read what they collect', {
     about:
       "Asks the API server whether each collector's service account has the permissions that its receivers and processors need: pods and replicasets for k8s_attributes, nodes/stats for the kubelet, the whole cluster for k8s_cluster and events. Without them telemetry arrives without names of pods and workloads, or not at all. Role and binding are applied again by `genai-obs install`.",
     sources: '001-CFG-07, 001-OPEN-01, 003-COL-16, 004-TRB-01, upstream.md B.0',
-    reads: rightsReads,
+    reads: (config) =>
+      rightsOf(config).map(({ account, verb, resource }) => fact.accountAccess(account, verb, resource)),
     run: rights,
   }),
   col('20', 'No variable of the configurations is empty', {
@@ -247,8 +256,8 @@ export const configurationChecks: Check[] = [
     dependsOn: ['COL-05'],
     reads: (config) => [
       ...configReads(config),
-      ...enabledCollectors(config).map((id) => workloadKey(id)),
-      'k8s:Secret',
+      ...enabledCollectors(config).map((id) => fact.workloads(id)),
+      fact.objects('Secret'),
     ],
     run: emptyValues,
   }),
@@ -258,9 +267,9 @@ export const configurationChecks: Check[] = [
     sources: '001-CFG-13, upstream.md B.0',
     dependsOn: ['COL-05'],
     reads: configReads,
-    run: (look) => {
-      if (!eachCollector(look).length) return skip('no collector is part of this profile');
-      return order(look);
+    run: (facts) => {
+      if (!eachCollector(facts).length) return skip('no collector is part of this profile');
+      return order(facts);
     },
   }),
 ];

@@ -1,74 +1,69 @@
+import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
+import { fact, type Facts } from '../lib/facts.ts';
+import { isReady, podsOf } from '../lib/objects.ts';
+import { listAt, textAt } from '../../core/json.ts';
+import { oneLine, plural, list } from '../../core/text.ts';
 import { openReceivers } from '../../parts/collectors/mtls.ts';
-import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
-import {
-  configReads,
-  eachCollector,
-  enabledCollectors,
-  GATEWAY,
-  pipelinesOf,
-  typeOf,
-} from '../helpers/collector-config.ts';
-import { checksOf, httpOf, oneLine, plural, some } from '../helpers/define.ts';
-import { arr, str } from '../helpers/json.ts';
-import { POLICIES, REACH_READS, reachVerdict } from '../helpers/network.ts';
-import { configObject, resourceOf, serviceObject } from '../helpers/place.ts';
-import { isReady, podsOf, workloadKey } from '../helpers/pods.ts';
-import { endpointsVerdict, serviceReads, serviceVerdict } from '../helpers/service.ts';
+import { configReads, eachCollector, enabledCollectors, GATEWAY, pipelinesOf, typeOf } from '../lib/collectors.ts';
+import { POLICIES, REACH_READS, reachVerdict } from '../lib/network.ts';
+import { configObject, resourceOf, serviceObject } from '../lib/place.ts';
+import { endpointsVerdict, serviceReads, serviceVerdict } from '../lib/service.ts';
 
 const col = checksOf('COL');
+const SCRAPED = 'sum(scrape_samples_scraped{instance=~".*:8889"})';
 const UP = 'up{job="otel-collector"}';
 
-function grpcEntry(look: Look): Verdict {
-  const open = openReceivers(look.config);
+function grpcEntry(facts: Facts): Verdict {
+  const open = openReceivers(facts.config);
   const ports = open.flatMap(({ grpc, http }) => [grpc, http]);
-  const service = serviceVerdict(look, GATEWAY, ports);
+  const service = serviceVerdict(facts, GATEWAY, ports);
   if (service.status !== 'ok') return service;
-  const config = look.fact(`config:${GATEWAY}`);
+  const config = facts.running(GATEWAY);
   for (const [receiver, protocol] of open.flatMap((one) => [
     [one.receiver, 'grpc'],
     [one.receiver, 'http'],
   ])) {
-    const endpoint = str(config, 'receivers', receiver ?? '', 'protocols', protocol ?? '', 'endpoint') ?? '';
+    const endpoint = textAt(config, 'receivers', receiver ?? '', 'protocols', protocol ?? '', 'endpoint') ?? '';
     if (!/^(0\.0\.0\.0|\[::\]|\$\{env:\w+\}):\d+$/.test(endpoint)) {
       return fail(`the OTLP receiver listens for ${protocol} on ${endpoint || 'localhost (its default)'}`, {
         cause: 'a receiver on localhost takes nothing from other pods',
         fix: 'genai-obs install   # sets it to 0.0.0.0',
-        object: configObject(look, GATEWAY),
+        object: configObject(facts, GATEWAY),
       });
     }
   }
-  const reach = reachVerdict(look, GATEWAY, ports);
+  const reach = reachVerdict(facts, GATEWAY, ports);
   return reach.status === 'ok' ? ok(`receiver on 0.0.0.0, ${service.evidence}; ${reach.evidence}`) : reach;
 }
 
-function ownMetrics(look: Look): Verdict {
-  for (const { id, config } of eachCollector(look)) {
-    const readers = arr(config, 'service', 'telemetry', 'metrics', 'readers');
+function ownMetrics(facts: Facts): Verdict {
+  for (const { id, config } of eachCollector(facts)) {
+    const readers = listAt(config, 'service', 'telemetry', 'metrics', 'readers');
     const host = readers
-      .map((reader) => str(reader, 'pull', 'exporter', 'prometheus', 'host'))
+      .map((reader) => textAt(reader, 'pull', 'exporter', 'prometheus', 'host'))
       .find((one) => one !== undefined);
     if (host === undefined || /^(localhost|127\.)/.test(host)) {
       return warn(
-        `${look.place(id).workload.name} shows its own metrics on ${host ?? 'localhost (the default)'} only`,
+        `${facts.place(id).workload.name} shows its own metrics on ${host ?? 'localhost (the default)'} only`,
         {
           cause: 'service.telemetry.metrics.readers does not name 0.0.0.0',
           fix: 'genai-obs install',
-          object: configObject(look, id),
+          object: configObject(facts, id),
         },
       );
     }
   }
-  const up = new Map(look.promql(UP).map(({ metric, value }) => [metric['pod'] ?? metric['instance'] ?? '', value]));
-  const pods = enabledCollectors(look.config)
-    .flatMap((id) => podsOf(look, id))
+  const up = new Map(facts.promql(UP).map(({ metric, value }) => [metric['pod'] ?? metric['instance'] ?? '', value]));
+  const pods = enabledCollectors(facts.config)
+    .flatMap((id) => podsOf(facts, id))
     .filter(isReady);
   const silent = pods.filter((pod) => up.get(pod.metadata.name) === 0).map((pod) => pod.metadata.name);
   const unknown = pods.filter((pod) => !up.has(pod.metadata.name)).map((pod) => pod.metadata.name);
   const name = silent[0] ?? unknown[0] ?? '';
-  const home = pods.find((pod) => pod.metadata.name === name)?.metadata.namespace ?? look.namespace;
-  const fix = `${look.kubectlIn(home)} port-forward pod/${name} 8888   # then: curl localhost:8888/metrics`;
+  const home = pods.find((pod) => pod.metadata.name === name)?.metadata.namespace ?? facts.namespace;
+  const fix = `${facts.kubectlIn(home)} port-forward pod/${name} 8888   # then: curl localhost:8888/metrics`;
   if (silent.length)
-    return fail(`${some(silent)} ${silent.length === 1 ? 'gives' : 'give'} Prometheus no answer on 8888`, {
+    return fail(`${list(silent)} ${silent.length === 1 ? 'gives' : 'give'} Prometheus no answer on 8888`, {
       cause: 'the port is closed or a NetworkPolicy is in the way',
       fix,
     });
@@ -79,7 +74,7 @@ function ownMetrics(look: Look): Verdict {
       fix,
     });
   return ok(
-    `${pods.length - unknown.length} of ${plural(pods.length, 'collector pod')} scraped on 8888${unknown.length ? `, not yet ${some(unknown)}` : ''}`,
+    `${pods.length - unknown.length} of ${plural(pods.length, 'collector pod')} scraped on 8888${unknown.length ? `, not yet ${list(unknown)}` : ''}`,
   );
 }
 
@@ -90,8 +85,8 @@ export const entryChecks: Check[] = [
     sources: '000-OPEN-04, 000-TRB-02, 003-COL-13, 003-QS-04',
     needs: [GATEWAY],
     dependsOn: ['COL-02', 'COL-09'],
-    reads: ['k8s:Service', 'k8s:EndpointSlice', 'k8s:Pod'],
-    run: (look) => endpointsVerdict(look, GATEWAY),
+    reads: [fact.objects('Service'), fact.objects('EndpointSlice'), fact.pods()],
+    run: (facts) => endpointsVerdict(facts, GATEWAY),
   }),
   col('09', 'Nothing is in the way to OTLP port 4317', {
     about:
@@ -99,7 +94,7 @@ export const entryChecks: Check[] = [
     sources: '000-CFG-01, 001-PORT-01, 003-COL-01',
     needs: [GATEWAY],
     dependsOn: ['COL-05', POLICIES],
-    reads: [...serviceReads(GATEWAY), REACH_READS, `config:${GATEWAY}`],
+    reads: [...serviceReads(GATEWAY), REACH_READS, fact.running(GATEWAY)],
     run: grpcEntry,
   }),
   col('10', 'The gateway takes OTLP over HTTP', {
@@ -108,17 +103,17 @@ export const entryChecks: Check[] = [
     sources: '000-TRB-03, 001-PORT-01, 003-COL-01',
     needs: [GATEWAY],
     dependsOn: ['COL-02', 'COL-08', 'COL-09'],
-    reads: ['otlp:gateway'],
-    run: (look) => {
-      const { status } = look.fact<{ status: number }>('otlp:gateway');
+    reads: [fact.otlp('gateway')],
+    run: (facts) => {
+      const { status } = facts.otlp('gateway');
       if (status === 200 || status === 405) return ok(`POST /v1/traces on 4318 answers ${status}`);
       return fail(`POST /v1/traces on 4318 answers ${status}`, {
         cause:
           status === 404
             ? 'something else than an OTLP receiver listens on 4318'
             : 'no ready gateway pod answers on 4318',
-        fix: `${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --tail=50`,
-        object: serviceObject(look, GATEWAY),
+        fix: `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --tail=50`,
+        object: serviceObject(facts, GATEWAY),
       });
     },
   }),
@@ -127,17 +122,17 @@ export const entryChecks: Check[] = [
       "Each collector's health_check extension on 13133 answers 200 while all its pipelines run; Kubernetes uses the same answer for readiness and restarts. Another answer means that a component failed after its start: the log says which.",
     sources: '001-CFG-12, 001-COL-05, 003-COL-15',
     dependsOn: ['COL-01', 'COL-02', 'COL-24', 'COL-08', 'COL-09'],
-    reads: (config) => enabledCollectors(config).map((id) => httpOf(id, '/')),
-    run: (look) => {
-      const answers = enabledCollectors(look.config).map((id) => ({ id, ...look.http(id, '/') }));
+    reads: (config) => enabledCollectors(config).map((id) => fact.http(id, '/')),
+    run: (facts) => {
+      const answers = enabledCollectors(facts.config).map((id) => ({ id, ...facts.http(id, '/') }));
       const bad = answers.find(({ status }) => status !== 200);
       if (!bad) return ok(`${answers.length} collectors answer 200 on 13133`);
       return fail(
-        `${look.place(bad.id).workload.name} answers ${bad.status} on 13133: ${oneLine(typeof bad.body === 'string' ? bad.body : JSON.stringify(bad.body), 120)}`,
+        `${facts.place(bad.id).workload.name} answers ${bad.status} on 13133: ${oneLine(typeof bad.body === 'string' ? bad.body : JSON.stringify(bad.body), 120)}`,
         {
           cause: 'no ready pod, or a component of the collector has failed',
-          fix: `${look.kubectlFor(bad.id)} logs ${resourceOf(look, bad.id)} --tail=50`,
-          object: serviceObject(look, bad.id),
+          fix: `${facts.kubectlFor(bad.id)} logs ${resourceOf(facts, bad.id)} --tail=50`,
+          object: serviceObject(facts, bad.id),
         },
       );
     },
@@ -150,9 +145,9 @@ export const entryChecks: Check[] = [
     dependsOn: ['PROM-01', 'PROM-03', 'COL-05', 'COL-01', 'COL-02', 'COL-24'],
     reads: (config) => [
       ...configReads(config),
-      `promql:${UP}`,
-      'k8s:Pod',
-      ...enabledCollectors(config).map((id) => workloadKey(id)),
+      fact.promql(UP),
+      fact.pods(),
+      ...enabledCollectors(config).map((id) => fact.workloads(id)),
     ],
     run: ownMetrics,
   }),
@@ -162,17 +157,17 @@ export const entryChecks: Check[] = [
     sources: '003-COL-07, 003-TRB-03',
     needs: [GATEWAY, 'prometheus'],
     dependsOn: ['COL-05', 'PROM-01'],
-    reads: [`config:${GATEWAY}`, 'promql:sum(scrape_samples_scraped{instance=~".*:8889"})'],
-    run: (look) => {
-      const used = pipelinesOf(look.fact(`config:${GATEWAY}`)).some(({ exporters }) =>
+    reads: [fact.running(GATEWAY), fact.promql(SCRAPED)],
+    run: (facts) => {
+      const used = pipelinesOf(facts.running(GATEWAY)).some(({ exporters }) =>
         exporters.some((name) => typeOf(name) === 'prometheus'),
       );
       if (!used) return skip('metrics leave the gateway by OTLP: no pipeline uses a prometheus exporter on 8889');
-      const series = look.promql('sum(scrape_samples_scraped{instance=~".*:8889"})')[0]?.value;
+      const series = facts.promql(SCRAPED)[0]?.value;
       if (series) return ok(`${series} samples per scrape of 8889`);
       return fail(series === undefined ? 'Prometheus scrapes no port 8889' : 'port 8889 shows no series', {
         cause: 'the scrape job is missing, or no metrics reach the pipeline',
-        fix: `${look.kubectlFor(GATEWAY)} port-forward ${resourceOf(look, GATEWAY)} 8889   # then: curl localhost:8889/metrics`,
+        fix: `${facts.kubectlFor(GATEWAY)} port-forward ${resourceOf(facts, GATEWAY)} 8889   # then: curl localhost:8889/metrics`,
       });
     },
   }),

@@ -1,19 +1,11 @@
-import {
-  type Check,
-  CouldNotLook,
-  fail,
-  type FactKey,
-  type Look,
-  ok,
-  skip,
-  type Verdict,
-  warn,
-} from '../../doctor/types.ts';
-import { type CollectorId, enabledCollectors, GATEWAY, NODE } from '../helpers/collector-config.ts';
-import { checksOf, percent, some } from '../helpers/define.ts';
-import { otelcol, rate, ratesOf } from '../helpers/promql.ts';
-import { resourceOf } from '../helpers/place.ts';
-import { ago, CLOCK_READS, settledFor } from '../helpers/time.ts';
+import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
+import { FactUnavailable, type FactRef, fact, type Facts } from '../lib/facts.ts';
+import { list, percent } from '../../core/text.ts';
+import { formatDuration } from '../../core/quantity.ts';
+import { type CollectorId, enabledCollectors, GATEWAY, NODE } from '../lib/collectors.ts';
+import { otelcol, rate, ratesOf } from '../lib/promql.ts';
+import { resourceOf } from '../lib/place.ts';
+import { CLOCK_READS, settledFor } from '../lib/time.ts';
 
 const col = checksOf('COL');
 
@@ -34,8 +26,8 @@ const SENT = `sum by (collector, exporter) (${ratesOf(counters('exporter_sent'),
 const FAILED = `sum by (collector, exporter) (${ratesOf(counters('exporter_send_failed', 'exporter_enqueue_failed'), '5m')})`;
 const QUEUE = `max by (collector, exporter) (${otelcol('exporter_queue_size')} / on (instance, exporter, data_type) ${otelcol('exporter_queue_capacity')})`;
 
-function keys(...exprs: string[]): FactKey[] {
-  return [...CLOCK_READS, ...exprs.map((expr): FactKey => `promql:${expr}`)];
+function keys(...exprs: string[]): FactRef[] {
+  return [...CLOCK_READS, ...exprs.map(fact.promql)];
 }
 
 const FLOW = ['PROM-01', 'PROM-03', 'COL-12', 'COL-05', 'COL-01', 'COL-02'];
@@ -61,29 +53,29 @@ const FIRST_RATES_S = 120;
 const START_WINDOW_S = 600;
 
 /** By the label collector, which is the name of the workload. */
-function by(look: Look, expr: string): Map<string, number> {
-  return new Map(look.promql(expr).map(({ metric, value }) => [metric['collector'] ?? '', value]));
+function by(facts: Facts, expr: string): Map<string, number> {
+  return new Map(facts.promql(expr).map(({ metric, value }) => [metric['collector'] ?? '', value]));
 }
 
-function accepted(look: Look): Verdict {
-  const traces = by(look, QUERIES.traces);
-  const metrics = by(look, QUERIES.metrics);
-  const logs = by(look, QUERIES.logs);
-  const ever = by(look, QUERIES.logsEver);
-  const files = by(look, QUERIES.logFiles);
-  const settled = settledFor(look);
+function accepted(facts: Facts): Verdict {
+  const traces = by(facts, QUERIES.traces);
+  const metrics = by(facts, QUERIES.metrics);
+  const logs = by(facts, QUERIES.logs);
+  const ever = by(facts, QUERIES.logsEver);
+  const files = by(facts, QUERIES.logFiles);
+  const settled = settledFor(facts);
   const total = (map: Map<string, number>) => [...map.values()].reduce((sum, value) => sum + value, 0);
-  const name = (id: CollectorId) => look.place(id).workload.name;
+  const name = (id: CollectorId) => facts.place(id).workload.name;
   const [gateway, node] = [name(GATEWAY), name(NODE)];
-  const silent = enabledCollectors(look.config).filter((id) => !metrics.get(name(id)));
+  const silent = enabledCollectors(facts.config).filter((id) => !metrics.get(name(id)));
   // Each collects at its own interval, and a rate needs two scrapes after that.
   if (settled < FIRST_RATES_S && (silent.length || total(ever) === 0))
     return skip(
-      `the stack started ${ago(settled)} ago: no rates yet${silent.length ? ` of ${some(silent.map(name))}` : ''}`,
+      `the stack started ${formatDuration(settled)} ago: no rates yet${silent.length ? ` of ${list(silent.map(name))}` : ''}`,
     );
-  const fix = (id: CollectorId) => `${look.kubectlFor(id)} logs ${resourceOf(look, id)} --tail=50`;
+  const fix = (id: CollectorId) => `${facts.kubectlFor(id)} logs ${resourceOf(facts, id)} --tail=50`;
   if (silent[0]) {
-    return fail(`${some(silent.map(name))} accepted no metric points in 5 min`, {
+    return fail(`${list(silent.map(name))} accepted no metric points in 5 min`, {
       cause:
         silent[0] === GATEWAY
           ? 'the node and cluster collectors do not get through to the gateway'
@@ -91,7 +83,7 @@ function accepted(look: Look): Verdict {
       fix: fix(silent[0]),
     });
   }
-  if (look.config.loki.enabled && look.config[NODE].enabled) {
+  if (facts.config.loki.enabled && facts.config[NODE].enabled) {
     // After a restart on a quiet node there is no line to take: files held open tell that it would.
     if (!ever.get(node) && !files.get(node))
       return fail(`${node} reads no container log: no file open, no log record accepted`, {
@@ -114,12 +106,17 @@ function accepted(look: Look): Verdict {
 }
 
 /** Share of bad in good + bad, worst row first. */
-function shares(look: Look, good: string, bad: string, label: string): { name: string; share: number; rate: number }[] {
+function shares(
+  facts: Facts,
+  good: string,
+  bad: string,
+  label: string,
+): { name: string; share: number; rate: number }[] {
   const keyOf = (metric: Record<string, string>) => `${metric['collector'] ?? '?'} ${metric[label] ?? '?'}`;
-  const goods = new Map(look.promql(good).map(({ metric, value }) => [keyOf(metric), value]));
+  const goods = new Map(facts.promql(good).map(({ metric, value }) => [keyOf(metric), value]));
   // Counters of trouble may be absent until the first trouble; those of the normal case are not.
-  if (!goods.size) throw new CouldNotLook("Prometheus has no series of the collectors' own counters");
-  const bads = look.promql(bad).filter(({ value }) => value > 0);
+  if (!goods.size) throw new FactUnavailable("Prometheus has no series of the collectors' own counters");
+  const bads = facts.promql(bad).filter(({ value }) => value > 0);
   return bads
     .map(({ metric, value }) => ({
       name: keyOf(metric),
@@ -130,7 +127,7 @@ function shares(look: Look, good: string, bad: string, label: string): { name: s
 }
 
 function judgeShare(
-  look: Look,
+  facts: Facts,
   rows: { name: string; share: number; rate: number }[],
   what: string,
   more: { cause: string; fix: string },
@@ -141,20 +138,20 @@ function judgeShare(
     .slice(0, 3)
     .map(({ name, share, rate: perSecond }) => `${name} ${percent(share)} (${rate(perSecond)})`)
     .join(', ');
-  const settled = settledFor(look);
+  const settled = settledFor(facts);
   if (settled < START_WINDOW_S)
-    return ok(`${what} while the stack started ${ago(settled)} ago, not counted: ${evidence}`);
+    return ok(`${what} while the stack started ${formatDuration(settled)} ago, not counted: ${evidence}`);
   return worst.share >= 0.01 ? fail(`${what}: ${evidence}`, more) : warn(`${what}: ${evidence}`, more);
 }
 
-function queues(look: Look): Verdict {
-  const rows = look.promql(QUEUE).toSorted((a, b) => b.value - a.value);
+function queues(facts: Facts): Verdict {
+  const rows = facts.promql(QUEUE).toSorted((a, b) => b.value - a.value);
   const worst = rows[0];
-  if (!worst) throw new CouldNotLook("Prometheus has no series of the exporters' queues");
+  if (!worst) throw new FactUnavailable("Prometheus has no series of the exporters' queues");
   const text = `fullest queue: ${worst.metric['exporter'] ?? '?'} of ${worst.metric['collector'] ?? '?'} at ${percent(worst.value)}`;
   const more = {
     cause: 'the backend takes less than is sent, or does not answer',
-    fix: `look at the backend of ${worst.metric['exporter'] ?? 'the exporter'}; ${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --tail=50`,
+    fix: `look at the backend of ${worst.metric['exporter'] ?? 'the exporter'}; ${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --tail=50`,
   };
   if (worst.value >= 0.8) return fail(text, more);
   return worst.value >= 0.5 ? warn(text, more) : ok(`${text}, ${rows.length} queues`);
@@ -177,10 +174,10 @@ export const flowChecks: Check[] = [
     needs: ['prometheus'],
     dependsOn: [...FLOW, 'COL-16', 'COL-17', ...BACKENDS],
     reads: keys(ACCEPTED, REFUSED),
-    run: (look) =>
-      judgeShare(look, shares(look, ACCEPTED, REFUSED, 'receiver'), 'refused', {
+    run: (facts) =>
+      judgeShare(facts, shares(facts, ACCEPTED, REFUSED, 'receiver'), 'refused', {
         cause: 'the memory_limiter is at work or a sending queue is full',
-        fix: `more replicas (opentelemetry-collector.replicaCount) or memory, then: genai-obs install; ${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --tail=20`,
+        fix: `more replicas (opentelemetry-collector.replicaCount) or memory, then: genai-obs install; ${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --tail=20`,
       }),
   }),
   col('16', 'Exporters lose nothing', {
@@ -190,15 +187,15 @@ export const flowChecks: Check[] = [
     needs: ['prometheus'],
     dependsOn: BACKENDS,
     reads: keys(SENT, FAILED),
-    run: (look) =>
-      judgeShare(look, shares(look, SENT, FAILED, 'exporter'), 'failed to leave', {
+    run: (facts) =>
+      judgeShare(facts, shares(facts, SENT, FAILED, 'exporter'), 'failed to leave', {
         cause: 'the backend refuses the data or is out of reach: address, TLS, credentials, limits',
-        fix: `${look.kubectlFor(GATEWAY)} logs ${resourceOf(look, GATEWAY)} --since=15m | grep -i 'Exporting failed'`,
+        fix: `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --since=15m | grep -i 'Exporting failed'`,
       }),
   }),
   col('17', 'Sending queues are not filling up', {
     about:
-      "Fill of every exporter's sending queue. A queue that grows means that a backend is slower than its senders or gone; when it is full the collector refuses and applications lose data. Below 50 % passes, from 80 % fails. Look at the backend first, then at replicas.",
+      "Fill of every exporter's sending queue. A queue that grows means that a backend is slower than its senders or gone; when it is full the collector refuses and applications lose data. Below 50 % passes, from 80 % fails. Facts at the backend first, then at replicas.",
     sources: 'derived (requirements, appendix 1)',
     needs: ['prometheus'],
     dependsOn: BACKENDS,

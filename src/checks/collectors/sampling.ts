@@ -1,9 +1,10 @@
-import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
-import { eachCollector, GATEWAY, pipelinesOf, typeOf } from '../helpers/collector-config.ts';
-import { checksOf, noTraces, percent, plural, some } from '../helpers/define.ts';
-import { arr, num, rec, str } from '../helpers/json.ts';
-import { configObject, resourceOf, workloadObject } from '../helpers/place.ts';
-import { podsOf, workloadKey, workloadOf } from '../helpers/pods.ts';
+import { type Verdict, type Check, checksOf, noTraces, ok, warn, fail, skip } from '../lib/check.ts';
+import { fact, type Facts } from '../lib/facts.ts';
+import { workloadOf, podsOf } from '../lib/objects.ts';
+import { mapAt, listAt, textAt, numberAt } from '../../core/json.ts';
+import { plural, list, percent } from '../../core/text.ts';
+import { eachCollector, GATEWAY, pipelinesOf, typeOf } from '../lib/collectors.ts';
+import { configObject, resourceOf, workloadObject } from '../lib/place.ts';
 
 const col = checksOf('COL');
 const RATE = 'genai-obs install   # with genai.sampling.rate in the profile, for a while 1';
@@ -14,21 +15,21 @@ function used(config: unknown, type: string): string[] {
   );
 }
 
-function sampling(look: Look): Verdict {
-  const config = look.fact(`config:${GATEWAY}`);
-  const wanted = look.config.genai.sampling.rate;
-  const object = configObject(look, GATEWAY);
-  const policies = used(config, 'tail_sampling').flatMap((name) => arr(config, 'processors', name, 'policies'));
+function sampling(facts: Facts): Verdict {
+  const config = facts.running(GATEWAY);
+  const wanted = facts.config.genai.sampling.rate;
+  const object = configObject(facts, GATEWAY);
+  const policies = used(config, 'tail_sampling').flatMap((name) => listAt(config, 'processors', name, 'policies'));
   const shares = used(config, 'probabilistic_sampler').map(
-    (name) => (num(config, 'processors', name, 'sampling_percentage') ?? 0) / 100,
+    (name) => (numberAt(config, 'processors', name, 'sampling_percentage') ?? 0) / 100,
   );
   if (!shares.length && !policies.length) return ok('every trace is stored: no sampler in the pipelines');
-  const keepsErrors = policies.some((policy) => str(policy, 'type') === 'status_code');
+  const keepsErrors = policies.some((policy) => textAt(policy, 'type') === 'status_code');
   const tail = policies
-    .flatMap((policy) => num(rec(policy, 'probabilistic'), 'sampling_percentage') ?? [])
+    .flatMap((policy) => numberAt(mapAt(policy, 'probabilistic'), 'sampling_percentage') ?? [])
     .map((value) => value / 100);
   const share = [...shares, ...tail].reduce((product, value) => product * value, 1);
-  const text = `${percent(share)} of traces are stored, profile ${percent(wanted)}${policies.length ? `, ${plural(policies.length, 'policy')}: ${some(policies.map((policy) => str(policy, 'name') ?? '?'))}` : ', alike for every trace'}; metrics count all`;
+  const text = `${percent(share)} of traces are stored, profile ${percent(wanted)}${policies.length ? `, ${plural(policies.length, 'policy')}: ${list(policies.map((policy) => textAt(policy, 'name') ?? '?'))}` : ', alike for every trace'}; metrics count all`;
   if (share === 0)
     return fail(
       `no trace is stored: the sampling share is 0${wanted > 0 ? `, the profile says ${percent(wanted)}` : ''}`,
@@ -52,12 +53,12 @@ function sampling(look: Look): Verdict {
   return ok(text);
 }
 
-function tail(look: Look): Verdict {
-  const samplers = eachCollector(look).filter(({ config }) => used(config, 'tail_sampling').length);
+function tail(facts: Facts): Verdict {
+  const samplers = eachCollector(facts).filter(({ config }) => used(config, 'tail_sampling').length);
   if (!samplers.length) return skip('no tail_sampling: the share is taken by trace id, alike in every replica');
   for (const { id } of samplers) {
-    const replicas = num(workloadOf(look, id), 'spec', 'replicas') ?? podsOf(look, id).length;
-    const balanced = eachCollector(look).some(({ config }) =>
+    const replicas = numberAt(workloadOf(facts, id), 'spec', 'replicas') ?? podsOf(facts, id).length;
+    const balanced = eachCollector(facts).some(({ config }) =>
       pipelinesOf(config).some(
         ({ signal, exporters }) =>
           signal === 'traces' && exporters.some((name) => ['loadbalancing', 'load_balancing'].includes(typeOf(name))),
@@ -65,11 +66,11 @@ function tail(look: Look): Verdict {
     );
     if (replicas > 1 && !balanced) {
       return fail(
-        `tail_sampling in ${plural(replicas, 'replica')} of ${look.place(id).workload.name} without balancing by trace id`,
+        `tail_sampling in ${plural(replicas, 'replica')} of ${facts.place(id).workload.name} without balancing by trace id`,
         {
           cause: 'spans of one trace meet different replicas, each decides on a part',
-          fix: `put a tier with the load_balancing exporter in front, or: ${look.kubectlFor(id)} scale ${resourceOf(look, id)} --replicas=1`,
-          object: workloadObject(look, id),
+          fix: `put a tier with the load_balancing exporter in front, or: ${facts.kubectlFor(id)} scale ${resourceOf(facts, id)} --replicas=1`,
+          object: workloadObject(facts, id),
         },
       );
     }
@@ -85,7 +86,7 @@ export const samplingChecks: Check[] = [
     needs: [GATEWAY],
     skipIf: noTraces,
     dependsOn: ['COL-05'],
-    reads: [`config:${GATEWAY}`],
+    reads: [fact.running(GATEWAY)],
     run: sampling,
   }),
   col('22', 'Tail sampling sees whole traces', {
@@ -97,7 +98,7 @@ export const samplingChecks: Check[] = [
     reads: (config) =>
       [...new Set([GATEWAY, 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const)]
         .filter((id) => config[id].enabled)
-        .flatMap((id) => [`config:${id}`, workloadKey(id), 'k8s:Pod']),
+        .flatMap((id) => [fact.running(id), fact.workloads(id), fact.pods()]),
     run: tail,
   }),
 ];

@@ -1,4 +1,9 @@
-import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
+import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
+import { fact, type Facts } from '../lib/facts.ts';
+import { workloadOf } from '../lib/objects.ts';
+import { at, listAt, textAt, textsAt, numberAt } from '../../core/json.ts';
+import { list, percent } from '../../core/text.ts';
+import { parseQuantity, formatBytes } from '../../core/quantity.ts';
 import {
   AGAIN,
   type CollectorId,
@@ -15,30 +20,26 @@ import {
   type Target,
   targetsOf,
   typeOf,
-} from '../helpers/collector-config.ts';
-import { checksOf, percent, some } from '../helpers/define.ts';
-import { arr, at, num, str, strings } from '../helpers/json.ts';
-import { configObject, meansService, resourceOf, serviceAt } from '../helpers/place.ts';
-import { workloadKey, workloadOf } from '../helpers/pods.ts';
-import { bytes, gib } from '../helpers/storage.ts';
+} from '../lib/collectors.ts';
+import { configObject, meansService, resourceOf, serviceAt } from '../lib/place.ts';
 
 const col = checksOf('COL');
 
-function limiters(look: Look): Verdict {
+function limiters(facts: Facts): Verdict {
   const seen: string[] = [];
   let late: Verdict | undefined;
-  for (const { id, config } of eachCollector(look)) {
-    const who = look.place(id).workload.name;
-    const limit = bytes(str(firstContainer(workloadOf(look, id)), 'resources', 'limits', 'memory'));
+  for (const { id, config } of eachCollector(facts)) {
+    const who = facts.place(id).workload.name;
+    const limit = parseQuantity(textAt(firstContainer(workloadOf(facts, id)), 'resources', 'limits', 'memory'));
     const settings = at(config, 'processors', 'memory_limiter');
-    const object = configObject(look, id);
+    const object = configObject(facts, id);
     const missing = pipelinesOf(config).filter(
       ({ receivers, processors }) =>
         !receivers.some((name) => has(config, 'connectors', name)) && typeOf(processors[0] ?? '') !== 'memory_limiter',
     );
     if (!settings || missing.length)
       return fail(
-        `${who}: ${settings ? `memory_limiter is not the first processor of ${some(missing.map(({ name }) => name))}` : 'no memory_limiter'}`,
+        `${who}: ${settings ? `memory_limiter is not the first processor of ${list(missing.map(({ name }) => name))}` : 'no memory_limiter'}`,
         {
           cause: 'the configuration was changed',
           fix: AGAIN,
@@ -48,7 +49,7 @@ function limiters(look: Look): Verdict {
     const hard = limiterBytes(settings, limit);
     if (hard === undefined)
       return fail(
-        `${who}: memory_limiter has no limit that can be computed, container limit ${limit ? gib(limit) : 'absent'}`,
+        `${who}: memory_limiter has no limit that can be computed, container limit ${limit ? formatBytes(limit) : 'absent'}`,
         {
           cause: 'a percentage needs a memory limit of the container',
           fix: AGAIN,
@@ -56,7 +57,7 @@ function limiters(look: Look): Verdict {
         },
       );
     const share = limit ? hard / limit : 0;
-    const text = `${who} ${gib(hard)}${limit ? ` of ${gib(limit)} (${percent(share)})` : ''}`;
+    const text = `${who} ${formatBytes(hard)}${limit ? ` of ${formatBytes(limit)} (${percent(share)})` : ''}`;
     const more = {
       cause: 'the limiter acts after the kernel has killed the process',
       fix: 'lower limit_percentage to 75, or raise the memory limit of the container: genai-obs install',
@@ -70,29 +71,29 @@ function limiters(look: Look): Verdict {
 }
 
 /** Is there a Service with this port? Other clusters and namespaces cannot be judged from here. */
-function deadEnd(look: Look, id: CollectorId, target: Target): string | undefined {
-  const { namespace, workload } = look.place(id);
+function deadEnd(facts: Facts, id: CollectorId, target: Target): string | undefined {
+  const { namespace, workload } = facts.place(id);
   const at = serviceAt(target.host, namespace);
-  if (!at || !look.namespaces.includes(at.namespace) || target.host.includes('${')) return undefined;
+  if (!at || !facts.namespaces.includes(at.namespace) || target.host.includes('${')) return undefined;
   const name = at.namespace === namespace ? at.name : `${at.namespace}/${at.name}`;
-  const service = look.find('Service', at.name, at.namespace);
+  const service = facts.find('Service', at.name, at.namespace);
   const to = `exporter ${target.exporter} of ${workload.name} sends ${target.signals.join(' and ')} to ${target.endpoint}`;
   if (!service) return `${to}, but there is no Service ${name}`;
-  const ports = arr(service, 'spec', 'ports').map((port) => num(port, 'port'));
+  const ports = listAt(service, 'spec', 'ports').map((port) => numberAt(port, 'port'));
   return ports.includes(target.port)
     ? undefined
     : `${to}, but Service ${name} has no port ${target.port} (it has ${ports.join(', ')})`;
 }
 
-function wired(look: Look): Verdict {
+function wired(facts: Facts): Verdict {
   const expected: string[] = [];
-  for (const { id, config } of eachCollector(look)) {
+  for (const { id, config } of eachCollector(facts)) {
     const targets = targetsOf(config);
-    const object = configObject(look, id);
-    const { namespace, workload } = look.place(id);
-    const wanted = (signal: string) => (id === GATEWAY ? expectedTarget(look, signal) : gatewayTarget(look, id));
+    const object = configObject(facts, id);
+    const { namespace, workload } = facts.place(id);
+    const wanted = (signal: string) => (id === GATEWAY ? expectedTarget(facts, signal) : gatewayTarget(facts, id));
     for (const target of targets) {
-      const dead = deadEnd(look, id, target);
+      const dead = deadEnd(facts, id, target);
       const should = target.signals.map((signal) => wanted(signal)?.endpoint).find(Boolean);
       if (dead)
         return fail(dead, {
@@ -109,12 +110,12 @@ function wired(look: Look): Verdict {
       const senders = targets.filter((target) => target.signals.includes(signal));
       const right = senders.find(
         (target) =>
-          meansService(target.host, look.place(want.id), namespace) && pathFits(target.endpoint, want.endpoint),
+          meansService(target.host, facts.place(want.id), namespace) && pathFits(target.endpoint, want.endpoint),
       );
       const instead = senders.map(({ exporter, endpoint }) => `${exporter} → ${endpoint}`);
       if (!right)
         return fail(
-          `${workload.name} does not send ${signal} to ${want.endpoint}; it has ${instead.length ? some(instead) : 'no exporter for it but debug or none'}`,
+          `${workload.name} does not send ${signal} to ${want.endpoint}; it has ${instead.length ? list(instead) : 'no exporter for it but debug or none'}`,
           {
             cause: `the pipeline of ${signal} lacks the exporter, or its endpoint is wrong`,
             fix: AGAIN,
@@ -139,7 +140,7 @@ export const wiringChecks: Check[] = [
       "The memory_limiter must be the first processor of every pipeline that receives from outside, with a limit of at most 80 % of the container's memory limit; between 80 and 100 % it warns, above or without it fails. Data that is refused stays with the sender and is sent again; a killed collector loses what it holds.",
     sources: '000-SCALE-02, 001-CFG-05, 001-COL-04, 003-COL-04, 003-COL-14, 004-TRB-01, 004-TUNE-01',
     dependsOn: ['COL-05'],
-    reads: (config) => [...configReads(config), ...enabledCollectors(config).map((id) => workloadKey(id))],
+    reads: (config) => [...configReads(config), ...enabledCollectors(config).map((id) => fact.workloads(id))],
     run: limiters,
   }),
   col('18', 'Pipelines lead to the backends', {
@@ -147,7 +148,7 @@ export const wiringChecks: Check[] = [
       "Compares every exporter's endpoint with the Services and ports that exist, and every signal with the backend of the profile: traces to Tempo (or Jaeger), metrics to Prometheus, logs to Loki, and the node and cluster collectors to the gateway. A wrong endpoint makes the exporter retry for ever while its queue fills. The finding names the exporter and the endpoint it should have.",
     sources: '001-CFG-13, 001-CHK-01, 003-ARCH-02, 003-COL-11',
     dependsOn: ['COL-05', 'COL-09', 'LOKI-05', 'TEMPO-03', 'JAEG-03', 'PROM-02'],
-    reads: (config) => [...configReads(config), 'k8s:Service'],
+    reads: (config) => [...configReads(config), fact.objects('Service')],
     run: wired,
   }),
   col('19', 'Trace pages are available', {
@@ -156,18 +157,18 @@ export const wiringChecks: Check[] = [
     sources: '001-CFG-12',
     needs: [GATEWAY],
     dependsOn: ['COL-05'],
-    reads: [`config:${GATEWAY}`],
-    run: (look) => {
-      const config = look.fact(`config:${GATEWAY}`);
+    reads: [fact.running(GATEWAY)],
+    run: (facts) => {
+      const config = facts.running(GATEWAY);
       if (!has(config, 'extensions', 'zpages')) return skip('the gateway has no zpages extension');
-      const endpoint = str(config, 'extensions', 'zpages', 'endpoint') ?? 'localhost:55679';
-      if (!strings(config, 'service', 'extensions').includes('zpages'))
+      const endpoint = textAt(config, 'extensions', 'zpages', 'endpoint') ?? 'localhost:55679';
+      if (!textsAt(config, 'service', 'extensions').includes('zpages'))
         return warn('zpages is defined and not in service.extensions', {
           cause: 'the extension is not started',
           fix: AGAIN,
-          object: configObject(look, GATEWAY),
+          object: configObject(facts, GATEWAY),
         });
-      return ok(`zpages at ${endpoint}: ${look.kubectlFor(GATEWAY)} port-forward ${resourceOf(look, GATEWAY)} 55679`);
+      return ok(`zpages at ${endpoint}: ${facts.kubectlFor(GATEWAY)} port-forward ${resourceOf(facts, GATEWAY)} 55679`);
     },
   }),
 ];

@@ -1,18 +1,20 @@
-import { type Check, fail, type Look, ok, skip, warn } from '../../doctor/types.ts';
+import { type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
+import { fact, type Reads, type Facts } from '../lib/facts.ts';
+import { objectsIn, condition, podsOf, containersOf } from '../lib/objects.ts';
+import { textAt, numberAt } from '../../core/json.ts';
+import { plural, list } from '../../core/text.ts';
+import { formatDuration } from '../../core/quantity.ts';
 import type { Config } from '../../profile/schema.ts';
-import { CLUSTER, type CollectorId, enabledCollectors, GATEWAY, NODE } from '../helpers/collector-config.ts';
-import { checksOf, plural, type Read, some } from '../helpers/define.ts';
-import { num, str } from '../helpers/json.ts';
-import { listIn, resourceOf, workloadObject } from '../helpers/place.ts';
-import { condition, containersOf, podsOf, workloadKey } from '../helpers/pods.ts';
-import { ago, CLOCK_READS, now, recentLines, settledFor } from '../helpers/time.ts';
-import { essence, oomKilled } from '../helpers/trouble.ts';
-import { workloadReads, workloadVerdict } from '../helpers/workload.ts';
+import { CLUSTER, type CollectorId, enabledCollectors, GATEWAY, NODE } from '../lib/collectors.ts';
+import { resourceOf, workloadObject } from '../lib/place.ts';
+import { CLOCK_READS, recentLines, settledFor } from '../lib/time.ts';
+import { essence, oomKilled } from '../lib/trouble.ts';
+import { workloadReads, workloadVerdict } from '../lib/workload.ts';
 
 const col = checksOf('COL');
 const DAY = 86_400;
 
-function eachOf(config: Config, read: (id: CollectorId) => Read): Read[] {
+function eachOf(config: Config, read: (id: CollectorId) => Reads): Reads[] {
   return enabledCollectors(config).map(read);
 }
 
@@ -21,23 +23,23 @@ function restartsPerDay(restarts: number, ageS: number): number {
   return restarts / Math.max(1, ageS / DAY);
 }
 
-function restarts(look: Look) {
-  const time = now(look);
-  const seen = enabledCollectors(look.config).flatMap((id) =>
-    podsOf(look, id).flatMap((pod) => containersOf(pod).map((state) => ({ id, pod, state }))),
+function restarts(facts: Facts) {
+  const time = facts.now();
+  const seen = enabledCollectors(facts.config).flatMap((id) =>
+    podsOf(facts, id).flatMap((pod) => containersOf(pod).map((state) => ({ id, pod, state }))),
   );
   const killed = seen.find(({ state }) => state.ended.reason === 'OOMKilled' && time - state.ended.at < DAY * 1000);
   if (killed) {
     const { id, pod, state } = killed;
     const { evidence, cause, fix } = oomKilled(
-      look,
+      facts,
       id,
       pod.metadata.name,
       state.name,
       state.memoryLimit,
-      `${plural(state.restarts, 'restart')}, last ${ago((time - state.ended.at) / 1000)} ago`,
+      `${plural(state.restarts, 'restart')}, last ${formatDuration((time - state.ended.at) / 1000)} ago`,
     );
-    return fail(evidence, { cause, fix, object: `Pod ${look.place(id).namespace}/${pod.metadata.name}` });
+    return fail(evidence, { cause, fix, object: `Pod ${facts.place(id).namespace}/${pod.metadata.name}` });
   }
   const looping = seen.find(({ state }) => state.waiting.reason === 'CrashLoopBackOff');
   const rates = seen.map((one) => ({
@@ -49,8 +51,8 @@ function restarts(look: Look) {
   const name = worst.pod.metadata.name;
   const more = {
     cause: `container ${worst.state.name} ends with ${worst.state.ended.reason || 'an error'}, exit code ${worst.state.ended.exitCode ?? '?'}`,
-    fix: `${look.kubectlFor(worst.id)} logs ${name} -c ${worst.state.name} --previous`,
-    object: `Pod ${look.place(worst.id).namespace}/${name}`,
+    fix: `${facts.kubectlFor(worst.id)} logs ${name} -c ${worst.state.name} --previous`,
+    object: `Pod ${facts.place(worst.id).namespace}/${name}`,
   };
   if (looping) return fail(`${name} is in CrashLoopBackOff, ${plural(worst.state.restarts, 'restart')}`, more);
   const evidence = `at most ${plural(worst.state.restarts, 'restart')} (${name}) in ${plural(seen.length, 'container')}, none OOMKilled within a day`;
@@ -61,10 +63,10 @@ function restarts(look: Look) {
 const TROUBLE = /\t(error|fatal|panic)\t|"level":"(error|fatal)"|Exporting failed|^E\d{4} |^Error:/;
 
 /** By exporter or component, so that one dead backend is one line. */
-function errorLines(look: Look) {
-  const settled = settledFor(look);
-  const lines = enabledCollectors(look.config).flatMap((id) =>
-    recentLines(look, id, settled, TROUBLE).map((line) => ({ ...line, id })),
+function errorLines(facts: Facts) {
+  const settled = settledFor(facts);
+  const lines = enabledCollectors(facts.config).flatMap((id) =>
+    recentLines(facts, id, settled, TROUBLE).map((line) => ({ ...line, id })),
   );
   if (!lines.length)
     return ok(
@@ -77,13 +79,13 @@ function errorLines(look: Look) {
     const component = /"otelcol\.component\.id": ?"([^"]+)"/.exec(text)?.[1] ?? 'the collector';
     groups.set(component, (groups.get(component) ?? 0) + 1);
   }
-  const list = [...groups].sort((a, b) => b[1] - a[1]).map(([component, count]) => `${component} ${count}`);
+  const parts = [...groups].sort((a, b) => b[1] - a[1]).map(([component, count]) => `${component} ${count}`);
   const last = lines.sort((a, b) => a.time - b.time).at(-1);
   const said = /"error": ?"((?:\\.|[^"\\])*)/.exec(last?.text ?? '')?.[1] ?? essence(last?.text ?? '');
-  const evidence = `${plural(lines.length, 'error line')} in 15 min: ${some(list)}; the last in ${last?.from ?? ''}: ${said.slice(0, 180)}`;
+  const evidence = `${plural(lines.length, 'error line')} in 15 min: ${list(parts)}; the last in ${last?.from ?? ''}: ${said.slice(0, 180)}`;
   const more = {
     cause: cause(said),
-    fix: `${look.kubectlFor(last?.id ?? GATEWAY)} logs ${last?.from.split('/')[0] ?? ''} --since=15m | grep -i -e error -e 'Exporting failed'`,
+    fix: `${facts.kubectlFor(last?.id ?? GATEWAY)} logs ${last?.from.split('/')[0] ?? ''} --since=15m | grep -i -e error -e 'Exporting failed'`,
   };
   return lines.length > 20 || lines.some(({ text }) => /Permanent error|not retryable|Dropping data/.test(text))
     ? fail(evidence, more)
@@ -108,7 +110,7 @@ export const workloadChecks: Check[] = [
     needs: [NODE],
     dependsOn: ['COL-05', 'COL-06'],
     reads: workloadReads(NODE),
-    run: (look) => workloadVerdict(look, NODE, (ready, wanted) => wanted - ready === 1),
+    run: (facts) => workloadVerdict(facts, NODE, (ready, wanted) => wanted - ready === 1),
   }),
   col('02', 'Gateway replicas are ready', {
     about:
@@ -117,14 +119,14 @@ export const workloadChecks: Check[] = [
     needs: [GATEWAY],
     dependsOn: ['COL-05', 'COL-06'],
     reads: workloadReads(GATEWAY),
-    run: (look) => workloadVerdict(look, GATEWAY, (ready) => ready >= 1),
+    run: (facts) => workloadVerdict(facts, GATEWAY, (ready) => ready >= 1),
   }),
   col('03', 'Collectors do not restart, crash or run out of memory', {
     about:
       'A collector that is killed loses what it holds in memory. Fewer than 3 restarts a day pass, more warn, a crash loop or an out-of-memory kill within a day fails. Raise the memory limit, or lower the memory_limiter so that it refuses data before the kernel kills the process.',
     sources: '003-TRB-01, 003-TRB-07, 004-TRB-01',
     dependsOn: ['COL-01', 'COL-02'],
-    reads: (config) => [...CLOCK_READS, ...eachOf(config, workloadKey)],
+    reads: (config) => [...CLOCK_READS, ...eachOf(config, fact.workloads)],
     run: restarts,
   }),
   col('04', 'Collector logs show no errors', {
@@ -147,7 +149,7 @@ export const workloadChecks: Check[] = [
       'PROM-01',
       'PROM-07',
     ],
-    reads: (config) => [...CLOCK_READS, ...eachOf(config, (id) => `logs:${id}`)],
+    reads: (config) => [...CLOCK_READS, ...eachOf(config, (id) => fact.logs(id))],
     run: errorLines,
   }),
   col('25', 'Autoscaling works and replicas are spread', {
@@ -156,35 +158,35 @@ export const workloadChecks: Check[] = [
     sources: '000-HA-01, 000-SCALE-03',
     needs: [GATEWAY],
     dependsOn: ['COL-02'],
-    reads: ['k8s:HorizontalPodAutoscaler', 'k8s:Pod', workloadKey(GATEWAY)],
-    run: (look) => {
-      const { namespace, workload, chart } = look.place(GATEWAY);
+    reads: [fact.objects('HorizontalPodAutoscaler'), fact.pods(), fact.workloads(GATEWAY)],
+    run: (facts) => {
+      const { namespace, workload, chart } = facts.place(GATEWAY);
       // The operator scales its resource, and that the workload.
       const targets =
         chart === 'opentelemetry-operator'
           ? [workload.name, workload.name.replace(/-collector$/, '')]
           : [workload.name];
-      const scaler = listIn(look, 'HorizontalPodAutoscaler', namespace).find((one) =>
-        targets.includes(str(one, 'spec', 'scaleTargetRef', 'name') ?? ''),
+      const scaler = objectsIn(facts, 'HorizontalPodAutoscaler', namespace).find((one) =>
+        targets.includes(textAt(one, 'spec', 'scaleTargetRef', 'name') ?? ''),
       );
       if (!scaler)
         return skip(
           'no HorizontalPodAutoscaler scales the gateway: replicas are fixed by opentelemetry-collector.replicaCount',
         );
       const object = `HorizontalPodAutoscaler ${namespace}/${scaler.metadata.name}`;
-      const pending = podsOf(look, GATEWAY)
-        .filter((pod) => str(pod, 'status', 'phase') === 'Pending')
+      const pending = podsOf(facts, GATEWAY)
+        .filter((pod) => textAt(pod, 'status', 'phase') === 'Pending')
         .map((pod) => pod.metadata.name);
       if (pending.length)
-        return fail(`${plural(pending.length, 'gateway pod')} Pending: ${some(pending)}`, {
+        return fail(`${plural(pending.length, 'gateway pod')} Pending: ${list(pending)}`, {
           cause: 'no node has room, or the spread over zones cannot be met',
-          fix: `${look.kubectlFor(GATEWAY)} describe pod ${pending[0] ?? ''}`,
+          fix: `${facts.kubectlFor(GATEWAY)} describe pod ${pending[0] ?? ''}`,
           object,
         });
       const active = condition(scaler, 'ScalingActive');
       if (active?.['status'] !== 'True') {
         return warn(
-          `${scaler.metadata.name} has no figures: ${str(active, 'message') ?? 'it says nothing of its figures'}`,
+          `${scaler.metadata.name} has no figures: ${textAt(active, 'message') ?? 'it says nothing of its figures'}`,
           {
             cause: 'metrics-server is missing or does not answer',
             fix: 'kubectl get apiservice v1beta1.metrics.k8s.io',
@@ -193,7 +195,7 @@ export const workloadChecks: Check[] = [
         );
       }
       return ok(
-        `${scaler.metadata.name} scales between ${num(scaler, 'spec', 'minReplicas') ?? 1} and ${num(scaler, 'spec', 'maxReplicas') ?? '?'} replicas`,
+        `${scaler.metadata.name} scales between ${numberAt(scaler, 'spec', 'minReplicas') ?? 1} and ${numberAt(scaler, 'spec', 'maxReplicas') ?? '?'} replicas`,
       );
     },
   }),
@@ -205,36 +207,36 @@ export const workloadChecks: Check[] = [
     dependsOn: ['COL-05', 'COL-06'],
     reads: (config) => [
       ...workloadReads(CLUSTER),
-      ...enabledCollectors(config).flatMap((id): Read[] => [`config:${id}`, workloadKey(id)]),
-      ...(config.prometheus.enabled ? [DUPLICATES] : []),
+      ...enabledCollectors(config).flatMap((id): Reads[] => [fact.running(id), fact.workloads(id)]),
+      ...(config.prometheus.enabled ? [fact.promql(DUPLICATES)] : []),
     ],
     run: clusterOnce,
   }),
 ];
 
-const DUPLICATES = 'promql:max(count by (k8s_node_name) (k8s_node_condition_ready))';
+const DUPLICATES = 'max(count by (k8s_node_name) (k8s_node_condition_ready))';
 
-function clusterOnce(look: Look) {
-  const own = workloadVerdict(look, CLUSTER);
+function clusterOnce(facts: Facts) {
+  const own = workloadVerdict(facts, CLUSTER);
   if (own.status !== 'ok') return own;
-  const active = enabledCollectors(look.config).flatMap((id) => {
-    const config = look.fact<unknown>(`config:${id}`);
+  const active = enabledCollectors(facts.config).flatMap((id) => {
+    const config = facts.running(id);
     const elected = JSON.stringify(config ?? '').includes('k8s_leader_elector');
-    const running = podsOf(look, id).filter((pod) => !pod.metadata.deletionTimestamp).length;
+    const running = podsOf(facts, id).filter((pod) => !pod.metadata.deletionTimestamp).length;
     const receives = /"receivers":\[[^\]]*"k8s_cluster/.test(JSON.stringify(config));
     return receives ? [{ id, count: elected ? Math.min(1, running) : running }] : [];
   });
   const total = active.reduce((sum, { count }) => sum + count, 0);
-  const list = active.map(({ id, count }) => `${look.place(id).workload.name} ${count}`).join(', ') || 'none';
-  const fix = `genai-obs install   # one replica; at once: ${look.kubectlFor(CLUSTER)} scale ${resourceOf(look, CLUSTER)} --replicas=1`;
+  const list = active.map(({ id, count }) => `${facts.place(id).workload.name} ${count}`).join(', ') || 'none';
+  const fix = `genai-obs install   # one replica; at once: ${facts.kubectlFor(CLUSTER)} scale ${resourceOf(facts, CLUSTER)} --replicas=1`;
   if (total > 1)
     return fail(`${total} active k8s_cluster receivers: ${list}`, {
       cause: 'every replica collects the whole cluster',
       fix,
-      object: workloadObject(look, CLUSTER),
+      object: workloadObject(facts, CLUSTER),
     });
   // Cluster metrics go nowhere else; the pod is still there for the events.
-  if (total === 0 && !look.config.prometheus.enabled)
+  if (total === 0 && !facts.config.prometheus.enabled)
     return ok(`${own.evidence}; no Prometheus, so no cluster metrics are collected`);
   if (total === 0)
     return fail('no collector has an active k8s_cluster receiver', {
@@ -242,8 +244,8 @@ function clusterOnce(look: Look) {
       fix: 'genai-obs install',
     });
   // Series of the pod before stay visible for five minutes after a restart.
-  const settled = settledFor(look, (pod) => podsOf(look, CLUSTER).includes(pod));
-  const twice = look.config.prometheus.enabled ? (look.promql(DUPLICATES.slice('promql:'.length))[0]?.value ?? 0) : 0;
+  const settled = settledFor(facts, (pod) => podsOf(facts, CLUSTER).includes(pod));
+  const twice = facts.config.prometheus.enabled ? (facts.promql(DUPLICATES)[0]?.value ?? 0) : 0;
   if (twice > 1 && settled > 600)
     return fail(`1 active receiver (${list}), but ${twice} series per node in Prometheus`, {
       cause: 'somebody else also sends cluster metrics to this Prometheus',

@@ -1,144 +1,134 @@
-import {
-  type Check,
-  CouldNotLook,
-  fail,
-  type FactKey,
-  type Look,
-  ok,
-  skip,
-  type Verdict,
-  warn,
-} from '../../doctor/types.ts';
-import { checksOf, grafanaBody, httpOf, notHere, oneLine, plural, some } from '../helpers/define.ts';
-import { arr, at, num, rec, str } from '../helpers/json.ts';
-import { listIn, resourceOf, serviceObject, workloadObject } from '../helpers/place.ts';
-import { workloadKey, workloadOf } from '../helpers/pods.ts';
-import { serviceReads, serviceVerdict } from '../helpers/service.ts';
-import { CLAIM_READS, claimVerdict, hasVolume } from '../helpers/storage.ts';
-import { now } from '../helpers/time.ts';
-import { workloadReads, workloadVerdict } from '../helpers/workload.ts';
+import { notHere, type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
+import { FactUnavailable, fact, type Facts } from '../lib/facts.ts';
+import { objectsIn, workloadOf } from '../lib/objects.ts';
+import { at, mapAt, listAt, textAt, numberAt } from '../../core/json.ts';
+import { oneLine, plural, list } from '../../core/text.ts';
+import { resourceOf, serviceObject, workloadObject } from '../lib/place.ts';
+import { grafanaBodyOf, serviceReads, serviceVerdict } from '../lib/service.ts';
+import { CLAIM_READS, claimVerdict, hasVolume } from '../lib/storage.ts';
+import { workloadReads, workloadVerdict } from '../lib/workload.ts';
 
 const graf = checksOf('GRAF');
 const SECRET = 'grafana-admin';
 const KEYS = ['admin-user', 'admin-password'];
-const OBJECT = (look: Look) => workloadObject(look, 'grafana');
+const OBJECT = (facts: Facts) => workloadObject(facts, 'grafana');
 
 /** Sets Grafana's password to that of the Secret; the password is in no argument. */
-function resetPassword(look: Look): string {
-  const kubectl = look.kubectlFor('grafana');
-  return `${kubectl} get secret ${SECRET} -o jsonpath='{.data.admin-password}' | base64 -d | ${kubectl} exec -i ${resourceOf(look, 'grafana')} -- grafana cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin`;
+function resetPassword(facts: Facts): string {
+  const kubectl = facts.kubectlFor('grafana');
+  return `${kubectl} get secret ${SECRET} -o jsonpath='{.data.admin-password}' | base64 -d | ${kubectl} exec -i ${resourceOf(facts, 'grafana')} -- grafana cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin`;
 }
 
-function exposure(look: Look): Verdict {
-  const { namespace, service: planned } = look.place('grafana');
-  const service = look.find('Service', planned.name, namespace);
-  const object = serviceObject(look, 'grafana');
+function exposure(facts: Facts): Verdict {
+  const { namespace, service: planned } = facts.place('grafana');
+  const service = facts.find('Service', planned.name, namespace);
+  const object = serviceObject(facts, 'grafana');
   if (!service)
     return fail(`Service ${planned.name} does not exist`, {
       cause: 'it was deleted',
       fix: 'genai-obs install',
       object,
     });
-  const type = str(service, 'spec', 'type') ?? 'ClusterIP';
-  const wanted = look.config.grafana.service.type;
-  const ingress = listIn(look, 'Ingress', namespace).find((one) =>
+  const type = textAt(service, 'spec', 'type') ?? 'ClusterIP';
+  const wanted = facts.config.grafana.service.type;
+  const ingress = objectsIn(facts, 'Ingress', namespace).find((one) =>
     JSON.stringify(one['spec'] ?? '').includes(`"name":"${planned.name}"`),
   );
-  const hosts = arr(ingress, 'spec', 'rules').flatMap((rule) => str(rule, 'host') ?? []);
-  const by = ingress ? `; Ingress ${ingress.metadata.name} for ${some(hosts)}` : '';
+  const hosts = listAt(ingress, 'spec', 'rules').flatMap((rule) => textAt(rule, 'host') ?? []);
+  const by = ingress ? `; Ingress ${ingress.metadata.name} for ${list(hosts)}` : '';
   if (type !== wanted)
     return warn(`Service ${planned.name} is of type ${type}, the profile says ${wanted}`, {
       cause: 'it was changed by hand, or the profile was not applied',
       fix: 'genai-obs install',
       object,
     });
-  if (ingress && !arr(ingress, 'status', 'loadBalancer', 'ingress').length)
+  if (ingress && !listAt(ingress, 'status', 'loadBalancer', 'ingress').length)
     return warn(`Ingress ${ingress.metadata.name} has no address yet`, {
       cause: 'no ingress controller serves its class',
-      fix: `${look.kubectlFor('grafana')} describe ingress ${ingress.metadata.name}`,
+      fix: `${facts.kubectlFor('grafana')} describe ingress ${ingress.metadata.name}`,
       object: `Ingress ${namespace}/${ingress.metadata.name}`,
     });
   if (type === 'NodePort') {
-    const port = num(arr(service, 'spec', 'ports')[0], 'nodePort');
+    const port = numberAt(listAt(service, 'spec', 'ports')[0], 'nodePort');
     return port
       ? ok(`NodePort ${port} on every node${by}`)
       : fail('the Service has no node port', {
           cause: 'the API server has assigned none',
-          fix: `${look.kubectlFor('grafana')} describe service ${planned.name}`,
+          fix: `${facts.kubectlFor('grafana')} describe service ${planned.name}`,
           object,
         });
   }
   if (type === 'LoadBalancer') {
-    const address = arr(service, 'status', 'loadBalancer', 'ingress').map(
-      (one) => str(one, 'ip') ?? str(one, 'hostname') ?? '',
+    const address = listAt(service, 'status', 'loadBalancer', 'ingress').map(
+      (one) => textAt(one, 'ip') ?? textAt(one, 'hostname') ?? '',
     );
     return address.length
-      ? ok(`LoadBalancer ${some(address)}${by}`)
+      ? ok(`LoadBalancer ${list(address)}${by}`)
       : warn('the load balancer has no address yet', {
           cause: 'the cluster has no provider of load balancers, or it is still working',
-          fix: `${look.kubectlFor('grafana')} describe service ${planned.name}   # or grafana.service.type: ClusterIP`,
+          fix: `${facts.kubectlFor('grafana')} describe service ${planned.name}   # or grafana.service.type: ClusterIP`,
           object,
         });
   }
   return ok(`ClusterIP, inside the cluster only: genai-obs open${by}`);
 }
 
-function admin(look: Look): Verdict {
-  const secret = look.find('Secret', SECRET, look.place('grafana').namespace);
-  const object = `Secret ${look.place('grafana').namespace}/${SECRET}`;
+function admin(facts: Facts): Verdict {
+  const secret = facts.find('Secret', SECRET, facts.place('grafana').namespace);
+  const object = `Secret ${facts.place('grafana').namespace}/${SECRET}`;
   if (!secret)
     return fail(`Secret ${SECRET} does not exist`, {
       cause: 'it was deleted',
-      fix: `genai-obs install   # makes a new password; then set it in Grafana: ${resetPassword(look)}`,
+      fix: `genai-obs install   # makes a new password; then set it in Grafana: ${resetPassword(facts)}`,
       object,
     });
-  const empty = KEYS.filter((key) => !num(secret, 'keys', key));
+  const empty = KEYS.filter((key) => !numberAt(secret, 'keys', key));
   if (empty.length)
     return fail(`Secret ${SECRET} lacks ${empty.join(' and ')}`, {
       cause: 'keys were removed or are empty',
       fix: 'genai-obs install',
       object,
     });
-  const answer = look.grafana('/api/user');
+  const answer = facts.grafana('/api/user');
   if (answer.status === 401 || answer.status === 403) {
     return fail(`Grafana refuses the administrator of Secret ${SECRET}: ${answer.status}`, {
       cause:
         'the password in the Secret is not that in the database of Grafana, which takes it over only when the database is made',
-      fix: resetPassword(look),
+      fix: resetPassword(facts),
       object,
     });
   }
-  if (answer.status !== 200) throw new CouldNotLook(`GET /api/user of Grafana answers ${answer.status}`);
-  const login = str(answer.body, 'login') ?? '?';
-  if (arr(secret, 'weak').includes('admin-password'))
+  if (answer.status !== 200) throw new FactUnavailable(`GET /api/user of Grafana answers ${answer.status}`);
+  const login = textAt(answer.body, 'login') ?? '?';
+  if (listAt(secret, 'weak').includes('admin-password'))
     return warn(`${login} logs in, with a password that everybody knows`, {
       cause: 'a default or a placeholder stands in the Secret',
-      fix: `${look.kubectlFor('grafana')} delete secret ${SECRET} && genai-obs install   # then: ${resetPassword(look)}`,
+      fix: `${facts.kubectlFor('grafana')} delete secret ${SECRET} && genai-obs install   # then: ${resetPassword(facts)}`,
       object,
     });
   return ok(
-    `${login} logs in with the password of Secret ${SECRET} (${num(secret, 'keys', 'admin-password') ?? 0} characters)`,
+    `${login} logs in with the password of Secret ${SECRET} (${numberAt(secret, 'keys', 'admin-password') ?? 0} characters)`,
   );
 }
 
-function persistent(look: Look): Verdict {
-  const workload = workloadOf(look, 'grafana');
-  const replicas = num(workload, 'spec', 'replicas') ?? 1;
-  const database = str(look.fact('config:grafana'), 'database', 'type') ?? 'sqlite3';
+function persistent(facts: Facts): Verdict {
+  const workload = workloadOf(facts, 'grafana');
+  const replicas = numberAt(workload, 'spec', 'replicas') ?? 1;
+  const database = textAt(facts.running('grafana'), 'database', 'type') ?? 'sqlite3';
   if (database !== 'sqlite3') return ok(`database ${database}, outside of the pod`);
   if (replicas > 1)
     return fail(`${replicas} replicas, each with its own sqlite database`, {
       cause: 'sessions, users and alerts differ from replica to replica',
-      fix: `${look.kubectlFor('grafana')} scale ${resourceOf(look, 'grafana')} --replicas=1   # more need a shared database`,
-      object: OBJECT(look),
+      fix: `${facts.kubectlFor('grafana')} scale ${resourceOf(facts, 'grafana')} --replicas=1   # more need a shared database`,
+      object: OBJECT(facts),
     });
-  if (!hasVolume(look, 'grafana'))
+  if (!hasVolume(facts, 'grafana'))
     return warn("Grafana's database lies in an emptyDir: users, preferences and own dashboards are gone with the pod", {
       cause: 'storage.enabled is false, or the volume was changed',
       fix: 'set storage.enabled to true in the profile, then: genai-obs install',
-      object: OBJECT(look),
+      object: OBJECT(facts),
     });
-  const verdict = claimVerdict(look, 'grafana');
+  const verdict = claimVerdict(facts, 'grafana');
   return verdict.status === 'ok' ? ok(`sqlite on ${verdict.evidence}`) : verdict;
 }
 
@@ -146,24 +136,24 @@ const POLICIES = '/api/v1/provisioning/policies';
 const POINTS = '/api/v1/provisioning/contact-points';
 const RULES = '/api/v1/provisioning/alert-rules';
 
-function contactPoints(look: Look): Verdict {
-  const rules = grafanaBody(look, RULES);
-  const policy = grafanaBody(look, POLICIES);
-  const points = arr(grafanaBody(look, POINTS));
+function contactPoints(facts: Facts): Verdict {
+  const rules = grafanaBodyOf(facts, RULES);
+  const policy = grafanaBodyOf(facts, POLICIES);
+  const points = listAt(grafanaBodyOf(facts, POINTS));
   const count = Array.isArray(rules) ? rules.length : 0;
-  const receiver = str(policy, 'receiver') ?? '?';
+  const receiver = textAt(policy, 'receiver') ?? '?';
   if (!count)
     return ok(`no rules in Grafana itself: Prometheus and Alertmanager alert; policy tree ends in ${receiver}`);
   const placeholder = points
     .filter((point) => JSON.stringify(at(point, 'settings') ?? '').includes('example@email.com'))
-    .map((point) => str(point, 'name') ?? '?');
+    .map((point) => textAt(point, 'name') ?? '?');
   const used = JSON.stringify(policy);
   const dead = placeholder.filter((name) => used.includes(name) || receiver === 'grafana-default-email');
   if (dead.length)
     return warn(`${plural(count, 'rule')} in Grafana, and only the default e-mail receiver`, {
       cause: 'no contact point was set up: nobody is told',
       fix: 'genai-obs open   # then Alerting, Contact points; with grafana.contactPoint Alertmanager is one of them',
-      object: OBJECT(look),
+      object: OBJECT(facts),
     });
   return ok(
     `${plural(count, 'rule')} in Grafana, ${plural(points.length, 'contact point')}, policy tree ends in ${receiver}`,
@@ -172,16 +162,16 @@ function contactPoints(look: Look): Verdict {
 
 const DAY_MS = 86_400_000;
 
-function certificate(look: Look): Verdict {
-  const { namespace, service } = look.place('grafana');
-  const kubectl = look.kubectlFor('grafana');
-  const ingress = listIn(look, 'Ingress', namespace).find(
-    (one) => arr(one, 'spec', 'tls').length && JSON.stringify(one['spec']).includes(`"name":"${service.name}"`),
+function certificate(facts: Facts): Verdict {
+  const { namespace, service } = facts.place('grafana');
+  const kubectl = facts.kubectlFor('grafana');
+  const ingress = objectsIn(facts, 'Ingress', namespace).find(
+    (one) => listAt(one, 'spec', 'tls').length && JSON.stringify(one['spec']).includes(`"name":"${service.name}"`),
   );
   if (!ingress) return skip('no Ingress with TLS serves Grafana');
-  const name = str(arr(ingress, 'spec', 'tls')[0], 'secretName') ?? '';
-  const secret = look.find('Secret', name, namespace);
-  const missing = ['tls.crt', 'tls.key'].filter((key) => !num(rec(secret, 'keys'), key));
+  const name = textAt(listAt(ingress, 'spec', 'tls')[0], 'secretName') ?? '';
+  const secret = facts.find('Secret', name, namespace);
+  const missing = ['tls.crt', 'tls.key'].filter((key) => !numberAt(mapAt(secret, 'keys'), key));
   const issuer = secret?.metadata.annotations?.['cert-manager.io/certificate-name'];
   const more = {
     cause: issuer
@@ -194,9 +184,10 @@ function certificate(look: Look): Verdict {
   };
   if (missing.length)
     return fail(`Secret ${name} of Ingress ${ingress.metadata.name} lacks ${missing.join(' and ')}`, more);
-  const until = Date.parse(str(secret, 'notAfter') ?? '');
-  if (!Number.isFinite(until)) throw new CouldNotLook(`the certificate in Secret ${name} does not tell when it ends`);
-  const days = Math.floor((until - now(look)) / DAY_MS);
+  const until = Date.parse(textAt(secret, 'notAfter') ?? '');
+  if (!Number.isFinite(until))
+    throw new FactUnavailable(`the certificate in Secret ${name} does not tell when it ends`);
+  const days = Math.floor((until - facts.now()) / DAY_MS);
   const text = `the certificate in Secret ${name} ends ${new Date(until).toISOString().slice(0, 10)}`;
   if (days < 0) return fail(`${text}: expired`, more);
   return days < 14 ? warn(`${text}, in ${plural(days, 'day')}`, more) : ok(`${text}, in ${plural(days, 'day')}`);
@@ -209,7 +200,7 @@ export const accessChecks: Check[] = [
     sources: 'derived (requirements, appendix 1)',
     needs: ['grafana'],
     reads: workloadReads('grafana'),
-    run: (look) => workloadVerdict(look, 'grafana'),
+    run: (facts) => workloadVerdict(facts, 'grafana'),
   }),
   graf('02', 'The Service grafana is as planned', {
     about:
@@ -217,7 +208,7 @@ export const accessChecks: Check[] = [
     sources: '000-OPEN-04, 004-TRB-08',
     needs: ['grafana'],
     reads: serviceReads('grafana'),
-    run: (look) => serviceVerdict(look, 'grafana'),
+    run: (facts) => serviceVerdict(facts, 'grafana'),
   }),
   graf('03', 'Grafana is exposed as planned', {
     about:
@@ -225,7 +216,7 @@ export const accessChecks: Check[] = [
     sources: '000-ACC-04, 000-INST-09, 001-GRAF-08, 001-PORT-05, 004-TRB-09',
     needs: ['grafana'],
     dependsOn: ['GRAF-02'],
-    reads: ['k8s:Service', 'k8s:Ingress'],
+    reads: [fact.objects('Service'), fact.objects('Ingress')],
     run: exposure,
   }),
   graf('04', "Grafana's database works", {
@@ -234,19 +225,19 @@ export const accessChecks: Check[] = [
     sources: 'derived (requirements, appendix 1)',
     needs: ['grafana'],
     dependsOn: ['GRAF-01', 'GRAF-02'],
-    reads: [httpOf('grafana', '/api/health')],
-    run: (look) => {
-      const { status, body } = look.http('grafana', '/api/health');
-      const database = str(body, 'database');
-      if (status === 200 && database === 'ok') return ok(`database ok, version ${str(body, 'version') ?? '?'}`);
+    reads: [fact.http('grafana', '/api/health')],
+    run: (facts) => {
+      const { status, body } = facts.http('grafana', '/api/health');
+      const database = textAt(body, 'database');
+      if (status === 200 && database === 'ok') return ok(`database ok, version ${textAt(body, 'version') ?? '?'}`);
       return fail(
         `/api/health answers ${status}${database ? `, database ${database}` : `: ${oneLine(typeof body === 'string' ? body : JSON.stringify(body), 120)}`}`,
         {
           cause: database
             ? 'the database cannot be used: volume full, read-only or damaged'
             : 'no pod of Grafana answers',
-          fix: `${look.kubectlFor('grafana')} logs ${resourceOf(look, 'grafana')} --tail=50`,
-          object: OBJECT(look),
+          fix: `${facts.kubectlFor('grafana')} logs ${resourceOf(facts, 'grafana')} --tail=50`,
+          object: OBJECT(facts),
         },
       );
     },
@@ -257,7 +248,7 @@ export const accessChecks: Check[] = [
     sources: '000-INST-04, 001-GRAF-05, 004-P4-01',
     needs: ['grafana'],
     dependsOn: ['GRAF-01', 'GRAF-02', 'GRAF-04'],
-    reads: ['k8s:Secret', 'grafana:/api/user'],
+    reads: [fact.objects('Secret'), fact.grafana('/api/user')],
     run: admin,
   }),
   graf('15', 'The gateway proxy answers', {
@@ -272,7 +263,7 @@ export const accessChecks: Check[] = [
     sources: '004-P4-11',
     needs: ['grafana'],
     dependsOn: ['GRAF-01', 'GRAF-04', 'GRAF-05'],
-    reads: [POLICIES, POINTS, RULES].map((path): FactKey => `grafana:${path}`),
+    reads: [POLICIES, POINTS, RULES].map(fact.grafana),
     run: contactPoints,
   }),
   graf('17', "Grafana's database outlives the pod", {
@@ -281,7 +272,7 @@ export const accessChecks: Check[] = [
     sources: '001-GRAF-10',
     needs: ['grafana'],
     dependsOn: ['GRAF-01'],
-    reads: [...CLAIM_READS, workloadKey('grafana'), 'config:grafana'],
+    reads: [...CLAIM_READS, fact.workloads('grafana'), fact.running('grafana')],
     run: persistent,
   }),
   graf('18', 'The certificate of the Ingress is valid', {
@@ -290,7 +281,7 @@ export const accessChecks: Check[] = [
     sources: '000-INST-09',
     needs: ['grafana'],
     dependsOn: ['GRAF-03'],
-    reads: ['k8s:Ingress', 'k8s:Secret', 'time:now'],
+    reads: [fact.objects('Ingress'), fact.objects('Secret'), fact.time()],
     run: certificate,
   }),
 ];

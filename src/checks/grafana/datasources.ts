@@ -1,11 +1,13 @@
+import { grafanaBodyOf } from '../lib/service.ts';
+import { type Verdict, type Check, checksOf, noTraces, ok, warn, fail } from '../lib/check.ts';
+import { FactUnavailable, type FactRef, fact, type Facts } from '../lib/facts.ts';
+import { workloadOf } from '../lib/objects.ts';
+import { at, mapAt, listAt, textAt, leaves } from '../../core/json.ts';
+import { oneLine, plural, list } from '../../core/text.ts';
 import { parse } from 'yaml';
-import { type Check, CouldNotLook, fail, type FactKey, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
 import { traceStore } from '../../parts/addresses.ts';
 import type { Config } from '../../profile/schema.ts';
-import { checksOf, grafanaBody, noTraces, oneLine, plural, some } from '../helpers/define.ts';
-import { arr, at, leaves, rec, str } from '../helpers/json.ts';
-import { hostAndPort, meansService, resourceOf, urlFor, workloadObject } from '../helpers/place.ts';
-import { workloadKey, workloadOf } from '../helpers/pods.ts';
+import { hostAndPort, meansService, resourceOf, urlFor, workloadObject } from '../lib/place.ts';
 
 const graf = checksOf('GRAF');
 const MAP = 'grafana-datasources';
@@ -27,33 +29,33 @@ function health(id: Backend): string {
 }
 
 function healthy(id: Backend, { status, body }: { status: number; body: unknown }): boolean {
-  return status === 200 && (id === 'jaeger' ? at(body, 'data') !== undefined : str(body, 'status') === 'OK');
+  return status === 200 && (id === 'jaeger' ? at(body, 'data') !== undefined : textAt(body, 'status') === 'OK');
 }
 
 /** As Grafana reaches the backend from its own namespace. */
-function urlOf(look: Look, id: Backend): string {
-  return urlFor(look.place(id), look.place('grafana').namespace);
+function urlOf(facts: Facts, id: Backend): string {
+  return urlFor(facts.place(id), facts.place('grafana').namespace);
 }
 
-function leadsTo(look: Look, url: string, id: Backend): boolean {
+function leadsTo(facts: Facts, url: string, id: Backend): boolean {
   const { host, port } = hostAndPort(url);
-  const place = look.place(id);
-  return meansService(host, place, look.place('grafana').namespace) && port === place.service.port;
+  const place = facts.place(id);
+  return meansService(host, place, facts.place('grafana').namespace) && port === place.service.port;
 }
 
-const MAP_OBJECT = (look: Look) => `ConfigMap ${look.place('grafana').namespace}/${MAP}`;
+const MAP_OBJECT = (facts: Facts) => `ConfigMap ${facts.place('grafana').namespace}/${MAP}`;
 
 /** Datasources of the ConfigMap; throws what the YAML parser says. */
-function provisioned(look: Look): unknown[] {
-  const map = look.find('ConfigMap', MAP, look.place('grafana').namespace);
-  return Object.entries(rec(map, 'data'))
+function provisioned(facts: Facts): unknown[] {
+  const map = facts.find('ConfigMap', MAP, facts.place('grafana').namespace);
+  return Object.entries(mapAt(map, 'data'))
     .filter(([key]) => /\.ya?ml$/.test(key))
-    .flatMap(([, text]) => arr(parse(String(text), { logLevel: 'error' }), 'datasources'));
+    .flatMap(([, text]) => listAt(parse(String(text), { logLevel: 'error' }), 'datasources'));
 }
 
-function configMap(look: Look): Verdict {
-  const object = MAP_OBJECT(look);
-  if (!look.find('ConfigMap', MAP, look.place('grafana').namespace))
+function configMap(facts: Facts): Verdict {
+  const object = MAP_OBJECT(facts);
+  if (!facts.find('ConfigMap', MAP, facts.place('grafana').namespace))
     return fail(`ConfigMap ${MAP} does not exist`, {
       cause: 'it was deleted; Grafana forgets its datasources at the next start',
       fix: AGAIN,
@@ -61,7 +63,7 @@ function configMap(look: Look): Verdict {
     });
   let found: unknown[];
   try {
-    found = provisioned(look);
+    found = provisioned(facts);
   } catch (error) {
     return fail(
       `ConfigMap ${MAP} is no YAML: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`,
@@ -72,8 +74,8 @@ function configMap(look: Look): Verdict {
       },
     );
   }
-  const uids = found.map((one) => str(one, 'uid') ?? '');
-  const missing = backends(look.config).filter((id) => !uids.includes(id));
+  const uids = found.map((one) => textAt(one, 'uid') ?? '');
+  const missing = backends(facts.config).filter((id) => !uids.includes(id));
   if (missing.length)
     return fail(`${MAP} lacks the datasource${missing.length > 1 ? 's' : ''} ${missing.join(', ')}`, {
       cause: 'it was edited by hand',
@@ -81,61 +83,61 @@ function configMap(look: Look): Verdict {
       object,
     });
   const incomplete = found
-    .filter((one) => !str(one, 'uid') || !str(one, 'url') || !str(one, 'type'))
-    .map((one) => str(one, 'name') ?? '?');
+    .filter((one) => !textAt(one, 'uid') || !textAt(one, 'url') || !textAt(one, 'type'))
+    .map((one) => textAt(one, 'name') ?? '?');
   if (incomplete.length)
-    return fail(`${some(incomplete)} in ${MAP} lack uid, url or type`, {
+    return fail(`${list(incomplete)} in ${MAP} lack uid, url or type`, {
       cause: 'it was edited by hand',
       fix: AGAIN,
       object,
     });
-  const mounted = arr(workloadOf(look, 'grafana'), 'spec', 'template', 'spec', 'volumes').some(
-    (one) => str(one, 'configMap', 'name') === MAP,
+  const mounted = listAt(workloadOf(facts, 'grafana'), 'spec', 'template', 'spec', 'volumes').some(
+    (one) => textAt(one, 'configMap', 'name') === MAP,
   );
   if (!mounted)
     return fail(
-      `the ${look.place('grafana').workload.kind} ${look.place('grafana').workload.name} does not mount ${MAP}`,
+      `the ${facts.place('grafana').workload.kind} ${facts.place('grafana').workload.name} does not mount ${MAP}`,
       {
         cause: 'the workload was changed',
         fix: 'genai-obs install',
-        object: workloadObject(look, 'grafana'),
+        object: workloadObject(facts, 'grafana'),
       },
     );
   return ok(`${plural(found.length, 'datasource')} in ${MAP}, mounted: ${uids.join(', ')}`);
 }
 
-function everyDatasource(look: Look): Verdict {
-  const live = arr(grafanaBody(look, LIST));
+function everyDatasource(facts: Facts): Verdict {
+  const live = listAt(grafanaBodyOf(facts, LIST));
   const good: string[] = [];
-  const kubectl = look.kubectlFor('grafana');
-  const grafana = resourceOf(look, 'grafana');
-  for (const id of backends(look.config)) {
-    const source = live.find((one) => str(one, 'uid') === id);
-    const object = MAP_OBJECT(look);
+  const kubectl = facts.kubectlFor('grafana');
+  const grafana = resourceOf(facts, 'grafana');
+  for (const id of backends(facts.config)) {
+    const source = live.find((one) => textAt(one, 'uid') === id);
+    const object = MAP_OBJECT(facts);
     if (!source)
       return fail(
-        `Grafana has no datasource with uid ${id}; it has ${some(live.map((one) => str(one, 'uid') ?? '?')) || 'none'}`,
+        `Grafana has no datasource with uid ${id}; it has ${list(live.map((one) => textAt(one, 'uid') ?? '?')) || 'none'}`,
         {
           cause: 'it was not provisioned, or under another uid',
           fix: `${AGAIN}; then: ${kubectl} rollout restart ${grafana}`,
           object,
         },
       );
-    const answer = look.grafana(health(id));
+    const answer = facts.grafana(health(id));
     if (healthy(id, answer)) {
-      good.push(str(source, 'name') ?? id);
+      good.push(textAt(source, 'name') ?? id);
       continue;
     }
-    const url = str(source, 'url') ?? '';
-    const said = oneLine(str(answer.body, 'message') ?? JSON.stringify(answer.body ?? ''), 160);
-    const { title } = look.place(id);
-    const wrong = !leadsTo(look, url, id);
+    const url = textAt(source, 'url') ?? '';
+    const said = oneLine(textAt(answer.body, 'message') ?? JSON.stringify(answer.body ?? ''), 160);
+    const { title } = facts.place(id);
+    const wrong = !leadsTo(facts, url, id);
     return fail(
-      `datasource ${str(source, 'name') ?? id} at ${url} answers ${answer.status}: ${said}${wrong ? `; its URL should be ${urlOf(look, id)}` : ''}`,
+      `datasource ${textAt(source, 'name') ?? id} at ${url} answers ${answer.status}: ${said}${wrong ? `; its URL should be ${urlOf(facts, id)}` : ''}`,
       {
         cause: wrong ? `the URL ${url} does not lead to ${title}` : `Grafana does not get through to ${title}`,
         fix: wrong
-          ? `genai-obs install   # sets the URL back to ${urlOf(look, id)}; then: ${kubectl} rollout restart ${grafana}`
+          ? `genai-obs install   # sets the URL back to ${urlOf(facts, id)}; then: ${kubectl} rollout restart ${grafana}`
           : `${kubectl} logs ${grafana} --tail=50`,
         object,
       },
@@ -144,70 +146,70 @@ function everyDatasource(look: Look): Verdict {
   return ok(`${good.join(', ')} answer OK`);
 }
 
-function queryUp(look: Look): Verdict {
-  const answer = look.grafana(UP);
-  const count = arr(answer.body, 'data', 'result').length;
-  if (answer.status === 200 && str(answer.body, 'status') === 'success') {
+function queryUp(facts: Facts): Verdict {
+  const answer = facts.grafana(UP);
+  const count = listAt(answer.body, 'data', 'result').length;
+  if (answer.status === 200 && textAt(answer.body, 'status') === 'success') {
     if (count) return ok(`query up through the datasource: ${plural(count, 'series')}`);
     return warn('query up through the datasource: no series', {
       cause: 'Prometheus has no targets yet',
-      fix: `${look.kubectlFor('prometheus')} get pods   # then PROM-04`,
+      fix: `${facts.kubectlFor('prometheus')} get pods   # then PROM-04`,
     });
   }
   return fail(
     `query up through the datasource answers ${answer.status}: ${oneLine(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body ?? ''), 160)}`,
     {
       cause: 'Grafana does not get through to Prometheus',
-      fix: `${look.kubectlFor('grafana')} logs ${resourceOf(look, 'grafana')} --tail=50`,
-      object: MAP_OBJECT(look),
+      fix: `${facts.kubectlFor('grafana')} logs ${resourceOf(facts, 'grafana')} --tail=50`,
+      object: MAP_OBJECT(facts),
     },
   );
 }
 
 /** uids that links between datasources name. */
 function links(source: unknown): { from: string; field: string; uid: string }[] {
-  return leaves(rec(source, 'jsonData'))
+  return leaves(mapAt(source, 'jsonData'))
     .filter(({ path }) => path.endsWith('datasourceUid'))
-    .map(({ path, text }) => ({ from: str(source, 'name') ?? '?', field: path.split('.')[0] ?? path, uid: text }));
+    .map(({ path, text }) => ({ from: textAt(source, 'name') ?? '?', field: path.split('.')[0] ?? path, uid: text }));
 }
 
-function linksResolve(look: Look): Verdict {
-  const live = arr(grafanaBody(look, LIST));
-  const uids = new Set(live.map((one) => str(one, 'uid') ?? ''));
+function linksResolve(facts: Facts): Verdict {
+  const live = listAt(grafanaBodyOf(facts, LIST));
+  const uids = new Set(live.map((one) => textAt(one, 'uid') ?? ''));
   const all = live.flatMap(links);
   const dangling = all.filter(({ uid }) => !uids.has(uid));
   if (dangling.length)
     return fail(
-      `links that lead nowhere: ${some(dangling.map(({ from, field, uid }) => `${from} ${field} → ${uid}`))}`,
+      `links that lead nowhere: ${list(dangling.map(({ from, field, uid }) => `${from} ${field} → ${uid}`))}`,
       {
         cause: 'a datasource has another uid than its links say',
         fix: AGAIN,
-        object: MAP_OBJECT(look),
+        object: MAP_OBJECT(facts),
       },
     );
   return ok(`${plural(all.length, 'link')} between ${plural(live.length, 'datasource')} resolve`);
 }
 
 /** Both ways between logs and traces, as the datasources are configured in the running Grafana. */
-function correlation(look: Look): Verdict {
-  const live = arr(grafanaBody(look, LIST));
-  const store = traceStore(look.config) ?? 'tempo';
+function correlation(facts: Facts): Verdict {
+  const live = listAt(grafanaBodyOf(facts, LIST));
+  const store = traceStore(facts.config) ?? 'tempo';
   const of = (uid: string) =>
-    rec(
-      live.find((one) => str(one, 'uid') === uid),
+    mapAt(
+      live.find((one) => textAt(one, 'uid') === uid),
       'jsonData',
     );
-  const fields = arr(of('loki'), 'derivedFields').filter((field) => str(field, 'datasourceUid') === store);
+  const fields = listAt(of('loki'), 'derivedFields').filter((field) => textAt(field, 'datasourceUid') === store);
   const byLabel = fields.some(
-    (field) => str(field, 'matcherType') === 'label' && patternFits(str(field, 'matcherRegex'), 'trace_id'),
+    (field) => textAt(field, 'matcherType') === 'label' && patternFits(textAt(field, 'matcherRegex'), 'trace_id'),
   );
   const byText = fields.some(
     (field) =>
-      str(field, 'matcherType') !== 'label' &&
-      patternFits(str(field, 'matcherRegex'), 'trace_id=4bf92f3577b34da6a3ce929d0e0e4736'),
+      textAt(field, 'matcherType') !== 'label' &&
+      patternFits(textAt(field, 'matcherRegex'), 'trace_id=4bf92f3577b34da6a3ce929d0e0e4736'),
   );
-  const back = rec(of(store), 'tracesToLogsV2');
-  const query = str(back, 'query') ?? '';
+  const back = mapAt(of(store), 'tracesToLogsV2');
+  const query = textAt(back, 'query') ?? '';
   const backWorks =
     back['datasourceUid'] === 'loki' &&
     (back['customQuery'] !== true || /trace/i.test(query)) &&
@@ -215,13 +217,13 @@ function correlation(look: Look): Verdict {
   const missing = [
     fields.length && (byLabel || byText) ? '' : 'log → trace (derivedFields of Loki)',
     byLabel || !fields.length ? '' : 'trace ids of OTLP logs (a derived field of type label)',
-    backWorks ? '' : `trace → logs (tracesToLogsV2 of ${look.place(store).title})`,
+    backWorks ? '' : `trace → logs (tracesToLogsV2 of ${facts.place(store).title})`,
   ].filter(Boolean);
   if (missing.length)
     return warn(`not working: ${missing.join(', ')}`, {
       cause: 'the datasource lacks the link, or its pattern does not find a trace id',
       fix: AGAIN,
-      object: MAP_OBJECT(look),
+      object: MAP_OBJECT(facts),
     });
   return ok('log → trace by label trace_id and by text, trace → logs by trace id');
 }
@@ -240,7 +242,7 @@ export const datasourceChecks: Check[] = [
       'The ConfigMap grafana-datasources must exist, parse, name every enabled backend with uid, type and URL, and be mounted by Grafana. Datasources made by hand are lost with the database. `genai-obs install` writes it again.',
     sources: '000-TRB-06, 001-GRAF-07, 004-TRB-11',
     needs: ['grafana'],
-    reads: ['k8s:ConfigMap', workloadKey('grafana')],
+    reads: [fact.objects('ConfigMap'), fact.workloads('grafana')],
     run: configMap,
   }),
   graf('07', 'Every datasource works', {
@@ -264,7 +266,7 @@ export const datasourceChecks: Check[] = [
       'JAEG-01',
       'JAEG-03',
     ],
-    reads: (config) => [`grafana:${LIST}`, ...backends(config).map((id): FactKey => `grafana:${health(id)}`)],
+    reads: (config) => [fact.grafana(LIST), ...backends(config).map((id): FactRef => fact.grafana(health(id)))],
     run: everyDatasource,
   }),
   graf('08', 'Grafana can query Prometheus', {
@@ -273,7 +275,7 @@ export const datasourceChecks: Check[] = [
     sources: '000-TRB-07, 004-TRB-10',
     needs: ['grafana', 'prometheus'],
     dependsOn: [...LOGIN, 'GRAF-07', 'PROM-01', 'PROM-03', 'PROM-08'],
-    reads: [`grafana:${UP}`],
+    reads: [fact.grafana(UP)],
     run: queryUp,
   }),
   graf('09', 'Links between datasources resolve', {
@@ -282,7 +284,7 @@ export const datasourceChecks: Check[] = [
     sources: '001-DS-02, 001-DS-03, 001-DS-04, 004-P4-03',
     needs: ['grafana'],
     dependsOn: [...LOGIN, 'GRAF-06', 'GRAF-07'],
-    reads: [`grafana:${LIST}`],
+    reads: [fact.grafana(LIST)],
     run: linksResolve,
   }),
   graf('10', 'Logs lead to traces and traces to logs', {
@@ -292,10 +294,10 @@ export const datasourceChecks: Check[] = [
     needs: ['grafana', 'loki'],
     skipIf: noTraces,
     dependsOn: [...LOGIN, 'GRAF-06', 'GRAF-07', 'GRAF-09'],
-    reads: [`grafana:${LIST}`],
-    run: (look) => {
-      if (at(look.grafana(LIST), 'status') !== 200) throw new CouldNotLook('Grafana does not list its datasources');
-      return correlation(look);
+    reads: [fact.grafana(LIST)],
+    run: (facts) => {
+      if (at(facts.grafana(LIST), 'status') !== 200) throw new FactUnavailable('Grafana does not list its datasources');
+      return correlation(facts);
     },
   }),
 ];

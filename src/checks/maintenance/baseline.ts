@@ -1,15 +1,7 @@
-import { bytes, names, percent } from '../../doctor/quantity.ts';
-import {
-  type Check,
-  CouldNotLook,
-  fail,
-  type FactKey,
-  type Look,
-  ok,
-  skip,
-  type Verdict,
-  warn,
-} from '../../doctor/types.ts';
+import { formatBytes } from '../../core/quantity.ts';
+import { checksOf, fail, type Verdict, type Check, ok, warn, skip } from '../lib/check.ts';
+import { FactUnavailable, fact, type Facts } from '../lib/facts.ts';
+import { list, percent } from '../../core/text.ts';
 import { type Config, namespacesOf } from '../../profile/schema.ts';
 
 interface Figure {
@@ -46,25 +38,20 @@ const figures = (config: Config): Figure[] => [
   {
     name: 'memory of the stack',
     expr: `sum(k8s_pod_memory_working_set_bytes{k8s_namespace_name${oneOf(namespacesOf(config))}})`,
-    text: bytes,
+    text: formatBytes,
     lessIsGood: true,
     floor: 0,
   },
 ];
 
-type Rows = { metric: Record<string, string>; value: number }[];
-
-const BASELINE = 'baseline:time:now';
-const then = (expr: string): FactKey => `baseline:promql:${expr}`;
-
-function compare(look: Look): Verdict {
-  const taken = look.fact<{ iso: string } | null>(BASELINE);
+function compare(facts: Facts): Verdict {
+  const taken = facts.baselineTime();
   if (!taken)
     return skip('no baseline given: save one with doctor --save-facts FILE, later run doctor --baseline FILE');
-  const rows = figures(look.config).map((figure) => {
-    const [before, now] = [look.fact<Rows>(then(figure.expr))[0]?.value, look.promql(figure.expr)[0]?.value];
+  const rows = figures(facts.config).map((figure) => {
+    const [before, now] = [facts.baselinePromql(figure.expr)[0]?.value, facts.promql(figure.expr)[0]?.value];
     if (before === undefined || now === undefined)
-      throw new CouldNotLook(
+      throw new FactUnavailable(
         `no figure for ${figure.name} ${before === undefined ? 'in the baseline' : 'in Prometheus'}`,
       );
     const change = before > 0 ? now / before - 1 : Number(now > 0);
@@ -82,24 +69,23 @@ function compare(look: Look): Verdict {
     .filter(({ bad }) => bad > 0.2)
     .map(({ text, change }) => `${text} (${change > 0 ? '+' : '−'}${percent(Math.abs(change))})`);
   const judge = worst > 0.5 ? fail : warn;
-  return judge(`since ${day}: ${names(moved)}`, {
+  return judge(`since ${day}: ${list(moved)}`, {
     cause: 'the load has changed, or something sends more, or less, than it did',
     fix: 'look at the dashboard Stack Health; if this is the new normal: genai-obs doctor --save-facts FILE',
   });
 }
 
 export const baselineChecks: Check[] = [
-  {
-    id: 'MNT-06',
-    title: 'Figures are as at the last baseline',
-    area: 'MNT',
-    stage: 'stack',
+  checksOf('MNT')('06', 'Figures are as at the last baseline', {
     about:
       'Samples per second, query time and memory of the stack against a baseline, which is any facts file: `doctor --save-facts FILE` writes one, `doctor --baseline FILE` compares. Within 20 % is ok, up to 50 % warns, more fails. Less memory and faster queries are no fault; query times below 100 ms are not compared.',
     sources: '004-MNT-02, 004-MNT-03',
-    reads: (config) => [BASELINE, ...figures(config).flatMap(({ expr }): FactKey[] => [`promql:${expr}`, then(expr)])],
+    reads: (config) => [
+      fact.baselineTime(),
+      ...figures(config).flatMap(({ expr }) => [fact.promql(expr), fact.baselinePromql(expr)]),
+    ],
     skipIf: (config) => (config.prometheus.enabled ? undefined : 'prometheus is switched off'),
     dependsOn: ['PROM-01', 'PROM-03', 'PROM-04', 'PROM-19'],
     run: compare,
-  },
+  }),
 ];

@@ -1,67 +1,56 @@
+import { textAt, mapAt } from '../../core/json.ts';
+import { formatDuration } from '../../core/quantity.ts';
+import { checksOf, type Verdict, type Check, ok, warn, fail, skip } from '../lib/check.ts';
+import { fact, type Facts } from '../lib/facts.ts';
+import { type KubeletStats, type FileSystem, PROBE_METRIC } from '../lib/values.ts';
+import { ageOf, isOurs, phaseOf, workloadOf } from '../lib/objects.ts';
+import { plural, list, percent } from '../../core/text.ts';
 import { BACKUP_RECORD } from '../../core/labels.ts';
 import type { KubeObject } from '../../core/types.ts';
-import { claimsOf, type ClaimNeed } from '../../doctor/budget.ts';
-import { PROBE_METRIC } from '../../doctor/probe/payload.ts';
-import { age, count, names, percent } from '../../doctor/quantity.ts';
-import { ageMs, isOurs, phaseOf, specOf } from '../../doctor/shapes.ts';
-import type { Check, Look, Verdict } from '../../doctor/types.ts';
-import { fail, ok, skip, warn } from '../../doctor/types.ts';
+import { claimsOf, type ClaimNeed } from '../lib/budget.ts';
 import { COMPONENT_IDS } from '../../profile/schema.ts';
-import { namespaceIn } from '../helpers/place.ts';
-import { workloadOf } from '../helpers/pods.ts';
+import { namespaceIn } from '../lib/place.ts';
 
-const base = { area: 'MNT', stage: 'stack' } as const;
+const mnt = checksOf('MNT');
 
-const DAY = 86_400_000;
+const DAY = 86_400;
 
 const WORKLOADS = ['StatefulSet', 'Deployment', 'DaemonSet'];
 
-interface Fs {
-  availableBytes?: number;
-  usedBytes?: number;
-}
-
-interface Stats {
-  node?: { fs?: Fs };
-  pods?: { volume?: (Fs & { pvcRef?: { name: string; namespace: string } })[] }[];
-}
-
-const share = ({ availableBytes = 0, usedBytes = 0 }: Fs) => usedBytes / (usedBytes + availableBytes || 1);
+const share = ({ availableBytes = 0, usedBytes = 0 }: FileSystem) => usedBytes / (usedBytes + availableBytes || 1);
 
 /** Use of a claim: the kubelet's figures, or for a folder of the node, for which there are none, the node's disk. */
 function useOf(
-  look: Look,
+  facts: Facts,
   { name: claim, namespace }: ClaimNeed,
-  stats: Stats[],
+  stats: KubeletStats[],
 ): { share: number; shared: boolean } | undefined {
   const own = stats
     .flatMap((one) => (one.pods ?? []).flatMap((pod) => pod.volume ?? []))
     .find((volume) => volume.pvcRef?.name === claim && volume.pvcRef.namespace === namespace);
-  const live = look.find('PersistentVolumeClaim', claim, namespace);
-  const volumeName = live && specOf<{ volumeName: string }>(live).volumeName;
-  const volume = volumeName ? look.find('PersistentVolume', volumeName) : undefined;
-  const folder = volume
-    ? Object.keys(volume['spec'] ?? {}).some((key) => key === 'hostPath' || key === 'local')
-    : false;
+  const live = facts.find('PersistentVolumeClaim', claim, namespace);
+  const volumeName = textAt(live, 'spec', 'volumeName');
+  const volume = volumeName ? facts.find('PersistentVolume', volumeName) : undefined;
+  const folder = Object.keys(mapAt(volume, 'spec')).some((key) => key === 'hostPath' || key === 'local');
   if (own && !folder) return { share: share(own), shared: false };
   const disks = stats.flatMap((one) => one.node?.fs ?? []);
   return folder && disks.length ? { share: Math.max(...disks.map(share)), shared: true } : undefined;
 }
 
-function storage(look: Look): Verdict {
-  const claims = claimsOf(look.config).filter(({ name, namespace }) =>
-    look.find('PersistentVolumeClaim', name, namespace),
+function storage(facts: Facts): Verdict {
+  const claims = claimsOf(facts.config).filter(({ name, namespace }) =>
+    facts.find('PersistentVolumeClaim', name, namespace),
   );
-  const stats = Object.values(look.fact<Record<string, Stats>>('kubelet:stats'));
+  const stats = Object.values(facts.kubeletStats());
   const used = claims.flatMap((claim) => {
-    const use = useOf(look, claim, stats);
+    const use = useOf(facts, claim, stats);
     return use ? [{ name: claim.name, namespace: claim.namespace, ...use }] : [];
   });
-  if (used.length === 0) return skip(`kubelets report no figures for ${count(claims.length, 'claim')}`);
+  if (used.length === 0) return skip(`kubelets report no figures for ${plural(claims.length, 'claim')}`);
   const worst = used.toSorted((a, b) => b.share - a.share)[0];
   if (!worst) return skip('there are no claims');
   const shared = used.some((one) => one.shared);
-  const evidence = `${shared ? `disk of the node, which the claims share (kubelets report nothing for folders of a node): ${percent(worst.share)} used` : `fullest is ${worst.name} with ${percent(worst.share)}`} of ${count(used.length, 'claim')}`;
+  const evidence = `${shared ? `disk of the node, which the claims share (kubelets report nothing for folders of a node): ${percent(worst.share)} used` : `fullest is ${worst.name} with ${percent(worst.share)}`} of ${plural(used.length, 'claim')}`;
   const more = {
     object: `PersistentVolumeClaim ${worst.namespace}/${worst.name}`,
     cause: 'data grow faster than the retention removes them',
@@ -76,51 +65,49 @@ function storage(look: Look): Verdict {
 /** Older than ten minutes: a probe that runs at this moment is not a left-over. */
 const OLD_SERIES = `count(last_over_time(${PROBE_METRIC}[7d] offset 10m)) or vector(0)`;
 
+const LEFT_OVERS = ['Pod', ...WORKLOADS, 'Service', 'ConfigMap'];
 const TEST_NAMES = /^(test-metrics|test-logs|traced-app|genai-obs-(probe|test)|restore-check)/;
 
-function leftOvers(look: Look): Verdict {
-  const objects = ['Pod', ...WORKLOADS, 'Service', 'ConfigMap']
-    .flatMap((kind) => look.list(kind))
-    .filter((one) => TEST_NAMES.test(one.metadata.name));
-  const series = look.promql(OLD_SERIES)[0]?.value ?? 0;
+function leftOvers(facts: Facts): Verdict {
+  const objects = LEFT_OVERS.flatMap((kind) => facts.objects(kind)).filter((one) => TEST_NAMES.test(one.metadata.name));
+  const series = facts.promql(OLD_SERIES)[0]?.value ?? 0;
   const first = objects[0];
   if (first)
-    return warn(`left behind by tests: ${names(objects.map((one) => `${one.kind} ${one.metadata.name}`))}`, {
-      object: `${first.kind} ${namespaceIn(look, first)}/${first.metadata.name}`,
+    return warn(`left behind by tests: ${list(objects.map((one) => `${one.kind} ${one.metadata.name}`))}`, {
+      object: `${first.kind} ${namespaceIn(facts, first)}/${first.metadata.name}`,
       cause: 'a test was broken off before it cleaned up',
-      fix: `${look.kubectlIn(namespaceIn(look, first))} delete ${first.kind.toLowerCase()} ${first.metadata.name}`,
+      fix: `${facts.kubectlIn(namespaceIn(facts, first))} delete ${first.kind.toLowerCase()} ${first.metadata.name}`,
     });
   if (series > 0)
-    return warn(`${count(series, 'series')} of an earlier probe in Prometheus`, {
+    return warn(`${plural(series, 'series')} of an earlier probe in Prometheus`, {
       cause: 'a probe was killed before it cleaned up, or Prometheus’ admin API is off',
       fix: 'genai-obs doctor --probe removes them; else they end with the retention',
     });
   return ok('no test objects and no series of earlier probes');
 }
 
-function backups(look: Look): Verdict {
-  const now = look.fact<{ iso: string }>('time:now').iso;
-  const last = ((look.find('ConfigMap', BACKUP_RECORD)?.['data'] ?? {}) as Record<string, string>)['last'];
+function backups(facts: Facts): Verdict {
+  const last = textAt(facts.find('ConfigMap', BACKUP_RECORD), 'data', 'last');
   const fix = 'genai-obs backup --output DIR';
   if (last) {
-    const old = Date.parse(now) - Date.parse(last);
-    const evidence = `the last backup is ${age(old)} old`;
+    const old = (facts.now() - Date.parse(last)) / 1000;
+    const evidence = `the last backup is ${formatDuration(old)} old`;
     if (old < 7 * DAY) return ok(evidence);
     const more = { cause: 'backups are not made regularly', fix };
     return old < 30 * DAY ? warn(evidence, more) : fail(evidence, more);
   }
   const installed = Math.max(
     0,
-    ...COMPONENT_IDS.filter((id) => look.config[id].enabled).map((id) => {
-      const workload = workloadOf(look, id);
-      return workload ? ageMs(workload, now) : 0;
+    ...COMPONENT_IDS.filter((id) => facts.config[id].enabled).map((id) => {
+      const workload = workloadOf(facts, id);
+      return workload ? ageOf(facts, workload) : 0;
     }),
   );
   if (installed < 7 * DAY)
-    return ok(`no backup yet; the installation is ${age(installed)} old, one is due within 7 days`);
+    return ok(`no backup yet; the installation is ${formatDuration(installed)} old, one is due within 7 days`);
   const more = { cause: 'no backup has been recorded for this installation', fix };
-  const evidence = `no backup in ${age(installed)}`;
-  return look.config.global.environment === 'production' && installed >= 30 * DAY
+  const evidence = `no backup in ${formatDuration(installed)}`;
+  return facts.config.global.environment === 'production' && installed >= 30 * DAY
     ? fail(evidence, more)
     : warn(evidence, more);
 }
@@ -133,82 +120,68 @@ function belongsTo({ metadata }: KubeObject, namespaces: Set<string>): boolean {
     : namespaces.has(owner);
 }
 
-function orphans(look: Look): Verdict {
-  const namespaces = new Set(look.list('Namespace').map((one) => one.metadata.name));
-  const claims = new Set(claimsOf(look.config).map(({ namespace, name }) => `${namespace}/${name}`));
-  const lost = look.list('PersistentVolume').filter((one) => {
-    const ref = specOf<{ claimRef: { name: string; namespace: string } }>(one).claimRef;
+function orphans(facts: Facts): Verdict {
+  const namespaces = new Set(facts.objects('Namespace').map((one) => one.metadata.name));
+  const claims = new Set(claimsOf(facts.config).map(({ namespace, name }) => `${namespace}/${name}`));
+  const lost = facts.objects('PersistentVolume').filter((one) => {
+    const claim = mapAt(one, 'spec', 'claimRef');
     return (
       phaseOf(one) === 'Released' &&
-      ref !== undefined &&
-      look.namespaces.includes(ref.namespace) &&
-      ref.name.endsWith('-data')
+      facts.namespaces.includes(textAt(claim, 'namespace') ?? '') &&
+      textAt(claim, 'name')?.endsWith('-data')
     );
   });
   const stray = (['ClusterRole', 'ClusterRoleBinding'] as const)
-    .flatMap((kind) => look.list(kind))
+    .flatMap((kind) => facts.objects(kind))
     .filter((one) => isOurs(one) && !belongsTo(one, namespaces));
-  const unused = look
-    .list('PersistentVolumeClaim')
+  const unused = facts
+    .objects('PersistentVolumeClaim')
     .filter(
       (one) =>
-        isOurs(one) && look.config.storage.enabled && !claims.has(`${namespaceIn(look, one)}/${one.metadata.name}`),
+        isOurs(one) && facts.config.storage.enabled && !claims.has(`${namespaceIn(facts, one)}/${one.metadata.name}`),
     );
   const all = [...lost, ...stray, ...unused];
   const first = all[0];
   if (!first) return ok('no volume, claim or cluster role is left of an earlier installation');
-  return warn(`left of an earlier installation: ${names(all.map((one) => `${one.kind} ${one.metadata.name}`))}`, {
+  return warn(`left of an earlier installation: ${list(all.map((one) => `${one.kind} ${one.metadata.name}`))}`, {
     object: `${first.kind} ${first.metadata.name}`,
     cause: 'an installation was removed by hand, or a component was switched off',
-    fix: `look at it, then: ${look.kubectlIn(namespaceIn(look, first))} delete ${first.kind.toLowerCase()} ${first.metadata.name}`,
+    fix: `look at it, then: ${facts.kubectlIn(namespaceIn(facts, first))} delete ${first.kind.toLowerCase()} ${first.metadata.name}`,
   });
 }
 
 export const dataChecks: Check[] = [
-  {
-    ...base,
-    id: 'MNT-01',
-    title: 'Volumes have room',
+  mnt('01', 'Volumes have room', {
     about:
       'Fill of all claims of the stack from kubelet statistics. Ok: under 70 %. Warning: under 85 %. For folders of a node (local-path, hostpath) kubelets report nothing: there the node’s disk counts, with a warning at 85 % and a failure at 90 %.',
     sources: '004-MNT-01',
-    reads: () => ['k8s:PersistentVolumeClaim', 'k8s:PersistentVolume', 'kubelet:stats'],
+    reads: [fact.objects('PersistentVolumeClaim'), fact.objects('PersistentVolume'), fact.kubeletStats()],
     dependsOn: ['PRE-09'],
     skipIf: (config) => (config.storage.enabled ? undefined : 'storage.enabled is false: the stack has no volumes'),
     run: storage,
-  },
-  {
-    ...base,
-    id: 'MNT-02',
-    title: 'Nothing is left of tests',
+  }),
+  mnt('02', 'Nothing is left of tests', {
     about: 'No test pods, workloads or Services in the namespace and no series of earlier probes in Prometheus.',
     sources: '004-MNT-02',
-    reads: () =>
-      ['Pod', ...WORKLOADS, 'Service', 'ConfigMap'].map((kind) => `k8s:${kind}`).concat(`promql:${OLD_SERIES}`),
+    reads: [...LEFT_OVERS.map((kind) => fact.objects(kind)), fact.promql(OLD_SERIES)],
     dependsOn: ['PROM-01', 'PROM-03'],
     skipIf: (config) => (config.prometheus.enabled ? undefined : 'Prometheus is not part of this profile'),
     run: leftOvers,
-  },
-  {
-    ...base,
-    id: 'MNT-03',
-    title: 'A recent backup exists',
+  }),
+  mnt('03', 'A recent backup exists', {
     about: `Age of the last backup that genai-obs recorded (ConfigMap ${BACKUP_RECORD}). Ok: under 7 days, or none while the installation itself is younger than that. Warning: under 30 days. Failed: older, or none after 30 days in production.`,
     sources: 'derived',
-    reads: () => ['k8s:ConfigMap', 'time:now', ...WORKLOADS.map((kind) => `k8s:${kind}`)],
+    reads: [fact.objects('ConfigMap'), fact.time(), ...WORKLOADS.map((kind) => fact.objects(kind))],
     run: backups,
-  },
-  {
-    ...base,
-    id: 'MNT-07',
-    title: 'Nothing is left of earlier installations',
+  }),
+  mnt('07', 'Nothing is left of earlier installations', {
     about:
       'Released volumes, claims of components that are switched off, and cluster roles of ours whose namespace is gone.',
     sources: '000-UNI-03',
     reads: () =>
-      ['Namespace', 'PersistentVolume', 'PersistentVolumeClaim', 'ClusterRole', 'ClusterRoleBinding'].map(
-        (kind) => `k8s:${kind}`,
+      ['Namespace', 'PersistentVolume', 'PersistentVolumeClaim', 'ClusterRole', 'ClusterRoleBinding'].map((kind) =>
+        fact.objects(kind),
       ),
     run: orphans,
-  },
+  }),
 ];

@@ -1,31 +1,25 @@
+import { textsAt, numberAt, listAt, at } from '../../core/json.ts';
+import { checksOf, type Verdict, type Check, ok, warn, fail, skip } from '../lib/check.ts';
+import { fact, type Facts, ifAvailable } from '../lib/facts.ts';
+import { isOurs, workloadOf } from '../lib/objects.ts';
+import { plural, list } from '../../core/text.ts';
 import { releaseOf } from '../../parts/catalog.ts';
 import { GRAFANA_ADMIN } from '../../core/labels.ts';
-import { count, names } from '../../doctor/quantity.ts';
-import { isOurs, specOf } from '../../doctor/shapes.ts';
-import type { Check, Look, Verdict } from '../../doctor/types.ts';
-import { fail, ok, skip, warn } from '../../doctor/types.ts';
-import { COMPONENT_IDS, type Config, isEnabled } from '../../profile/schema.ts';
+import { type Config } from '../../profile/schema.ts';
 import type { KubeObject } from '../../core/types.ts';
-import { keysFor, tryLook } from '../helpers/define.ts';
-import { operatorOf, workloadObject } from '../helpers/place.ts';
-import { workloadKey, workloadOf } from '../helpers/pods.ts';
+import { enabledComponents, operatorOf, workloadObject } from '../lib/place.ts';
 
-const base = { area: 'PRE', stage: 'preflight' } as const;
-
-interface SecretShape {
-  keys: Record<string, number>;
-  weak: string[];
-}
+const pre = checksOf('PRE', 'preflight');
 
 const KEYS = ['admin-user', 'admin-password'];
 
-function secrets(look: Look): Verdict {
-  const { namespace } = look.place('grafana');
-  const kubectl = look.kubectlFor('grafana');
-  const secret = look.find('Secret', GRAFANA_ADMIN, namespace) as unknown as (SecretShape & object) | undefined;
+function secrets(facts: Facts): Verdict {
+  const { namespace } = facts.place('grafana');
+  const kubectl = facts.kubectlFor('grafana');
+  const secret = facts.find('Secret', GRAFANA_ADMIN, namespace);
   const object = `Secret ${namespace}/${GRAFANA_ADMIN}`;
   if (!secret) {
-    if (!workloadOf(look, 'grafana'))
+    if (!workloadOf(facts, 'grafana'))
       return ok(`${GRAFANA_ADMIN} does not exist yet: install makes it with a random password`);
     return fail(`Secret ${GRAFANA_ADMIN} does not exist, but Grafana is installed`, {
       object,
@@ -33,15 +27,16 @@ function secrets(look: Look): Verdict {
       fix: 'genai-obs install --only secrets',
     });
   }
-  const missing = KEYS.filter((key) => !secret.keys[key]);
+  const missing = KEYS.filter((key) => !numberAt(secret, 'keys', key));
   if (missing.length)
     return fail(`Secret ${GRAFANA_ADMIN} lacks a value for ${missing.join(' and ')}`, {
       object,
       cause: 'the Secret was edited',
       fix: `${kubectl} delete secret ${GRAFANA_ADMIN}, then: genai-obs install --only secrets,grafana`,
     });
-  if (secret.weak.length)
-    return warn(`Secret ${GRAFANA_ADMIN}: ${secret.weak.join(' and ')} holds a placeholder or a well-known default`, {
+  const weak = textsAt(secret, 'weak');
+  if (weak.length)
+    return warn(`Secret ${GRAFANA_ADMIN}: ${weak.join(' and ')} holds a placeholder or a well-known default`, {
       object,
       cause: 'the value was never changed',
       fix: `${kubectl} delete secret ${GRAFANA_ADMIN}, then: genai-obs install --only secrets,grafana`,
@@ -49,76 +44,64 @@ function secrets(look: Look): Verdict {
   return ok(`Secret ${GRAFANA_ADMIN} has ${KEYS.join(' and ')}`);
 }
 
+const create = (resource: string): [string, string] => ['create', resource];
+
 /** What an installation creates; the caller must be allowed to. */
-const RIGHTS = [
-  ...['namespaces', 'secrets', 'configmaps', 'services', 'serviceaccounts', 'persistentvolumeclaims'].map(
-    (resource) => `create:/${resource}`,
+const RIGHTS: [verb: string, resource: string][] = [
+  ...['namespaces', 'secrets', 'configmaps', 'services', 'serviceaccounts', 'persistentvolumeclaims'].map((name) =>
+    create(`/${name}`),
   ),
-  ...['deployments', 'statefulsets', 'daemonsets'].map((resource) => `create:apps/${resource}`),
-  ...['clusterroles', 'clusterrolebindings', 'roles', 'rolebindings'].map(
-    (resource) => `create:rbac.authorization.k8s.io/${resource}`,
+  ...['deployments', 'statefulsets', 'daemonsets'].map((name) => create(`apps/${name}`)),
+  ...['clusterroles', 'clusterrolebindings', 'roles', 'rolebindings'].map((name) =>
+    create(`rbac.authorization.k8s.io/${name}`),
   ),
-  'create:policy/poddisruptionbudgets',
-  'create:coordination.k8s.io/leases',
-  'get:/nodes/proxy',
-  'get:/services/proxy',
-  'create:/pods/portforward',
+  create('policy/poddisruptionbudgets'),
+  create('coordination.k8s.io/leases'),
+  ['get', '/nodes/proxy'],
+  ['get', '/services/proxy'],
+  create('/pods/portforward'),
 ];
 
-function rights(look: Look): Verdict {
-  const denied = RIGHTS.filter((right) => !look.fact<{ allowed: boolean }>(`access:${right}`).allowed);
+function rights(facts: Facts): Verdict {
+  const denied = RIGHTS.filter(([verb, resource]) => !facts.access(verb, resource).allowed);
   // The namespaces may have been made by somebody who may.
-  const there = new Set(tryLook(() => look.list('Namespace'), []).map((one) => one.metadata.name));
-  const exists = look.namespaces.every((name) => there.has(name));
-  const missing = denied.filter((right) => !(exists && right === 'create:/namespaces'));
+  const there = new Set(ifAvailable(() => facts.objects('Namespace'), []).map((one) => one.metadata.name));
+  const exists = facts.namespaces.every((name) => there.has(name));
+  const missing = denied.filter(([, resource]) => !(exists && resource === '/namespaces'));
   if (missing.length === 0) return ok(`the caller has all ${RIGHTS.length} rights that installing and looking need`);
-  const text = missing.map((right) =>
-    right.replace(
-      /^(\w+):([^/]*)\/(.+)$/,
-      (_all, verb: string, group: string, resource: string) => `${verb} ${resource}${group ? `.${group}` : ''}`,
-    ),
-  );
-  return fail(`the caller may not: ${names(text, 5)}`, {
+  const text = missing.map(([verb, path]) => {
+    const [group, ...resource] = path.split('/');
+    return `${verb} ${resource.join('/')}${group ? `.${group}` : ''}`;
+  });
+  return fail(`the caller may not: ${list(text, 5)}`, {
     cause: 'the account of this context lacks rights',
     fix: 'ask an administrator for a binding to cluster-admin, or for these rights; kubectl auth can-i --list',
   });
 }
 
-function zones(look: Look): Verdict {
+function zones(facts: Facts): Verdict {
   const zone = 'topology.kubernetes.io/zone';
-  const found = new Set(look.list('Node').flatMap((node) => node.metadata.labels?.[zone] ?? []));
-  const gateway = workloadOf(look, 'opentelemetry-collector');
-  interface Template {
-    template?: {
-      spec?: {
-        topologySpreadConstraints?: { topologyKey: string; whenUnsatisfiable: string }[];
-        affinity?: { podAntiAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { topologyKey: string }[] } };
-      };
-    };
-    replicas?: number;
-  }
-  const { template, replicas = look.config['opentelemetry-collector'].replicaCount } = gateway
-    ? specOf<Template>(gateway)
-    : {};
-  const anti = template?.spec?.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
-  const required = anti.some((one) => one.topologyKey === zone);
-  const strict = (template?.spec?.topologySpreadConstraints ?? []).some(
-    (one) => one.topologyKey === zone && one.whenUnsatisfiable === 'DoNotSchedule',
+  const found = new Set(facts.nodes().flatMap((node) => node.metadata.labels?.[zone] ?? []));
+  const gateway = workloadOf(facts, 'opentelemetry-collector');
+  const replicas = numberAt(gateway, 'spec', 'replicas') ?? facts.config['opentelemetry-collector'].replicaCount;
+  const pod = at(gateway, 'spec', 'template', 'spec');
+  const anti = listAt(pod, 'affinity', 'podAntiAffinity', 'requiredDuringSchedulingIgnoredDuringExecution');
+  const required = anti.some((one) => at(one, 'topologyKey') === zone);
+  const strict = listAt(pod, 'topologySpreadConstraints').some(
+    (one) => at(one, 'topologyKey') === zone && at(one, 'whenUnsatisfiable') === 'DoNotSchedule',
   );
   if (!required && !(strict && found.size === 0))
     return ok(`gateway replicas are spread over zones where there are any (${found.size} known), none is required`);
-  if (found.size >= replicas) return ok(`${count(found.size, 'zone')} for ${count(replicas, 'replica')}`);
+  if (found.size >= replicas) return ok(`${plural(found.size, 'zone')} for ${plural(replicas, 'replica')}`);
   return fail(
-    `${count(replicas, 'replica')} must be in zones of their own, the nodes have ${count(found.size, 'zone')}`,
+    `${plural(replicas, 'replica')} must be in zones of their own, the nodes have ${plural(found.size, 'zone')}`,
     {
-      object: workloadObject(look, 'opentelemetry-collector'),
+      object: workloadObject(facts, 'opentelemetry-collector'),
       cause: 'the anti-affinity is required: replicas without a zone stay Pending',
       fix: `genai-obs install --gateway-replicas ${Math.max(1, found.size)}, or make the rule preferred`,
     },
   );
 }
-
-const enabled = (config: Config) => COMPONENT_IDS.filter((id) => isEnabled(config, id));
 
 function ownNames(workload: string, cluster: string): [kind: string, name: string][] {
   return [
@@ -144,21 +127,21 @@ function madeBy(
 }
 
 /** Whether all components come from our charts. */
-const only = (config: Config) => enabled(config).every((id) => config[id].chart === 'genai-obs');
+const only = (config: Config) => enabledComponents(config).every((id) => config[id].chart === 'genai-obs');
 
 /** Objects under names that our releases use, which we did not make: helm would refuse or overwrite them. */
-function free(look: Look): Verdict {
-  const taken = enabled(look.config).flatMap((id) => {
-    const { chart, namespace, workload, service } = look.place(id);
+function free(facts: Facts): Verdict {
+  const taken = enabledComponents(facts.config).flatMap((id) => {
+    const { chart, namespace, workload, service } = facts.place(id);
     const cluster = `${namespace}-${id}`;
     const wanted: [kind: string, name: string][] = [
       [workload.kind, workload.name],
       ['Service', service.name],
       ...(chart === 'genai-obs' ? ownNames(workload.name, cluster) : []),
     ];
-    const release = releaseOf(look.config, id);
+    const release = releaseOf(facts.config, id);
     return wanted.flatMap(([kind, name]) => {
-      const object = look.find(kind, name, namespace);
+      const object = facts.find(kind, name, namespace);
       return object && !isOurs(object) && !(chart !== 'genai-obs' && madeBy(object, release))
         ? [{ kind, name, namespace }]
         : [];
@@ -167,76 +150,61 @@ function free(look: Look): Verdict {
   const first = taken[0];
   if (!first)
     return ok(
-      `no foreign object has a name that the ${enabled(look.config).length} ${only(look.config) ? 'releases' : 'components'} use`,
+      `no foreign object has a name that the ${enabledComponents(facts.config).length} ${only(facts.config) ? 'releases' : 'components'} use`,
     );
   const { kind, name, namespace } = first;
   const scope = kind.startsWith('Cluster') ? '' : `${namespace}/`;
-  return fail(`taken by objects that genai-obs did not make: ${names(taken.map((one) => `${one.kind} ${one.name}`))}`, {
+  return fail(`taken by objects that genai-obs did not make: ${list(taken.map((one) => `${one.kind} ${one.name}`))}`, {
     object: `${kind} ${scope}${name}`,
     cause: 'another installation uses these names; installing would change or fail on its objects',
-    fix: `install into a namespace of its own: genai-obs install --namespace NAME; or remove it: ${look.kubectlIn(namespace)} delete ${kind.toLowerCase()} ${name}`,
+    fix: `install into a namespace of its own: genai-obs install --namespace NAME; or remove it: ${facts.kubectlIn(namespace)} delete ${kind.toLowerCase()} ${name}`,
   });
 }
 
 /** Why there is nothing to look at. */
 function noDefinitions(config: Config): string {
-  const operated = enabled(config).filter(
+  const operated = enabledComponents(config).filter(
     (id) => config[id].chart === 'opentelemetry-operator' || (id === 'prometheus' && operatorOf(config, id)),
   );
   return operated.length
-    ? `installing makes the definitions that ${names(operated.map((id) => config[id].chart))} needs before anything uses them; what operators made of them is checked by COL-01, COL-02, COL-24 and PROM-01`
+    ? `installing makes the definitions that ${list(operated.map((id) => config[id].chart))} needs before anything uses them; what operators made of them is checked by COL-01, COL-02, COL-24 and PROM-01`
     : 'this profile uses no operator and no custom resources';
 }
 
 export const rightsChecks: Check[] = [
-  {
-    ...base,
-    id: 'PRE-21',
-    title: 'Custom resource definitions are established',
+  pre('21', 'Custom resource definitions are established', {
     about:
       'Only for profiles with operators, whose charts bring the definitions along. The quickstart profile uses none.',
     sources: '004-P1-02',
-    reads: () => [],
+    reads: [],
     skipIf: noDefinitions,
-    run: (look) => skip(noDefinitions(look.config)),
-  },
-  {
-    ...base,
-    id: 'PRE-22',
-    title: 'Secrets of the profile exist',
+    run: (facts) => skip(noDefinitions(facts.config)),
+  }),
+  pre('22', 'Secrets of the profile exist', {
     about: `Grafana reads its administrator from Secret ${GRAFANA_ADMIN}. Failed: missing while Grafana is installed, or a key without a value. Warning: a placeholder or well-known default. Only names and lengths of values are looked at.`,
     sources: '000-INST-04, 000-INST-05, 000-INST-06, 002-DEP-02',
-    reads: (config) => keysFor(config, ['k8s:Secret', workloadKey('grafana')]),
+    reads: [fact.objects('Secret'), fact.workloads('grafana')],
     skipIf: (config) =>
       config.grafana.enabled ? undefined : 'Grafana is not part of this profile: no secret is needed',
     run: secrets,
-  },
-  {
-    ...base,
-    id: 'PRE-23',
-    title: 'The caller has the rights that are needed',
+  }),
+  pre('23', 'The caller has the rights that are needed', {
     about:
       'Asks the API server, by access reviews, whether the account of this context may create what an installation creates and open the proxies and tunnels that the doctor looks through.',
     sources: 'derived',
-    reads: () => [...RIGHTS.map((right) => `access:${right}`), 'k8s:Namespace'],
+    reads: [...RIGHTS.map(([verb, resource]) => fact.access(verb, resource)), fact.objects('Namespace')],
     run: rights,
-  },
-  {
-    ...base,
-    id: 'PRE-27',
-    title: 'Zones suffice for required spreading',
+  }),
+  pre('27', 'Zones suffice for required spreading', {
     about:
       'Where the gateway must be spread over zones, there must be as many zones as replicas, or pods stay Pending. A preferred rule needs none.',
     sources: '000-HA-01',
-    reads: (config) => keysFor(config, ['k8s:Node', workloadKey('opentelemetry-collector')]),
+    reads: [fact.nodes(), fact.workloads('opentelemetry-collector')],
     skipIf: (config) =>
       config['opentelemetry-collector'].enabled ? undefined : 'the gateway is not part of this profile',
     run: zones,
-  },
-  {
-    ...base,
-    id: 'PRE-29',
-    title: 'Names are free',
+  }),
+  pre('29', 'Names are free', {
     about:
       'A check of our own, beyond appendix 1. Workloads, Services, ServiceAccounts, ConfigMaps and cluster roles under the names of our releases that lack our label belong to somebody else: helm would refuse them, or they would be changed. Objects of upstream charts are known by the release that helm notes on them. Install into another namespace, or remove them.',
     sources: 'genai-obs; peers.md 2',
@@ -250,7 +218,7 @@ export const rightsChecks: Check[] = [
         'ConfigMap',
         'ClusterRole',
         'ClusterRoleBinding',
-      ].map((kind) => `k8s:${kind}`),
+      ].map((kind) => fact.objects(kind)),
     run: free,
-  },
+  }),
 ];

@@ -1,28 +1,39 @@
+import { textAt } from '../../core/json.ts';
+import { checksOf, type Verdict, type Check, ok, warn, fail, skip } from '../lib/check.ts';
+import { fact, type Facts } from '../lib/facts.ts';
+import {
+  imagesOf,
+  eventOf,
+  condition,
+  commandLines,
+  claimNamesOf,
+  ageOf,
+  objectsIn,
+  phaseOf,
+  storageClassOf,
+} from '../lib/objects.ts';
+import { plural, list } from '../../core/text.ts';
+import { formatDuration, formatBytes, quantity } from '../../core/quantity.ts';
 import type { KubeObject } from '../../core/types.ts';
-import { claimsOf, type ClaimNeed } from '../../doctor/budget.ts';
-import { age, bytes, count, names, quantity } from '../../doctor/quantity.ts';
-import { ageMs, className, conditions, containers, eventsOf, phaseOf, specOf } from '../../doctor/shapes.ts';
-import type { Check, Look, Verdict } from '../../doctor/types.ts';
-import { fail, ok, skip, warn } from '../../doctor/types.ts';
-import { listIn } from '../helpers/place.ts';
+import { claimsOf, type ClaimNeed } from '../lib/budget.ts';
 
 /** A claim of the profile that is there. */
-const claimIn = (look: Look, { name, namespace }: ClaimNeed) => look.find('PersistentVolumeClaim', name, namespace);
+const claimIn = (facts: Facts, { name, namespace }: ClaimNeed) => facts.find('PersistentVolumeClaim', name, namespace);
 
-const base = { area: 'PRE', stage: 'preflight' } as const;
-const off = (config: Look['config']) =>
+const pre = checksOf('PRE', 'preflight');
+const off = (config: Facts['config']) =>
   config.storage.enabled ? undefined : 'storage.enabled is false: the stack claims no storage';
 const DEFAULT = 'storageclass.kubernetes.io/is-default-class';
 
-function defaults(look: Look): KubeObject[] {
-  return look.list('StorageClass').filter((one) => one.metadata.annotations?.[DEFAULT] === 'true');
+function defaults(facts: Facts): KubeObject[] {
+  return facts.objects('StorageClass').filter((one) => one.metadata.annotations?.[DEFAULT] === 'true');
 }
 
 /** The class that the claims of the profile get: the named one, or the newest default, as the API server picks. */
-export function classOf(look: Look): KubeObject | undefined {
-  const wanted = look.config.storage.storageClass;
-  if (wanted) return look.list('StorageClass').find((one) => one.metadata.name === wanted);
-  return defaults(look).toSorted((a, b) =>
+export function classOf(facts: Facts): KubeObject | undefined {
+  const wanted = facts.config.storage.storageClass;
+  if (wanted) return facts.objects('StorageClass').find((one) => one.metadata.name === wanted);
+  return defaults(facts).toSorted((a, b) =>
     (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''),
   )[0];
 }
@@ -36,33 +47,33 @@ export function isLocal(storageClass: KubeObject): boolean {
   return /local-path|hostpath|host-path/i.test(provisionerOf(storageClass));
 }
 
-function exists(look: Look): Verdict {
-  const claims = claimsOf(look.config).map((claim) => claimIn(look, claim));
+function exists(facts: Facts): Verdict {
+  const claims = claimsOf(facts.config).map((claim) => claimIn(facts, claim));
   // A class is asked for once, when a claim is made.
   if (claims.every((claim) => claim && phaseOf(claim) === 'Bound'))
     return ok(
-      `all ${claims.length} claims are bound (class ${names([...new Set(claims.map((claim) => (claim && className(claim)) || 'none'))])})`,
+      `all ${claims.length} claims are bound (class ${list([...new Set(claims.map((claim) => (claim && storageClassOf(claim)) || 'none'))])})`,
     );
-  const all = look.list('StorageClass').map((one) => one.metadata.name);
-  const wanted = look.config.storage.storageClass;
-  const found = classOf(look);
+  const all = facts.objects('StorageClass').map((one) => one.metadata.name);
+  const wanted = facts.config.storage.storageClass;
+  const found = classOf(facts);
   const choice = 'genai-obs install --storage-class NAME, or without claims: genai-obs install --no-persistence';
   if (found && wanted) return ok(`class ${wanted} (${provisionerOf(found)}) exists`);
   if (wanted)
-    return fail(`there is no storage class ${wanted}; there are: ${names(all, 6) || 'none'}`, {
+    return fail(`there is no storage class ${wanted}; there are: ${list(all, 6) || 'none'}`, {
       object: `StorageClass ${wanted}`,
       cause: 'the profile names a class that the cluster does not have',
       fix: choice,
     });
   if (!found)
-    return fail(`no storage class is the default; there are: ${names(all, 6) || 'none'}`, {
+    return fail(`no storage class is the default; there are: ${list(all, 6) || 'none'}`, {
       cause: 'claims without a class stay Pending for ever',
       fix: choice,
     });
-  const several = defaults(look);
+  const several = defaults(facts);
   if (several.length > 1)
     return warn(
-      `${several.length} classes are the default (${names(several.map((one) => one.metadata.name))}); the newest wins: ${found.metadata.name}`,
+      `${several.length} classes are the default (${list(several.map((one) => one.metadata.name))}); the newest wins: ${found.metadata.name}`,
       {
         cause: 'more than one class is marked as default',
         fix: `kubectl annotate storageclass NAME ${DEFAULT}-`,
@@ -71,67 +82,54 @@ function exists(look: Look): Verdict {
   return ok(`default class ${found.metadata.name} (${provisionerOf(found)})`);
 }
 
-/** Claims of ours that a pod waits for, with the newest reason. Before a pod uses it, Pending is how late binding looks. */
-function stuckClaim(look: Look): Verdict | undefined {
-  const now = look.fact<{ iso: string }>('time:now').iso;
-  for (const want of claimsOf(look.config)) {
-    const { name, namespace } = want;
-    const claim = claimIn(look, want);
-    if (!claim || phaseOf(claim) === 'Bound') continue;
-    const user = listIn(look, 'Pod', namespace).find((pod) =>
-      (specOf<{ volumes: { persistentVolumeClaim?: { claimName: string } }[] }>(pod).volumes ?? []).some(
-        (volume) => volume.persistentVolumeClaim?.claimName === name,
-      ),
-    );
-    const waited = user ? Math.min(ageMs(user, now), ageMs(claim, now)) : 0;
-    const object = `PersistentVolumeClaim ${namespace}/${name}`;
-    const event = eventsOf(listIn(look, 'Event', namespace), 'PersistentVolumeClaim', name)[0];
-    const reason = event && event.reason !== 'WaitForFirstConsumer' ? `: ${event.reason} ${event.message}` : '';
-    const lacking =
-      className(claim) && !look.list('StorageClass').some((one) => one.metadata.name === className(claim));
-    const more = {
-      object,
-      cause: lacking
-        ? `its class ${className(claim)} does not exist`
-        : 'the provisioner does not answer, has no room, or cannot serve the node of the pod',
-      fix: `${look.kubectlIn(namespace)} describe persistentvolumeclaim ${name}`,
-    };
-    if (phaseOf(claim) === 'Lost') return fail(`claim ${name} has lost its volume`, more);
-    if (lacking) return fail(`claim ${name} is Pending: there is no storage class ${className(claim)}`, more);
-    const refused = user && event?.reason === 'ProvisioningFailed';
-    if (refused || waited > 180_000)
-      return fail(
-        `claim ${name} is Pending for ${age(waited)} while pod ${user?.metadata.name} waits for it${reason}`,
-        more,
-      );
-    if (waited > 60_000)
-      return warn(
-        `claim ${name} is Pending for ${age(waited)} while pod ${user?.metadata.name} waits for it${reason}`,
-        more,
-      );
+/** The first claim that a pod waits for. Before a pod uses it, Pending is how late binding looks. */
+function stuckClaim(facts: Facts): Verdict | undefined {
+  for (const want of claimsOf(facts.config)) {
+    const claim = claimIn(facts, want);
+    const verdict = claim && phaseOf(claim) !== 'Bound' ? unbound(facts, want, claim) : undefined;
+    if (verdict) return verdict;
   }
   return undefined;
 }
 
-function provisions(look: Look): Verdict {
-  const stuck = stuckClaim(look);
+function unbound(facts: Facts, { name, namespace }: ClaimNeed, claim: KubeObject): Verdict | undefined {
+  const user = objectsIn(facts, 'Pod', namespace).find((pod) => claimNamesOf(pod).includes(name));
+  const waited = user ? Math.min(ageOf(facts, user), ageOf(facts, claim)) : 0;
+  const event = eventOf(objectsIn(facts, 'Event', namespace), 'PersistentVolumeClaim', name);
+  const wanted = storageClassOf(claim);
+  const lacking = wanted && !facts.objects('StorageClass').some((one) => one.metadata.name === wanted);
+  const more = {
+    object: `PersistentVolumeClaim ${namespace}/${name}`,
+    cause: lacking
+      ? `its class ${wanted} does not exist`
+      : 'the provisioner does not answer, has no room, or cannot serve the node of the pod',
+    fix: `${facts.kubectlIn(namespace)} describe persistentvolumeclaim ${name}`,
+  };
+  if (phaseOf(claim) === 'Lost') return fail(`claim ${name} has lost its volume`, more);
+  if (lacking) return fail(`claim ${name} is Pending: there is no storage class ${wanted}`, more);
+  const reason = event && event.reason !== 'WaitForFirstConsumer' ? `: ${event.reason} ${event.message}` : '';
+  const evidence = `claim ${name} is Pending for ${formatDuration(waited)} while pod ${user?.metadata.name} waits for it`;
+  if (waited > 180 || (user && event?.reason === 'ProvisioningFailed')) return fail(evidence + reason, more);
+  return waited > 60 ? warn(evidence + reason, more) : undefined;
+}
+
+function provisions(facts: Facts): Verdict {
+  const stuck = stuckClaim(facts);
   if (stuck) return stuck;
-  const found = classOf(look);
+  const found = classOf(facts);
   if (!found) return skip('there is no class to look at (PRE-12)');
   const { name } = found.metadata;
-  if (provisionerOf(found) === 'kubernetes.io/no-provisioner') return prepared(look, name);
-  const volumes = look.list('PersistentVolume').filter((one) => className(one) === name && phaseOf(one) === 'Bound');
+  if (provisionerOf(found) === 'kubernetes.io/no-provisioner') return prepared(facts, name);
+  const volumes = facts
+    .objects('PersistentVolume')
+    .filter((one) => storageClassOf(one) === name && phaseOf(one) === 'Bound');
   const word = provisionerOf(found).split('/').at(-1) ?? '';
-  const pods = look
-    .listAll('Pod')
-    .filter(
-      (pod) =>
-        pod.metadata.name.includes(word) ||
-        containers(pod).some((one) =>
-          [...(one.args ?? []), ...(one.command ?? []), one.image ?? ''].join(' ').includes(word),
-        ),
+  const pods = facts
+    .pods('all')
+    .filter((pod) =>
+      [pod.metadata.name, ...imagesOf(pod), ...commandLines(pod).flat()].some((one) => one.includes(word)),
     );
-  const running = pods.filter((pod) => conditions(pod).some((one) => one.type === 'Ready' && one.status === 'True'));
+  const running = pods.filter((pod) => condition(pod, 'Ready')?.['status'] === 'True');
   const dead = pods[0];
   if (dead && running.length === 0)
     return fail(
@@ -145,7 +143,7 @@ function provisions(look: Look): Verdict {
   const live = running[0];
   const seen = [
     live ? `its provisioner runs (pod ${live.metadata.namespace}/${live.metadata.name})` : '',
-    volumes.length ? `${count(volumes.length, 'volume')} bound` : '',
+    volumes.length ? `${plural(volumes.length, 'volume')} bound` : '',
   ].filter(Boolean);
   if (seen.length === 0)
     return skip(`class ${name}: neither a provisioner pod nor a bound volume can be seen; installing proves it`);
@@ -153,32 +151,32 @@ function provisions(look: Look): Verdict {
 }
 
 /** Volumes made by hand: each claim needs one that is free and large enough. */
-function prepared(look: Look, name: string): Verdict {
+function prepared(facts: Facts, name: string): Verdict {
   const isBound = (claim: KubeObject | undefined) => claim !== undefined && phaseOf(claim) === 'Bound';
-  const open = claimsOf(look.config)
-    .filter((claim) => !isBound(claimIn(look, claim)))
+  const open = claimsOf(facts.config)
+    .filter((claim) => !isBound(claimIn(facts, claim)))
     .toSorted((a, b) => b.bytes - a.bytes);
-  const free = look
-    .list('PersistentVolume')
-    .filter((one) => className(one) === name && phaseOf(one) === 'Available')
-    .map((one) => quantity(specOf<{ capacity: { storage?: string } }>(one).capacity?.storage))
+  const free = facts
+    .objects('PersistentVolume')
+    .filter((one) => storageClassOf(one) === name && phaseOf(one) === 'Available')
+    .map((one) => quantity(textAt(one, 'spec', 'capacity', 'storage')))
     .toSorted((a, b) => b - a);
   const missing = open.find((claim, i) => (free[i] ?? 0) < claim.bytes);
   if (!missing)
     return ok(
-      `class ${name} is served by hand: ${count(free.length, 'volume')} free for ${count(open.length, 'claim')}`,
+      `class ${name} is served by hand: ${plural(free.length, 'volume')} free for ${plural(open.length, 'claim')}`,
     );
-  return fail(`class ${name} has no free volume of ${bytes(missing.bytes)} for claim ${missing.name}`, {
+  return fail(`class ${name} has no free volume of ${formatBytes(missing.bytes)} for claim ${missing.name}`, {
     object: `StorageClass ${name}`,
     cause: 'the class has no provisioner: volumes must be made by hand',
     fix: 'create the volumes, or choose another class: genai-obs install --storage-class NAME',
   });
 }
 
-function nfs(look: Look): Verdict {
-  const found = classOf(look);
+function nfs(facts: Facts): Verdict {
+  const found = classOf(facts);
   if (!found || !/nfs/i.test(provisionerOf(found))) return skip(`class ${found?.metadata.name ?? '(none)'} is not NFS`);
-  const events = look.list('Event') as unknown as { reason?: string; message?: string }[];
+  const events = facts.objects('Event') as unknown as { reason?: string; message?: string }[];
   const broken = events.find((event) => event.reason === 'FailedMount');
   if (!broken) return ok(`no mount of class ${found.metadata.name} has failed; nothing was mounted to try`);
   return fail(`a mount failed: ${(broken.message ?? '').replace(/\s+/g, ' ').slice(0, 160)}`, {
@@ -189,47 +187,38 @@ function nfs(look: Look): Verdict {
 }
 
 export const storageChecks: Check[] = [
-  {
-    ...base,
-    id: 'PRE-12',
-    title: 'The storage class exists',
+  pre('12', 'The storage class exists', {
     about:
       'Claims need a class: the one that the profile names, or the cluster’s default. Failed: neither, unless all claims are bound already. Choose one with --storage-class, or run without claims with --no-persistence.',
     sources: '000-PRE-03, 003-PRE-06, 004-P1-05, 004-PRE-02, 004-PRE-09',
-    reads: () => ['k8s:StorageClass', 'k8s:PersistentVolumeClaim'],
+    reads: [fact.objects('StorageClass'), fact.objects('PersistentVolumeClaim')],
     skipIf: off,
     run: exists,
-  },
-  {
-    ...base,
-    id: 'PRE-13',
-    title: 'The storage class is served',
+  }),
+  pre('13', 'The storage class is served', {
     about:
       'A claim of ours that a pod waits for and that stays Pending: a warning after 60 s, failed after 180 s, with the provisioner’s own message. Else: the provisioner of the class runs, or volumes of it are bound. The doctor makes no test claim, because it changes nothing.',
     sources: '000-PRE-03, 003-PRE-06',
-    reads: () => [
-      'k8s:StorageClass',
-      'k8s:PersistentVolume',
-      'k8s:PersistentVolumeClaim',
-      'k8s:Pod',
-      'k8s:Pod@all',
-      'k8s:Event',
-      'time:now',
+    reads: [
+      fact.objects('StorageClass'),
+      fact.objects('PersistentVolume'),
+      fact.objects('PersistentVolumeClaim'),
+      fact.pods(),
+      fact.pods('all'),
+      fact.objects('Event'),
+      fact.time(),
     ],
     dependsOn: ['PRE-12'],
     skipIf: off,
     run: provisions,
-  },
-  {
-    ...base,
-    id: 'PRE-14',
-    title: 'NFS mounts work',
+  }),
+  pre('14', 'NFS mounts work', {
     about:
       'Only when the class of the claims is NFS: no event of the namespace tells of a failed mount. Nothing is mounted to try.',
     sources: '004-PRE-02',
-    reads: () => ['k8s:StorageClass', 'k8s:Event'],
+    reads: [fact.objects('StorageClass'), fact.objects('Event')],
     dependsOn: ['PRE-12'],
     skipIf: off,
     run: nfs,
-  },
+  }),
 ];

@@ -1,5 +1,5 @@
-import type { Check, Look, Verdict } from '../../doctor/types.ts';
-import { fail, ok, skip, warn } from '../../doctor/types.ts';
+import { checksOf, notHere, type Verdict, type Check, ok, warn, fail, skip } from '../lib/check.ts';
+import { fact, type Facts } from '../lib/facts.ts';
 import { ADDON_IDS, COMPONENT_IDS, type Config } from '../../profile/schema.ts';
 
 /** [major, minor] of `1.36.3`; undefined for an empty version. */
@@ -12,21 +12,21 @@ function atLeast([major, minor]: [number, number], wantedMajor: number, wantedMi
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }
 
-const base = { area: 'PRE', stage: 'preflight' } as const;
+const pre = checksOf('PRE', 'preflight');
 
-function versionOf(look: Look, tool: string): string {
-  return look.fact<{ version: string }>(`tool:${tool}`).version;
+function versionOf(facts: Facts, tool: string): string {
+  return facts.tool(tool).version;
 }
 
-function kubectl(look: Look): Verdict {
+function kubectl(facts: Facts): Verdict {
   const install = 'install kubectl: https://kubernetes.io/docs/tasks/tools/';
-  const text = versionOf(look, 'kubectl');
+  const text = versionOf(facts, 'kubectl');
   const version = parts(text);
   if (!version)
     return fail('kubectl is not on the PATH', { cause: 'kubectl is not installed on this machine', fix: install });
   if (!atLeast(version, 1, 24))
     return fail(`kubectl ${text}, needed is 1.24 or newer`, { cause: 'the client is too old', fix: install });
-  const server = look.fact<{ gitVersion: string }>('cluster:version').gitVersion;
+  const server = facts.version().gitVersion;
   const skew = Math.abs((parts(server)?.[1] ?? version[1]) - version[1]);
   if (skew > 1)
     return warn(`kubectl ${text} against server ${server}: ${skew} minor versions apart`, {
@@ -38,9 +38,9 @@ function kubectl(look: Look): Verdict {
   return ok(`kubectl ${text}, server ${server}`);
 }
 
-function helm(look: Look): Verdict {
+function helm(facts: Facts): Verdict {
   const install = 'install Helm 3.12 or newer: https://helm.sh/docs/intro/install/';
-  const text = versionOf(look, 'helm');
+  const text = versionOf(facts, 'helm');
   const version = parts(text);
   if (!version)
     return fail('helm is not on the PATH', { cause: 'Helm is not installed on this machine', fix: install });
@@ -51,8 +51,8 @@ function helm(look: Look): Verdict {
 }
 
 function optional(tool: 'jq' | 'yq', use: string) {
-  return (look: Look): Verdict => {
-    const version = versionOf(look, tool);
+  return (facts: Facts): Verdict => {
+    const version = versionOf(facts, tool);
     return version
       ? ok(`${tool} ${version}`)
       : warn(`${tool} is not on the PATH`, {
@@ -71,8 +71,8 @@ const PORTS: Record<string, string> = {
   '4317': 'OTLP',
 };
 
-function ports(look: Look): Verdict {
-  const taken = Object.keys(PORTS).filter((port) => !look.fact<{ free: boolean }>(`port:${port}`).free);
+function ports(facts: Facts): Verdict {
+  const taken = Object.keys(PORTS).filter((port) => !facts.port(port).free);
   if (taken.length === 0) return ok(`ports ${Object.keys(PORTS).join(', ')} of 127.0.0.1 are free`);
   return warn(`taken on this machine: ${taken.map((port) => `${port} (${PORTS[port]})`).join(', ')}`, {
     cause: 'another program listens there; genai-obs picks another port for its own tunnels',
@@ -94,76 +94,53 @@ function noRepository(config: Config): string {
     : 'the charts are part of genai-obs: no Helm repository is used';
 }
 
-const never = (reason: string) => ({ reads: () => [], skipIf: () => reason, run: () => skip(reason) });
-
 export const toolChecks: Check[] = [
-  {
-    ...base,
-    id: 'PRE-01',
-    title: 'kubectl is installed and fits the server',
+  pre('01', 'kubectl is installed and fits the server', {
     about:
       'genai-obs restarts workloads and opens tunnels with kubectl. Ok: 1.28 or newer and at most one minor version from the server. Warning: 1.24 to 1.27, or further apart. Failed: absent or older. Install the version of your server.',
     sources: '004-PRE-06',
-    reads: () => ['tool:kubectl', 'cluster:version'],
+    reads: [fact.tool('kubectl'), fact.version()],
     run: kubectl,
-  },
-  {
-    ...base,
-    id: 'PRE-02',
-    title: 'Helm is installed and new enough',
+  }),
+  pre('02', 'Helm is installed and new enough', {
     about:
       'Every component is one Helm release. Ok: 3.12 or newer, also 4.x. Warning: 3.8 to 3.11. Failed: absent or older.',
     sources: '000-PRE-02, 003-PRE-01, 004-PRE-05',
-    reads: () => ['tool:helm'],
+    reads: [fact.tool('helm')],
     run: helm,
-  },
-  {
-    ...base,
-    id: 'PRE-03',
-    title: 'jq is installed',
+  }),
+  pre('03', 'jq is installed', {
     about:
       'genai-obs itself does not need jq; commands in the documentation read JSON with it. Absent is a warning, never a failure.',
     sources: '004-PRE-07',
-    reads: () => ['tool:jq'],
+    reads: [fact.tool('jq')],
     run: optional('jq', 'commands in the documentation use it'),
-  },
-  {
-    ...base,
-    id: 'PRE-04',
-    title: 'yq is installed',
+  }),
+  pre('04', 'yq is installed', {
     about:
       'genai-obs itself does not need yq; commands in the documentation read YAML with it. Absent is a warning, never a failure.',
     sources: '004-PRE-07',
-    reads: () => ['tool:yq'],
+    reads: [fact.tool('yq')],
     run: optional('yq', 'commands in the documentation use it'),
-  },
-  {
-    ...base,
-    id: 'PRE-20',
-    title: 'Helm repositories are registered and fresh',
+  }),
+  pre('20', 'Helm repositories are registered and fresh', {
     about:
       'A check of appendix 1 that nothing here needs: our own charts are part of genai-obs, and charts of others are taken at pinned versions without a repository on this machine.',
     sources: '000-INST-01, 003-PRE-02, 004-P1-02',
-    reads: () => [],
+    reads: [],
     skipIf: noRepository,
-    run: (look) => skip(noRepository(look.config)),
-  },
-  {
-    ...base,
-    id: 'PRE-24',
-    title: 'Local ports for tunnels are free',
+    run: (facts) => skip(noRepository(facts.config)),
+  }),
+  pre('24', 'Local ports for tunnels are free', {
     about:
       'Tunnels to Grafana and the backends use well-known ports of 127.0.0.1. A taken port is a warning: `genai-obs open` takes another one with --port 0.',
     sources: '000-ACC-01, 003-PRE-07',
-    reads: () => Object.keys(PORTS).map((port) => `port:${port}`),
+    reads: () => Object.keys(PORTS).map((port) => fact.port(port)),
     run: ports,
-  },
-  {
-    ...base,
-    id: 'PRE-28',
-    title: 'Terraform is installed',
+  }),
+  pre('28', 'Terraform is installed', {
     about: 'Only for profiles that are installed by Terraform.',
     sources: '002-DEP-03',
-    ...never('this profile is installed with Helm: Terraform is not used'),
-  },
+    ...notHere('this profile is installed with Helm: Terraform is not used'),
+  }),
 ];

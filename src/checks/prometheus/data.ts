@@ -1,15 +1,18 @@
-import { type Check, fail, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
-import { body, checksOf, httpOf, percent, plural, some } from '../helpers/define.ts';
-import { resourceOf, workloadObject } from '../helpers/place.ts';
-import { arr, num, str } from '../helpers/json.ts';
-import { rate, ratesOf, required, scalar } from '../helpers/promql.ts';
-import { ago, CLOCK_READS, settledFor } from '../helpers/time.ts';
+import { bodyOf } from '../lib/service.ts';
+import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
+import { fact, type Facts } from '../lib/facts.ts';
+import { listAt, textAt, numberAt } from '../../core/json.ts';
+import { plural, list, percent } from '../../core/text.ts';
+import { formatDuration } from '../../core/quantity.ts';
+import { resourceOf, workloadObject } from '../lib/place.ts';
+import { rate, ratesOf, required, scalar } from '../lib/promql.ts';
+import { CLOCK_READS, settledFor } from '../lib/time.ts';
 
 const prom = checksOf('PROM');
 const TSDB = '/api/v1/status/tsdb';
-const TSDB_KEY = httpOf('prometheus', TSDB);
+const TSDB_KEY = fact.http('prometheus', TSDB);
 const SELF = ['PROM-01', 'PROM-03'];
-const OBJECT = (look: Look) => workloadObject(look, 'prometheus');
+const OBJECT = (facts: Facts) => workloadObject(facts, 'prometheus');
 
 const APPENDED = 'sum(rate(prometheus_tsdb_head_samples_appended_total[5m]))';
 const REJECTED = `sum(${ratesOf(['prometheus_tsdb_out_of_order_samples', 'prometheus_tsdb_too_old_samples', 'prometheus_tsdb_out_of_bound_samples'], '5m')})`;
@@ -24,18 +27,18 @@ interface Count {
   value: number;
 }
 
-function counts(look: Look, list: string): Count[] {
-  return arr(body(look, 'prometheus', TSDB), 'data', list).map((one) => ({
-    name: str(one, 'name') ?? '?',
-    value: num(one, 'value') ?? 0,
+function counts(facts: Facts, list: string): Count[] {
+  return listAt(bodyOf(facts, 'prometheus', TSDB), 'data', list).map((one) => ({
+    name: textAt(one, 'name') ?? '?',
+    value: numberAt(one, 'value') ?? 0,
   }));
 }
 
-function headSeries(look: Look): Verdict {
-  const total = num(body(look, 'prometheus', TSDB), 'data', 'headStats', 'numSeries') ?? 0;
-  const top = counts(look, 'seriesCountByMetricName');
+function headSeries(facts: Facts): Verdict {
+  const total = numberAt(bodyOf(facts, 'prometheus', TSDB), 'data', 'headStats', 'numSeries') ?? 0;
+  const top = counts(facts, 'seriesCountByMetricName');
   const first = top[0];
-  const text = `${total} series in memory; most: ${some(
+  const text = `${total} series in memory; most: ${list(
     top.map(({ name, value }) => `${name} ${value}`),
     3,
   )}`;
@@ -45,7 +48,7 @@ function headSeries(look: Look): Verdict {
         ? `${first.name} has ${percent(first.value / total)} of all series`
         : 'labels with many values, or many pods',
     fix: 'drop or aggregate what nobody reads: labels of the application, or metric_relabel_configs',
-    object: OBJECT(look),
+    object: OBJECT(facts),
   };
   if (total >= 3e6) return fail(text, more);
   // In a small installation one histogram easily is a fifth of everything.
@@ -53,10 +56,10 @@ function headSeries(look: Look): Verdict {
   return total >= 1e6 ? warn(text, more) : ok(text);
 }
 
-function manyValues(look: Look): Verdict {
-  const labels = counts(look, 'labelValueCountByLabelName').filter(({ name }) => name !== '__name__');
+function manyValues(facts: Facts): Verdict {
+  const labels = counts(facts, 'labelValueCountByLabelName').filter(({ name }) => name !== '__name__');
   const risky = labels.filter(({ name, value }) => value >= 10_000 || (PERSONAL.test(name) && value >= 1000));
-  const text = some(
+  const text = list(
     labels.map(({ name, value }) => `${name} ${value}`),
     3,
   );
@@ -64,7 +67,7 @@ function manyValues(look: Look): Verdict {
   const more = {
     cause: 'every value of such a label makes new series for ever',
     fix: 'drop the label where it is made, or with a labeldrop rule; keep such values in traces and logs',
-    object: OBJECT(look),
+    object: OBJECT(facts),
   };
   const evidence = `labels with many values: ${risky.map(({ name, value }) => `${name} ${value}`).join(', ')}`;
   return risky.some(({ name, value }) => PERSONAL.test(name) && value >= 10_000)
@@ -72,18 +75,18 @@ function manyValues(look: Look): Verdict {
     : warn(evidence, more);
 }
 
-function rejected(look: Look): Verdict {
-  const total = required(look, APPENDED, 'its own samples');
-  const bad = scalar(look, REJECTED);
+function rejected(facts: Facts): Verdict {
+  const total = required(facts, APPENDED, 'its own samples');
+  const bad = scalar(facts, REJECTED);
   if (bad === undefined) return skip('this Prometheus has no counters of refused samples');
   if (bad === 0) return ok('no sample refused as too old or out of order in 5 min');
   const share = bad / (bad + total);
   const text = `${rate(bad, 'samples')} refused as too old or out of order, ${percent(share)}`;
-  if (settledFor(look) < 600) return ok(`${text}, while the stack started: not counted`);
+  if (settledFor(facts) < 600) return ok(`${text}, while the stack started: not counted`);
   const more = {
     cause: 'two senders write the same series, clocks differ, or a queue came back after more than 30 min',
     fix: 'compare clocks (PRE-17), and in Explore: rate(prometheus_target_scrapes_sample_out_of_order_total[5m])',
-    object: OBJECT(look),
+    object: OBJECT(facts),
   };
   return share > 0.01 ? fail(text, more) : warn(text, more);
 }
@@ -95,16 +98,17 @@ export const dataChecks: Check[] = [
     sources: '000-SELF-02',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-12'],
-    reads: [...CLOCK_READS, `promql:${APPENDED}`],
-    run: (look) => {
-      const value = scalar(look, APPENDED);
-      const settled = settledFor(look);
-      if (value === undefined && settled < 120) return skip(`the stack started ${ago(settled)} ago: no rate yet`);
+    reads: [...CLOCK_READS, fact.promql(APPENDED)],
+    run: (facts) => {
+      const value = scalar(facts, APPENDED);
+      const settled = settledFor(facts);
+      if (value === undefined && settled < 120)
+        return skip(`the stack started ${formatDuration(settled)} ago: no rate yet`);
       if (value) return ok(rate(value, 'samples'));
       return fail(value === 0 ? '0 samples appended in 5 min' : 'Prometheus has no series of itself', {
         cause: value === 0 ? 'it cannot write, or has no targets' : 'the scrape job prometheus is missing or down',
-        fix: `${look.kubectlFor('prometheus')} logs ${resourceOf(look, 'prometheus')} --tail=50`,
-        object: OBJECT(look),
+        fix: `${facts.kubectlFor('prometheus')} logs ${resourceOf(facts, 'prometheus')} --tail=50`,
+        object: OBJECT(facts),
       });
     },
   }),
@@ -132,9 +136,9 @@ export const dataChecks: Check[] = [
     sources: '003-COL-07, 003-PROM-05',
     needs: ['prometheus'],
     dependsOn: SELF,
-    reads: [`promql:${DOUBLED}`],
-    run: (look) => {
-      const found = scalar(look, DOUBLED);
+    reads: [fact.promql(DOUBLED)],
+    run: (facts) => {
+      const found = scalar(facts, DOUBLED);
       // count() of nothing is empty: the query itself succeeded.
       if (!found) return ok('no metric name with a doubled prefix');
       return fail(`${plural(found, 'series')} with a doubled prefix`, {
@@ -149,7 +153,7 @@ export const dataChecks: Check[] = [
     sources: 'derived (requirements, appendix 1)',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PRE-17'],
-    reads: [...CLOCK_READS, `promql:${APPENDED}`, `promql:${REJECTED}`],
+    reads: [...CLOCK_READS, fact.promql(APPENDED), fact.promql(REJECTED)],
     run: rejected,
   }),
 ];

@@ -1,20 +1,21 @@
+import { bodyOf } from '../lib/service.ts';
+import { type Verdict, type Check, checksOf, ok, fail } from '../lib/check.ts';
+import { fact, type Reads, type Facts, ifAvailable } from '../lib/facts.ts';
+import { podsOf } from '../lib/objects.ts';
+import { at, mapAt, listAt, textAt } from '../../core/json.ts';
+import { oneLine, plural, list } from '../../core/text.ts';
 import { parse } from 'yaml';
 import { ruleFiles } from '../../parts/prometheus/rulefiles.ts';
-import { type Check, fail, type Look, ok, type Verdict } from '../../doctor/types.ts';
-import { body, checksOf, httpOf, oneLine, plural, type Read, some } from '../helpers/define.ts';
-import { arr, at, rec, str } from '../helpers/json.ts';
-import { configObject, operatorOf, resourceOf } from '../helpers/place.ts';
-import { podsOf, workloadKey } from '../helpers/pods.ts';
-import { syntaxProblem } from '../helpers/promql.ts';
-import { lastError } from '../helpers/trouble.ts';
-import { essence } from '../helpers/trouble.ts';
-import { tryLook } from '../helpers/define.ts';
+import { configObject, operatorOf, resourceOf } from '../lib/place.ts';
+import { syntaxProblem } from '../lib/promql.ts';
+import { lastError } from '../lib/trouble.ts';
+import { essence } from '../lib/trouble.ts';
 
 const prom = checksOf('PROM');
 const MAP = 'prometheus-rules';
-export const RULES = httpOf('prometheus', '/api/v1/rules');
+export const RULES = fact.http('prometheus', '/api/v1/rules');
 /** With an operator there is no ConfigMap: the rules are objects of their own kind, and what was planned stands for what was written. */
-export const WRITTEN: Read = (config) => (operatorOf(config, 'prometheus') ? [] : 'k8s:ConfigMap');
+export const WRITTEN: Reads = (config) => (operatorOf(config, 'prometheus') ? [] : fact.objects('ConfigMap'));
 const RUNTIME = '/api/v1/status/runtimeinfo';
 
 export interface WrittenRule {
@@ -28,23 +29,23 @@ export interface WrittenRule {
 }
 
 /** Where the rules stand, for people. */
-export function rulesObject(look: Look): string {
-  return operatorOf(look.config, 'prometheus')
-    ? configObject(look, 'prometheus')
-    : `ConfigMap ${look.place('prometheus').namespace}/${MAP}`;
+export function rulesObject(facts: Facts): string {
+  return operatorOf(facts.config, 'prometheus')
+    ? configObject(facts, 'prometheus')
+    : `ConfigMap ${facts.place('prometheus').namespace}/${MAP}`;
 }
 
-function ruleMap(look: Look): Record<string, unknown> | undefined {
-  if (operatorOf(look.config, 'prometheus')) return ruleFiles(look.config);
-  const map = look.find('ConfigMap', MAP, look.place('prometheus').namespace);
-  return map && rec(map, 'data');
+function ruleMap(facts: Facts): Record<string, unknown> | undefined {
+  if (operatorOf(facts.config, 'prometheus')) return ruleFiles(facts.config);
+  const map = facts.find('ConfigMap', MAP, facts.place('prometheus').namespace);
+  return map && mapAt(map, 'data');
 }
 
 /** Rules of the ConfigMap, or the file that is no YAML. */
-export function writtenRules(look: Look): { rules: WrittenRule[]; groups: string[]; broken?: string } {
+export function writtenRules(facts: Facts): { rules: WrittenRule[]; groups: string[]; broken?: string } {
   const rules: WrittenRule[] = [];
   const groups: string[] = [];
-  for (const [file, text] of Object.entries(ruleMap(look) ?? {})) {
+  for (const [file, text] of Object.entries(ruleMap(facts) ?? {})) {
     let content: unknown;
     try {
       content = parse(String(text), { logLevel: 'error' });
@@ -55,19 +56,19 @@ export function writtenRules(look: Look): { rules: WrittenRule[]; groups: string
         broken: `${file}: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`,
       };
     }
-    for (const group of arr(content, 'groups')) {
-      const name = str(group, 'name') ?? '?';
+    for (const group of listAt(content, 'groups')) {
+      const name = textAt(group, 'name') ?? '?';
       groups.push(name);
-      for (const rule of arr(group, 'rules')) {
-        const alert = str(rule, 'alert');
+      for (const rule of listAt(group, 'rules')) {
+        const alert = textAt(rule, 'alert');
         rules.push({
           file,
           group: name,
-          name: alert ?? str(rule, 'record') ?? '?',
+          name: alert ?? textAt(rule, 'record') ?? '?',
           alert: alert !== undefined,
-          expr: str(rule, 'expr') ?? '',
-          labels: rec(rule, 'labels'),
-          annotations: rec(rule, 'annotations'),
+          expr: textAt(rule, 'expr') ?? '',
+          labels: mapAt(rule, 'labels'),
+          annotations: mapAt(rule, 'annotations'),
         });
       }
     }
@@ -84,25 +85,25 @@ export interface LoadedRule {
   query: string;
 }
 
-export function loadedRules(look: Look): LoadedRule[] {
-  return arr(body(look, 'prometheus', '/api/v1/rules'), 'data', 'groups').flatMap((group) =>
-    arr(group, 'rules').map((rule) => ({
-      group: str(group, 'name') ?? '?',
-      name: str(rule, 'name') ?? '?',
+export function loadedRules(facts: Facts): LoadedRule[] {
+  return listAt(bodyOf(facts, 'prometheus', '/api/v1/rules'), 'data', 'groups').flatMap((group) =>
+    listAt(group, 'rules').map((rule) => ({
+      group: textAt(group, 'name') ?? '?',
+      name: textAt(rule, 'name') ?? '?',
       alert: at(rule, 'type') === 'alerting',
-      health: str(rule, 'health') ?? 'unknown',
-      error: str(rule, 'lastError') ?? '',
-      query: str(rule, 'query') ?? '',
+      health: textAt(rule, 'health') ?? 'unknown',
+      error: textAt(rule, 'lastError') ?? '',
+      query: textAt(rule, 'query') ?? '',
     })),
   );
 }
 
-function rulesAreLoaded(look: Look): Verdict {
-  const object = rulesObject(look);
+function rulesAreLoaded(facts: Facts): Verdict {
+  const object = rulesObject(facts);
   const fix = 'genai-obs install   # writes the rules again';
-  if (!ruleMap(look))
+  if (!ruleMap(facts))
     return fail(`ConfigMap ${MAP} does not exist: no rules, no alerts`, { cause: 'it was deleted', fix, object });
-  const { rules, groups, broken } = writtenRules(look);
+  const { rules, groups, broken } = writtenRules(facts);
   if (broken)
     return fail(`${MAP} holds a file that is no YAML, ${broken}`, {
       cause: 'it was edited by hand; Prometheus refuses it at the next start or reload',
@@ -120,20 +121,20 @@ function rulesAreLoaded(look: Look): Verdict {
       object,
     });
   }
-  const loaded = loadedRules(look);
+  const loaded = loadedRules(facts);
   const missing = [...new Set(groups)].filter(
     (group) => !loaded.some((rule) => rule.group === group) && rules.some((rule) => rule.group === group),
   );
   if (missing.length)
-    return fail(`${missing.length} of ${groups.length} rule groups are not loaded: ${some(missing)}`, {
+    return fail(`${missing.length} of ${groups.length} rule groups are not loaded: ${list(missing)}`, {
       cause: 'Prometheus has not read the ConfigMap since it changed, or refused it',
-      fix: `${look.kubectlFor('prometheus')} rollout restart ${resourceOf(look, 'prometheus')}`,
+      fix: `${facts.kubectlFor('prometheus')} rollout restart ${resourceOf(facts, 'prometheus')}`,
       object,
     });
   const ill = loaded.filter(({ health }) => health === 'err');
   if (ill[0])
     return fail(
-      `${plural(ill.length, 'rule')} of ${loaded.length} fail: ${some(ill.map(({ name }) => name))}; ${ill[0].name}: ${oneLine(ill[0].error, 160)}`,
+      `${plural(ill.length, 'rule')} of ${loaded.length} fail: ${list(ill.map(({ name }) => name))}; ${ill[0].name}: ${oneLine(ill[0].error, 160)}`,
       {
         cause: 'the expression does not fit the data: many-to-many matching, duplicate series',
         fix: `${fix}; a rule of your own: mend it in ${MAP}`,
@@ -143,19 +144,19 @@ function rulesAreLoaded(look: Look): Verdict {
   return ok(`${groups.length} groups, ${loaded.length} rules, none fails`);
 }
 
-function reloaded(look: Look): Verdict {
-  const data = rec(body(look, 'prometheus', RUNTIME), 'data');
-  const when = str(data, 'lastConfigTime') ?? '?';
+function reloaded(facts: Facts): Verdict {
+  const data = mapAt(bodyOf(facts, 'prometheus', RUNTIME), 'data');
+  const when = textAt(data, 'lastConfigTime') ?? '?';
   if (data['reloadConfigSuccess'] === true) return ok(`the configuration of ${when} is in use`);
-  const logs = tryLook(() => look.fact<Record<string, string[]>>('logs:prometheus'), {});
+  const logs = ifAvailable(() => facts.logs('prometheus'), {});
   const line = Object.values(logs)
     .flat()
     .filter((text) => /level=(error|ERROR)/.test(text) && /rule|config|reload/i.test(text))
     .at(-1);
   const said = line
     ? essence(line)
-    : (podsOf(look, 'prometheus')
-        .map(({ metadata }) => lastError(look, 'prometheus', metadata.name))
+    : (podsOf(facts, 'prometheus')
+        .map(({ metadata }) => lastError(facts, 'prometheus', metadata.name))
         .find(Boolean) ?? '');
   return fail(
     `the last reload failed, the configuration of ${when} is in use${said ? `: ${oneLine(said, 320)}` : ''}`,
@@ -163,8 +164,8 @@ function reloaded(look: Look): Verdict {
       cause: said
         ? 'Prometheus refuses the changed file that its log names'
         : 'Prometheus refuses the changed configuration',
-      fix: `genai-obs install   # writes configuration and rules again; then: ${look.kubectlFor('prometheus')} rollout restart ${resourceOf(look, 'prometheus')}`,
-      object: /rule/i.test(said) ? rulesObject(look) : configObject(look, 'prometheus'),
+      fix: `genai-obs install   # writes configuration and rules again; then: ${facts.kubectlFor('prometheus')} rollout restart ${resourceOf(facts, 'prometheus')}`,
+      object: /rule/i.test(said) ? rulesObject(facts) : configObject(facts, 'prometheus'),
     },
   );
 }
@@ -185,7 +186,7 @@ export const ruleChecks: Check[] = [
     sources: '001-PROM-02, 003-AR-15, 003-PROM-08',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-03'],
-    reads: [httpOf('prometheus', RUNTIME), 'logs:prometheus', 'k8s:Pod', workloadKey('prometheus')],
+    reads: [fact.http('prometheus', RUNTIME), fact.logs('prometheus'), fact.pods(), fact.workloads('prometheus')],
     run: reloaded,
   }),
 ];

@@ -1,45 +1,47 @@
-import { type Check, CouldNotLook, fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
-import { body, checksOf, httpOf, plural, some } from '../helpers/define.ts';
+import { type Verdict, type Check, checksOf, ok, warn, fail } from '../lib/check.ts';
+import { FactUnavailable, fact, type Facts } from '../lib/facts.ts';
+import { mapAt, listAt, textAt } from '../../core/json.ts';
+import { plural, list } from '../../core/text.ts';
+import { parseDuration } from '../../core/quantity.ts';
 import { mebibytes } from '../../profile/values.ts';
-import { arr, rec, str } from '../helpers/json.ts';
-import { POLICIES, REACH_READS, reachVerdict } from '../helpers/network.ts';
-import { configObject, resourceOf, workloadObject } from '../helpers/place.ts';
-import { readyVerdict, serviceReads, serviceVerdict } from '../helpers/service.ts';
-import { CLAIM_READS, claimVerdict } from '../helpers/storage.ts';
-import { CLOCK_READS, recentLines, seconds, settledFor } from '../helpers/time.ts';
-import { essence } from '../helpers/trouble.ts';
-import { workloadReads, workloadVerdict } from '../helpers/workload.ts';
+import { POLICIES, REACH_READS, reachVerdict } from '../lib/network.ts';
+import { configObject, resourceOf, workloadObject } from '../lib/place.ts';
+import { bodyOf, readyVerdict, serviceReads, serviceVerdict } from '../lib/service.ts';
+import { CLAIM_READS, claimVerdict } from '../lib/storage.ts';
+import { CLOCK_READS, recentLines, settledFor } from '../lib/time.ts';
+import { essence } from '../lib/trouble.ts';
+import { workloadReads, workloadVerdict } from '../lib/workload.ts';
 
 const prom = checksOf('PROM');
 const FLAGS = '/api/v1/status/flags';
 const RUNTIME = '/api/v1/status/runtimeinfo';
-const OBJECT = (look: Look) => workloadObject(look, 'prometheus');
+const OBJECT = (facts: Facts) => workloadObject(facts, 'prometheus');
 const FILES = 'sum(prometheus_tsdb_storage_blocks_bytes) + sum(prometheus_tsdb_wal_storage_size_bytes or vector(0))';
 
-function receivers(look: Look): Verdict {
-  const flags = rec(body(look, 'prometheus', FLAGS), 'data');
+function receivers(facts: Facts): Verdict {
+  const flags = mapAt(bodyOf(facts, 'prometheus', FLAGS), 'data');
   const wanted = {
     'web.enable-remote-write-receiver': 'remote write (/api/v1/write)',
     'web.enable-otlp-receiver': 'OTLP (/api/v1/otlp)',
   };
   const told = Object.keys(wanted).filter((flag) => flags[flag] !== undefined);
-  if (!told.length) throw new CouldNotLook('Prometheus does not list the receivers among its flags');
+  if (!told.length) throw new FactUnavailable('Prometheus does not list the receivers among its flags');
   const off = Object.entries(wanted).filter(([flag]) => flags[flag] !== 'true');
   if (!off.length) return ok('remote write and OTLP receivers are on');
   return fail(
-    `${off.map(([flag]) => `--${flag} is ${str(flags, flag) ?? 'absent'}`).join(', ')}: ${off.map(([, what]) => what).join(' and ')} answers 404`,
+    `${off.map(([flag]) => `--${flag} is ${textAt(flags, flag) ?? 'absent'}`).join(', ')}: ${off.map(([, what]) => what).join(' and ')} answers 404`,
     {
       cause: 'the flag was removed from the arguments of the server',
       fix: 'genai-obs install   # sets the flag and replaces the pod',
-      object: OBJECT(look),
+      object: OBJECT(facts),
     },
   );
 }
 
 const WRITE_TROUBLE = /level=(WARN|ERROR)|level=(warn|error)/;
 
-function writeLog(look: Look): Verdict {
-  const lines = recentLines(look, 'prometheus', settledFor(look), WRITE_TROUBLE, 3600).filter(({ text }) =>
+function writeLog(facts: Facts): Verdict {
+  const lines = recentLines(facts, 'prometheus', settledFor(facts), WRITE_TROUBLE, 3600).filter(({ text }) =>
     /write|otlp|append|storage|tsdb|disk|compact|wal\b|out.of.order|duplicate/i.test(text),
   );
   if (!lines.length) return ok('no warning about writes or storage in the last 200 lines and 60 min');
@@ -50,51 +52,53 @@ function writeLog(look: Look): Verdict {
   const evidence = `${plural(lines.length, 'line')} about writes or storage in 60 min, the last: ${essence(last?.text ?? '').slice(0, 220)}`;
   const more = {
     cause: hard.length ? 'storage or a writer fails' : 'samples come too late, twice or out of order',
-    fix: `${look.kubectlFor('prometheus')} logs ${resourceOf(look, 'prometheus')} --since=1h | grep -i -e warn -e error`,
-    object: OBJECT(look),
+    fix: `${facts.kubectlFor('prometheus')} logs ${resourceOf(facts, 'prometheus')} --since=1h | grep -i -e warn -e error`,
+    object: OBJECT(facts),
   };
   return hard.length ? fail(evidence, more) : warn(evidence, more);
 }
 
-function retention(look: Look): Verdict {
-  const told = str(body(look, 'prometheus', RUNTIME), 'data', 'storageRetention') ?? '';
-  const time = told.split(' or ').find((part) => seconds(part) !== undefined);
-  const wanted = look.config.prometheus.server.retention;
+function retention(facts: Facts): Verdict {
+  const told = textAt(bodyOf(facts, 'prometheus', RUNTIME), 'data', 'storageRetention') ?? '';
+  const time = told.split(' or ').find((part) => parseDuration(part) !== undefined);
+  const wanted = facts.config.prometheus.server.retention;
   if (time === undefined)
     return warn(`retention is ${told || 'unlimited'}, the profile says ${wanted}`, {
       cause: 'the flag --storage.tsdb.retention.time is missing',
       fix: 'genai-obs install',
-      object: OBJECT(look),
+      object: OBJECT(facts),
     });
   // Prometheus tells the cap as 50GiB.
-  const cap = told.split(' or ').find((part) => seconds(part) === undefined) ?? '';
-  const { retentionSize } = look.config.prometheus.server;
-  if (seconds(time) !== seconds(wanted) || (retentionSize && mebibytes(cap) !== mebibytes(retentionSize)))
+  const cap = told.split(' or ').find((part) => parseDuration(part) === undefined) ?? '';
+  const { retentionSize } = facts.config.prometheus.server;
+  if (parseDuration(time) !== parseDuration(wanted) || (retentionSize && mebibytes(cap) !== mebibytes(retentionSize)))
     return warn(`retention is ${told}, the profile says ${[wanted, retentionSize].filter(Boolean).join(' or ')}`, {
       cause: 'the profile was changed and not applied, or the flag by hand',
       fix: 'genai-obs install',
-      object: OBJECT(look),
+      object: OBJECT(facts),
     });
   return ok(`retention ${told}, as the profile says`);
 }
 
-function networkFileSystem(look: Look): Verdict {
-  const { namespace, claim: planned } = look.place('prometheus');
+function networkFileSystem(facts: Facts): Verdict {
+  const { namespace, claim: planned } = facts.place('prometheus');
   const name = planned?.name ?? '';
-  const claim = look.find('PersistentVolumeClaim', name, namespace);
-  const volume = look.listAll('PersistentVolume').find((one) => one.metadata.name === str(claim, 'spec', 'volumeName'));
-  if (!claim || !volume) throw new CouldNotLook(`claim ${name} has no volume`);
-  const className = str(claim, 'spec', 'storageClassName') ?? '';
+  const claim = facts.find('PersistentVolumeClaim', name, namespace);
+  const volume = facts
+    .objects('PersistentVolume', 'all')
+    .find((one) => one.metadata.name === textAt(claim, 'spec', 'volumeName'));
+  if (!claim || !volume) throw new FactUnavailable(`claim ${name} has no volume`);
+  const className = textAt(claim, 'spec', 'storageClassName') ?? '';
   const provisioner =
-    str(
-      look.list('StorageClass').find((one) => one.metadata.name === className),
+    textAt(
+      facts.objects('StorageClass').find((one) => one.metadata.name === className),
       'provisioner',
     ) ?? '';
   const kind =
-    Object.keys(rec(volume, 'spec')).find((key) =>
+    Object.keys(mapAt(volume, 'spec')).find((key) =>
       ['nfs', 'cephfs', 'glusterfs', 'azureFile', 'hostPath', 'local', 'csi'].includes(key),
     ) ?? 'a volume';
-  const driver = str(volume, 'spec', 'csi', 'driver') ?? provisioner;
+  const driver = textAt(volume, 'spec', 'csi', 'driver') ?? provisioner;
   if (
     ['nfs', 'cephfs', 'glusterfs', 'azureFile'].includes(kind) ||
     /nfs|efs|smb|azurefile|filestore|cephfs/i.test(driver)
@@ -115,7 +119,7 @@ export const serverChecks: Check[] = [
     sources: '004-P3-01',
     needs: ['prometheus'],
     reads: workloadReads('prometheus'),
-    run: (look) => workloadVerdict(look, 'prometheus'),
+    run: (facts) => workloadVerdict(facts, 'prometheus'),
   }),
   prom('02', "Prometheus' Service is as planned", {
     about:
@@ -123,7 +127,7 @@ export const serverChecks: Check[] = [
     sources: '001-PROM-05, 004-P3-01',
     needs: ['prometheus'],
     reads: serviceReads('prometheus'),
-    run: (look) => serviceVerdict(look, 'prometheus'),
+    run: (facts) => serviceVerdict(facts, 'prometheus'),
   }),
   prom('03', 'Prometheus answers ready and healthy', {
     about:
@@ -131,8 +135,8 @@ export const serverChecks: Check[] = [
     sources: '001-PORT-02, 004-P3-02',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-02'],
-    reads: ['/-/ready', '/-/healthy'].map((path) => httpOf('prometheus', path)),
-    run: (look) => readyVerdict(look, 'prometheus', ['/-/healthy', '/-/ready'], /Service Unavailable|replay/i),
+    reads: ['/-/ready', '/-/healthy'].map((path) => fact.http('prometheus', path)),
+    run: (facts) => readyVerdict(facts, 'prometheus', ['/-/healthy', '/-/ready'], /Service Unavailable|replay/i),
   }),
   prom('07', 'Prometheus takes remote write and OTLP', {
     about:
@@ -140,7 +144,7 @@ export const serverChecks: Check[] = [
     sources: '001-CFG-08, 001-CHK-02, 001-PROM-02, 003-COL-09, 004-TRB-05',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-02', 'PROM-03'],
-    reads: [httpOf('prometheus', FLAGS)],
+    reads: [fact.http('prometheus', FLAGS)],
     run: receivers,
   }),
   prom('08', 'Nothing is in the way to Prometheus', {
@@ -150,7 +154,7 @@ export const serverChecks: Check[] = [
     needs: ['prometheus'],
     dependsOn: [POLICIES],
     reads: REACH_READS,
-    run: (look) => reachVerdict(look, 'prometheus', [9090]),
+    run: (facts) => reachVerdict(facts, 'prometheus', [9090]),
   }),
   prom('09', "Prometheus' log tells of no failed writes", {
     about:
@@ -158,7 +162,7 @@ export const serverChecks: Check[] = [
     sources: '004-TRB-04',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-12', 'PROM-14'],
-    reads: [...CLOCK_READS, 'logs:prometheus'],
+    reads: [...CLOCK_READS, fact.logs('prometheus')],
     run: writeLog,
   }),
   prom('11', 'Retention is that of the profile', {
@@ -167,7 +171,7 @@ export const serverChecks: Check[] = [
     sources: '000-CFG-02, 001-PROM-02, 003-QS-01, 004-MNT-03, 004-P1-04, 004-TUNE-03',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-03'],
-    reads: [httpOf('prometheus', RUNTIME)],
+    reads: [fact.http('prometheus', RUNTIME)],
     run: retention,
   }),
   prom('12', 'The volume of Prometheus is bound and has room', {
@@ -177,8 +181,8 @@ export const serverChecks: Check[] = [
     needs: ['prometheus'],
     skipIf: (config) => (config.storage.enabled ? undefined : 'storage.enabled is false: data lives with the pod'),
     dependsOn: ['PROM-01'],
-    reads: [...CLAIM_READS, `promql:${FILES}`],
-    run: (look) => claimVerdict(look, 'prometheus', () => look.promql(FILES)[0]?.value),
+    reads: [...CLAIM_READS, fact.promql(FILES)],
+    run: (facts) => claimVerdict(facts, 'prometheus', () => facts.promql(FILES)[0]?.value),
   }),
   prom('20', 'Prometheus does not lie on a network file system', {
     about:
@@ -187,7 +191,11 @@ export const serverChecks: Check[] = [
     needs: ['prometheus'],
     skipIf: (config) => (config.storage.enabled ? undefined : 'storage.enabled is false: data lives with the pod'),
     dependsOn: ['PROM-12', 'PROM-01'],
-    reads: ['k8s:PersistentVolumeClaim', 'k8s:PersistentVolume@all', 'k8s:StorageClass'],
+    reads: [
+      fact.objects('PersistentVolumeClaim'),
+      fact.objects('PersistentVolume', 'all'),
+      fact.objects('StorageClass'),
+    ],
     run: networkFileSystem,
   }),
   prom('21', 'Prometheus knows an Alertmanager', {
@@ -196,16 +204,16 @@ export const serverChecks: Check[] = [
     sources: '004-P4-12',
     needs: ['prometheus', 'alertmanager'],
     dependsOn: ['PROM-01', 'PROM-03', 'ALRT-01'],
-    reads: [httpOf('prometheus', '/api/v1/alertmanagers')],
-    run: (look) => {
-      const data = rec(body(look, 'prometheus', '/api/v1/alertmanagers'), 'data');
-      const urls = arr(data, 'activeAlertmanagers').flatMap((one) => str(one, 'url') ?? []);
-      if (urls.length) return ok(`${urls.length} active: ${some(urls)}`);
-      const dropped = arr(data, 'droppedAlertmanagers').length;
+    reads: [fact.http('prometheus', '/api/v1/alertmanagers')],
+    run: (facts) => {
+      const data = mapAt(bodyOf(facts, 'prometheus', '/api/v1/alertmanagers'), 'data');
+      const urls = listAt(data, 'activeAlertmanagers').flatMap((one) => textAt(one, 'url') ?? []);
+      if (urls.length) return ok(`${urls.length} active: ${list(urls)}`);
+      const dropped = listAt(data, 'droppedAlertmanagers').length;
       return fail(`0 active Alertmanagers, ${dropped} dropped`, {
         cause: 'the section alerting of the configuration names none',
         fix: 'genai-obs install',
-        object: configObject(look, 'prometheus'),
+        object: configObject(facts, 'prometheus'),
       });
     },
   }),

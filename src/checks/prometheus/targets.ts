@@ -1,17 +1,20 @@
+import { bodyOf } from '../lib/service.ts';
+import { notHere, type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
+import { type FactRef, fact, type Facts } from '../lib/facts.ts';
+import { isReady } from '../lib/objects.ts';
+import { listAt, textAt } from '../../core/json.ts';
+import { plural, list, percent } from '../../core/text.ts';
+import { parseDuration, formatDuration } from '../../core/quantity.ts';
 import { accountOf } from '../../parts/catalog.ts';
-import { type Check, fail, type FactKey, type Look, ok, skip, type Verdict, warn } from '../../doctor/types.ts';
 import type { ComponentId, Config } from '../../profile/schema.ts';
-import { NODE } from '../helpers/collector-config.ts';
-import { body, checksOf, httpOf, notHere, percent, plural, some } from '../helpers/define.ts';
-import { arr, str } from '../helpers/json.ts';
-import { configObject, operatorOf, resourceOf } from '../helpers/place.ts';
-import { isReady } from '../helpers/pods.ts';
-import { ago, CLOCK_READS, now, seconds, settledFor, startOf, STARTUP_S } from '../helpers/time.ts';
-import { workloadReads, workloadVerdict } from '../helpers/workload.ts';
+import { NODE } from '../lib/collectors.ts';
+import { configObject, operatorOf, resourceOf } from '../lib/place.ts';
+import { CLOCK_READS, settledFor, startOf, STARTUP_S } from '../lib/time.ts';
+import { workloadReads, workloadVerdict } from '../lib/workload.ts';
 
 const prom = checksOf('PROM');
 const TARGETS = '/api/v1/targets?state=active';
-const TARGETS_KEY = httpOf('prometheus', TARGETS);
+const TARGETS_KEY = fact.http('prometheus', TARGETS);
 const SELF = ['PROM-01', 'PROM-03'];
 const WORKLOADS = ['COL-01', 'COL-02', 'COL-24', 'LOKI-01', 'TEMPO-01', 'GRAF-01', 'ALRT-01'];
 
@@ -39,34 +42,34 @@ interface ScrapeTarget {
   interval: string;
 }
 
-function targets(look: Look): ScrapeTarget[] {
-  return arr(body(look, 'prometheus', TARGETS), 'data', 'activeTargets').map((one) => ({
-    job: str(one, 'labels', 'job') ?? str(one, 'scrapePool') ?? '?',
-    instance: str(one, 'labels', 'instance') ?? str(one, 'scrapeUrl') ?? '?',
-    pod: str(one, 'labels', 'pod') ?? '',
-    health: str(one, 'health') ?? 'unknown',
-    error: str(one, 'lastError') ?? '',
-    interval: str(one, 'scrapeInterval') ?? '',
+function targets(facts: Facts): ScrapeTarget[] {
+  return listAt(bodyOf(facts, 'prometheus', TARGETS), 'data', 'activeTargets').map((one) => ({
+    job: textAt(one, 'labels', 'job') ?? textAt(one, 'scrapePool') ?? '?',
+    instance: textAt(one, 'labels', 'instance') ?? textAt(one, 'scrapeUrl') ?? '?',
+    pod: textAt(one, 'labels', 'pod') ?? '',
+    health: textAt(one, 'health') ?? 'unknown',
+    error: textAt(one, 'lastError') ?? '',
+    interval: textAt(one, 'scrapeInterval') ?? '',
   }));
 }
 
 /** A pod that is coming or going is down for a scrape or two. */
-function passing(look: Look, target: ScrapeTarget): boolean {
-  if (!target.pod) return settledFor(look) < STARTUP_S;
-  const pod = look.list('Pod').find((one) => one.metadata.name === target.pod);
+function passing(facts: Facts, target: ScrapeTarget): boolean {
+  if (!target.pod) return settledFor(facts) < STARTUP_S;
+  const pod = facts.pods().find((one) => one.metadata.name === target.pod);
   if (target.job === 'otel-collector' && !pod) return true;
-  return pod !== undefined && (!isReady(pod) || now(look) - startOf(pod) < STARTUP_S * 1000);
+  return pod !== undefined && (!isReady(pod) || facts.now() - startOf(pod) < STARTUP_S * 1000);
 }
 
-function up(look: Look): Verdict {
-  const all = targets(look);
+function up(facts: Facts): Verdict {
+  const all = targets(facts);
   if (!all.length)
     return fail('Prometheus has no active target', {
       cause: 'scrape_configs is empty or finds nothing',
       fix: 'genai-obs install',
-      object: configObject(look, 'prometheus'),
+      object: configObject(facts, 'prometheus'),
     });
-  const down = all.filter((target) => target.health === 'down' && !passing(look, target));
+  const down = all.filter((target) => target.health === 'down' && !passing(facts, target));
   const judged = all.filter((target) => target.health === 'up').length + down.length;
   const waiting = all.length - judged;
   const share = judged ? (judged - down.length) / judged : 1;
@@ -74,7 +77,7 @@ function up(look: Look): Verdict {
   if (!down[0]) return ok(text);
   const core = down.find((target) => JOBS[target.job]);
   const first = core ?? down[0];
-  const evidence = `${text}; down: ${some(
+  const evidence = `${text}; down: ${list(
     down.map((target) => `${target.job} ${target.pod || target.instance}`),
     3,
   )}; ${first.instance}: ${first.error.slice(0, 160)}`;
@@ -82,22 +85,22 @@ function up(look: Look): Verdict {
     cause: core
       ? `the stack's own job ${core.job} cannot be scraped`
       : 'a scraped pod does not answer on its metrics port',
-    fix: `${look.kubectl} get pods -A -o wide | grep ${first.pod || first.instance.split(':')[0]}   # foreign pods: check prometheus.io/port and /path`,
+    fix: `${facts.kubectl} get pods -A -o wide | grep ${first.pod || first.instance.split(':')[0]}   # foreign pods: check prometheus.io/port and /path`,
   };
   return core || share < 0.9 ? fail(evidence, more) : warn(`${evidence} (${percent(share)})`, more);
 }
 
-function jobs(look: Look): Verdict {
-  const all = targets(look);
-  const asks = look
-    .listAll('Pod')
+function jobs(facts: Facts): Verdict {
+  const all = targets(facts);
+  const asks = facts
+    .pods('all')
     .filter(
       (pod) =>
         pod.metadata.annotations?.['prometheus.io/scrape'] === 'true' &&
-        str(pod, 'status', 'phase') === 'Running' &&
-        now(look) - startOf(pod) > STARTUP_S * 1000,
+        textAt(pod, 'status', 'phase') === 'Running' &&
+        facts.now() - startOf(pod) > STARTUP_S * 1000,
     );
-  const wanted = [...jobsOf(look.config), ...(asks.length ? ['kubernetes-pods'] : [])];
+  const wanted = [...jobsOf(facts.config), ...(asks.length ? ['kubernetes-pods'] : [])];
   const missing = wanted.filter((job) => !all.some((target) => target.job === job));
   const dead = wanted.filter(
     (job) => !missing.includes(job) && !all.some((target) => target.job === job && target.health !== 'down'),
@@ -116,29 +119,29 @@ function jobs(look: Look): Verdict {
       : 'the job is missing from the configuration, or its targets do not answer';
   return fail(evidence, {
     cause,
-    fix: `genai-obs install; then: ${look.kubectlFor('prometheus')} auth can-i list pods -A --as=system:serviceaccount:${look.place('prometheus').namespace}:${accountOf(look.config, 'prometheus')}`,
-    object: configObject(look, 'prometheus'),
+    fix: `genai-obs install; then: ${facts.kubectlFor('prometheus')} auth can-i list pods -A --as=system:serviceaccount:${facts.place('prometheus').namespace}:${accountOf(facts.config, 'prometheus')}`,
+    object: configObject(facts, 'prometheus'),
   });
 }
 
-function intervals(look: Look): Verdict {
-  const config = look.fact<unknown>('config:prometheus');
+function intervals(facts: Facts): Verdict {
+  const config = facts.running('prometheus');
   const planned = (job: string) =>
-    str(
-      arr(config, 'scrape_configs').find((one) => str(one, 'job_name') === job),
+    textAt(
+      listAt(config, 'scrape_configs').find((one) => textAt(one, 'job_name') === job),
       'scrape_interval',
     ) ??
-    str(config, 'global', 'scrape_interval') ??
+    textAt(config, 'global', 'scrape_interval') ??
     '1m';
-  const all = targets(look);
+  const all = targets(facts);
   if (!all.length) return skip('there are no targets');
-  const other = all.filter(({ job, interval }) => seconds(interval) !== seconds(planned(job)));
+  const other = all.filter(({ job, interval }) => parseDuration(interval) !== parseDuration(planned(job)));
   if (other[0]) {
-    const list = [...new Set(other.map(({ job, interval }) => `${job} ${interval} instead of ${planned(job)}`))];
-    return warn(some(list), {
+    const wrong = [...new Set(other.map(({ job, interval }) => `${job} ${interval} instead of ${planned(job)}`))];
+    return warn(list(wrong), {
       cause: 'Prometheus runs with another configuration than its ConfigMap holds: not reloaded',
       fix: 'genai-obs install   # replaces the pod when its configuration changed',
-      object: configObject(look, 'prometheus'),
+      object: configObject(facts, 'prometheus'),
     });
   }
   return ok(
@@ -152,23 +155,25 @@ const SOURCES = {
   'nodes (system_cpu_time_seconds_total)': [NODE, 'count(system_cpu_time_seconds_total)'],
 } as const;
 
-function series(look: Look): Verdict {
-  if (look.config['kube-state-metrics'].enabled) {
-    const workload = workloadVerdict(look, 'kube-state-metrics');
+function series(facts: Facts): Verdict {
+  if (facts.config['kube-state-metrics'].enabled) {
+    const workload = workloadVerdict(facts, 'kube-state-metrics');
     if (workload.status !== 'ok') return { ...workload, evidence: `kube-state-metrics ${workload.evidence}` };
   }
   const seen = Object.entries(SOURCES)
-    .filter(([, [id]]) => look.config[id].enabled)
-    .map(([what, [id, expr]]) => ({ what, id, count: look.promql(expr)[0]?.value ?? 0 }));
+    .filter(([, [id]]) => facts.config[id].enabled)
+    .map(([what, [id, expr]]) => ({ what, id, count: facts.promql(expr)[0]?.value ?? 0 }));
   if (!seen.length) return skip('kube-state-metrics and node collectors are disabled');
   const missing = seen.filter(({ count }) => count === 0);
   if (!missing[0]) return ok(seen.map(({ what, count }) => `${what} ${count}`).join(', '));
-  const settled = settledFor(look);
+  const settled = settledFor(facts);
   if (settled < 120)
-    return skip(`the stack started ${ago(settled)} ago: not yet ${missing.map(({ what }) => what).join(', ')}`);
+    return skip(
+      `the stack started ${formatDuration(settled)} ago: not yet ${missing.map(({ what }) => what).join(', ')}`,
+    );
   return fail(`no series of ${missing.map(({ what }) => what).join(', ')}`, {
-    cause: `${look.place(missing[0].id).workload.name} does not deliver: permissions, endpoint or scrape job`,
-    fix: `${look.kubectlFor(missing[0].id)} logs ${resourceOf(look, missing[0].id)} --tail=50`,
+    cause: `${facts.place(missing[0].id).workload.name} does not deliver: permissions, endpoint or scrape job`,
+    fix: `${facts.kubectlFor(missing[0].id)} logs ${resourceOf(facts, missing[0].id)} --tail=50`,
   });
 }
 
@@ -189,7 +194,7 @@ export const targetChecks: Check[] = [
     needs: ['prometheus'],
     dependsOn: [...SELF, ...WORKLOADS, 'PROM-04'],
     skipIf: (config) => operatorOf(config, 'prometheus'),
-    reads: [TARGETS_KEY, 'k8s:Pod@all', 'time:now'],
+    reads: [TARGETS_KEY, fact.pods('all'), fact.time()],
     run: jobs,
   }),
   prom('06', 'ServiceMonitors are selected', {
@@ -209,7 +214,7 @@ export const targetChecks: Check[] = [
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-14'],
     skipIf: (config) => operatorOf(config, 'prometheus'),
-    reads: [TARGETS_KEY, 'config:prometheus'],
+    reads: [TARGETS_KEY, fact.running('prometheus')],
     run: intervals,
   }),
   prom('19', 'Metrics of cluster, nodes and containers arrive', {
@@ -221,7 +226,7 @@ export const targetChecks: Check[] = [
     reads: (config) => [
       ...(config['kube-state-metrics'].enabled ? workloadReads('kube-state-metrics') : []),
       ...CLOCK_READS,
-      ...Object.values(SOURCES).map(([, expr]): FactKey => `promql:${expr}`),
+      ...Object.values(SOURCES).map(([, expr]): FactRef => fact.promql(expr)),
     ],
     run: series,
   }),

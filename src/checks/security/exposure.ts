@@ -1,32 +1,32 @@
+import { textAt, mapAt, listAt } from '../../core/json.ts';
+import { enabledCollectors } from '../lib/collectors.ts';
+import { checksOf, type Verdict, type Check, ok, warn } from '../lib/check.ts';
+import { fact, type Facts } from '../lib/facts.ts';
+import { plural, list } from '../../core/text.ts';
 import type { KubeObject } from '../../core/types.ts';
-import { count, names } from '../../doctor/quantity.ts';
-import { specOf } from '../../doctor/shapes.ts';
-import type { Check, Look, Verdict } from '../../doctor/types.ts';
-import { ok, warn } from '../../doctor/types.ts';
 import { INGEST } from '../../parts/collectors/mtls.ts';
-import { configObject, namespaceIn, serviceObject } from '../helpers/place.ts';
-import { type ComponentId, type Config, isEnabled } from '../../profile/schema.ts';
+import { configObject, namespaceIn, serviceObject } from '../lib/place.ts';
 
-const base = { area: 'SEC', stage: 'stack' } as const;
+const sec = checksOf('SEC');
 
 function serviceType(service: KubeObject): string {
-  return specOf<{ type: string }>(service).type ?? 'ClusterIP';
+  return textAt(service, 'spec', 'type') ?? 'ClusterIP';
 }
 
-function otlp(look: Look): Verdict {
+function otlp(facts: Facts): Verdict {
   const {
     namespace,
     service: { name },
-  } = look.place('opentelemetry-collector');
-  const service = look.find('Service', name, namespace);
-  const object = serviceObject(look, 'opentelemetry-collector');
+  } = facts.place('opentelemetry-collector');
+  const service = facts.find('Service', name, namespace);
+  const object = serviceObject(facts, 'opentelemetry-collector');
   if (service && serviceType(service) !== 'ClusterIP')
     return warn(`${name} takes plain OTLP and is a ${serviceType(service)}`, {
       object,
       cause: 'anyone who reaches the nodes can send telemetry, unencrypted',
-      fix: `${look.kubectlIn(namespace)} patch service ${name} -p '{"spec":{"type":"ClusterIP"}}', and send through a TLS ingress`,
+      fix: `${facts.kubectlIn(namespace)} patch service ${name} -p '{"spec":{"type":"ClusterIP"}}', and send through a TLS ingress`,
     });
-  const { mtls } = look.config.security;
+  const { mtls } = facts.config.security;
   if (mtls.enabled && mtls.mode === 'strict') return ok('OTLP is taken with a client certificate only');
   if (mtls.enabled)
     return ok(
@@ -35,28 +35,22 @@ function otlp(look: Look): Verdict {
   return ok('OTLP is plain and can be reached inside of the cluster only (ClusterIP); security.mtls protects it');
 }
 
-function exposed(look: Look): Verdict {
+function exposed(facts: Facts): Verdict {
   // The entry for senders outside leads to receivers with TLS alone: the configuration is refused otherwise.
-  const candidates = look.list('Service').filter((one) => one.metadata.name !== INGEST);
+  const candidates = facts.objects('Service').filter((one) => one.metadata.name !== INGEST);
   const open = candidates.filter((one) => serviceType(one) === 'LoadBalancer' || serviceType(one) === 'NodePort');
-  const plain = look.list('Ingress').filter((one) => !(specOf<{ tls: unknown[] }>(one).tls ?? []).length);
+  const plain = facts.objects('Ingress').filter((one) => !listAt(one, 'spec', 'tls').length);
   const first = open[0] ?? plain[0];
   if (!first) return ok('no Service of the stack can be reached from outside, and no Ingress is without TLS');
   const text = [
     ...open.map((one) => `Service ${one.metadata.name} (${serviceType(one)})`),
     ...plain.map((one) => `Ingress ${one.metadata.name}`),
   ];
-  return warn(`reachable from outside without TLS: ${names(text)}`, {
-    object: `${first.kind} ${namespaceIn(look, first)}/${first.metadata.name}`,
+  return warn(`reachable from outside without TLS: ${list(text)}`, {
+    object: `${first.kind} ${namespaceIn(facts, first)}/${first.metadata.name}`,
     cause: 'passwords and telemetry travel in clear text',
     fix: 'genai-obs install --expose ClusterIP and genai-obs open, or put a TLS ingress in front',
   });
-}
-
-interface Exporter {
-  endpoint?: string;
-  traces_endpoint?: string;
-  tls?: { insecure?: boolean; insecure_skip_verify?: boolean };
 }
 
 /** `loki`, `tempo.ns.svc`, `x.ns.svc.cluster.local`, 127.0.0.1: never leaves the cluster. */
@@ -72,36 +66,28 @@ function isInside(endpoint: string): boolean {
   );
 }
 
-const COLLECTORS: ComponentId[] = [
-  'opentelemetry-collector',
-  'opentelemetry-node-collector',
-  'opentelemetry-cluster-collector',
-];
-
-const collectorsOf = (config: Config) => COLLECTORS.filter((id) => isEnabled(config, id));
-
-function exporters(look: Look): Verdict {
-  const all = collectorsOf(look.config).flatMap((id) =>
-    Object.entries(look.fact<{ exporters?: Record<string, Exporter | null> }>(`config:${id}`).exporters ?? {}).map(
-      ([name, exporter]) => ({
-        id,
-        name,
-        ...exporter,
-      }),
-    ),
+function exporters(facts: Facts): Verdict {
+  const all = enabledCollectors(facts.config).flatMap((id) =>
+    Object.entries(mapAt(facts.running(id), 'exporters')).map(([name, exporter]) => ({
+      id,
+      name,
+      endpoint: textAt(exporter, 'endpoint') ?? '',
+      tls: mapAt(exporter, 'tls'),
+    })),
   );
-  const outside = all.filter(({ endpoint = '' }) => !isInside(endpoint));
+  const outside = all.filter(({ endpoint }) => !isInside(endpoint));
   const unsafe = outside.find(
-    ({ endpoint = '', tls }) => endpoint.startsWith('http://') || tls?.insecure || tls?.insecure_skip_verify,
+    ({ endpoint, tls }) =>
+      endpoint.startsWith('http://') || tls['insecure'] === true || tls['insecure_skip_verify'] === true,
   );
   if (!unsafe)
     return ok(
-      `${count(all.length, 'exporter')}: ${outside.length ? `${outside.length} leave the cluster, with TLS` : 'none leaves the cluster'}`,
+      `${plural(all.length, 'exporter')}: ${outside.length ? `${outside.length} leave the cluster, with TLS` : 'none leaves the cluster'}`,
     );
   return warn(
-    `exporter ${unsafe.name} of ${look.place(unsafe.id).workload.name} sends to ${unsafe.endpoint} without verified TLS`,
+    `exporter ${unsafe.name} of ${facts.place(unsafe.id).workload.name} sends to ${unsafe.endpoint} without verified TLS`,
     {
-      object: configObject(look, unsafe.id),
+      object: configObject(facts, unsafe.id),
       cause: 'telemetry leaves the cluster unencrypted or to an unverified peer',
       fix: 'use https:// and tls.ca_file in the exporter',
     },
@@ -109,36 +95,27 @@ function exporters(look: Look): Verdict {
 }
 
 export const exposureChecks: Check[] = [
-  {
-    ...base,
-    id: 'SEC-01',
-    title: 'OTLP is not open to the outside',
+  sec('01', 'OTLP is not open to the outside', {
     about:
       'The gateway takes OTLP without TLS, which is fine inside of the cluster. As a NodePort or LoadBalancer anyone could send, unencrypted: a warning. With `security.mtls` collectors and senders outside show a certificate.',
     sources: '004-SEC-01',
-    reads: () => ['k8s:Service'],
+    reads: [fact.objects('Service')],
     skipIf: (config) =>
       config['opentelemetry-collector'].enabled ? undefined : 'the gateway is not part of this profile',
     run: otlp,
-  },
-  {
-    ...base,
-    id: 'SEC-07',
-    title: 'Nothing is exposed without TLS',
+  }),
+  sec('07', 'Nothing is exposed without TLS', {
     about:
       'Services of type NodePort or LoadBalancer and Ingresses without TLS carry passwords in clear text: a warning.',
     sources: '001-GRAF-08',
-    reads: () => ['k8s:Service', 'k8s:Ingress'],
+    reads: [fact.objects('Service'), fact.objects('Ingress')],
     run: exposed,
-  },
-  {
-    ...base,
-    id: 'SEC-08',
-    title: 'Exporters to the outside use TLS',
+  }),
+  sec('08', 'Exporters to the outside use TLS', {
     about: 'Exporters of the collectors whose endpoint is not a Service of this cluster must use TLS and verify it.',
     sources: 'derived',
-    reads: (config) => collectorsOf(config).map((id) => `config:${id}`),
-    skipIf: (config) => (collectorsOf(config).length ? undefined : 'no collector is part of this profile'),
+    reads: (config) => enabledCollectors(config).map((id) => fact.running(id)),
+    skipIf: (config) => (enabledCollectors(config).length ? undefined : 'no collector is part of this profile'),
     run: exporters,
-  },
+  }),
 ];

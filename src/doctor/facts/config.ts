@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
 import type { Kube } from '../../adapters/kube.ts';
 import { type Place, type PlacedId, placeOf } from '../../parts/catalog.ts';
-import { configKeyOf, configMapOf } from '../configmap.ts';
+import { configKeyOf, configMapOf } from '../../checks/lib/place.ts';
 import type { Collector } from './context.ts';
 import { scrub } from './scrub.ts';
 

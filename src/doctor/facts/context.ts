@@ -1,18 +1,11 @@
+import type { FactMap } from '../../checks/lib/facts.ts';
 import type { exec } from '../../adapters/exec.ts';
 import type { Kube } from '../../adapters/kube.ts';
 import type { Kubectl } from '../../adapters/kubectl.ts';
 import type { KubeObject } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import type { Grafana } from '../../adapters/grafana.ts';
-import type { ProbeResult } from '../probe.ts';
-import type { Facts } from '../types.ts';
-
-export interface DriftRow {
-  object: string;
-  path: string;
-  from: string;
-  to: string;
-}
+import type { DriftRow, ProbeResult } from '../../checks/lib/values.ts';
 
 /** What the caller brings. */
 export interface Deps {
@@ -22,8 +15,8 @@ export interface Deps {
   config: Config;
   /** Live objects against the plan; without it `drift:plan` is a look that failed. */
   drift?: () => Promise<DriftRow[]>;
-  /** Facts of an earlier day, to compare with. */
-  baseline?: Facts;
+  /** FactMap of an earlier day, to compare with. */
+  baseline?: FactMap;
   /** Called once per finished fact, for progress. */
   onFact?: (key: string, done: number, total: number) => void;
   onProbe?: (text: string) => void;

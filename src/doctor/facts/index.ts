@@ -1,3 +1,4 @@
+import type { FactKey, FactMap } from '../../checks/lib/facts.ts';
 import { setMaxListeners } from 'node:events';
 import { isNamespaced } from '../../adapters/kinds.ts';
 import { placeOf } from '../../parts/catalog.ts';
@@ -5,8 +6,8 @@ import { messageOf } from '../../core/errors.ts';
 import { redact } from '../../core/redact.ts';
 import { namespacesOf } from '../../profile/schema.ts';
 import { openGrafana, type Grafana } from '../../adapters/grafana.ts';
-import { runProbe, type ProbeResult } from '../probe.ts';
-import type { FactKey, Facts } from '../types.ts';
+import type { ProbeResult } from '../../checks/lib/values.ts';
+import { runProbe } from '../probe.ts';
 import { access, accountAccess } from './access.ts';
 import { baseline } from './baseline.ts';
 import { cloud } from './cloud.ts';
@@ -51,10 +52,10 @@ const COLLECTORS: Record<string, { collect: Collector; deadline?: number }> = {
 const PARALLEL = 16;
 
 /** Looks at everything the keys name, each once. Never throws: a look that fails is `{ok: false}`, so that its checks say "unknown". */
-export async function collectFacts(keys: FactKey[], deps: Deps): Promise<Facts> {
+export async function collectFacts(keys: FactKey[], deps: Deps): Promise<FactMap> {
   const { context, close } = contextFor(deps);
   const wanted = [...new Set(keys)];
-  const facts: Facts = {};
+  const facts: FactMap = {};
   let next = 0;
   let done = 0;
   const worker = async (): Promise<void> => {
@@ -72,7 +73,7 @@ export async function collectFacts(keys: FactKey[], deps: Deps): Promise<Facts> 
   return Object.fromEntries(wanted.map((key) => [key, facts[key] ?? { ok: false, error: 'not collected' }]));
 }
 
-async function look(key: FactKey, context: FactContext): Promise<Facts[string]> {
+async function look(key: FactKey, context: FactContext): Promise<FactMap[string]> {
   const colon = key.indexOf(':');
   const entry = COLLECTORS[key.slice(0, colon)];
   if (!entry) return { ok: false, error: 'no collector knows this key' };

@@ -1,12 +1,8 @@
 import type { Kube } from '../../adapters/kube.ts';
 import { placeOf } from '../../parts/catalog.ts';
+import type { Sample } from '../../checks/lib/values.ts';
 import type { Config } from '../../profile/schema.ts';
 import type { Collector } from './context.ts';
-
-export interface Sample {
-  metric: Record<string, string>;
-  value: number;
-}
 
 interface QueryAnswer {
   status: string;

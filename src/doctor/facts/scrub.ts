@@ -47,8 +47,6 @@ function isSecretVariable(value: object): boolean {
   return /(PASSWORD|PASSWD|_TOKEN|API_?KEY|_SECRET)$/.test(name);
 }
 
-export const MARKER = /\[secret:([A-Za-z ]+)\]/;
-
 /** Values that everybody knows, or that stand for one still to be entered. */
 export function isWeak(value: string): boolean {
   return (

@@ -3,8 +3,9 @@ import { traceStore } from '../../parts/addresses.ts';
 import { placeOf } from '../../parts/catalog.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Config } from '../../profile/schema.ts';
-import { PROBE_METRIC, PROBE_SERVICE, type Token } from './payload.ts';
-import type { ProbeOptions, ProbeResult } from './types.ts';
+import { PROBE_METRIC, PROBE_SERVICE, type ProbeResult } from '../../checks/lib/values.ts';
+import type { Token } from './payload.ts';
+import type { ProbeOptions } from './types.ts';
 
 /** Removes what the probe wrote; runs also when the probe was cancelled. Never throws: what stays is said. */
 export async function cleanUp({ kube, config }: ProbeOptions, token: Token): Promise<ProbeResult['cleanup']> {

@@ -3,7 +3,8 @@ import { KubeError } from '../../adapters/kube.ts';
 import { placeOf } from '../../parts/catalog.ts';
 import { messageOf } from '../../core/errors.ts';
 import { query } from '../facts/promql.ts';
-import { PROBE_METRIC, PROBE_SERVICE, type Token } from './payload.ts';
+import { PROBE_METRIC, PROBE_SERVICE } from '../../checks/lib/values.ts';
+import type { Token } from './payload.ts';
 import type { ProbeOptions } from './types.ts';
 
 /** `undefined`: not there yet. @throws when asking failed; the last reason is told when time is up */

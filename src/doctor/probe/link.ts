@@ -1,6 +1,7 @@
 import { traceStore } from '../../parts/addresses.ts';
 import { bodyOf, poll, seekLog, seekTrace, throughGrafana, type LogRead } from './hops.ts';
-import { PROBE_SERVICE, type Token } from './payload.ts';
+import { PROBE_SERVICE } from '../../checks/lib/values.ts';
+import type { Token } from './payload.ts';
 import type { ProbeOptions } from './types.ts';
 
 export interface DerivedField {

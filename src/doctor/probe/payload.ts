@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
-
-export const PROBE_SERVICE = 'genai-obs-probe';
-export const PROBE_METRIC = 'genai_obs_probe';
+import { PROBE_METRIC, PROBE_SERVICE } from '../../checks/lib/values.ts';
 
 /** Identifies one run everywhere it leaves a trace. */
 export interface Token {

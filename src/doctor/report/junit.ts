@@ -1,4 +1,4 @@
-import type { Finding } from '../types.ts';
+import type { Finding } from '../../checks/lib/check.ts';
 import type { Report } from './report.ts';
 
 /** Characters that XML 1.0 forbids, even escaped. */

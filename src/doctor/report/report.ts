@@ -1,7 +1,7 @@
+import type { Finding, Status } from '../../checks/lib/check.ts';
 import type { ExitCode } from '../../core/errors.ts';
 import { EXIT } from '../../core/errors.ts';
-import type { ProbeResult } from '../probe.ts';
-import type { Finding, Status } from '../types.ts';
+import type { ProbeResult } from '../../checks/lib/values.ts';
 
 export type Summary = Record<Status, number> & { total: number };
 

@@ -1,6 +1,6 @@
+import type { Area, Finding, Status } from '../../checks/lib/check.ts';
 import type { Paint } from '../../core/paint.ts';
-import { names } from '../quantity.ts';
-import type { Area, Finding, Status } from '../types.ts';
+import { list } from '../../core/text.ts';
 import type { Report } from './report.ts';
 
 const AREAS: Record<Area, string> = {
@@ -81,7 +81,7 @@ function full(finding: Finding, findings: Finding[], paint: Paint, width: number
     text ? wrap(text, width, 9).map((line, i) => `  ${paint.dim((i === 0 ? label : '').padEnd(6))} ${line}`) : [],
   );
   if (following.length === 0) return [...head, ...body];
-  const note = `${following.length} more ${following.length === 1 ? 'finding follows' : 'findings follow'} from it: ${names(following, 12)}`;
+  const note = `${following.length} more ${following.length === 1 ? 'finding follows' : 'findings follow'} from it: ${list(following, 12)}`;
   return [...head, ...body, ...wrap(note, width, 4).map((line, i) => paint.dim(`  ${i === 0 ? '↳ ' : '  '}${line}`))];
 }
 

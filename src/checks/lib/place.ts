@@ -1,24 +1,28 @@
+import { type Facts } from './facts.ts';
 import { hostOf, type Place, type PlacedId } from '../../parts/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
-import type { Look } from '../../doctor/types.ts';
-import type { Config } from '../../profile/schema.ts';
+import { COMPONENT_IDS, type ComponentId, type Config, isEnabled } from '../../profile/schema.ts';
+
+export function enabledComponents(config: Config): ComponentId[] {
+  return COMPONENT_IDS.filter((id) => isEnabled(config, id));
+}
 
 /** How verdicts name what belongs to a component: in its own namespace, under the names of the chart it comes from. */
 
 /** `StatefulSet genai-observability/loki`. */
-export function workloadObject(look: Look, id: PlacedId): string {
-  const { namespace, workload } = look.place(id);
+export function workloadObject(facts: Facts, id: PlacedId): string {
+  const { namespace, workload } = facts.place(id);
   return `${workload.kind} ${namespace}/${workload.name}`;
 }
 
 /** `statefulset/loki`, as kubectl takes it. */
-export function resourceOf(look: Look, id: PlacedId): string {
-  const { kind, name } = look.place(id).workload;
+export function resourceOf(facts: Facts, id: PlacedId): string {
+  const { kind, name } = facts.place(id).workload;
   return `${kind.toLowerCase()}/${name}`;
 }
 
-export function serviceObject(look: Look, id: PlacedId): string {
-  const { namespace, service } = look.place(id);
+export function serviceObject(facts: Facts, id: PlacedId): string {
+  const { namespace, service } = facts.place(id);
   return `Service ${namespace}/${service.name}`;
 }
 
@@ -32,14 +36,14 @@ function configRef({ chart, id, configMap, workload, service }: Place): { kind: 
 }
 
 /** `ConfigMap genai-observability/loki`. */
-export function configObject(look: Look, id: PlacedId): string {
-  const { kind, name } = configRef(look.place(id));
-  return `${kind} ${look.place(id).namespace}/${name}`;
+export function configObject(facts: Facts, id: PlacedId): string {
+  const { kind, name } = configRef(facts.place(id));
+  return `${kind} ${facts.place(id).namespace}/${name}`;
 }
 
 /** `configmap loki`, as kubectl takes it. */
-export function configResource(look: Look, id: PlacedId): string {
-  const { kind, name } = configRef(look.place(id));
+export function configResource(facts: Facts, id: PlacedId): string {
+  const { kind, name } = configRef(facts.place(id));
   return `${kind.toLowerCase()} ${name}`;
 }
 
@@ -49,13 +53,9 @@ export function operatorOf(config: Config, id: 'prometheus' | 'alertmanager'): s
   return `${id === 'prometheus' ? 'Prometheus' : 'Alertmanager'} is run by kube-prometheus-stack: its operator owns this`;
 }
 
-export function listIn(look: Look, kind: string, namespace: string): KubeObject[] {
-  return look.list(kind).filter(({ metadata }) => (metadata.namespace ?? namespace) === namespace);
-}
-
 /** Namespace of an object; one without is in the home namespace. */
-export function namespaceIn(look: Look, object: KubeObject): string {
-  return object.metadata.namespace ?? look.namespace;
+export function namespaceIn(facts: Facts, object: KubeObject): string {
+  return object.metadata.namespace ?? facts.namespace;
 }
 
 /** `in namespace a`, `in namespaces a, b`. */
@@ -90,4 +90,28 @@ export function hostAndPort(endpoint: string): { host: string; port: number } {
   const [, scheme = '', rest = ''] = /^(?:([a-z]+):\/\/)?([^/]+)/.exec(endpoint) ?? [];
   const [host = '', port] = rest.split(':');
   return { host, port: port ? Number(port) : scheme === 'https' ? 443 : scheme === 'http' ? 80 : 4317 };
+}
+
+/**
+ * The ConfigMap with the configuration that a component runs with: the one that its place names, else the one called
+ * like its workload or its release. Operators keep old versions under a hash: the newest counts.
+ */
+export function configMapOf({ id, namespace, workload, configMap }: Place, maps: KubeObject[]): KubeObject | undefined {
+  const own = maps.filter(({ metadata }) => (metadata.namespace ?? namespace) === namespace);
+  const named = (name: string) => own.find(({ metadata }) => metadata.name === name);
+  if (!configMap) return named(workload.name) ?? named(id);
+  if (!configMap.prefix) return named(configMap.name);
+  const version = (name: string) =>
+    name === configMap.name ||
+    (name.startsWith(`${configMap.name}-`) && /^[0-9a-f]+$/.test(name.slice(configMap.name.length + 1)));
+  const age = ({ metadata }: KubeObject) => metadata.creationTimestamp ?? '';
+  return own.filter(({ metadata }) => version(metadata.name)).toSorted((a, b) => age(b).localeCompare(age(a)))[0];
+}
+
+/** Key of the configuration in its ConfigMap: as the place says, else what looks like the main file. */
+export function configKeyOf({ configMap }: Place, data: Record<string, unknown>): string | undefined {
+  const keys = Object.keys(data);
+  if (configMap) return keys.find((key) => key === configMap.key);
+  const yaml = keys.filter((key) => /\.ya?ml$/.test(key));
+  return keys.find((key) => key === 'config.yaml') ?? keys.find((key) => key.endsWith('.ini')) ?? yaml[0];
 }

@@ -1,4 +1,4 @@
-import { CouldNotLook, type Look } from '../../doctor/types.ts';
+import { FactUnavailable, type Facts } from './facts.ts';
 
 /** Tolerant selector of a collector's own counter: its suffix depends on version and way (upstream.md B.0). */
 export function otelcol(name: string, matchers = ''): string {
@@ -6,14 +6,14 @@ export function otelcol(name: string, matchers = ''): string {
 }
 
 /** The single value of an aggregation; undefined when no series matches, which is not 0. */
-export function scalar(look: Look, expr: string): number | undefined {
-  return look.promql(expr)[0]?.value;
+export function scalar(facts: Facts, expr: string): number | undefined {
+  return facts.promql(expr)[0]?.value;
 }
 
-/** The value where the series must exist: a missing one is a look that failed. */
-export function required(look: Look, expr: string, what: string): number {
-  const value = scalar(look, expr);
-  if (value === undefined) throw new CouldNotLook(`Prometheus has no series for ${what}`);
+/** The value where the series must exist: a missing one could not be collected. */
+export function required(facts: Facts, expr: string, what: string): number {
+  const value = scalar(facts, expr);
+  if (value === undefined) throw new FactUnavailable(`Prometheus has no series for ${what}`);
   return value;
 }
 

@@ -1,22 +1,16 @@
-import { type Signal, destinationsOf } from '../../parts/cloud.ts';
-import type { Check, Look, Verdict } from '../../doctor/types.ts';
-import { fail, ok, warn } from '../../doctor/types.ts';
+import { checksOf, type Verdict, type Check, ok, warn, fail } from './lib/check.ts';
+import { fact, type Facts } from './lib/facts.ts';
+import { type Signal, destinationsOf } from '../parts/cloud.ts';
 
-interface Answer {
-  url: string;
-  status?: number;
-  text?: string;
-  missing?: string;
-}
-
+const cld = checksOf('CLD', 'preflight');
 const POLICY = 'Grafana Cloud, Administration, Access policies';
 
-function writes(look: Look, signal: Signal): Verdict {
-  const { url, status = 0, text = '', missing } = look.fact<Answer>(`cloud:${signal}`);
-  const { secret } = look.config['k8s-monitoring'];
+function writes(facts: Facts, signal: Signal): Verdict {
+  const { url, status = 0, text = '', missing } = facts.cloud(signal);
+  const { secret } = facts.config['k8s-monitoring'];
   const object = `Secret ${secret.name}`;
   const said = text ? `: ${text.slice(0, 120)}` : '';
-  const fresh = `put a token that is valid into key ${secret.tokenKey}: ${look.kubectl} delete secret ${secret.name}; export GRAFANA_CLOUD_TOKEN, and install again`;
+  const fresh = `put a token that is valid into key ${secret.tokenKey}: ${facts.kubectl} delete secret ${secret.name}; export GRAFANA_CLOUD_TOKEN, and install again`;
   if (!url)
     return fail(`no URL is set for ${signal}`, {
       cause: 'the profile leaves the address of your Grafana Cloud stack to you',
@@ -59,31 +53,27 @@ function writes(look: Look, signal: Signal): Verdict {
   return fail(`${url} answers ${status}${said}`, {
     object: url,
     cause: 'the path is not that of an endpoint for writing',
-    fix: `compare with the details page of your stack: ${expected(look, signal)}`,
+    fix: `compare with the details page of your stack: ${expected(facts, signal)}`,
   });
 }
 
-function expected(look: Look, signal: Signal): string {
-  const protocol = destinationsOf(look.config).find(({ signals }) => signals.includes(signal))?.protocol ?? 'otlp';
+function expected(facts: Facts, signal: Signal): string {
+  const protocol = destinationsOf(facts.config).find(({ signals }) => signals.includes(signal))?.protocol ?? 'otlp';
   return { otlp: '…/otlp', prometheus: '…/api/prom/push', loki: '…/loki/api/v1/push' }[protocol];
 }
 
 const about = (signal: Signal): string =>
   `Sends an empty write of ${signal} from this machine with the user and the token that the collectors use; nothing is stored. Failed: no URL, no token, no answer, a token that is refused (401) or that lacks the scope ${signal}:write (403). Warning: a rate limit, or an error of the service. Neither token nor user is in the facts.`;
 
-function check(id: string, signal: Signal): Check {
-  return {
-    area: 'CLD',
-    stage: 'preflight',
-    id,
-    title: `Grafana Cloud lets ${signal} in`,
+function writeCheck(number: string, signal: Signal): Check {
+  return cld(number, `Grafana Cloud lets ${signal} in`, {
     about: about(signal),
     sources: 'ALLOY-05, PRE-25, 002-DEP-02, 002-GOAL-02, 002-GOAL-03',
-    reads: () => [`cloud:${signal}`],
+    reads: fact.cloud(signal),
     skipIf: (config) => (config['k8s-monitoring'].enabled ? undefined : 'this profile sends nothing to Grafana Cloud'),
-    run: (look) => writes(look, signal),
-  };
+    run: (facts) => writes(facts, signal),
+  });
 }
 
 /** The credentials of Grafana Cloud, before anything is installed. */
-export const cloudChecks: Check[] = [check('CLD-01', 'metrics'), check('CLD-02', 'logs'), check('CLD-03', 'traces')];
+export const cloudChecks: Check[] = [writeCheck('01', 'metrics'), writeCheck('02', 'logs'), writeCheck('03', 'traces')];

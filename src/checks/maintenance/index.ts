@@ -1,7 +1,7 @@
-import type { Check } from '../doctor/types.ts';
-import { baselineChecks } from './maintenance/baseline.ts';
-import { dataChecks } from './maintenance/data.ts';
-import { releaseChecks } from './maintenance/releases.ts';
+import { type Check } from '../lib/check.ts';
+import { baselineChecks } from './baseline.ts';
+import { dataChecks } from './data.ts';
+import { releaseChecks } from './releases.ts';
 
 const all = [...baselineChecks, ...dataChecks, ...releaseChecks];
 

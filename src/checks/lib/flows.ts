@@ -1,7 +1,7 @@
-import { traceStore } from '../parts/addresses.ts';
-import { type PlacedId, placeOf, podLabelsOf } from '../parts/catalog.ts';
-import { collectorPort, openReceivers } from '../parts/collectors/mtls.ts';
-import { type Config, isEnabled } from '../profile/schema.ts';
+import { traceStore } from '../../parts/addresses.ts';
+import { type PlacedId, placeOf, podLabelsOf } from '../../parts/catalog.ts';
+import { collectorPort, openReceivers } from '../../parts/collectors/mtls.ts';
+import { type Config, isEnabled } from '../../profile/schema.ts';
 import type { Flow, Peer } from './netpol.ts';
 
 type Labels = Record<string, string>;

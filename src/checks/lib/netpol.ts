@@ -1,5 +1,5 @@
-import type { KubeObject } from '../core/types.ts';
-import type { PlacedId } from '../parts/catalog.ts';
+import type { KubeObject } from '../../core/types.ts';
+import type { PlacedId } from '../../parts/catalog.ts';
 
 /** A reader's version of the NetworkPolicy rules: which policies stand between two pods of the stack. */
 

@@ -1,39 +1,62 @@
+import { type Answer } from './values.ts';
+import { type Verdict, ok, warn, fail } from './check.ts';
+import { FactUnavailable, fact, type Reads, type Facts } from './facts.ts';
+import { labelText, isReady, selects, podsOf, objectsIn } from './objects.ts';
+import { at, listAt, textAt, numberAt } from '../../core/json.ts';
+import { oneLine, plural } from '../../core/text.ts';
 import type { PlacedId } from '../../parts/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
-import { fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
-import { oneLine, plural, type Read } from './define.ts';
-import { arr, at, num, rec, str } from './json.ts';
-import { listIn, resourceOf, serviceObject } from './place.ts';
-import { isReady, podsOf, selects, workloadKey } from './pods.ts';
+import { resourceOf, serviceObject } from './place.ts';
 
-export function serviceReads(id: PlacedId): Read[] {
-  return ['k8s:Service', 'k8s:Pod', workloadKey(id)];
+/** Body of a GET. @throws FactUnavailable for any other status than 200 */
+export function bodyOf(facts: Facts, id: PlacedId, path: string): unknown {
+  return expect200(facts.http(id, path), path, facts.place(id).service.name);
+}
+
+/** The same for Grafana's API. */
+export function grafanaBodyOf(facts: Facts, path: string): unknown {
+  return expect200(facts.grafana(path), path, 'Grafana');
+}
+
+function expect200({ status, body }: Answer, path: string, of: string): unknown {
+  if (status === 200) return body;
+  const text = bodyText(body, 120);
+  throw new FactUnavailable(`GET ${path} of ${of} answers ${status}${text ? `: ${text}` : ''}`);
+}
+
+/** The body of an answer in one line. */
+export function bodyText(body: unknown, limit = 160): string {
+  return oneLine(typeof body === 'string' ? body : JSON.stringify(body ?? ''), limit);
+}
+
+export function serviceReads(id: PlacedId): Reads[] {
+  return [fact.objects('Service'), fact.pods(), fact.workloads(id)];
 }
 
 /** Pods behind a Service's port: the container port, or undefined when the name leads nowhere. */
 function targetOf(port: unknown, pod: KubeObject | undefined): number | undefined {
   const target = at(port, 'targetPort') ?? at(port, 'port');
   if (typeof target === 'number') return target;
-  const ports = arr(pod, 'spec', 'containers').flatMap((container) => arr(container, 'ports'));
-  return num(
-    ports.find((one) => str(one, 'name') === target),
+  const ports = listAt(pod, 'spec', 'containers').flatMap((container) => listAt(container, 'ports'));
+  return numberAt(
+    ports.find((one) => textAt(one, 'name') === target),
     'containerPort',
   );
 }
 
 /** The Service has its name, its ports (by default the one of the catalogue) and pods behind it. */
-export function serviceVerdict(look: Look, id: PlacedId, ports: number[] = [look.place(id).service.port]): Verdict {
+export function serviceVerdict(facts: Facts, id: PlacedId, ports: number[] = [facts.place(id).service.port]): Verdict {
   const {
     title,
     namespace,
     service: { name },
-  } = look.place(id);
-  const service = look.find('Service', name, namespace);
-  const object = serviceObject(look, id);
+  } = facts.place(id);
+  const service = facts.find('Service', name, namespace);
+  const object = serviceObject(facts, id);
   const fix = 'genai-obs install   # puts the Service back';
   if (!service)
     return fail(`Service ${name} does not exist`, { cause: 'it was deleted, or renamed by an override', fix, object });
-  const pods = podsOf(look, id);
+  const pods = podsOf(facts, id);
   const behind = pods.filter((pod) => selects(at(service, 'spec', 'selector'), pod));
   if (pods.length && !behind.length) {
     return fail(
@@ -45,15 +68,18 @@ export function serviceVerdict(look: Look, id: PlacedId, ports: number[] = [look
       },
     );
   }
-  const found = arr(service, 'spec', 'ports');
+  const found = listAt(service, 'spec', 'ports');
   for (const wanted of ports) {
-    const port = found.find((one) => num(one, 'port') === wanted);
+    const port = found.find((one) => numberAt(one, 'port') === wanted);
     if (!port)
-      return fail(`Service ${name} has no port ${wanted}, only ${found.map((one) => num(one, 'port')).join(', ')}`, {
-        cause: 'the port was changed by hand or by an override',
-        fix,
-        object,
-      });
+      return fail(
+        `Service ${name} has no port ${wanted}, only ${found.map((one) => numberAt(one, 'port')).join(', ')}`,
+        {
+          cause: 'the port was changed by hand or by an override',
+          fix,
+          object,
+        },
+      );
     if (behind[0] && targetOf(port, behind[0]) === undefined) {
       return fail(
         `port ${wanted} of Service ${name} leads to ${String(at(port, 'targetPort'))}, which no container of ${behind[0].metadata.name} has`,
@@ -71,29 +97,29 @@ export function serviceVerdict(look: Look, id: PlacedId, ports: number[] = [look
 }
 
 /** Ready addresses of a Service, from its EndpointSlices. */
-export function endpointsVerdict(look: Look, id: PlacedId): Verdict {
+export function endpointsVerdict(facts: Facts, id: PlacedId): Verdict {
   const {
     namespace,
     service: { name },
-  } = look.place(id);
-  const object = serviceObject(look, id);
-  const slices = listIn(look, 'EndpointSlice', namespace).filter(
+  } = facts.place(id);
+  const object = serviceObject(facts, id);
+  const slices = objectsIn(facts, 'EndpointSlice', namespace).filter(
     (slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name,
   );
-  const all = slices.flatMap((slice) => arr(slice, 'endpoints'));
+  const all = slices.flatMap((slice) => listAt(slice, 'endpoints'));
   const ready = all.filter((one) => at(one, 'conditions', 'ready') === true);
   if (ready.length)
     return ok(
-      `${plural(ready.length, 'ready endpoint')}: ${ready.map((one) => str(one, 'targetRef', 'name') ?? String(arr(one, 'addresses')[0])).join(', ')}`,
+      `${plural(ready.length, 'ready endpoint')}: ${ready.map((one) => textAt(one, 'targetRef', 'name') ?? String(listAt(one, 'addresses')[0])).join(', ')}`,
     );
-  const service = look.find('Service', name, namespace);
+  const service = facts.find('Service', name, namespace);
   if (!service)
     return fail(`Service ${name} does not exist`, {
       cause: 'it was deleted, or renamed by an override',
       fix: 'genai-obs install',
       object,
     });
-  const matching = listIn(look, 'Pod', namespace).filter((pod) => selects(at(service, 'spec', 'selector'), pod));
+  const matching = objectsIn(facts, 'Pod', namespace).filter((pod) => selects(at(service, 'spec', 'selector'), pod));
   const evidence = `Service ${name} has 0 ready endpoints of ${all.length}`;
   if (matching.length === 0) {
     return fail(`${evidence}: its selector ${labelText(at(service, 'spec', 'selector'))} matches no pod`, {
@@ -105,27 +131,21 @@ export function endpointsVerdict(look: Look, id: PlacedId): Verdict {
   const unready = matching.filter((pod) => !isReady(pod)).map((pod) => pod.metadata.name);
   return fail(`${evidence}: not ready are ${unready.join(', ') || 'none, the slices lag behind'}`, {
     cause: 'its pods are not ready',
-    fix: `${look.kubectlFor(id)} describe pod ${unready[0] ?? ''}`.trim(),
+    fix: `${facts.kubectlFor(id)} describe pod ${unready[0] ?? ''}`.trim(),
     object,
   });
 }
 
-export function labelText(labels: unknown): string {
-  return Object.entries(rec(labels))
-    .map(([key, value]) => `${key}=${String(value)}`)
-    .join(',');
-}
-
 /** A readiness endpoint through the API server's proxy. */
-export function readyVerdict(look: Look, id: PlacedId, paths: string[], starting?: RegExp): Verdict {
-  const { title } = look.place(id);
-  const answers = paths.map((path) => ({ path, ...look.http(id, path) }));
+export function readyVerdict(facts: Facts, id: PlacedId, paths: string[], starting?: RegExp): Verdict {
+  const { title } = facts.place(id);
+  const answers = paths.map((path) => ({ path, ...facts.http(id, path) }));
   const bad = answers.find(({ status }) => status !== 200);
   if (!bad) return ok(answers.map(({ path, status }) => `${path} ${status}`).join(', '));
-  const text = oneLine(typeof bad.body === 'string' ? bad.body : JSON.stringify(bad.body ?? ''), 160);
+  const text = bodyText(bad.body);
   const more = {
-    fix: `${look.kubectlFor(id)} logs ${resourceOf(look, id)} --tail=50`,
-    object: serviceObject(look, id),
+    fix: `${facts.kubectlFor(id)} logs ${resourceOf(facts, id)} --tail=50`,
+    object: serviceObject(facts, id),
   };
   if (starting?.test(text))
     return warn(`${bad.path} answers ${bad.status}: ${text}`, { cause: 'it is still starting', ...more });

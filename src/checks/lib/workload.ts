@@ -1,20 +1,22 @@
+import { type Verdict, ok, warn, fail } from './check.ts';
+import { fact, type Reads, type Facts, ifAvailable } from './facts.ts';
+import { condition, isReady, workloadOf, podsOf, eventOf, containersOf, objectsIn } from './objects.ts';
+import { at, textAt, numberAt } from '../../core/json.ts';
+import { oneLine, plural } from '../../core/text.ts';
+import { formatDuration } from '../../core/quantity.ts';
 import type { PlacedId } from '../../parts/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
-import { fail, type Look, ok, type Verdict, warn } from '../../doctor/types.ts';
-import { oneLine, plural, type Read, tryLook } from './define.ts';
-import { at, num, str } from './json.ts';
-import { listIn, resourceOf, workloadObject } from './place.ts';
-import { condition, containersOf, eventOf, isReady, podsOf, workloadKey, workloadOf } from './pods.ts';
-import { ago, now, startOf, STARTUP_S } from './time.ts';
+import { resourceOf, workloadObject } from './place.ts';
+import { startOf, STARTUP_S } from './time.ts';
 import { lastError, oomKilled, podTrouble, type Trouble, TROUBLE_READS } from './trouble.ts';
 
-export function workloadReads(id: PlacedId): Read[] {
-  return [workloadKey(id), ...TROUBLE_READS, `logs:${id}`];
+export function workloadReads(id: PlacedId): Reads[] {
+  return [fact.workloads(id), ...TROUBLE_READS, fact.logs(id)];
 }
 
 /** How many of the wanted pods are ready and, if not all are, the concrete reason. `enough`: with so many it is a warning only. */
 export function workloadVerdict(
-  look: Look,
+  facts: Facts,
   id: PlacedId,
   enough: (ready: number, wanted: number) => boolean = () => false,
 ): Verdict {
@@ -22,9 +24,9 @@ export function workloadVerdict(
     title,
     namespace,
     workload: { kind, name },
-  } = look.place(id);
-  const object = workloadObject(look, id);
-  const workload = workloadOf(look, id);
+  } = facts.place(id);
+  const object = workloadObject(facts, id);
+  const workload = workloadOf(facts, id);
   if (!workload) {
     return fail(`${kind} ${name} does not exist in namespace ${namespace}`, {
       cause: `${title} is not installed, or it was deleted`,
@@ -34,14 +36,14 @@ export function workloadVerdict(
   }
   const wanted =
     kind === 'DaemonSet'
-      ? (num(workload, 'status', 'desiredNumberScheduled') ?? 0)
-      : (num(workload, 'spec', 'replicas') ?? 1);
-  const pods = podsOf(look, id);
+      ? (numberAt(workload, 'status', 'desiredNumberScheduled') ?? 0)
+      : (numberAt(workload, 'spec', 'replicas') ?? 1);
+  const pods = podsOf(facts, id);
   const ready = pods.filter(isReady).length;
-  if (wanted === 0) return nothingWanted(look, id, object);
+  if (wanted === 0) return nothingWanted(facts, id, object);
   const trouble = pods
     .filter((pod) => !isReady(pod))
-    .map((pod) => podTrouble(look, id, pod))
+    .map((pod) => podTrouble(facts, id, pod))
     .find((one) => one !== undefined);
   if (ready >= wanted) {
     // The old pods hold out while the new ones cannot start.
@@ -51,13 +53,13 @@ export function workloadVerdict(
         fix: trouble.fix,
         object: trouble.object,
       });
-    return killedLately(look, id, pods) ?? ok(`${ready} of ${plural(wanted, 'pod')} ready`);
+    return killedLately(facts, id, pods) ?? ok(`${ready} of ${plural(wanted, 'pod')} ready`);
   }
   const why =
     trouble ??
-    refused(look, id, workload, pods.length) ??
+    refused(facts, id, workload, pods.length) ??
     unready(
-      look,
+      facts,
       id,
       pods.find((pod) => !isReady(pod)),
     );
@@ -67,59 +69,59 @@ export function workloadVerdict(
 }
 
 /** Ready again, until the next time. */
-function killedLately(look: Look, id: PlacedId, pods: KubeObject[]): Verdict | undefined {
+function killedLately(facts: Facts, id: PlacedId, pods: KubeObject[]): Verdict | undefined {
   for (const pod of pods) {
     for (const { name, ended, memoryLimit, restarts } of containersOf(pod)) {
-      const age = (now(look) - ended.at) / 1000;
+      const age = (facts.now() - ended.at) / 1000;
       if (ended.reason !== 'OOMKilled' || age > 3600) continue;
       const { evidence, cause, fix } = oomKilled(
-        look,
+        facts,
         id,
         pod.metadata.name,
         name,
         memoryLimit,
-        `${plural(restarts, 'restart')}, last ${ago(age)} ago`,
+        `${plural(restarts, 'restart')}, last ${formatDuration(age)} ago`,
       );
       return warn(`ready again, but ${evidence}`, {
         cause,
         fix,
-        object: `Pod ${look.place(id).namespace}/${pod.metadata.name}`,
+        object: `Pod ${facts.place(id).namespace}/${pod.metadata.name}`,
       });
     }
   }
   return undefined;
 }
 
-function nothingWanted(look: Look, id: PlacedId, object: string): Verdict {
-  if (look.place(id).workload.kind === 'DaemonSet') {
+function nothingWanted(facts: Facts, id: PlacedId, object: string): Verdict {
+  if (facts.place(id).workload.kind === 'DaemonSet') {
     return fail('no node is wanted', {
       cause: "no node matches the DaemonSet's selector and tolerations",
-      fix: `${look.kubectlFor(id)} describe ${resourceOf(look, id)}`,
+      fix: `${facts.kubectlFor(id)} describe ${resourceOf(facts, id)}`,
       object,
     });
   }
   return fail('scaled to 0 replicas', {
     cause: 'somebody scaled it to 0',
-    fix: `${look.kubectlFor(id)} scale ${resourceOf(look, id)} --replicas=${id === 'opentelemetry-collector' ? look.config[id].replicaCount : 1}`,
+    fix: `${facts.kubectlFor(id)} scale ${resourceOf(facts, id)} --replicas=${id === 'opentelemetry-collector' ? facts.config[id].replicaCount : 1}`,
     object,
   });
 }
 
 /** Pods that the API server would not create: quota, admission, a missing service account. */
-function refused(look: Look, id: PlacedId, workload: KubeObject, pods: number): Trouble | undefined {
+function refused(facts: Facts, id: PlacedId, workload: KubeObject, pods: number): Trouble | undefined {
   const {
     namespace,
     workload: { kind, name },
-  } = look.place(id);
-  const events = tryLook(() => listIn(look, 'Event', namespace), []);
+  } = facts.place(id);
+  const events = ifAvailable(() => objectsIn(facts, 'Event', namespace), []);
   const failure = condition(workload, 'ReplicaFailure');
-  const wanted = num(workload, 'spec', 'replicas') ?? 1;
+  const wanted = numberAt(workload, 'spec', 'replicas') ?? 1;
   if (pods >= wanted) return undefined;
   const event =
     eventOf(events, kind, name, /^FailedCreate$/) ??
     eventOf(events, 'ReplicaSet', new RegExp(`^${name}-[^-]+$`), /^FailedCreate$/);
-  const message = failure?.['status'] === 'True' ? (str(failure, 'message') ?? '') : (event?.message ?? '');
-  const object = workloadObject(look, id);
+  const message = failure?.['status'] === 'True' ? (textAt(failure, 'message') ?? '') : (event?.message ?? '');
+  const object = workloadObject(facts, id);
   if (!message) return undefined;
   const quota = /exceeded quota: ([^,\s]+)/.exec(message)?.[1];
   return {
@@ -128,20 +130,20 @@ function refused(look: Look, id: PlacedId, workload: KubeObject, pods: number): 
       ? `the ResourceQuota ${quota} leaves no room for the pod`
       : 'the API server refuses the pod (admission, policy or a missing service account)',
     fix: quota
-      ? `raise the quota: ${look.kubectlFor(id)} edit resourcequota ${quota}`
-      : `${look.kubectlFor(id)} describe ${resourceOf(look, id)}   # what is missing is made again by: genai-obs install`,
+      ? `raise the quota: ${facts.kubectlFor(id)} edit resourcequota ${quota}`
+      : `${facts.kubectlFor(id)} describe ${resourceOf(facts, id)}   # what is missing is made again by: genai-obs install`,
     object,
   };
 }
 
 /** It runs (or was just made) and does not say that it is ready. */
-function unready(look: Look, id: PlacedId, pod: KubeObject | undefined): Trouble {
-  const object = pod ? `Pod ${look.place(id).namespace}/${pod.metadata.name}` : '';
+function unready(facts: Facts, id: PlacedId, pod: KubeObject | undefined): Trouble {
+  const object = pod ? `Pod ${facts.place(id).namespace}/${pod.metadata.name}` : '';
   if (!pod)
     return {
       evidence: 'it has no pods yet',
       cause: 'the controller has not made them',
-      fix: `${look.kubectlFor(id)} describe ${resourceOf(look, id)}`,
+      fix: `${facts.kubectlFor(id)} describe ${resourceOf(facts, id)}`,
       object,
     };
   const name = pod.metadata.name;
@@ -149,31 +151,32 @@ function unready(look: Look, id: PlacedId, pod: KubeObject | undefined): Trouble
     return {
       evidence: `pod ${name} is ending since ${pod.metadata.deletionTimestamp}`,
       cause: 'the pod is being deleted',
-      fix: `${look.kubectlFor(id)} get pod ${name} --watch`,
+      fix: `${facts.kubectlFor(id)} get pod ${name} --watch`,
       object,
     };
-  const age = (now(look) - (startOf(pod) || Date.parse(pod.metadata.creationTimestamp ?? ''))) / 1000;
+  const age = (facts.now() - (startOf(pod) || Date.parse(pod.metadata.creationTimestamp ?? ''))) / 1000;
   if (
     age < STARTUP_S &&
     at(pod, 'status', 'phase') !== 'Failed' &&
     at(pod, 'status', 'containerStatuses', 0, 'restartCount') === 0
   ) {
     return {
-      evidence: `pod ${name} is starting since ${ago(age)}`,
+      evidence: `pod ${name} is starting since ${formatDuration(age)}`,
       cause: 'it has just been started',
-      fix: `${look.kubectlFor(id)} rollout status ${resourceOf(look, id)} --timeout=5m`,
+      fix: `${facts.kubectlFor(id)} rollout status ${resourceOf(facts, id)} --timeout=5m`,
       object,
     };
   }
-  const probe = tryLook(
-    () => eventOf(listIn(look, 'Event', look.place(id).namespace), 'Pod', name, /^(Unhealthy|NodeNotReady|Evicted)$/),
+  const probe = ifAvailable(
+    () =>
+      eventOf(objectsIn(facts, 'Event', facts.place(id).namespace), 'Pod', name, /^(Unhealthy|NodeNotReady|Evicted)$/),
     undefined,
   );
-  const said = lastError(look, id, name);
+  const said = lastError(facts, id, name);
   return {
     evidence: `pod ${name} runs and is not ready${probe ? `: ${oneLine(probe.message, 160)}` : ''}${said ? `; its log says: ${oneLine(said, 160)}` : ''}`,
     cause: probe ? 'its readiness probe fails' : 'it is not ready',
-    fix: `${look.kubectlFor(id)} describe pod ${name} && ${look.kubectlFor(id)} logs ${name} --tail=50`,
+    fix: `${facts.kubectlFor(id)} describe pod ${name} && ${facts.kubectlFor(id)} logs ${name} --tail=50`,
     object,
   };
 }

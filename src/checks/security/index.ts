@@ -1,7 +1,7 @@
-import type { Check } from '../doctor/types.ts';
-import { exposureChecks } from './security/exposure.ts';
-import { rightsChecks } from './security/rights.ts';
-import { secretChecks } from './security/secrets.ts';
+import { type Check } from '../lib/check.ts';
+import { exposureChecks } from './exposure.ts';
+import { rightsChecks } from './rights.ts';
+import { secretChecks } from './secrets.ts';
 
 const all = [...exposureChecks, ...rightsChecks, ...secretChecks];
 

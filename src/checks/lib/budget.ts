@@ -1,7 +1,7 @@
-import { placeOf } from '../parts/catalog.ts';
-import { yamlAsset } from '../core/assets.ts';
-import { COMPONENT_IDS, type ComponentId, type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
-import { quantity } from './quantity.ts';
+import { placeOf } from '../../parts/catalog.ts';
+import { yamlAsset } from '../../core/assets.ts';
+import { COMPONENT_IDS, type ComponentId, type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
+import { quantity } from '../../core/quantity.ts';
 
 export interface Need {
   cpu: number;
@@ -12,7 +12,7 @@ export interface Need {
  * What the profile asks of the cluster, or of one namespace, from the same chart values that the installer uses. A
  * component of an upstream chart is the same program and counts the same.
  */
-export function requestsOf(config: Config, nodes: number, namespace?: string): Need & { pods: number } {
+export function requestsOfProfile(config: Config, nodes: number, namespace?: string): Need & { pods: number } {
   const sum = { cpu: 0, memory: 0, pods: 0 };
   const here = (id: ComponentId) => namespace === undefined || namespaceOf(config, id) === namespace;
   for (const id of COMPONENT_IDS.filter((one) => isEnabled(config, one) && here(one))) {
