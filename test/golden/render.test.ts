@@ -27,7 +27,11 @@ const KUBE_VERSION = 'v1.34.0';
 const helms = new Map<number, string>();
 for (const file of ['helm', 'helm3', 'helm4']) {
   try {
-    const version = execFileSync(file, ['version', '--template', '{{.Version}}'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, PATH: searchPath() } });
+    const version = execFileSync(file, ['version', '--template', '{{.Version}}'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, PATH: searchPath() },
+    });
     const major = Number(/^v?(\d+)\./.exec(version)?.[1]);
     if (!helms.has(major)) helms.set(major, file);
   } catch {
@@ -41,7 +45,8 @@ function searchPath(): string {
 }
 
 /** Of our own charts: upstream's are fetched, and none of them is in this repository. */
-const releases = (steps: Step[]): ReleaseStep[] => steps.filter((step) => step.kind === 'release').filter((step) => step.chart.source === 'genai-obs');
+const releases = (steps: Step[]): ReleaseStep[] =>
+  steps.filter((step) => step.kind === 'release').filter((step) => step.chart.source === 'genai-obs');
 
 const rendered = new Map<string, Promise<string>>();
 
@@ -55,7 +60,21 @@ function render(file: string, step: ReleaseStep, namespace: string): Promise<str
 
 async function renderNow(file: string, step: ReleaseStep, namespace: string, values: string): Promise<string> {
   writeFileSync(values, JSON.stringify(step.values));
-  const { stdout } = await run(file, ['template', step.release, assetPath('templates', step.chart.name), '--namespace', namespace, '--kube-version', KUBE_VERSION, '--values', values], { env: { ...process.env, PATH: searchPath() }, maxBuffer: 16e6 });
+  const { stdout } = await run(
+    file,
+    [
+      'template',
+      step.release,
+      assetPath('templates', step.chart.name),
+      '--namespace',
+      namespace,
+      '--kube-version',
+      KUBE_VERSION,
+      '--values',
+      values,
+    ],
+    { env: { ...process.env, PATH: searchPath() }, maxBuffer: 16e6 },
+  );
   return stdout;
 }
 
@@ -66,7 +85,9 @@ const withoutDigests = (text: string): string => text.replaceAll(/[0-9a-f]{16,64
 function settled(manifest: string): string {
   const name = (object: KubeObject): string => `${object.kind}/${object.metadata.name}`;
   const objects = parseManifest(manifest).sort((a, b) => (name(a) < name(b) ? -1 : 1));
-  return withoutDigests(objects.map((object) => stringify(object, { sortMapEntries: true, lineWidth: 0 })).join('---\n'));
+  return withoutDigests(
+    objects.map((object) => stringify(object, { sortMapEntries: true, lineWidth: 0 })).join('---\n'),
+  );
 }
 
 /** What `golden/<profile>/plan.json` keeps of a step: enough to see that a step, a need or an object came or went. */
@@ -77,12 +98,29 @@ function outline(step: Step): JsonMap {
     secret: (s) => (s.kind === 'secret' ? { objects: names([s.object]), keys: Object.keys(s.keys) } : {}),
     crds: (s) => (s.kind === 'crds' ? { chart: s.chart } : {}),
     webhook: (s) => (s.kind === 'webhook' ? { objects: names(s.objects) } : {}),
-    release: (s) => (s.kind === 'release' ? { release: s.release, namespace: s.namespace, chart: `${s.chart.source}/${s.chart.name}`, workloads: s.workloads.map((w) => `${w.kind} ${w.namespace}/${w.name}`), values: Object.keys(s.values).toSorted() } : {}),
+    release: (s) =>
+      s.kind === 'release'
+        ? {
+            release: s.release,
+            namespace: s.namespace,
+            chart: `${s.chart.source}/${s.chart.name}`,
+            workloads: s.workloads.map((w) => `${w.kind} ${w.namespace}/${w.name}`),
+            values: Object.keys(s.values).toSorted(),
+          }
+        : {},
     stale: (s) => (s.kind === 'stale' ? { wanted: s.wanted } : {}),
-    removal: (s) => (s.kind === 'removal' ? { release: s.release, objects: s.objects.map((ref) => `${ref.kind}/${ref.name}`) } : {}),
+    removal: (s) =>
+      s.kind === 'removal' ? { release: s.release, objects: s.objects.map((ref) => `${ref.kind}/${ref.name}`) } : {},
     gate: () => ({}),
   };
-  return { id: step.id, kind: step.kind, phase: step.phase, title: step.title, needs: step.needs, ...more[step.kind](step) };
+  return {
+    id: step.id,
+    kind: step.kind,
+    phase: step.phase,
+    title: step.title,
+    needs: step.needs,
+    ...more[step.kind](step),
+  };
 }
 
 const BACKENDS: ComponentId[] = ['prometheus', 'loki', 'tempo', 'grafana', 'opentelemetry-collector'];
@@ -112,7 +150,11 @@ describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
     golden(`${name}/plan.json`, `${JSON.stringify(steps.map(outline), null, 2)}\n`);
   });
 
-  it.skipIf(helm === undefined).each(releases(steps).filter((step) => step.chart.source === 'genai-obs').map((step) => [step.release, step] as const))(`renders %s${helm ? '' : ' (skipped: no helm on the PATH)'}`, async (release, step) => {
+  it.skipIf(helm === undefined).each(
+    releases(steps)
+      .filter((step) => step.chart.source === 'genai-obs')
+      .map((step) => [step.release, step] as const),
+  )(`renders %s${helm ? '' : ' (skipped: no helm on the PATH)'}`, async (release, step) => {
     golden(`${name}/${release}.yaml`, settled(await render(helm ?? '', step, config.namespace)));
   });
 });
@@ -121,22 +163,45 @@ it.each(PLANS)('%s: plan', (name) => {
   golden(`${name}/plan.json`, `${JSON.stringify(buildPlan(profile(name)).map(outline), null, 2)}\n`);
 });
 
-describe.skipIf(helms.size < 2)(`helm 3 and helm 4${helms.size < 2 ? ' (skipped: helm 3 and helm 4 are not both here)' : ''}`, () => {
-  it.each(releases(buildPlan(VARIANTS.quickstart)).map((step) => [step.release, step] as const))('render %s alike', async (_release, step) => {
-    const [three, four] = await Promise.all([...helms.values()].map((file) => render(file, step, 'genai-observability')));
-    expect(settled(four ?? '')).toBe(settled(three ?? ''));
-  });
-});
+describe.skipIf(helms.size < 2)(
+  `helm 3 and helm 4${helms.size < 2 ? ' (skipped: helm 3 and helm 4 are not both here)' : ''}`,
+  () => {
+    it.each(releases(buildPlan(VARIANTS.quickstart)).map((step) => [step.release, step] as const))(
+      'render %s alike',
+      async (_release, step) => {
+        const [three, four] = await Promise.all(
+          [...helms.values()].map((file) => render(file, step, 'genai-observability')),
+        );
+        expect(settled(four ?? '')).toBe(settled(three ?? ''));
+      },
+    );
+  },
+);
 
 describe.skipIf(helm === undefined)(`what is rendered${helm ? '' : ' (skipped: no helm on the PATH)'}`, () => {
-  const all = async (config: typeof VARIANTS.quickstart): Promise<{ release: string; text: string; objects: KubeObject[] }[]> =>
-    Promise.all(releases(buildPlan(config)).map(async (step) => render(helm ?? '', step, config.namespace).then((text) => ({ release: step.release, text, objects: parseManifest(text) }))));
+  const all = async (
+    config: typeof VARIANTS.quickstart,
+  ): Promise<{ release: string; text: string; objects: KubeObject[] }[]> =>
+    Promise.all(
+      releases(buildPlan(config)).map(async (step) =>
+        render(helm ?? '', step, config.namespace).then((text) => ({
+          release: step.release,
+          text,
+          objects: parseManifest(text),
+        })),
+      ),
+    );
 
   it('is valid YAML of kinds that we know, each object ours by label and in our namespace', async () => {
     for (const { release, text, objects } of await all(VARIANTS.minimal)) {
-      expect(parseAllDocuments(text).flatMap((document) => document.errors), release).toEqual([]);
+      expect(
+        parseAllDocuments(text).flatMap((document) => document.errors),
+        release,
+      ).toEqual([]);
       for (const object of objects) {
-        expect(object.metadata.labels, `${object.kind} ${object.metadata.name}`).toMatchObject({ 'app.kubernetes.io/part-of': 'genai-obs' });
+        expect(object.metadata.labels, `${object.kind} ${object.metadata.name}`).toMatchObject({
+          'app.kubernetes.io/part-of': 'genai-obs',
+        });
         if (kindInfo(object.kind).namespaced) expect(object.metadata.namespace ?? 'obs').toBe('obs');
         else expect(object.metadata.name).toBe(`obs-${release}`);
         expect(object.apiVersion).toBe(kindInfo(object.kind).apiVersion);
@@ -145,7 +210,12 @@ describe.skipIf(helm === undefined)(`what is rendered${helm ? '' : ' (skipped: n
   });
 
   it('with a registry takes every image from there, and names no upstream host', async () => {
-    const images = (value: unknown): string[] => (value && typeof value === 'object' ? Object.entries(value).flatMap(([key, inner]) => (key === 'image' && typeof inner === 'string' ? [inner] : images(inner))) : []);
+    const images = (value: unknown): string[] =>
+      value && typeof value === 'object'
+        ? Object.entries(value).flatMap(([key, inner]) =>
+            key === 'image' && typeof inner === 'string' ? [inner] : images(inner),
+          )
+        : [];
     for (const { release, text, objects } of await all(VARIANTS.registry)) {
       const found = objects.flatMap(images);
       expect(found.length, release).toBeGreaterThan(0);
@@ -155,11 +225,17 @@ describe.skipIf(helm === undefined)(`what is rendered${helm ? '' : ' (skipped: n
   });
 
   it('without persistence mounts no claim, and makes none with it either: claims belong to no chart', async () => {
-    for (const { text } of await all(VARIANTS['no-persistence'])) expect(text).not.toMatch(/persistentVolumeClaim|volumeClaimTemplates/);
-    for (const { objects } of await all(VARIANTS.quickstart)) expect(objects.map((object) => object.kind)).not.toContain('PersistentVolumeClaim');
+    for (const { text } of await all(VARIANTS['no-persistence']))
+      expect(text).not.toMatch(/persistentVolumeClaim|volumeClaimTemplates/);
+    for (const { objects } of await all(VARIANTS.quickstart))
+      expect(objects.map((object) => object.kind)).not.toContain('PersistentVolumeClaim');
   });
 
   it('holds no secret', async () => {
-    for (const { release, objects } of await all(VARIANTS.quickstart)) expect(objects.map((object) => object.kind), release).not.toContain('Secret');
+    for (const { release, objects } of await all(VARIANTS.quickstart))
+      expect(
+        objects.map((object) => object.kind),
+        release,
+      ).not.toContain('Secret');
   });
 });
