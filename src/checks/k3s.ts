@@ -2,6 +2,7 @@ import { checksOf, type Verdict, type Check, ok, warn, skip } from './lib/check.
 import { fact, type Facts } from './lib/facts.ts';
 import { list } from '../core/text.ts';
 import type { Config } from '../profile/schema.ts';
+import { matchersOf } from './lib/query.ts';
 import { RULES, loadedRules } from './prometheus/rules.ts';
 
 const k3s = checksOf('K3S', 'preflight');
@@ -131,12 +132,20 @@ function policies(facts: Facts): Verdict {
 }
 
 /** Rules on scrape targets that K3s, one process, does not have under these names. */
-const INSIDE = /job="(kube-scheduler|kube-controller-manager|kube-proxy|kube-etcd|etcd)"/;
+const INSIDE = ['kube-scheduler', 'kube-controller-manager', 'kube-proxy', 'kube-etcd', 'etcd'];
+
+/** Whether a query selects only such targets in one of its selectors. */
+function asksInside(query: string): boolean {
+  return matchersOf(query).some(
+    ({ label, operator, value }) =>
+      label === 'job' && operator.startsWith('=') && value.split('|').every((job) => INSIDE.includes(job)),
+  );
+}
 
 function rules(facts: Facts): Verdict {
   if (!versionOf(facts)) return ELSEWHERE;
   const alerts = loadedRules(facts).filter((rule) => rule.alert);
-  const lost = alerts.filter((rule) => INSIDE.test(rule.query)).map((rule) => rule.name);
+  const lost = alerts.filter((rule) => asksInside(rule.query)).map((rule) => rule.name);
   if (lost.length === 0)
     return ok(`none of ${alerts.length} alerts asks for scheduler, controller manager, proxy or etcd by themselves`);
   return warn(`${list(lost)} ask for parts that K3s runs in its own process`, {

@@ -5,7 +5,7 @@ import { textAt, textsAt } from '../../core/json.ts';
 import { plural, list } from '../../core/text.ts';
 import { boards } from '../grafana/dashboards.ts';
 import { resourceOf } from '../lib/place.ts';
-import { missingMetrics } from '../lib/promql.ts';
+import { missingMetrics } from '../lib/query.ts';
 import { CLOCK_READS, settledFor } from '../lib/time.ts';
 import { loadedRules, RULES, rulesObject, WRITTEN, writtenRules } from '../prometheus/rules.ts';
 

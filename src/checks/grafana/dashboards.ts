@@ -5,7 +5,7 @@ import { mapAt, listAt, textAt, textsAt, isJsonMap } from '../../core/json.ts';
 import { oneLine, plural, list } from '../../core/text.ts';
 import { backends } from './datasources.ts';
 import { resourceOf, workloadObject } from '../lib/place.ts';
-import { missingMetrics, syntaxProblem } from '../lib/promql.ts';
+import { type Language, missingMetrics, syntaxProblem, withoutVariables } from '../lib/query.ts';
 import { settledFor, CLOCK_READS } from '../lib/time.ts';
 
 const graf = checksOf('GRAF');
@@ -91,23 +91,24 @@ interface Query {
   where: string;
   uid: string;
   expr: string;
+  /** Undefined for queries that are neither PromQL nor LogQL. */
+  language: Language | undefined;
 }
+
+const LANGUAGES: Record<string, Language> = { prometheus: 'promql', loki: 'logql' };
 
 function queriesOf(board: Board): Query[] {
   return board.panels.flatMap((panel) =>
     listAt(panel, 'targets').flatMap((target): Query[] => {
       const expr = textAt(target, 'expr') ?? textAt(target, 'query');
-      const uid = textAt(target, 'datasource', 'uid') ?? textAt(panel, 'datasource', 'uid') ?? '';
-      return expr ? [{ where: `${board.uid} "${textAt(panel, 'title') ?? '?'}"`, uid, expr: plain(expr) }] : [];
+      if (!expr) return [];
+      const source = [target, panel].find((one) => textAt(one, 'datasource', 'uid'));
+      const uid = textAt(source, 'datasource', 'uid') ?? '';
+      const language = LANGUAGES[uid] ?? LANGUAGES[textAt(source, 'datasource', 'type') ?? ''];
+      const where = `${board.uid} "${textAt(panel, 'title') ?? '?'}"`;
+      return [{ where, uid, expr: withoutVariables(expr), language }];
     }),
   );
-}
-
-/** Variables of Grafana in place of which something must stand for the expression to be read. */
-function plain(expr: string): string {
-  return expr
-    .replace(/\$__(rate_interval|interval|range)\b|\$\{__(rate_interval|interval|range)[^}]*\}/g, '5m')
-    .replace(/\$\{[^}]+\}|\$\w+/g, 'x');
 }
 
 function panelQueries(facts: Facts): Verdict {
@@ -115,7 +116,7 @@ function panelQueries(facts: Facts): Verdict {
   const all = boards(facts).boards.flatMap(queriesOf);
   const object = MAP_OBJECT(facts);
   const broken = all
-    .map((query) => ({ ...query, problem: syntaxProblem(query.expr) }))
+    .map((query) => ({ ...query, problem: query.language && syntaxProblem(query.expr, query.language) }))
     .filter(({ problem }) => problem);
   if (broken[0])
     return fail(

@@ -7,6 +7,7 @@ import { oneLine, plural, list } from '../../core/text.ts';
 import { parse } from 'yaml';
 import { traceStore } from '../../parts/addresses.ts';
 import type { Config } from '../../profile/schema.ts';
+import { filtersOf, withoutVariables } from '../lib/query.ts';
 import { hostAndPort, meansService, resourceOf, urlFor, workloadObject } from '../lib/place.ts';
 
 const graf = checksOf('GRAF');
@@ -212,7 +213,7 @@ function correlation(facts: Facts): Verdict {
   const query = textAt(back, 'query') ?? '';
   const backWorks =
     back['datasourceUid'] === 'loki' &&
-    (back['customQuery'] !== true || /trace/i.test(query)) &&
+    (back['customQuery'] !== true || filtersOf(withoutVariables(query)).some((filter) => /trace/i.test(filter))) &&
     (back['customQuery'] === true || back['filterByTraceID'] === true);
   const missing = [
     fields.length && (byLabel || byText) ? '' : 'log → trace (derivedFields of Loki)',

@@ -7,7 +7,7 @@ import { oneLine, plural, list } from '../../core/text.ts';
 import { parse } from 'yaml';
 import { ruleFiles } from '../../parts/prometheus/rulefiles.ts';
 import { configObject, operatorOf, resourceOf } from '../lib/place.ts';
-import { syntaxProblem } from '../lib/promql.ts';
+import { syntaxProblem } from '../lib/query.ts';
 import { lastError } from '../lib/trouble.ts';
 import { essence } from '../lib/trouble.ts';
 
@@ -111,7 +111,7 @@ function rulesAreLoaded(facts: Facts): Verdict {
       object,
     });
   const faulty = rules
-    .map((rule) => ({ rule, problem: rule.expr ? syntaxProblem(rule.expr) : 'no expression' }))
+    .map((rule) => ({ rule, problem: rule.expr ? syntaxProblem(rule.expr, 'promql') : 'no expression' }))
     .find(({ problem }) => problem);
   if (faulty) {
     const { rule, problem } = faulty;
