@@ -13,7 +13,14 @@ export default defineConfig({
     // vitest leaves one core free, which on the two of a small machine is half of them.
     maxWorkers: '100%',
     projects: [
-      { test: { name: 'unit', include: ['test/{unit,golden,doctor}/**/*.test.ts'], testTimeout: 30_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/{unit,golden,doctor}/**/*.test.ts'],
+          setupFiles: ['test/support/fakeableTimers.ts'],
+          testTimeout: 30_000,
+        },
+      },
       { test: { name: 'connect', include: ['test/connect/**/*.test.ts'] } },
       // In namespaces of their own, and blind to what others do beside them: two files at a time, which mostly wait for pods.
       { test: { ...cluster, name: 'cluster', include: ['test/cluster/*.test.ts'], maxWorkers: 2 } },

@@ -191,6 +191,14 @@ export async function releasesIn(kube: Kube, namespaces: string[]): Promise<Map<
   );
 }
 
+/** helm's record of one release, from `releases` when they were read before. @throws KubeError */
+export async function recordOf(
+  { release, namespace }: Target,
+  { kube, releases }: { kube: Kube; releases?: Map<string, StoredRelease> | undefined },
+): Promise<StoredRelease | undefined> {
+  return (releases ?? (await releasesIn(kube, [namespace]))).get(`${namespace}/${release}`);
+}
+
 /** Helm's encoding: JSON, gzip, base64, and base64 again by the Secret. */
 function decode(data: string): Payload {
   const packed = Buffer.from(Buffer.from(data, 'base64').toString(), 'base64');

@@ -4,7 +4,7 @@ import { type Kubectl, kubectlFor } from '../adapters/kubectl.ts';
 import { type Charts, chartsFrom } from '../charts/source.ts';
 import { EXIT, ObsError, usageError } from '../core/errors.ts';
 import { PART_OF } from '../core/labels.ts';
-import { JOURNAL, type Journal, readJournal } from '../engine/journal.ts';
+import { JOURNAL, type Journal, readJournal } from '../engine/state/journal.ts';
 import type { Config } from '../profile/schema.ts';
 
 export interface Wires {

@@ -9,7 +9,7 @@ import { type Verified, verifyBackup } from '../backup/archive/verify.ts';
 import { EXIT, ObsError, cancelled, usageError } from '../core/errors.ts';
 import { formatBytes } from '../core/quantity.ts';
 import { redact } from '../core/redact.ts';
-import { takeLock } from '../engine/lock.ts';
+import { takeLock } from '../engine/state/lock.ts';
 import { paint } from '../ui/paint.ts';
 
 export interface BackupFlags {

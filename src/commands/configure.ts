@@ -4,7 +4,7 @@ import type { Wires } from '../app/wire.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { canonical } from '../core/compare.ts';
 import type { JsonMap } from '../core/types.ts';
-import type { Journal } from '../engine/journal.ts';
+import type { Journal } from '../engine/state/journal.ts';
 import { type ConfigFlags, flagLayer } from '../profile/flags.ts';
 import { type Layer, extended, fileLayer, profileLayer } from '../profile/layers.ts';
 import { resolve } from '../profile/resolve.ts';

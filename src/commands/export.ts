@@ -7,7 +7,7 @@ import { assetPath } from '../core/assets.ts';
 import { EXIT, messageOf, usageError } from '../core/errors.ts';
 import { PART_OF, PART_OF_LABEL } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
-import { buildPlan } from '../engine/plan.ts';
+import { buildPlan } from '../engine/plan/index.ts';
 import { readme } from '../export/readme.ts';
 import { type Sources, terraform } from '../export/terraform.ts';
 import { checkComplete } from '../parts/cloud.ts';
@@ -28,13 +28,12 @@ export async function exportTerraform(options: ExportOptions): Promise<number> {
   const config = checkComplete(resolve(layersOf(options, undefined)));
   const steps = buildPlan(config);
   const before = existsSync(options.out) ? readdirSync(options.out) : [];
-  if (before.length && !before.includes('main.tf'))
+  if (before.length && !before.includes('main.tf.json'))
     throw usageError(
       `--out ${options.out} holds other files`,
       'name a folder that does not exist, is empty, or was written by this command',
     );
-  const { files, copies } = await terraform(steps, config.namespace, sourcesOf(config));
-  const variables = [...(files['variables.tf'] ?? '').matchAll(/^variable "(\w+)"/gm)].map(([, name = '']) => name);
+  const { files, copies, variables } = await terraform(steps, config.namespace, sourcesOf(config));
   files['README.md'] = readme(config, steps, variables);
   files['config.yaml'] = `# What this module was written from.\n${stringify(config)}`;
   try {
@@ -58,16 +57,11 @@ function sourcesOf(config: Config): Sources {
   const helm = helmFor('');
   return {
     ownChart: (name) => assetPath('templates', name),
-    archive: (step) => (config.global.charts ? charts.path(step.chart) : Promise.resolve(undefined)),
-    async definitions(step) {
-      const target = { release: step.chart, namespace: config.namespace };
-      const objects = await helm.template(
-        target,
-        await charts.path({ source: 'upstream', name: step.chart }),
-        step.values,
-        KUBE_VERSION,
-        { crds: true },
-      );
+    archive: (chart) => (config.global.charts ? charts.path(chart) : Promise.resolve(undefined)),
+    async definitions(chart, values) {
+      const target = { release: chart.name, namespace: config.namespace };
+      const path = await charts.path(chart);
+      const objects = await helm.template(target, path, values, KUBE_VERSION, { crds: true });
       return objects.filter((object) => object.kind === 'CustomResourceDefinition').map(labelled);
     },
   };

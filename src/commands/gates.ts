@@ -1,7 +1,7 @@
 import type { Finding } from '../checks/lib/check.ts';
 import type { Wires } from '../app/wire.ts';
 import { EXIT, ObsError, cancelled } from '../core/errors.ts';
-import type { GateStep } from '../engine/types.ts';
+import type { GateStep } from '../engine/steps/gate.ts';
 import { sleep } from '../core/sleep.ts';
 import type { Config } from '../profile/schema.ts';
 

@@ -5,7 +5,7 @@ import { digestOf } from '../mirror/registry.ts';
 import { writeMirror } from '../mirror/mirror.ts';
 import { chartsFrom } from '../charts/source.ts';
 import { EXIT, usageError } from '../core/errors.ts';
-import { buildPlan } from '../engine/plan.ts';
+import { buildPlan } from '../engine/plan/index.ts';
 import { extended, profileLayer, profileNames } from '../profile/layers.ts';
 import { resolve } from '../profile/resolve.ts';
 import { flagLayer, sourceOf } from '../profile/flags.ts';

@@ -3,11 +3,9 @@ import type { Charts } from '../charts/source.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { releasesIn } from '../adapters/helm.ts';
 import { EXIT } from '../core/errors.ts';
-import { observe } from '../engine/observe.ts';
-import { buildPlan } from '../engine/plan.ts';
-import { namespacesIn } from '../engine/run.ts';
-import { type PhaseFlags, excludedSteps } from '../engine/select.ts';
-import type { Step } from '../engine/types.ts';
+import { type Step, namespacesOfRecords, observe } from '../engine/steps/index.ts';
+import { buildPlan } from '../engine/plan/index.ts';
+import { type PhaseFlags, excludedSteps } from '../engine/plan/select.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
 import { checkComplete } from '../parts/cloud.ts';
 import { resolve } from '../profile/resolve.ts';
@@ -25,12 +23,12 @@ export interface PlanOptions extends ConfigFlags, PhaseFlags {
 /** Looks at every step; changes nothing. Charts are rendered a few at a time: each helm costs a process. */
 export async function observeAll(steps: Step[], wires: Wires & { charts: Charts }): Promise<Observed> {
   try {
-    const eyes = { ...wires, releases: await releasesIn(wires.kube, namespacesIn(steps, wires.namespace)) };
+    const context = { ...wires, releases: await releasesIn(wires.kube, namespacesOfRecords(steps, wires.namespace)) };
     const out: Observed = [];
     for (let i = 0; i < steps.length; i += 4) {
       out.push(
         ...(await Promise.all(
-          steps.slice(i, i + 4).map(async (step) => ({ step, seen: await observe(step, eyes, { diff: true }) })),
+          steps.slice(i, i + 4).map(async (step) => ({ step, seen: await observe(step, context, { diff: true }) })),
         )),
       );
     }

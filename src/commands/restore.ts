@@ -12,7 +12,7 @@ import {
 } from '../backup/flows/restore.ts';
 import { EXIT, ObsError, cancelled } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
-import { takeLock } from '../engine/lock.ts';
+import { takeLock } from '../engine/state/lock.ts';
 import type { Config } from '../profile/schema.ts';
 import { paint } from '../ui/paint.ts';
 import { report } from './backup.ts';

@@ -2,9 +2,8 @@ import { installed, wire, withCharts } from '../app/wire.ts';
 import { EXIT } from '../core/errors.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { releasesIn } from '../adapters/helm.ts';
-import { observe } from '../engine/observe.ts';
-import { buildPlan } from '../engine/plan.ts';
-import { namespacesIn } from '../engine/run.ts';
+import { namespacesOfRecords, observe } from '../engine/steps/index.ts';
+import { buildPlan } from '../engine/plan/index.ts';
 import { paintStdout } from '../ui/paint.ts';
 
 export interface StatusOptions {
@@ -18,9 +17,9 @@ export async function status(options: StatusOptions): Promise<number> {
   const wires = await wire(options);
   const { journal, config } = await installed(wires);
   const steps = buildPlan(config).filter((step) => step.kind !== 'gate');
-  const eyes = {
+  const context = {
     ...withCharts(wires, config),
-    releases: await releasesIn(wires.kube, namespacesIn(steps, wires.namespace)),
+    releases: await releasesIn(wires.kube, namespacesOfRecords(steps, wires.namespace)),
   };
   const rows = await Promise.all(
     steps.map(async (step) => ({
@@ -28,7 +27,7 @@ export async function status(options: StatusOptions): Promise<number> {
       phase: step.phase,
       title: step.title,
       journal: journal.steps[step.id]?.state ?? 'not started',
-      ...(await observe(step, eyes)),
+      ...(await observe(step, context)),
     })),
   ).catch((error: unknown) => Promise.reject(explainKube(error, wires.kube, 'reading the installation')));
   const good = rows.every((row) => row.state === 'done');

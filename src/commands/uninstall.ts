@@ -5,8 +5,9 @@ import { explainKube } from '../adapters/kube.ts';
 import { EXIT, cancelled } from '../core/errors.ts';
 import { secondsOf } from '../profile/flags.ts';
 import { refText } from '../core/types.ts';
-import { takeLock } from '../engine/lock.ts';
-import { type RemovalPlan, planRemoval, uninstall } from '../engine/uninstall.ts';
+import { takeLock } from '../engine/state/lock.ts';
+import { uninstall } from '../engine/uninstall/index.ts';
+import { type RemovalPlan, planRemoval } from '../engine/uninstall/plan.ts';
 import { drawer } from '../ui/events.ts';
 import { paint } from '../ui/paint.ts';
 

@@ -3,9 +3,8 @@ import { releasesIn } from '../adapters/helm.ts';
 import type { Kube } from '../adapters/kube.ts';
 import { chartsFrom } from '../charts/source.ts';
 import { refText } from '../core/types.ts';
-import { observe } from '../engine/observe.ts';
-import { buildPlan } from '../engine/plan.ts';
-import { namespacesIn } from '../engine/run.ts';
+import { namespacesOfRecords, observe } from '../engine/steps/index.ts';
+import { buildPlan } from '../engine/plan/index.ts';
 import type { Config } from '../profile/schema.ts';
 import type { DriftRow } from '../checks/lib/values.ts';
 import { scrubText } from './facts/scrub.ts';
@@ -19,12 +18,12 @@ export async function driftOf(
   const steps = buildPlan(config).filter(
     (step) => step.kind !== 'gate' && step.kind !== 'crds' && step.kind !== 'webhook',
   );
-  const eyes = {
+  const context = {
     ...wires,
     charts: chartsFrom(config.global.charts),
-    releases: await releasesIn(wires.kube, namespacesIn(steps, wires.namespace)),
+    releases: await releasesIn(wires.kube, namespacesOfRecords(steps, wires.namespace)),
   };
-  const seen = await Promise.all(steps.map((step) => observe(step, eyes)));
+  const seen = await Promise.all(steps.map((step) => observe(step, context)));
   return seen.flatMap(({ changes }) =>
     changes.flatMap(({ ref, action, changes: rows }): DriftRow[] => {
       const object = refText(ref);

@@ -1,11 +1,11 @@
-import type { Step } from './types.ts';
+import type { Step } from './steps/index.ts';
 
-/** What the engine tells whoever draws: one stream for listr2, plain lines and `--json`. */
+/** Progress of a run: one stream for listr2, plain lines and `--json`. */
 export type EngineEvent =
   | { type: 'plan'; steps: { id: string; phase: string; title: string }[] }
   | { type: 'start'; id: string }
   | { type: 'progress'; id: string; detail: string }
-  /** `unchanged`: live reality was right already, nothing was done. */
+  /** `unchanged`: the live state was right already. */
   | { type: 'done'; id: string; result: 'applied' | 'unchanged' | 'skipped'; ms: number; detail?: string }
   | { type: 'failed'; id: string; ms: number; error: unknown }
   | { type: 'notice'; detail: string };

@@ -4,34 +4,29 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Helm } from '../adapters/helm.ts';
 import { version } from '../core/assets.ts';
-import type { Step } from '../engine/types.ts';
+import { type Step, chartsOf, objectsOf, stepsOf } from '../engine/steps/index.ts';
 import { imagesIn } from './images.ts';
 import { MIRROR_INDEX, type MirrorIndex } from '../charts/mirrorIndex.ts';
 import { type ChartName, PINS } from '../charts/pins.ts';
 import { type Charts, archiveOf } from '../charts/source.ts';
 
-/** Images are the same for every version that we support; charts want to know one. */
+/** Charts render for a Kubernetes version; the images are the same for every version that we support. */
 const KUBE_VERSION = 'v1.34.0';
 
 /** Upstream charts of a plan, each once. */
-export function chartsOf(steps: Step[]): ChartName[] {
-  const names = steps.flatMap((step): ChartName[] => {
-    if (step.kind === 'crds') return [step.chart];
-    return step.kind === 'release' && step.chart.source === 'upstream' ? [step.chart.name] : [];
-  });
+export function upstreamCharts(steps: Step[]): ChartName[] {
+  const names = chartsOf(steps).flatMap((chart) => (chart.source === 'upstream' ? [chart.name] : []));
   return [...new Set(names)].toSorted();
 }
 
-/** Every image that a plan's charts and objects name. @throws ObsError when a chart cannot be had or does not render */
+/** Every image of a plan's charts and objects. @throws ObsError when a chart cannot be downloaded or does not render */
 export async function imagesOf(steps: Step[], helm: Helm, charts: Charts): Promise<string[]> {
-  const lists = await Promise.all(
-    steps.map(async (step) => {
-      if (step.kind === 'objects') return imagesIn(step.objects);
-      if (step.kind !== 'release') return [];
-      return imagesIn(await helm.template(step, await charts.path(step.chart), step.values, KUBE_VERSION));
-    }),
+  const rendered = await Promise.all(
+    stepsOf(steps, 'release').map(async (step) =>
+      helm.template(step, await charts.path(step.chart), step.values, KUBE_VERSION),
+    ),
   );
-  return [...new Set(lists.flat())].toSorted();
+  return imagesIn([...objectsOf(steps), ...rendered.flat()]);
 }
 
 export interface MirrorOptions {
@@ -44,13 +39,13 @@ export interface MirrorOptions {
 }
 
 export interface MirrorResult extends MirrorIndex {
-  /** Images whose digest could not be asked, and why. */
+  /** Images whose digest the registry did not return, and why. */
   unknown: Record<string, string>;
 }
 
 /**
- * Writes `charts/`, `mirror.json`, `images.txt` and `overlay.yaml`: with the charts in that folder, the images in the registry and the
- * overlay over a profile nothing is fetched from anywhere else.
+ * Writes `charts/`, `mirror.json`, `images.txt` and `overlay.yaml`. With that folder, the images in the registry, and the overlay
+ * over a profile, an air-gapped installation downloads nothing else.
  */
 export async function writeMirror(
   steps: Step[],
@@ -61,7 +56,7 @@ export async function writeMirror(
   const { out, registry, report } = options;
   await mkdir(join(out, 'charts'), { recursive: true });
   const index: MirrorIndex = { tool: version(), charts: {}, images: [] };
-  for (const name of chartsOf(steps)) {
+  for (const name of upstreamCharts(steps)) {
     report(`chart ${name} ${PINS[name].version}`);
     const archive = archiveOf(PINS[name]);
     const file = join(out, 'charts', archive);

@@ -1,6 +1,7 @@
 import { PHASES } from '../parts/types.ts';
 import { refText } from '../core/types.ts';
-import type { Observation, Step } from '../engine/types.ts';
+import type { Step } from '../engine/steps/index.ts';
+import type { Observation } from '../engine/steps/types.ts';
 import type { Paint } from '../core/paint.ts';
 
 export type Observed = { step: Step; seen: Observation }[];

@@ -101,7 +101,7 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
   it.each([
     ['an address that is none', 'not an address', {}, /Invalid URL/],
     [
-      'a login helper that is not there',
+      'a login helper that does not exist',
       'https://127.0.0.1:1',
       {
         exec: {
@@ -113,7 +113,7 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
       /no-such-login-helper/,
     ],
     [
-      'a certificate file that is not there',
+      'a certificate file that does not exist',
       'https://127.0.0.1:1',
       { 'client-certificate': '/absent.crt', 'client-key': '/absent.key' },
       /absent/,

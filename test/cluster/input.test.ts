@@ -46,7 +46,7 @@ describe('wrong input is refused with exit code 2 before anything is changed', (
     ['wrong type', () => ['-f', file('type.yaml', 'loki: yes please\n')], /type\.yaml line 1: loki is not valid/],
     ['file that is no YAML', () => ['-f', file('broken.yaml', 'a: [1\n')], /broken\.yaml is not valid YAML/],
     ['file that is a list', () => ['-f', file('list.yaml', '- a\n')], /list\.yaml must be a map/],
-    ['file that is not there', () => ['-f', join(DIR, 'absent.yaml')], /absent\.yaml cannot be read/],
+    ['file that does not exist', () => ['-f', join(DIR, 'absent.yaml')], /absent\.yaml cannot be read/],
     ['profile named by a file', () => ['-f', file('profile.yaml', 'profile: huge\n')], /there is no profile "huge"/],
     ['retention', () => ['--retention', '5'], /prometheus\.server\.retention is not valid/],
     ['budget that is no number', () => ['--budget', 'plenty'], /--budget takes a number, not "plenty"/],

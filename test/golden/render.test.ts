@@ -10,8 +10,9 @@ import { kindInfo } from '../../src/adapters/kinds.ts';
 import { assetPath } from '../../src/core/assets.ts';
 import { hashOf } from '../../src/core/compare.ts';
 import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
-import type { ReleaseStep, Step } from '../../src/engine/types.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
+import type { Step } from '../../src/engine/steps/index.ts';
+import type { ReleaseStep } from '../../src/engine/steps/release.ts';
 import { profileNames } from '../../src/profile/layers.ts';
 import { COMPONENT_IDS, type ComponentId } from '../../src/profile/schema.ts';
 import { profile, quickstart, without } from '../unit/support/config.ts';
@@ -108,7 +109,7 @@ function outline(step: Step): JsonMap {
             values: Object.keys(s.values).toSorted(),
           }
         : {},
-    stale: (s) => (s.kind === 'stale' ? { wanted: s.wanted } : {}),
+    prune: (s) => (s.kind === 'prune' ? { wanted: s.wanted } : {}),
     removal: (s) =>
       s.kind === 'removal' ? { release: s.release, objects: s.objects.map((ref) => `${ref.kind}/${ref.name}`) } : {},
     gate: () => ({}),

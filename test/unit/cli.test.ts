@@ -182,7 +182,7 @@ describe('profile', () => {
     for (const line of lines) expect(line).toMatch(/^\S+ {2,}\S.{10,}/);
   });
 
-  it('show prints a profile as it was written, or refuses one that is not there', () => {
+  it('show prints a profile as it was written, or refuses one that does not exist', () => {
     expect(run(['profile', 'show', 'k3s']).stdout).toBe(readFileSync('profiles/k3s.yaml', 'utf8'));
     expect(run(['profile', 'show']).stdout).toBe(readFileSync('profiles/quickstart.yaml', 'utf8'));
     const { code, stderr, stdout } = run(['profile', 'show', 'nope']);
@@ -273,7 +273,7 @@ describe('a cluster that cannot be used', () => {
       2,
     ],
     [
-      'a context that is not there',
+      'a context that does not exist',
       () => kubeconfig('other', dead.replace('current-context: dead', 'current-context: other')),
       /no context "other"[^]*it has: dead/,
       2,

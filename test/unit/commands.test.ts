@@ -6,8 +6,8 @@ import { plan } from '../../src/commands/plan.ts';
 import { status } from '../../src/commands/status.ts';
 import { runUninstall } from '../../src/commands/uninstall.ts';
 import type { Wires } from '../../src/app/wire.ts';
-import { LEASE } from '../../src/engine/lock.ts';
-import type { GateStep } from '../../src/engine/types.ts';
+import { LEASE } from '../../src/engine/state/lock.ts';
+import type { GateStep } from '../../src/engine/steps/gate.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 

@@ -5,7 +5,7 @@ import { connect } from '../../src/commands/connect.ts';
 import { MEMORY, type PatchOperation } from '../../src/connect/apply.ts';
 import type { EnvVar } from '../../src/connect/env.ts';
 import type { KubeObject } from '../../src/core/types.ts';
-import { newJournal, writeJournal } from '../../src/engine/journal.ts';
+import { newJournal, writeJournal } from '../../src/engine/state/journal.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 import { applyPatch } from './support/jsonPatch.ts';
@@ -429,7 +429,7 @@ describe('a gateway that lets in nobody without a certificate', () => {
     expect(copy()?.['data']).toEqual(theirs['data']);
     await cluster().kube.remove({ apiVersion: 'v1', kind: 'Secret', name: 'otel-client-shop', namespace: HOME });
     await expect(connect(undefined, APPLY)).rejects.toMatchObject({
-      parts: { what: 'the client certificate is not there', object: `Secret ${HOME}/otel-client-shop` },
+      parts: { what: 'the client certificate does not exist', object: `Secret ${HOME}/otel-client-shop` },
     });
     expect(patches).toEqual([]);
   });

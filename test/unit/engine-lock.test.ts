@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { KubeError } from '../../src/adapters/kube.ts';
 import type { ObsError } from '../../src/core/errors.ts';
 import type { KubeObject } from '../../src/core/types.ts';
-import { LEASE, type Lock, takeLock } from '../../src/engine/lock.ts';
+import { LEASE, type Lock, takeLock } from '../../src/engine/state/lock.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
 
 beforeEach(() => void vi.useFakeTimers({ now: Date.parse('2026-01-01T00:00:00Z') }));

@@ -1,12 +1,15 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { KubeError } from '../../src/adapters/kube.ts';
 import { ObsError } from '../../src/core/errors.ts';
-import { applyRelease, applySecret, waitReady, type Hands } from '../../src/engine/apply.ts';
-import { observe } from '../../src/engine/observe.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
-import type { ObjectsStep, Observation, ReleaseStep, SecretStep, Step } from '../../src/engine/types.ts';
-import { retryPods } from '../../src/engine/workload.ts';
-import { type FakeCluster, NS, fakeCluster, handsOn } from './support/cluster.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
+import { type Step, observe } from '../../src/engine/steps/index.ts';
+import type { ObjectsStep } from '../../src/engine/steps/objects.ts';
+import type { ReleaseStep } from '../../src/engine/steps/release.ts';
+import type { SecretStep } from '../../src/engine/steps/secret.ts';
+import type { ApplyContext, Observation } from '../../src/engine/steps/types.ts';
+import { retryPods } from '../../src/engine/steps/pods.ts';
+import { waitReady } from '../../src/engine/steps/readiness.ts';
+import { type FakeCluster, NS, fakeCluster, contextOf, applyStep } from './support/cluster.ts';
 import { quickstart, without } from './support/config.ts';
 
 afterEach(() => void vi.useRealTimers());
@@ -15,7 +18,6 @@ const plan = buildPlan(quickstart());
 const step = <T extends Step>(id: string): T => plan.find((candidate) => candidate.id === id) as T;
 const look = (cluster: FakeCluster, id: string, options = {}): Promise<Observation> =>
   observe(step(id), { kube: cluster.kube, helm: cluster.helm, charts: cluster.charts, namespace: NS }, options);
-const hands = handsOn;
 const loki = step<ReleaseStep>('release/loki');
 const workload = loki.workloads[0]!;
 const secret = step<SecretStep>('secret/grafana-admin');
@@ -57,7 +59,7 @@ describe('a release', () => {
   it.each(['failed', 'superseded', 'unknown'])('%s has drifted', async (status) => {
     const cluster = fakeCluster();
     cluster.record('loki', status, 1, loki.values);
-    expect(await look(cluster, 'release/loki')).toMatchObject({ state: 'drifted', detail: `helm says ${status}` });
+    expect(await look(cluster, 'release/loki')).toMatchObject({ state: 'drifted', detail: `helm reports ${status}` });
   });
 
   it('uninstalled with its history kept is absent', async () => {
@@ -179,8 +181,8 @@ describe('the secret', () => {
 
   it('is made once, random, with its fixed keys', async () => {
     const [one, two] = [fakeCluster(), fakeCluster()];
-    await applySecret(secret, hands(one));
-    await applySecret(secret, hands(two));
+    await applyStep(secret, contextOf(one));
+    await applyStep(secret, contextOf(two));
     expect(Buffer.from(data(one)['admin-user'] ?? '', 'base64').toString()).toBe('admin');
     expect(data(one)['admin-password']).not.toBe(data(two)['admin-password']);
     expect(await look(one, 'secret/grafana-admin')).toEqual({ state: 'done', changes: [] });
@@ -196,7 +198,7 @@ describe('the secret', () => {
     const seen = await look(cluster, 'secret/grafana-admin');
     expect(seen).toMatchObject({ state: 'drifted', changes: [{ changes: [{ path: 'data.admin-user' }] }] });
     expect(JSON.stringify(seen)).not.toContain('bXktb3du');
-    await applySecret(secret, hands(cluster));
+    await applyStep(secret, contextOf(cluster));
     expect(data(cluster)).toEqual({ 'admin-password': 'bXktb3du', other: 'eA==', 'admin-user': 'YWRtaW4=' });
     expect(cluster.get('Secret', 'grafana-admin')?.metadata.labels).toEqual({ owner: 'vault' });
   });
@@ -209,7 +211,7 @@ describe('the secret', () => {
       cluster.before = () => {};
       cluster.put({ ...secret.object, data: { 'admin-user': 'YWRtaW4=', 'admin-password': 'dGhlaXJz' } });
     };
-    await expect(applySecret(secret, hands(cluster))).rejects.toMatchObject({ status: 409 });
+    await expect(applyStep(secret, contextOf(cluster))).rejects.toMatchObject({ status: 409 });
     expect(data(cluster)['admin-password']).toBe('dGhlaXJz');
   });
 });
@@ -221,8 +223,8 @@ describe('helm refuses', () => {
     kind: 'Service',
     metadata: { name: 'loki', namespace: NS, labels: { 'app.kubernetes.io/part-of': owner } },
   });
-  /** helm says this, so often, before it goes on. */
-  const refusing = (cluster: FakeCluster, cause: string, times: number): Hands['helm'] => ({
+  /** helm reports this, so often, before it goes on. */
+  const refusing = (cluster: FakeCluster, cause: string, times: number): ApplyContext['helm'] => ({
     ...cluster.helm,
     upgrade: (...args) =>
       times-- > 0
@@ -242,7 +244,7 @@ describe('helm refuses', () => {
   ])('to patch what holds no data (%s): it is made anew', async (_name, cause) => {
     const cluster = fakeCluster();
     cluster.put(service('genai-obs'));
-    await applyRelease(loki, absent, hands(cluster, { helm: refusing(cluster, cause, 1) }), () => {});
+    await applyStep(loki, contextOf(cluster, { helm: refusing(cluster, cause, 1) }), { seen: absent });
     expect(cluster.calls).toEqual(['remove Service/loki', 'helm upgrade loki']);
   });
 
@@ -254,7 +256,7 @@ describe('helm refuses', () => {
     const cluster = fakeCluster();
     cluster.put(service(owner));
     await expect(
-      applyRelease(loki, absent, hands(cluster, { helm: refusing(cluster, cause, 9) }), () => {}),
+      applyStep(loki, contextOf(cluster, { helm: refusing(cluster, cause, 9) }), { seen: absent }),
     ).rejects.toMatchObject({ parts: { cause } });
     expect(cluster.calls).toEqual([]);
   });
@@ -262,10 +264,10 @@ describe('helm refuses', () => {
   it('because another helm came in between: it is tried again, three times at most', async () => {
     const cluster = fakeCluster();
     const cause = 'Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress';
-    await applyRelease(loki, absent, hands(cluster, { helm: refusing(cluster, cause, 2) }), () => {});
+    await applyStep(loki, contextOf(cluster, { helm: refusing(cluster, cause, 2) }), { seen: absent });
     expect(cluster.calls).toEqual(['helm upgrade loki']);
     await expect(
-      applyRelease(loki, absent, hands(cluster, { helm: refusing(cluster, cause, 3) }), () => {}),
+      applyStep(loki, contextOf(cluster, { helm: refusing(cluster, cause, 3) }), { seen: absent }),
     ).rejects.toMatchObject({ parts: { cause } });
   });
 });
@@ -274,7 +276,7 @@ describe('a release that a crash left pending', () => {
   const recover = async (cluster: FakeCluster, seen: Observation): Promise<string[]> => {
     vi.useFakeTimers();
     const told: string[] = [];
-    const work = applyRelease(loki, seen, hands(cluster), (detail) => told.push(detail));
+    const work = applyStep(loki, contextOf(cluster), { seen: seen, report: (detail) => told.push(detail) });
     work.catch(() => {});
     await vi.advanceTimersByTimeAsync(15_000);
     await work;
@@ -286,7 +288,7 @@ describe('a release that a crash left pending', () => {
     cluster.record('loki', 'pending-install', 1, loki.values);
     const told = await recover(cluster, await look(cluster, 'release/loki'));
     expect(cluster.calls).toEqual(['remove Secret/sh.helm.release.v1.loki.v1', 'helm upgrade loki']);
-    expect(told).toContain('dropping the unfinished record sh.helm.release.v1.loki.v1; objects and data stay');
+    expect(told).toContain('deleting the unfinished record sh.helm.release.v1.loki.v1; objects and data stay');
     expect((await look(cluster, 'release/loki')).state).toBe('done');
   });
 
@@ -316,7 +318,7 @@ describe('a release that a crash left pending', () => {
 describe('waiting for a workload', () => {
   const unready = async (
     status: object,
-    over: Partial<Hands> = {},
+    over: Partial<ApplyContext> = {},
   ): Promise<{ error: unknown; told: string[]; cluster: FakeCluster }> => {
     vi.useFakeTimers();
     const cluster = await installed();
@@ -328,7 +330,7 @@ describe('waiting for a workload', () => {
       status,
     });
     const told: string[] = [];
-    const work = waitReady(workload, hands(cluster, over), (detail) => told.push(detail)).then(
+    const work = waitReady(workload, contextOf(cluster, over), (detail) => told.push(detail)).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -348,13 +350,13 @@ describe('waiting for a workload', () => {
       parts: {
         what: 'a workload did not become ready within 300 s',
         object: `StatefulSet ${NS}/loki`,
-        cause: '0 of 1 ready: loki-0 runs, not ready yet',
+        cause: '0 of 1 ready: loki-0 is running but not ready yet',
       },
     });
-    expect(told).toEqual(['0 of 1 ready: loki-0 runs, not ready yet']);
+    expect(told).toEqual(['0 of 1 ready: loki-0 is running but not ready yet']);
   });
 
-  it('gives up early on what does not mend itself', async () => {
+  it('gives up early on what does not resolve itself', async () => {
     const { error } = await unready(
       {
         phase: 'Pending',
@@ -374,7 +376,7 @@ describe('waiting for a workload', () => {
       parts: {
         what: 'a workload cannot start',
         cause: 'the image i of loki-0 cannot be pulled: not found',
-        next: expect.stringContaining('it carries on') as string,
+        next: expect.stringContaining('it resumes') as string,
       },
     });
   });
@@ -409,13 +411,13 @@ describe('waiting for a workload', () => {
       if (++looks < 3) throw new KubeError(looks === 1 ? 0 : 503, 'Unavailable', 'busy');
     };
     const told: string[] = [];
-    const work = waitReady(workload, hands(cluster), (detail) => told.push(detail));
+    const work = waitReady(workload, contextOf(cluster), (detail) => told.push(detail));
     await vi.advanceTimersByTimeAsync(5_000);
     await work;
     expect(told).toEqual(['the API server does not answer: busy']);
     cluster.before = () => {
       throw new KubeError(403, 'Forbidden', 'no');
     };
-    await expect(waitReady(workload, hands(cluster), () => {})).rejects.toThrow('no');
+    await expect(waitReady(workload, contextOf(cluster), () => {})).rejects.toThrow('no');
   });
 });

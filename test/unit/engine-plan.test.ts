@@ -4,10 +4,11 @@ import { CATALOG } from '../../src/parts/catalog.ts';
 import { PHASES } from '../../src/parts/types.ts';
 import { MANAGED_BY_LABEL, PART_OF_LABEL } from '../../src/core/labels.ts';
 import type { KubeObject } from '../../src/core/types.ts';
-import { inputsOf } from '../../src/engine/observe.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
-import { excludedSteps } from '../../src/engine/select.ts';
-import type { ReleaseStep, Step } from '../../src/engine/types.ts';
+import { inputsOf } from '../../src/engine/steps/index.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
+import { excludedSteps } from '../../src/engine/plan/select.ts';
+import type { Step } from '../../src/engine/steps/index.ts';
+import type { ReleaseStep } from '../../src/engine/steps/release.ts';
 import { COMPONENT_IDS, isEnabled } from '../../src/profile/schema.ts';
 import { quickstart, subsets, without } from './support/config.ts';
 

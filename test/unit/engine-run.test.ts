@@ -1,9 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import { KubeError } from '../../src/adapters/kube.ts';
 import { ObsError } from '../../src/core/errors.ts';
-import { readJournal } from '../../src/engine/journal.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
-import type { ObjectsStep, Step } from '../../src/engine/types.ts';
+import { readJournal } from '../../src/engine/state/journal.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
+import type { Step } from '../../src/engine/steps/index.ts';
+import type { ObjectsStep } from '../../src/engine/steps/objects.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 import { session } from './support/engine.ts';

@@ -5,15 +5,15 @@ import { ObsError } from '../../src/core/errors.ts';
 import { HOME_ANNOTATION, PART_OF, PART_OF_LABEL, ownLabels } from '../../src/core/labels.ts';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
 import { refOf, refText } from '../../src/core/types.ts';
-import { observe } from '../../src/engine/observe.ts';
-import { newJournal, writeJournal } from '../../src/engine/journal.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
+import { observe } from '../../src/engine/steps/index.ts';
+import { newJournal, writeJournal } from '../../src/engine/state/journal.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
 import type { RunResult } from '../../src/engine/run.ts';
-import { excludedSteps } from '../../src/engine/select.ts';
-import { PRUNED } from '../../src/engine/stale.ts';
-import type { Observation } from '../../src/engine/types.ts';
+import { excludedSteps } from '../../src/engine/plan/select.ts';
+import { PRUNED } from '../../src/engine/steps/prune.ts';
+import type { Observation } from '../../src/engine/steps/types.ts';
 import type { Config } from '../../src/profile/schema.ts';
-import { type FakeCluster, NS, fakeCluster, handsOn } from './support/cluster.ts';
+import { type FakeCluster, NS, fakeCluster, contextOf } from './support/cluster.ts';
 import { profile, quickstart } from './support/config.ts';
 import { session } from './support/engine.ts';
 
@@ -103,8 +103,8 @@ it('a chart that cannot be had is told before anything is changed', async () => 
 
 const look = (cluster: FakeCluster, config: Config): Promise<Observation> =>
   observe(
-    buildPlan(config).find(({ kind }) => kind === 'stale')!,
-    { ...handsOn(cluster), namespace: config.namespace },
+    buildPlan(config).find(({ kind }) => kind === 'prune')!,
+    { ...contextOf(cluster), namespace: config.namespace },
   );
 const removed = (cluster: FakeCluster): string[] =>
   cluster.calls.filter((call) => call.startsWith('remove ') || call.startsWith('helm uninstall'));
@@ -222,7 +222,7 @@ describe('objects of a feature that was switched off', () => {
       parts: {
         object: `OpenTelemetryCollector ${NS}/otel-gateway`,
         cause: 'finalizers: opentelemetryoperator.io/finalizer',
-        next: 'wait a little, then run the same install again: it carries on',
+        next: 'wait a minute, then run install again: it resumes',
       },
     });
     expect(uninstalled(cluster)).toEqual([]);

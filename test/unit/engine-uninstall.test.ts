@@ -2,19 +2,21 @@ import { describe, expect, it } from 'vitest';
 import { KubeError } from '../../src/adapters/kube.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import { refText } from '../../src/core/types.ts';
-import type { Hands } from '../../src/engine/apply.ts';
-import { JOURNAL } from '../../src/engine/journal.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
-import { type RemovalPlan, ownObjects, planRemoval, uninstall } from '../../src/engine/uninstall.ts';
+import { JOURNAL } from '../../src/engine/state/journal.ts';
+import type { ApplyContext } from '../../src/engine/steps/types.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
+import { uninstall } from '../../src/engine/uninstall/index.ts';
+import { type RemovalPlan, ownObjects, planRemoval } from '../../src/engine/uninstall/plan.ts';
 import { COMPONENT_IDS } from '../../src/profile/schema.ts';
-import { type FakeCluster, NS, fakeCluster, handsOn, releaseObjects } from './support/cluster.ts';
+import { type FakeCluster, NS, fakeCluster, contextOf, releaseObjects } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 import { session } from './support/engine.ts';
 
 const config = quickstart();
 const plan = buildPlan(config);
 const DATA = ['alertmanager-data', 'grafana-data', 'loki-data', 'prometheus-data', 'tempo-data'];
-const hands = (cluster: FakeCluster, over: Partial<Hands> = {}): Hands => handsOn(cluster, { timeout: 50, ...over });
+const context = (cluster: FakeCluster, over: Partial<ApplyContext> = {}): ApplyContext =>
+  contextOf(cluster, { timeout: 50, ...over });
 const look = (cluster: FakeCluster, namespace = NS): Promise<RemovalPlan> =>
   planRemoval({ kube: cluster.kube, namespace });
 const names = (removal: RemovalPlan): string[] => removal.releases.map((release) => release.name);
@@ -142,7 +144,7 @@ describe('what would be removed', () => {
     const removal = await look(cluster);
     expect(removal.foreign).toEqual([`Secret ${NS}/their-cert`]);
     collectGarbage(cluster);
-    await uninstall(removal, hands(cluster), { deleteData: true }, () => {});
+    await uninstall(removal, context(cluster), { deleteData: true }, () => {});
     expect(cluster.get('Secret', 'serving-cert')).toBeUndefined();
     expect(cluster.get('Secret', 'their-cert')).toBeDefined();
   });
@@ -205,7 +207,7 @@ describe('two installations in one cluster', () => {
     const own = (await ownObjects({ kube: cluster.kube, namespace: NS }, [NS])).map((live) => live.metadata.name);
     expect(own).toContain(`${NS}-loki`);
     expect(own.filter((name) => name.startsWith(neighbour))).toEqual([]);
-    await uninstall(await look(cluster), hands(cluster), { deleteData: true }, () => {});
+    await uninstall(await look(cluster), context(cluster), { deleteData: true }, () => {});
     expect(cluster.get('ClusterRole', `${neighbour}-loki`)).toBeDefined();
     expect(cluster.get('StatefulSet', 'loki', neighbour)).toBeDefined();
     expect(cluster.get('Namespace', neighbour)).toBeDefined();
@@ -217,7 +219,7 @@ describe('uninstall', () => {
   it('keeps claims, the secret they need and the namespace, and says so', async () => {
     const cluster = await installed();
     collectGarbage(cluster);
-    const result = await uninstall(await look(cluster), hands(cluster), { deleteData: false }, () => {});
+    const result = await uninstall(await look(cluster), context(cluster), { deleteData: false }, () => {});
     expect(result.kept.toSorted()).toEqual([
       `Namespace ${NS}`,
       ...DATA.map((name) => `PersistentVolumeClaim ${NS}/${name}`),
@@ -238,7 +240,7 @@ describe('uninstall', () => {
   it('--delete-data leaves only what Kubernetes put there', async () => {
     const cluster = await installed();
     collectGarbage(cluster);
-    const result = await uninstall(await look(cluster), hands(cluster), { deleteData: true }, () => {});
+    const result = await uninstall(await look(cluster), context(cluster), { deleteData: true }, () => {});
     expect(result.kept).toEqual([]);
     expect(await ownObjects({ kube: cluster.kube, namespace: NS }, [NS])).toEqual([]);
     expect(cluster.get('Namespace', NS)).toBeUndefined();
@@ -248,7 +250,7 @@ describe('uninstall', () => {
     const cluster = await installed();
     cluster.put(object('Secret', 'their-secret'));
     collectGarbage(cluster);
-    const result = await uninstall(await look(cluster), hands(cluster), { deleteData: true }, () => {});
+    const result = await uninstall(await look(cluster), context(cluster), { deleteData: true }, () => {});
     expect(result.kept).toEqual([`Namespace ${NS}`]);
     expect(cluster.get('Secret', 'their-secret')).toBeDefined();
     expect(cluster.all('PersistentVolumeClaim')).toEqual([]);
@@ -257,7 +259,7 @@ describe('uninstall', () => {
   it('removes the journal after everything else, and the namespace last: an interrupted run can be told from "not installed"', async () => {
     const cluster = await installed();
     collectGarbage(cluster);
-    await uninstall(await look(cluster), hands(cluster), { deleteData: true }, () => {});
+    await uninstall(await look(cluster), context(cluster), { deleteData: true }, () => {});
     const calls = cluster.calls.filter((call) => !call.startsWith('remove Pod'));
     expect(calls.slice(-2)).toEqual(['remove ConfigMap/genai-obs-journal', `remove Namespace/${NS}`]);
     expect(calls.slice(0, 9).every((call) => call.startsWith('helm uninstall'))).toBe(true);
@@ -272,7 +274,7 @@ describe('uninstall', () => {
     await expect(
       uninstall(
         await look(cluster),
-        hands(cluster),
+        context(cluster),
         { deleteData: false },
         (event) => event.type === 'failed' && failed.push(event.id),
       ),
@@ -282,7 +284,7 @@ describe('uninstall', () => {
     collectGarbage(cluster);
     const rest = await look(cluster);
     expect(rest.releases).toEqual([]);
-    await uninstall(rest, hands(cluster), { deleteData: false }, () => {});
+    await uninstall(rest, context(cluster), { deleteData: false }, () => {});
     expect(cluster.get('ConfigMap', 'prometheus-rules')).toBeUndefined();
   });
 
@@ -295,12 +297,15 @@ describe('uninstall', () => {
         finalizers: ['example/hold'],
       }),
     });
-    const error: unknown = await uninstall(await look(cluster), hands(cluster), { deleteData: false }, () => {}).catch(
-      (reason: unknown) => reason,
-    );
+    const error: unknown = await uninstall(
+      await look(cluster),
+      context(cluster),
+      { deleteData: false },
+      () => {},
+    ).catch((reason: unknown) => reason);
     expect(error).toMatchObject({
       parts: {
-        what: '1 objects are still there after 0 s',
+        what: '1 objects still exist after 0 s',
         object: refText({ apiVersion: 'v1', kind: 'Service', namespace: NS, name: stuck.metadata.name }),
         cause: 'finalizers: example/hold',
       },
@@ -319,10 +324,10 @@ describe('uninstall', () => {
     cluster.put(volume('kept', 'Retain', 'loki-data'));
     cluster.put(volume('theirs', 'Delete', 'their-claim'));
     const removal = await look(cluster);
-    await uninstall(removal, hands(cluster), { deleteData: true }, () => {});
+    await uninstall(removal, context(cluster), { deleteData: true }, () => {});
     cluster.put(volume('slow', 'Delete', 'loki-data'));
     await expect(
-      uninstall({ ...removal, releases: [], objects: [], data: [] }, hands(cluster), { deleteData: true }, () => {}),
+      uninstall({ ...removal, releases: [], objects: [], data: [] }, context(cluster), { deleteData: true }, () => {}),
     ).rejects.toMatchObject({
       parts: { object: 'PersistentVolume slow' },
     });
@@ -333,10 +338,10 @@ describe('uninstall', () => {
     const controller = new AbortController();
     controller.abort();
     await expect(
-      uninstall(await look(cluster), hands(cluster, { signal: controller.signal }), { deleteData: true }, () => {}),
+      uninstall(await look(cluster), context(cluster, { signal: controller.signal }), { deleteData: true }, () => {}),
     ).rejects.toMatchObject({
       exit: 130,
-      parts: { next: expect.stringContaining('carries on') as string },
+      parts: { next: expect.stringContaining('it resumes') as string },
     });
     expect(cluster.calls).toEqual([]);
   });

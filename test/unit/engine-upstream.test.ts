@@ -4,16 +4,18 @@ import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
 import { PINS } from '../../src/charts/pins.ts';
 import { withAddresses } from '../../src/parts/addresses.ts';
-import { type Hands, applyRelease } from '../../src/engine/apply.ts';
-import { applyWebhook } from '../../src/engine/conversion.ts';
-import { applyCrds } from '../../src/engine/crds.ts';
-import { observe } from '../../src/engine/observe.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
-import type { CrdsStep, Observation, ReleaseStep, Step, WebhookStep } from '../../src/engine/types.ts';
-import { planRemoval, uninstall } from '../../src/engine/uninstall.ts';
+import { observe } from '../../src/engine/steps/index.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
+import type { CrdsStep } from '../../src/engine/steps/crds.ts';
+import type { Step } from '../../src/engine/steps/index.ts';
+import type { ReleaseStep } from '../../src/engine/steps/release.ts';
+import type { ApplyContext, Observation } from '../../src/engine/steps/types.ts';
+import type { WebhookStep } from '../../src/engine/steps/webhook.ts';
+import { uninstall } from '../../src/engine/uninstall/index.ts';
+import { planRemoval } from '../../src/engine/uninstall/plan.ts';
 import { extended, profileLayer } from '../../src/profile/layers.ts';
 import { resolve } from '../../src/profile/resolve.ts';
-import { type FakeCluster, NS, fakeCluster, handsOn, releaseObjects } from './support/cluster.ts';
+import { type FakeCluster, NS, fakeCluster, contextOf, releaseObjects, applyStep } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 import { session } from './support/engine.ts';
 
@@ -28,8 +30,7 @@ const webhook = step<WebhookStep>('webhook/cert-manager');
 const NAME = 'certificates.cert-manager.io';
 const VERSION_LABEL = 'app.kubernetes.io/version';
 
-const hands = handsOn;
-const look = (cluster: FakeCluster, one: Step): Promise<Observation> => observe(one, hands(cluster));
+const look = (cluster: FakeCluster, one: Step): Promise<Observation> => observe(one, contextOf(cluster));
 
 function definition(name: string, versions: string[], labels: Record<string, string> = {}): KubeObject {
   const [plural = '', ...group] = name.split('.');
@@ -70,7 +71,7 @@ describe('the definitions of a chart', () => {
       state: 'absent',
       changes: [{ ref: { name: NAME }, action: 'create' }],
     });
-    await applyCrds(crds(), hands(cluster), () => {});
+    await applyStep(crds(), contextOf(cluster));
     expect(cluster.get('CustomResourceDefinition', NAME)?.metadata).toMatchObject({
       labels: { 'app.kubernetes.io/part-of': 'genai-obs', [VERSION_LABEL]: PINS['cert-manager'].version },
       annotations: { 'genai-obs.io/chart': `cert-manager-${PINS['cert-manager'].version}` },
@@ -80,13 +81,13 @@ describe('the definitions of a chart', () => {
 
   it('that are ours and of an older chart are changed', async () => {
     const cluster = fresh();
-    await applyCrds(crds(), hands(cluster), () => {});
+    await applyStep(crds(), contextOf(cluster));
     cluster.definitions = () => [definition(NAME, ['v1', 'v2'])];
     expect(await look(cluster, crds())).toMatchObject({
       state: 'drifted',
       changes: [{ ref: { name: NAME }, action: 'change' }],
     });
-    await applyCrds(crds(), hands(cluster), () => {});
+    await applyStep(crds(), contextOf(cluster));
     expect(
       (cluster.get('CustomResourceDefinition', NAME)!['spec'] as { versions: { name: string }[] }).versions.map(
         ({ name }) => name,
@@ -101,7 +102,7 @@ describe('the definitions of a chart', () => {
     });
     let bundle = 'one';
     cluster.definitions = () => [{ ...definition(NAME, []), spec: { versions: [], ...conversion(bundle) } }];
-    await applyCrds(crds(), hands(cluster), () => {});
+    await applyStep(crds(), contextOf(cluster));
     expect(JSON.stringify(cluster.get('CustomResourceDefinition', NAME))).not.toContain('caBundle');
     bundle = 'two';
     expect((await look(cluster, crds())).state).toBe('done');
@@ -113,9 +114,9 @@ describe('the definitions of a chart', () => {
     expect(await look(cluster, crds())).toEqual({
       state: 'done',
       changes: [],
-      detail: "1 of 1 are somebody else's and serve what is needed",
+      detail: '1 of 1 belong to somebody else and serve the versions we need',
     });
-    await applyCrds(crds(), hands(cluster), () => {});
+    await applyStep(crds(), contextOf(cluster));
     expect(cluster.calls).toEqual([]);
     expect(cluster.get('CustomResourceDefinition', NAME)).toEqual(theirs);
   });
@@ -129,7 +130,7 @@ describe('the definitions of a chart', () => {
       parts: {
         what: 'a CustomResourceDefinition belongs to somebody else and is too old',
         object: `CustomResourceDefinition ${NAME}`,
-        cause: expect.stringMatching(/helm release infra\/certs made it; it does not serve v1,/) as string,
+        cause: expect.stringMatching(/helm release infra\/certs created it; it does not serve v1,/) as string,
       },
     });
     expect(cluster.calls).toEqual([]);
@@ -138,21 +139,20 @@ describe('the definitions of a chart', () => {
   it('that the API does not serve in time are an error, unless a webhook proves it later', async () => {
     const cluster = fresh();
     const { kube } = cluster;
-    const apply: Hands['kube']['apply'] = async (objects, options) => {
+    const apply: ApplyContext['kube']['apply'] = async (objects, options) => {
       await kube.apply(objects, options);
       for (const object of objects) cluster.put({ ...object, status: { conditions: [] } });
     };
     cluster.kube = { ...kube, apply };
-    await expect(applyCrds(crds(), hands(cluster, { timeout: 1 }), () => {})).resolves.toBeUndefined();
-    await expect(
-      applyCrds({ ...crds(), served: true }, hands(cluster, { timeout: 1 }), () => {}),
-    ).rejects.toMatchObject({
-      parts: { what: 'the API server does not serve a new definition', object: `CustomResourceDefinition ${NAME}` },
+    await expect(applyStep(crds(), contextOf(cluster, { timeout: 1 }))).resolves.toBeUndefined();
+    await expect(applyStep({ ...crds(), served: true }, contextOf(cluster, { timeout: 1 }))).rejects.toMatchObject({
+      parts: {
+        what: 'the API server does not serve a new CustomResourceDefinition',
+        object: `CustomResourceDefinition ${NAME}`,
+      },
     });
     cluster.kube = kube;
-    await expect(
-      applyCrds({ ...crds(), served: true }, hands(cluster, { timeout: 1 }), () => {}),
-    ).resolves.toBeUndefined();
+    await expect(applyStep({ ...crds(), served: true }, contextOf(cluster, { timeout: 1 }))).resolves.toBeUndefined();
   });
 });
 
@@ -162,9 +162,9 @@ describe('a release whose pods wait', () => {
     ['of our own chart is not: its digest is among its values', 'release/loki', 0],
   ])('%s', async (_name, id, upgrades) => {
     const cluster = fresh();
-    await applyRelease(step<ReleaseStep>(id), { state: 'absent', changes: [] }, hands(cluster), () => {});
+    await applyStep(step<ReleaseStep>(id), contextOf(cluster), { seen: { state: 'absent', changes: [] } });
     const before = cluster.calls.length;
-    await applyRelease(step<ReleaseStep>(id), { state: 'unready', changes: [] }, hands(cluster), () => {});
+    await applyStep(step<ReleaseStep>(id), contextOf(cluster), { seen: { state: 'unready', changes: [] } });
     expect(cluster.calls.slice(before).filter((call) => call.includes('upgrade'))).toHaveLength(upgrades);
   });
 });
@@ -173,16 +173,19 @@ describe('a webhook', () => {
   /** Says this so often before it serves. */
   const saying = (cluster: FakeCluster, cause: string, times: number): void => {
     const { kube } = cluster;
-    const apply: Hands['kube']['apply'] = (objects, options) =>
+    const apply: ApplyContext['kube']['apply'] = (objects, options) =>
       times-- > 0
         ? Promise.reject(new ObsError({ what: 'the cluster refused an object', cause }))
         : kube.apply(objects, options);
     cluster.kube = { ...kube, apply };
   };
-  const wait = async (cluster: FakeCluster, over: Partial<Hands> = {}): Promise<{ told: string[]; error: unknown }> => {
+  const wait = async (
+    cluster: FakeCluster,
+    over: Partial<ApplyContext> = {},
+  ): Promise<{ told: string[]; error: unknown }> => {
     vi.useFakeTimers();
     const told: string[] = [];
-    const work = applyWebhook(webhook, hands(cluster, over), (detail) => told.push(detail)).then(
+    const work = applyStep(webhook, contextOf(cluster, over), { report: (detail) => told.push(detail) }).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -251,9 +254,9 @@ describe('a webhook', () => {
       parts: {
         what: 'a webhook does not serve after 5 s',
         object:
-          'ValidatingWebhookConfiguration cert-manager-webhook, which calls Service certs/cert-manager-webhook (asked about Issuer certs/genai-obs-dry-run)',
+          'ValidatingWebhookConfiguration cert-manager-webhook, which calls Service certs/cert-manager-webhook (dry-run of Issuer certs/genai-obs-dry-run)',
         cause: REFUSED,
-        next: 'kubectl --context fake -n certs get endpointslices -l kubernetes.io/service-name=cert-manager-webhook; kubectl --context fake describe validatingwebhookconfiguration cert-manager-webhook; then run the same install again: it carries on',
+        next: 'kubectl --context fake -n certs get endpointslices -l kubernetes.io/service-name=cert-manager-webhook; kubectl --context fake describe validatingwebhookconfiguration cert-manager-webhook; then run install again: it resumes',
       },
     });
   });
@@ -265,7 +268,7 @@ describe('a webhook', () => {
     expect((await wait(cluster)).error).toMatchObject({
       parts: {
         object:
-          'ValidatingWebhookConfiguration cert-manager-webhook, which calls Service certs/cert-manager-webhook; MutatingWebhookConfiguration policies, which calls https://policies.example (asked about Issuer certs/genai-obs-dry-run)',
+          'ValidatingWebhookConfiguration cert-manager-webhook, which calls Service certs/cert-manager-webhook; MutatingWebhookConfiguration policies, which calls https://policies.example (dry-run of Issuer certs/genai-obs-dry-run)',
       },
     });
   });
@@ -351,7 +354,7 @@ describe('what the cluster has already', () => {
         parts: {
           what: 'an existing cert-manager is too old',
           object: `CustomResourceDefinition ${NAME}`,
-          cause: expect.stringContaining(`says ${version}; at least v1.12.0 is needed`) as string,
+          cause: expect.stringContaining(`is ${version}; genai-obs needs at least v1.12.0`) as string,
         },
       });
       expect(cluster.calls).toEqual([]);
@@ -434,7 +437,7 @@ describe('uninstall of several namespaces', () => {
     expect(removal.resources.map((ref) => ref.name)).toEqual(['otel-gateway']);
     expect(removal.namespaces.map((ref) => ref.name)).toEqual(['certs', NS]);
     expect(removal.data).toContainEqual(expect.objectContaining({ kind: 'CustomResourceDefinition', name: NAME }));
-    await uninstall(removal, hands(cluster, { timeout: 50 }), { deleteData: true }, () => {});
+    await uninstall(removal, contextOf(cluster, { timeout: 50 }), { deleteData: true }, () => {});
     const at = (call: string): number => cluster.calls.indexOf(call);
     expect(at('remove OpenTelemetryCollector/otel-gateway')).toBe(0);
     expect(at('helm uninstall cert-manager')).toBeGreaterThan(0);
@@ -450,7 +453,7 @@ describe('uninstall of several namespaces', () => {
     const cluster = await installed();
     const { kept } = await uninstall(
       await planRemoval({ kube: cluster.kube, namespace: NS }),
-      hands(cluster, { timeout: 50 }),
+      contextOf(cluster, { timeout: 50 }),
       { deleteData: false },
       () => {},
     );
@@ -469,7 +472,7 @@ describe('uninstall of several namespaces', () => {
       held: [{ name: 'certs' }],
       foreign: ['Secret certs/theirs'],
     });
-    const { kept } = await uninstall(removal, hands(cluster, { timeout: 50 }), { deleteData: true }, () => {});
+    const { kept } = await uninstall(removal, contextOf(cluster, { timeout: 50 }), { deleteData: true }, () => {});
     expect(kept).toEqual(['Namespace certs']);
     expect(cluster.get('Namespace', 'certs')).toBeDefined();
     expect(cluster.get('Namespace', NS)).toBeUndefined();
@@ -487,7 +490,7 @@ describe('uninstall of several namespaces', () => {
     await expect(
       uninstall(
         await planRemoval({ kube: cluster.kube, namespace: NS }),
-        hands(cluster, { timeout: 50 }),
+        contextOf(cluster, { timeout: 50 }),
         { deleteData: false },
         () => {},
       ),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
-import { isReady, readiness } from '../../src/engine/workload.ts';
+import { isReady, readiness } from '../../src/engine/steps/readiness.ts';
 import { NS, fakeCluster } from './support/cluster.ts';
 
 const LOKI = { kind: 'StatefulSet' as const, name: 'loki', namespace: NS };
@@ -134,32 +134,32 @@ describe('why a workload is not ready', () => {
         { restartCount: 4, lastState: { terminated: { reason: 'OOMKilled', exitCode: 137 } } },
       ),
       'loki-0 crashes (4 restarts, OOMKilled)',
-      'loki-0 ends again and again: OOMKilled exit code 137 ',
+      'loki-0 exits repeatedly: OOMKilled exit code 137 ',
     ],
     [
       'running between crashes',
       container({ running: {} }, { restartCount: 2, lastState: { terminated: { reason: 'Error', exitCode: 1 } } }),
       'loki-0 crashes (2 restarts, Error)',
-      'loki-0 ends again and again: Error exit code 1 ',
+      'loki-0 exits repeatedly: Error exit code 1 ',
     ],
     [
       'one restart is no loop',
       container({ running: {} }, { restartCount: 1, lastState: { terminated: { reason: 'Error', exitCode: 1 } } }),
-      'loki-0 runs, not ready yet',
+      'loki-0 is running but not ready yet',
       undefined,
     ],
     [
       'ended a moment ago',
       container({ terminated: { reason: 'Error', exitCode: 2 } }),
-      'loki-0 ended (Error, exit code 2) and is started again',
+      'loki-0 ended (Error, exit code 2) and is being restarted',
       undefined,
     ],
-    ['running', container({ running: {} }), 'loki-0 runs, not ready yet', undefined],
+    ['running', container({ running: {} }), 'loki-0 is running but not ready yet', undefined],
     ['anything else', waiting('SomethingNew'), 'loki-0 SomethingNew', undefined],
     [
       'evicted',
       { phase: 'Failed', reason: 'Evicted', message: 'low on memory' },
-      'loki-0 is over: Evicted: low on memory',
+      'loki-0 has ended: Evicted: low on memory',
       undefined,
     ],
   ])('%s', async (_name, status, detail, stuck) => {
@@ -203,7 +203,7 @@ describe('why a workload is not ready', () => {
   it('a workload that is not there, and one that is ready', async () => {
     expect(await readiness(fakeCluster().kube, LOKI)).toEqual({
       ready: false,
-      detail: 'StatefulSet loki is not there',
+      detail: 'StatefulSet loki does not exist',
     });
     expect(await look(workload({ observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1 }))).toEqual({
       ready: true,

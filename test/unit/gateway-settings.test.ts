@@ -8,7 +8,7 @@ import { podLabelsOf, placeOf } from '../../src/parts/catalog.ts';
 import { at, listAt, mapAt, set } from '../../src/core/json.ts';
 import { yamlAsset } from '../../src/core/assets.ts';
 import type { Json, JsonMap, KubeObject } from '../../src/core/types.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
 import { profile, quickstart } from './support/config.ts';
 import { configured, gateway } from './support/genops.ts';
 import { inside } from './support/plan.ts';

@@ -6,7 +6,7 @@ import { ruleFiles } from '../../src/parts/prometheus/rulefiles.ts';
 import type { RuleGroup } from '../../src/parts/prometheus/rules.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap } from '../../src/core/types.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
 import type { Config } from '../../src/profile/schema.ts';
 import { quickstart } from './support/config.ts';
 import { configured, genops, releaseOf, stack, steps } from './support/genops.ts';

@@ -3,7 +3,7 @@ import { datasources } from '../../src/parts/grafana/datasources.ts';
 import { at, listAt, mapAt } from '../../src/core/json.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap } from '../../src/core/types.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
 import { quickstart } from './support/config.ts';
 import { configured, gateway, genops, pipeline, releaseOf } from './support/genops.ts';
 

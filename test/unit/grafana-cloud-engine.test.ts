@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { buildPlan } from '../../src/engine/plan.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
 import { extended, profileLayer } from '../../src/profile/layers.ts';
 import { resolve } from '../../src/profile/resolve.ts';
 import { type FakeCluster, fakeCluster } from './support/cluster.ts';

@@ -48,10 +48,10 @@ describe('what is asked for', () => {
     ['an interval that the doctor calls old', { interval: '3m' }, /--interval takes 1s to 2m/],
     ['both kinds of access', { mtls: 'certs', tokenFile: 'token' }, /exclude each other/],
     ['an authority without a token', { ca: 'ca.crt' }, /--ca goes with --token-file/],
-    ['a token file that is not there', { tokenFile: '/nowhere/token' }, /\/nowhere\/token cannot be read/],
+    ['a token file that does not exist', { tokenFile: '/nowhere/token' }, /\/nowhere\/token cannot be read/],
     ['certificates that are not there', { mtls: '/nowhere' }, /\/nowhere\/ca\.crt cannot be read/],
     [
-      'an authority that is not there',
+      'an authority that does not exist',
       { tokenFile: at('token'), ca: '/nowhere/ca.crt' },
       /\/nowhere\/ca\.crt cannot be read/,
     ],
@@ -197,7 +197,7 @@ describe('the bundle', () => {
   });
 
   it.skipIf(noCerts !== undefined)(
-    `hands over certificates by their paths${noCerts ? ` (skipped: ${noCerts})` : ''}`,
+    `context over certificates by their paths${noCerts ? ` (skipped: ${noCerts})` : ''}`,
     () => {
       const dir = made({ mtls: at('certs') });
       const { exporters } = parse(readFileSync(join(dir, 'config.yaml'), 'utf8')) as {

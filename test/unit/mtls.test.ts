@@ -11,7 +11,7 @@ import { certificates } from '../../src/parts/collectors/mtls.ts';
 import { yamlAsset } from '../../src/core/assets.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import type { JsonMap, KubeObject } from '../../src/core/types.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
 import { extended, profileLayer } from '../../src/profile/layers.ts';
 import { resolve } from '../../src/profile/resolve.ts';
 import type { ComponentId, Config } from '../../src/profile/schema.ts';

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { layersOf, saveConfig, sameConfig } from '../../src/commands/configure.ts';
 import { ObsError } from '../../src/core/errors.ts';
-import type { Journal } from '../../src/engine/journal.ts';
+import type { Journal } from '../../src/engine/state/journal.ts';
 import { flagLayer, secondsOf } from '../../src/profile/flags.ts';
 import { merge } from '../../src/core/json.ts';
 import { fileLayer, profileLayer, profileNames } from '../../src/profile/layers.ts';

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { redact } from '../../src/core/redact.ts';
-import { type Hands, applySecret } from '../../src/engine/apply.ts';
-import { buildPlan } from '../../src/engine/plan.ts';
-import { answer, answerFrom, missingValues, refuseMissing, valueOf } from '../../src/engine/secretValues.ts';
+import type { ApplyContext } from '../../src/engine/steps/types.ts';
+import { buildPlan } from '../../src/engine/plan/index.ts';
+import { answer, answerFrom, missingValues, refuseMissing, valueOf } from '../../src/engine/steps/secretValues.ts';
 import type { SecretValue } from '../../src/parts/types.ts';
-import type { SecretStep } from '../../src/engine/types.ts';
+import type { SecretStep } from '../../src/engine/steps/secret.ts';
 import { namespacesOf } from '../../src/profile/schema.ts';
 import { quickstart } from './support/config.ts';
-import { NS, fakeCluster } from './support/cluster.ts';
+import { NS, fakeCluster, applyStep } from './support/cluster.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'genai-obs-secret-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -33,7 +33,7 @@ const step = (keys: Record<string, SecretValue>): SecretStep => ({
   data: true,
 });
 
-const hands = (cluster: ReturnType<typeof fakeCluster>): Hands => ({ kube: cluster.kube }) as Hands;
+const context = (cluster: ReturnType<typeof fakeCluster>): ApplyContext => ({ kube: cluster.kube }) as ApplyContext;
 const stored = (cluster: ReturnType<typeof fakeCluster>): Record<string, string> =>
   Object.fromEntries(
     Object.entries((cluster.get('Secret', 's3')?.['data'] ?? {}) as Record<string, string>).map(([key, value]) => [
@@ -75,7 +75,7 @@ describe('a Secret with given values', () => {
     vi.stubEnv('S3_ID', 'the-id');
     file('key', 'the-key\n');
     const cluster = fakeCluster();
-    await applySecret(step(keys), hands(cluster));
+    await applyStep(step(keys), context(cluster));
     expect(stored(cluster)).toEqual({
       user: 'fixed',
       random: expect.stringMatching(/^.{24}$/) as string,
@@ -90,7 +90,7 @@ describe('a Secret with given values', () => {
     cluster.put({ ...step({}).object, data: { id: Buffer.from('before').toString('base64') } });
     const only = step({ id: { fromEnv: 'S3_ID' }, user: 'fixed' });
     expect(await missingValues([only], cluster.kube)).toEqual([]);
-    await applySecret(only, hands(cluster));
+    await applyStep(only, context(cluster));
     expect(stored(cluster)).toEqual({ id: 'before', user: 'fixed' });
   });
 
@@ -105,7 +105,7 @@ describe('a Secret with given values', () => {
       parts: { what: 'a secret value is missing: S3_ID', next: expect.stringContaining('S3_ID_FILE') as string },
     });
     expect(cluster.calls.filter((call) => !/^(read|list)/.test(call))).toEqual([]);
-    await expect(applySecret(step({ id: { fromEnv: 'S3_ID' } }), hands(cluster))).rejects.toThrow('S3_ID');
+    await expect(applyStep(step({ id: { fromEnv: 'S3_ID' } }), context(cluster))).rejects.toThrow('S3_ID');
     expect(cluster.get('Secret', 's3')).toBeUndefined();
   });
 });

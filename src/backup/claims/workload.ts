@@ -5,7 +5,7 @@ import { type Kube, KubeError } from '../../adapters/kube.ts';
 import { placeOf } from '../../parts/catalog.ts';
 import { ObsError, messageOf } from '../../core/errors.ts';
 import type { KubeObject } from '../../core/types.ts';
-import { readiness } from '../../engine/workload.ts';
+import { readiness } from '../../engine/steps/readiness.ts';
 import { COMPONENT_IDS, type ComponentId, isEnabled } from '../../profile/schema.ts';
 import { type Context, checkpoint } from '../types.ts';
 

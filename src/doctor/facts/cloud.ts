@@ -1,7 +1,7 @@
 import { type CloudAnswer, emptyWrite } from '../../adapters/cloud.ts';
 import { CLOUD_TOKEN, type Signal, destinationsOf, userVariable } from '../../parts/cloud.ts';
 import { registerSecret } from '../../core/redact.ts';
-import { valueOf } from '../../engine/secretValues.ts';
+import { valueOf } from '../../engine/steps/secretValues.ts';
 import { namespaceOf } from '../../profile/schema.ts';
 import type { Collector, FactContext } from './context.ts';
 import { scrub } from './scrub.ts';

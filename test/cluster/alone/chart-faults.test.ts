@@ -163,7 +163,7 @@ describe('a missing image', () => {
     expect(what).toBe('a workload did not become ready within 10 s');
     expect(on).toBe(`StatefulSet ${NS}/loki`);
     expect(cause).toContain(`the image ${NO_IMAGE} of loki-0 cannot be pulled`);
-    expect(next).toContain('run the same install again: it carries on');
+    expect(next).toContain('run install again: it resumes');
     expect(await pending(NS)).toEqual([]);
 
     await mirror.put('loki', [idle('StatefulSet', 'loki', IMAGE)]);
@@ -193,7 +193,7 @@ describe('an operator, its webhook and its definitions', () => {
     const { what, on, cause, next } = errorOf(failed);
     expect(what).toBe('a webhook does not serve after 10 s');
     expect(on).toBe(
-      `ValidatingWebhookConfiguration ${NS}, which calls Service ${NS}/${NS} (asked about OpenTelemetryCollector ${NS}/genai-obs-dry-run)`,
+      `ValidatingWebhookConfiguration ${NS}, which calls Service ${NS}/${NS} (dry-run of OpenTelemetryCollector ${NS}/genai-obs-dry-run)`,
     );
     expect(cause).toContain(`failed calling webhook "opentelemetrycollectors.${NS}.test"`);
     expect(next).toContain(`-n ${NS} get endpointslices -l kubernetes.io/service-name=${NS}; kubectl --context`);
@@ -227,7 +227,7 @@ describe('an operator, its webhook and its definitions', () => {
     const { what, on, cause } = errorOf(failed);
     expect(what).toBe('a webhook does not serve after 10 s');
     expect(on).toBe(
-      `ValidatingWebhookConfiguration ${NS}, which calls ${server.url} (asked about OpenTelemetryCollector ${NS}/genai-obs-dry-run)`,
+      `ValidatingWebhookConfiguration ${NS}, which calls ${server.url} (dry-run of OpenTelemetryCollector ${NS}/genai-obs-dry-run)`,
     );
     expect(cause).toMatch(/no answer within \d+ s/);
   });
@@ -245,7 +245,7 @@ describe('an operator, its webhook and its definitions', () => {
     const { what, on, cause, next } = await refuses(NS, install(WITH_OPERATOR, mirror.folder), 1, ENV);
     expect(what).toBe('a CustomResourceDefinition belongs to somebody else and is too old');
     expect(on).toBe(`CustomResourceDefinition ${COLLECTORS}`);
-    expect(cause).toBe(`${owner} made it; it does not serve v1beta1, which opentelemetry-operator 0.122.0 needs`);
+    expect(cause).toBe(`${owner} created it; it does not serve v1beta1, which opentelemetry-operator 0.122.0 needs`);
     expect(next).toContain('let its owner upgrade it');
     expect(await get(`crd/${COLLECTORS}`)).toEqual(before);
   });
@@ -256,7 +256,7 @@ describe('an operator, its webhook and its definitions', () => {
     const before = await get(`crd/${COLLECTORS}`);
     const { stdout } = await cliOk([...install(WITH_OPERATOR, mirror.folder), '--json'], ENV);
     expect(appliedBy({ stdout })).toEqual(['namespace', 'release/opentelemetry-operator']);
-    expect(stdout).toContain("1 of 1 are somebody else's and serve what is needed");
+    expect(stdout).toContain('1 of 1 belong to somebody else and serve the versions we need');
     await uninstalled();
     expect(await get(`crd/${COLLECTORS}`)).toEqual(before);
   });

@@ -7,7 +7,7 @@ import { type KubeItem, eventually, get, kubectl } from './cluster.ts';
 export const FOREIGN = 'platform-team';
 const LABEL = 'genai-obs-test/owner';
 
-/** Definitions of the operators that profiles install, by name; a cluster has each of them once. */
+/** CRDs of the operators that profiles install, by name; a cluster has each of them once. */
 export async function definitions(): Promise<string[]> {
   const { items } = await get('crd');
   return items

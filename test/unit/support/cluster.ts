@@ -1,4 +1,5 @@
-import type { Hands } from '../../../src/engine/apply.ts';
+import { type Step, apply } from '../../../src/engine/steps/index.ts';
+import type { ApplyContext, ApplyOptions } from '../../../src/engine/steps/types.ts';
 import { gzipSync } from 'node:zlib';
 import type { Helm, Target } from '../../../src/adapters/helm.ts';
 import { type Kube, KubeError } from '../../../src/adapters/kube.ts';
@@ -284,8 +285,13 @@ export function releaseObjects(release: string, namespace: string): KubeObject[]
   ];
 }
 
-/** The hands of an engine on a fake cluster. */
-export function handsOn(cluster: FakeCluster, over: Partial<Hands> = {}): Hands {
+/** What the engine needs to change a fake cluster. */
+export function contextOf(cluster: FakeCluster, over: Partial<ApplyContext> = {}): ApplyContext {
   const { kube, helm, kubectl, charts } = cluster;
   return { kube, helm, kubectl, charts, namespace: NS, timeout: 5_000, signal: new AbortController().signal, ...over };
+}
+
+/** Applies a step; by default one that does not exist yet. */
+export function applyStep(step: Step, context: ApplyContext, options: Partial<ApplyOptions> = {}): Promise<void> {
+  return apply(step, context, { seen: { state: 'absent', changes: [] }, report: () => {}, restart: false, ...options });
 }

@@ -1,7 +1,8 @@
 import type { EngineEvent } from '../../../src/engine/events.ts';
-import { type Journal, newJournal, writeJournal } from '../../../src/engine/journal.ts';
+import { type Journal, newJournal, writeJournal } from '../../../src/engine/state/journal.ts';
 import { type RunContext, type RunResult, run } from '../../../src/engine/run.ts';
-import type { GateStep, Step } from '../../../src/engine/types.ts';
+import type { GateStep } from '../../../src/engine/steps/gate.ts';
+import type { Step } from '../../../src/engine/steps/index.ts';
 import type { Config } from '../../../src/profile/schema.ts';
 import { type FakeCluster, NS } from './cluster.ts';
 

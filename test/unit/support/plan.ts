@@ -1,7 +1,8 @@
 import { at, mapAt } from '../../../src/core/json.ts';
 import type { Json, JsonMap, KubeObject } from '../../../src/core/types.ts';
-import { buildPlan } from '../../../src/engine/plan.ts';
-import type { ReleaseStep, Step } from '../../../src/engine/types.ts';
+import { buildPlan } from '../../../src/engine/plan/index.ts';
+import type { Step } from '../../../src/engine/steps/index.ts';
+import type { ReleaseStep } from '../../../src/engine/steps/release.ts';
 import type { Config } from '../../../src/profile/schema.ts';
 
 /** A plan, to be asked by the ids of its steps. */

@@ -1,11 +1,11 @@
-import { ownLabels } from '../core/labels.ts';
-import type { KubeObject } from '../core/types.ts';
-import { type Place, placeOf } from '../parts/catalog.ts';
-import { COMPONENT_IDS, type Config, isEnabled } from '../profile/schema.ts';
-import { namespaceStepId } from './stepIds.ts';
-import type { Step } from './types.ts';
+import { ownLabels } from '../../core/labels.ts';
+import type { KubeObject } from '../../core/types.ts';
+import { type Place, placeOf } from '../../parts/catalog.ts';
+import { COMPONENT_IDS, type Config, isEnabled } from '../../profile/schema.ts';
+import { namespaceStepId } from './ids.ts';
+import type { Step } from '../steps/index.ts';
 
-/** ServiceMonitors for a Prometheus operator of the cluster, and their definition where there is none (row 000-SELF-04, upstream.md B.1 21). */
+/** ServiceMonitors for a Prometheus operator of the cluster, and their CRD where there is none. */
 export function monitorSteps(config: Config): Step[] {
   if (!config.serviceMonitors.enabled) return [];
   const ids = COMPONENT_IDS.filter((id) => isEnabled(config, id) && config[id].chart !== 'kube-prometheus-stack');
@@ -16,7 +16,7 @@ export function monitorSteps(config: Config): Step[] {
     kind: 'crds',
     id: 'crds/prometheus-operator-crds',
     phase: 'operator',
-    title: 'Definition of ServiceMonitor',
+    title: 'CRD of ServiceMonitor',
     needs: ['namespace'],
     chart: 'prometheus-operator-crds',
     values: { crds: only },
@@ -55,7 +55,7 @@ function monitor({ serviceMonitors: { interval, labels } }: Config, place: Place
     port: collector ? 'metrics' : place.service.portName,
     interval,
     ...(place.id === 'kube-state-metrics' ? { honorLabels: true } : {}),
-    // Charts give several Services the same labels, one of them without an address: each pod once.
+    // Charts label several Services alike, one of them headless: scrape each pod once.
     relabelings: [{ action: 'keep', sourceLabels: ['__meta_kubernetes_service_name'], regex: place.service.name }],
   };
   return {

@@ -1,20 +1,20 @@
 import { stringify } from 'yaml';
-import { readAsset } from '../core/assets.ts';
-import { hashOf } from '../core/compare.ts';
-import { HOME_ANNOTATION, MANAGED_BY_LABEL, PART_OF, PART_OF_LABEL, ownLabels } from '../core/labels.ts';
-import { type KubeObject, refOf, refText } from '../core/types.ts';
-import { SEAWEEDFS_IDENTITIES, identities } from '../components/addons/seaweedfs.ts';
-import { SEAWEEDFS_CLAIM, placeOf } from '../parts/catalog.ts';
-import { dashboards } from '../parts/grafana/dashboards.ts';
-import { datasources } from '../parts/grafana/datasources.ts';
-import { PROXY_CONFIG, proxyConfig } from '../parts/grafana/gatewayProxy.ts';
-import { COMPONENTS } from '../components/index.ts';
-import { prometheus } from '../components/prometheus.ts';
-import { monitoringObjects } from '../parts/prometheus/monitoring.ts';
-import { ruleFiles } from '../parts/prometheus/rulefiles.ts';
-import { ACCESS_KEY, SECRET_KEY, objectStore } from '../parts/storage.ts';
-import { LOKI_RULES, lokiRules } from '../parts/prometheus/teams.ts';
-import type { Component } from '../parts/types.ts';
+import { readAsset } from '../../core/assets.ts';
+import { hashOf } from '../../core/compare.ts';
+import { HOME_ANNOTATION, MANAGED_BY_LABEL, PART_OF, PART_OF_LABEL, ownLabels } from '../../core/labels.ts';
+import { type KubeObject, refOf, refText } from '../../core/types.ts';
+import { SEAWEEDFS_IDENTITIES, identities } from '../../components/addons/seaweedfs.ts';
+import { SEAWEEDFS_CLAIM, placeOf } from '../../parts/catalog.ts';
+import { dashboards } from '../../parts/grafana/dashboards.ts';
+import { datasources } from '../../parts/grafana/datasources.ts';
+import { PROXY_CONFIG, proxyConfig } from '../../parts/grafana/gatewayProxy.ts';
+import { COMPONENTS } from '../../components/index.ts';
+import { prometheus } from '../../components/prometheus.ts';
+import { monitoringObjects } from '../../parts/prometheus/monitoring.ts';
+import { ruleFiles } from '../../parts/prometheus/rulefiles.ts';
+import { ACCESS_KEY, SECRET_KEY, objectStore } from '../../parts/storage.ts';
+import { LOKI_RULES, lokiRules } from '../../parts/prometheus/teams.ts';
+import type { Component } from '../../parts/types.ts';
 import {
   type AddonId,
   type ComponentId,
@@ -22,16 +22,18 @@ import {
   isEnabled,
   namespaceOf,
   namespacesOf,
-} from '../profile/schema.ts';
-import { addonSteps } from './planAddons.ts';
-import { monitorSteps } from './planMonitors.ts';
-import { protectionSteps } from './planProtection.ts';
-import { givenSecretSteps } from './planSecrets.ts';
-import { MOUNTED_BY, componentStep, removalStep } from './planComponents.ts';
-import { namespaceStepId } from './stepIds.ts';
-import type { ObjectsStep, StaleStep, Step } from './types.ts';
+} from '../../profile/schema.ts';
+import { addonSteps } from './addons.ts';
+import { monitorSteps } from './monitors.ts';
+import { certificateSteps } from './certificates.ts';
+import { givenSecretSteps } from './secrets.ts';
+import { MOUNTED_BY, componentStep, removalStep } from './components.ts';
+import { namespaceStepId } from './ids.ts';
+import { type Step, objectsOf } from '../steps/index.ts';
+import type { ObjectsStep } from '../steps/objects.ts';
+import type { PruneStep } from '../steps/prune.ts';
 
-/** Steps of an installation, pure: configuration and templates in, data out. */
+/** The steps of an installation: a pure function of configuration and templates. */
 export function buildPlan(config: Config): Step[] {
   const enabled = COMPONENTS.filter((component) => isEnabled(config, component.id));
   const objects = [...namespaceSteps(config), ...claimSteps(config, enabled), ...configSteps(config)];
@@ -41,14 +43,14 @@ export function buildPlan(config: Config): Step[] {
     ...secretSteps(config),
     ...givenSecretSteps(config),
     ...addonSteps(config),
-    ...protectionSteps(config),
+    ...certificateSteps(config),
   ];
   const checksums = checksumsOf(objects);
   const present = new Set(steps.map((step) => step.id));
   for (const component of enabled) steps.push(...componentStep(config, component, checksums, present));
   steps.push(...monitorSteps(config));
   for (const component of COMPONENTS) if (!enabled.includes(component)) steps.push(removalStep(config, component));
-  steps.push(staleStep(steps));
+  steps.push(pruneStep(steps));
   steps.push({
     kind: 'gate',
     gate: 'verify',
@@ -60,40 +62,38 @@ export function buildPlan(config: Config): Step[] {
   return steps.map((step) => marked(step, config.namespace));
 }
 
-/** Node collectors read the nodes' log files and /proc: the restricted and baseline levels forbid that. */
+/** Mount host paths, such as the nodes' logs and /proc, which the Pod Security levels baseline and restricted forbid. */
+const PRIVILEGED = [
+  'opentelemetry-node-collector',
+  'kube-prometheus-stack',
+  'k8s-monitoring',
+  'csi-driver-nfs',
+  'dcgm-exporter',
+] as const;
+
 function isPrivileged(config: Config, namespace: string): boolean {
-  return (
-    [
-      'opentelemetry-node-collector',
-      'kube-prometheus-stack',
-      'k8s-monitoring',
-      'csi-driver-nfs',
-      'dcgm-exporter',
-    ] as const
-  ).some((id) => isEnabled(config, id) && namespaceOf(config, id) === namespace);
+  return PRIVILEGED.some((id) => isEnabled(config, id) && namespaceOf(config, id) === namespace);
 }
 
-/** Last of all: what takes the place of something is there before that goes. */
-function staleStep(steps: Step[]): StaleStep {
+/** Runs last: replacements exist before what they replace is deleted. */
+function pruneStep(steps: Step[]): PruneStep {
   const wanted = steps.flatMap((step) =>
     step.kind === 'release' || step.kind === 'removal' ? [`${step.namespace}/${step.release}`] : [],
   );
-  const refs = steps.flatMap((step) =>
-    step.kind === 'objects' ? step.objects.map(refOf) : step.kind === 'removal' ? step.objects : [],
-  );
-  const needs = steps.filter((step) => step.kind === 'release' || step.kind === 'objects').map((step) => step.id);
+  const refs = steps.flatMap((step) => (step.kind === 'removal' ? step.objects : objectsOf([step]).map(refOf)));
+  const needs = steps.filter(({ kind }) => kind === 'release' || kind === 'objects').map(({ id }) => id);
   return {
-    kind: 'stale',
+    kind: 'prune',
     id: 'removal/releases',
     phase: 'alerting',
-    title: 'What is no longer wanted',
+    title: 'Stale releases and objects',
     needs,
     wanted,
     objects: refs.map(refText),
   };
 }
 
-/** Two installations may live in one cluster: what is applied tells whose it is. Claims stay as they are: a volume may have been grown since. */
+/** Annotates objects with their installation: a cluster may have several. Claims are left alone, a volume may have been grown. */
 function marked(step: Step, home: string): Step {
   if (step.kind !== 'objects' || step.data || step.phase === 'namespaces') return step;
   const mark = (object: KubeObject): KubeObject => ({
@@ -123,7 +123,7 @@ function namespaceSteps(config: Config): ObjectsStep[] {
   });
 }
 
-/** Secrets with random content, made once: Grafana's administrator, and the keys of an object store of our own. */
+/** Secrets with random content, created once: Grafana's administrator, and the keys of our own object store. */
 function secretSteps(config: Config): Step[] {
   const steps: Step[] = [];
   const add = (owner: ComponentId | AddonId, id: string, name: string, keys: Record<string, string | null>): void => {
@@ -208,7 +208,7 @@ function configMap(config: Config, name: string, data: Record<string, string>): 
   };
 }
 
-/** ConfigMaps that Grafana and Prometheus mount; before the releases, so that a first start finds them. */
+/** ConfigMaps that Grafana and Prometheus mount: applied before the releases, so that the first start finds them. */
 function configSteps(config: Config): ObjectsStep[] {
   const steps: ObjectsStep[] = [];
   const add = (
@@ -257,7 +257,7 @@ function configSteps(config: Config): ObjectsStep[] {
   return steps;
 }
 
-/** Hash per ConfigMap: a changed one rolls the pods that mount it. */
+/** Hash per ConfigMap: a change restarts the pods that mount it. */
 function checksumsOf(steps: ObjectsStep[]): Record<string, string> {
   return Object.fromEntries(
     steps.flatMap((step) =>

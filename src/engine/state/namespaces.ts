@@ -1,19 +1,19 @@
-import type { Kube } from '../adapters/kube.ts';
-import { HOME_ANNOTATION, OWN_SELECTOR } from '../core/labels.ts';
-import { namespacesOf } from '../profile/schema.ts';
+import type { Kube } from '../../adapters/kube.ts';
+import { HOME_ANNOTATION, OWN_SELECTOR } from '../../core/labels.ts';
+import { namespacesOf } from '../../profile/schema.ts';
 import { JOURNAL, readJournal } from './journal.ts';
 
-interface Look {
+/**
+ * The home, namespaces created for this installation, and existing ones that it uses; never the home of another installation.
+ * @throws KubeError; ObsError when the journal cannot be read, because namespaces known only to it would be missed
+ */
+export async function namespacesOfInstallation({
+  kube,
+  namespace,
+}: {
   kube: Kube;
   namespace: string;
-}
-
-/**
- * The home, every namespace that was made for this installation, and those that it uses and that were there before; never the home of another
- * installation.
- * @throws KubeError; ObsError when the journal cannot be read: what stands only there would be left behind
- */
-export async function namespacesOfInstallation({ kube, namespace }: Look): Promise<string[]> {
+}): Promise<string[]> {
   const labelled = await kube.list('Namespace', undefined, OWN_SELECTOR);
   const ours = labelled
     .filter(({ metadata }) => metadata.annotations?.[HOME_ANNOTATION] === namespace)

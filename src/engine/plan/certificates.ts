@@ -1,11 +1,12 @@
-import { placeOf } from '../parts/catalog.ts';
-import { INGEST, certificates } from '../parts/collectors/mtls.ts';
-import { type Config, isEnabled } from '../profile/schema.ts';
-import { namespaceStepId } from './stepIds.ts';
-import type { RemovalStep, Step } from './types.ts';
+import { placeOf } from '../../parts/catalog.ts';
+import { INGEST, certificates } from '../../parts/collectors/mtls.ts';
+import { type Config, isEnabled } from '../../profile/schema.ts';
+import { namespaceStepId } from './ids.ts';
+import type { Step } from '../steps/index.ts';
+import type { RemovalStep } from '../steps/removal.ts';
 
-/** Certificates of mutual TLS. Nobody waits for them to be issued: pods that mount their Secrets do that by themselves. */
-export function protectionSteps(config: Config): Step[] {
+/** Certificates for mutual TLS. No step waits for their issue: pods wait for the Secrets that they mount. */
+export function certificateSteps(config: Config): Step[] {
   const { namespace } = placeOf(config, 'opentelemetry-collector');
   const objects = isEnabled(config, 'opentelemetry-collector') ? certificates(config) : [];
   const certified: Step[] = objects.length
@@ -26,7 +27,7 @@ export function protectionSteps(config: Config): Step[] {
   return [...certified, ...closedEntry(config, namespace)];
 }
 
-/** An entry that is not wanted any more must not stay open. With our own chart helm removes it. */
+/** Closes an entry point that the configuration no longer exposes. With our own chart helm does it. */
 function closedEntry(config: Config, namespace: string): RemovalStep[] {
   const { chart, expose } = config['opentelemetry-collector'];
   if (chart !== 'opentelemetry-operator' || expose.type !== 'ClusterIP') return [];
@@ -35,7 +36,7 @@ function closedEntry(config: Config, namespace: string): RemovalStep[] {
       kind: 'removal',
       id: `removal/${INGEST}`,
       phase: 'collectors',
-      title: 'Entry for senders outside of the cluster (switched off)',
+      title: 'Entry point for senders outside the cluster (switched off)',
       needs: [namespaceStepId(config, namespace)],
       release: INGEST,
       namespace,

@@ -1,12 +1,12 @@
 import { hostname, userInfo } from 'node:os';
 import { parse, stringify } from 'yaml';
-import type { Kube } from '../adapters/kube.ts';
-import { KubeError } from '../adapters/kube.ts';
-import { version } from '../core/assets.ts';
-import { ObsError, messageOf } from '../core/errors.ts';
-import { ownLabels } from '../core/labels.ts';
-import type { KubeObject, ObjectRef } from '../core/types.ts';
-import { type Config, completed } from '../profile/schema.ts';
+import type { Kube } from '../../adapters/kube.ts';
+import { KubeError } from '../../adapters/kube.ts';
+import { version } from '../../core/assets.ts';
+import { ObsError, messageOf } from '../../core/errors.ts';
+import { ownLabels } from '../../core/labels.ts';
+import type { KubeObject, ObjectRef } from '../../core/types.ts';
+import { type Config, completed } from '../../profile/schema.ts';
 
 export const JOURNAL = 'genai-obs-journal';
 const SCHEMA = 1;
@@ -19,12 +19,12 @@ export interface StepRecord {
   by: string;
 }
 
-/** What is known of the installation; it lives in the cluster, so a lost laptop loses nothing. */
+/** The record of an installation. It is a ConfigMap in the cluster, so it survives the loss of a laptop. */
 export interface Journal {
   schema: number;
   tool: string;
   cluster: string;
-  /** Objects that were there before us: used, never deleted. */
+  /** Objects that existed before the installation: used, never deleted. */
   found: string[];
   steps: Record<string, StepRecord>;
   config: Config;
@@ -35,7 +35,7 @@ export function whoami(): string {
   try {
     user = userInfo().username;
   } catch {
-    // No passwd entry in some containers.
+    // Some containers have no passwd entry.
   }
   return `${user}@${hostname()}`;
 }
@@ -50,8 +50,8 @@ export async function clusterUid(kube: Kube): Promise<string> {
 }
 
 /**
- * Undefined when there is no installation.
- * @throws ObsError when a newer genai-obs wrote it, or somebody edited it; KubeError when the cluster does not answer
+ * Undefined: no installation.
+ * @throws ObsError when a newer genai-obs wrote it or it cannot be parsed; KubeError when the cluster does not answer
  */
 export async function readJournal(kube: Kube, namespace: string): Promise<Journal | undefined> {
   const object = await kube.read(ref(namespace));
@@ -64,7 +64,7 @@ export async function readJournal(kube: Kube, namespace: string): Promise<Journa
   );
   if ((head.schema ?? 0) > SCHEMA) {
     throw new ObsError({
-      what: `this installation was made by genai-obs ${head.tool}, which is newer than this one (${version()})`,
+      what: `genai-obs ${head.tool}, which is newer than this one (${version()}), made this installation`,
       object: `ConfigMap ${namespace}/${JOURNAL}`,
       next: 'npm install -g genai-obs@latest',
     });
@@ -80,12 +80,14 @@ function read<T>(namespace: string, key: string, parsed: () => T): T {
       what: 'the journal of this installation cannot be read',
       object: `${key} of ConfigMap ${namespace}/${JOURNAL}`,
       cause: messageOf(error).replace(/\n[^]*/, ''),
-      next: `kubectl -n ${namespace} delete configmap ${JOURNAL}; then the same command again: without a journal it goes by what is in the cluster`,
+      next:
+        `kubectl -n ${namespace} delete configmap ${JOURNAL}; then run the same command again: ` +
+        'without a journal it relies on the live objects',
     });
   }
 }
 
-/** Creates or overwrites the journal; the lease makes us the only writer. */
+/** Creates or overwrites the journal. The lease guarantees a single writer. @throws KubeError */
 export async function writeJournal(kube: Kube, namespace: string, journal: Journal): Promise<void> {
   const { config, ...head } = journal;
   const object: KubeObject = {
@@ -106,10 +108,7 @@ export async function newJournal(kube: Kube, config: Config, found: string[]): P
   return { schema: SCHEMA, tool: version(), cluster: await clusterUid(kube), found, steps: {}, config };
 }
 
-/**
- * Steps that run side by side record themselves: while one write is under way, those who ask wait for the next one, which holds what all of
- * them have to say. `saved` settles when nothing is being written.
- */
+/** Coalesces concurrent journal writes: callers during a write share the next one. `saved` resolves when no write is pending. */
 export function oneAtATime(write: () => Promise<void>): { save: () => Promise<void>; saved: () => Promise<void> } {
   let last: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;

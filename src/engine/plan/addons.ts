@@ -1,10 +1,10 @@
-import { ADDONS } from '../components/addons/index.ts';
-import type { Addon } from '../parts/types.ts';
-import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
-import { namespaceStepId, secretStepId } from './stepIds.ts';
-import type { Step } from './types.ts';
+import { ADDONS } from '../../components/addons/index.ts';
+import type { Addon } from '../../parts/types.ts';
+import { type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
+import { namespaceStepId, secretStepId } from './ids.ts';
+import type { Step } from '../steps/index.ts';
 
-/** Definitions, then the release, then its webhook: each waits for the one before. */
+/** CRDs, then the release, then its webhook: each waits for the one before. */
 export function addonSteps(config: Config): Step[] {
   return ADDONS.filter((addon) => isEnabled(config, addon.id)).flatMap((addon) => stepsOf(config, addon));
 }
@@ -20,7 +20,7 @@ function stepsOf(config: Config, addon: Addon): Step[] {
       kind: 'crds',
       id: `crds/${id}`,
       phase,
-      title: `Definitions of ${title}`,
+      title: `CRDs of ${title}`,
       needs: ['namespace'],
       chart,
       values: crds,

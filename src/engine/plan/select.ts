@@ -1,6 +1,6 @@
-import { PHASES, type Phase } from '../parts/types.ts';
-import { usageError } from '../core/errors.ts';
-import type { Step } from './types.ts';
+import { PHASES, type Phase } from '../../parts/types.ts';
+import { usageError } from '../../core/errors.ts';
+import { type Step, stepsOf } from '../steps/index.ts';
 
 export interface PhaseFlags {
   only?: string[] | undefined;
@@ -9,9 +9,8 @@ export interface PhaseFlags {
 }
 
 /**
- * Steps that `--only`, `--from` and `--skip` leave out. The namespace always takes part: the lock lives in it.
- * What is no longer wanted goes only with the whole plan: what takes its place may be in a phase that is left out.
- * @throws ObsError (usage) for an unknown phase
+ * Ids of steps that `--only`, `--from` and `--skip` leave out. The namespace always runs, because the lock lives in it. Pruning
+ * needs the whole plan: a replacement may be in an excluded phase. @throws ObsError (usage) for an unknown phase
  */
 export function excludedSteps(steps: Step[], flags: PhaseFlags): Set<string> {
   for (const name of [...(flags.only ?? []), ...(flags.skip ?? []), ...(flags.from ? [flags.from] : [])]) {
@@ -25,6 +24,6 @@ export function excludedSteps(steps: Step[], flags: PhaseFlags): Set<string> {
     return PHASES.indexOf(phase) < from || (flags.skip ?? []).includes(phase);
   });
   const ids = new Set(out.map((step) => step.id));
-  for (const step of steps) if (step.kind === 'stale' && step.needs.some((id) => ids.has(id))) ids.add(step.id);
+  for (const step of stepsOf(steps, 'prune')) if (step.needs.some((id) => ids.has(id))) ids.add(step.id);
   return ids;
 }

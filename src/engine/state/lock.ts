@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { type Kube, KubeError } from '../adapters/kube.ts';
-import { ObsError } from '../core/errors.ts';
-import { ownLabels } from '../core/labels.ts';
-import type { KubeObject, ObjectRef } from '../core/types.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Kube, KubeError } from '../../adapters/kube.ts';
+import { ObsError } from '../../core/errors.ts';
+import { ownLabels } from '../../core/labels.ts';
+import type { KubeObject, ObjectRef } from '../../core/types.ts';
 import { whoami } from './journal.ts';
 
 export const LEASE = 'genai-obs';
 const SECONDS = 20;
-/** A lease this old needs no waiting, however wrong the clocks are. */
-const LONG_GONE = 600_000;
+/** Milliseconds after which a lease is taken over without waiting, however wrong the clocks are. */
+const EXPIRED = 600_000;
 
 interface LeaseSpec {
   holderIdentity?: string;
@@ -28,13 +29,13 @@ const refIn = (namespace: string): ObjectRef => ({
   name: LEASE,
 });
 
-/** `user@host pid=1 command id`: tells people who holds it, and us whether that process still lives on this machine. */
+/** `user@host pid=1 command id`: shows people who holds it, and lets us check whether that process still runs on this host. */
 function identity(command: string): string {
   return `${whoami()} pid=${process.pid} ${command} ${randomUUID().slice(0, 8)}`;
 }
 
-/** A holder of this very machine whose process is gone need not be waited for. */
-function isDeadHere(holder: string): boolean {
+/** The holder ran on this host and its process has ended: no need to wait. */
+function hasDiedHere(holder: string): boolean {
   const match = /@(\S+) pid=(\d+)/.exec(holder);
   if (!match || match[1] !== hostname()) return false;
   try {
@@ -46,9 +47,8 @@ function isDeadHere(holder: string): boolean {
 }
 
 /**
- * Takes the Lease of the installation; renews it until `release`.
- * A lease that is not renewed any more (its holder was killed) is taken over as soon as it has run out.
- * `onLost` is called when somebody else has taken it over meanwhile: this machine slept, say. Then nothing more may be changed.
+ * Takes the Lease of the installation and renews it until `release`. A lease whose holder was killed is taken over when it expires.
+ * `onLost`: somebody else took it over, for example while this machine slept; then nothing more may be changed.
  * @throws ObsError naming the holder when another command works on the installation
  */
 export async function takeLock(
@@ -60,7 +60,7 @@ export async function takeLock(
 ): Promise<Lock> {
   const me = identity(command);
   const deadline = Date.now() + (SECONDS + 5) * 1000;
-  // Clocks differ between machines: a holder is alive when its renewTime moves, whatever it says.
+  // Clocks differ between machines: a holder is alive when its renewTime changes, whatever the time is.
   let seen: { renewTime: string; at: number } | undefined;
   for (;;) {
     const taken = await tryTake(kube, namespace, me);
@@ -68,12 +68,12 @@ export async function takeLock(
     const { holder, renewTime, fresh } = taken;
     if (!seen) seen = { renewTime, at: Date.now() };
     else if (seen.renewTime !== renewTime) throw held(namespace, holder);
-    if (isDeadHere(holder) || !fresh || Date.now() - seen.at > SECONDS * 1000) {
+    if (hasDiedHere(holder) || !fresh || Date.now() - seen.at > SECONDS * 1000) {
       if ((await tryTake(kube, namespace, me, renewTime)) === true) break;
     }
     if (Date.now() > deadline) throw held(namespace, holder);
-    report(`waiting for ${holder}: taking over if it does not answer within ${SECONDS} s`);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    report(`waiting for ${holder}: taking over if it does not renew its lease within ${SECONDS} s`);
+    await sleep(1_000);
   }
   const check = async (): Promise<void> => {
     const other = await renew(kube, namespace, me);
@@ -98,7 +98,7 @@ function held(namespace: string, holder: string): ObsError {
     what: 'another genai-obs works on this installation',
     object: `Lease ${namespace}/${LEASE}`,
     cause: `held by ${holder}`,
-    next: 'wait until it has ended, then run the command again',
+    next: 'wait until it ends, then run the command again',
   });
 }
 
@@ -127,8 +127,8 @@ async function tryTake(kube: Kube, namespace: string, me: string, overRenewTime?
     const { holderIdentity = '', renewTime = '' } = live['spec'] as LeaseSpec;
     const age = Date.now() - Date.parse(renewTime);
     if (holderIdentity && overRenewTime !== renewTime)
-      return { holder: holderIdentity, renewTime, fresh: !(age > LONG_GONE) };
-    // resourceVersion: of two that take over at once, one wins.
+      return { holder: holderIdentity, renewTime, fresh: !(age > EXPIRED) };
+    // resourceVersion: of two concurrent takeovers one wins.
     await kube.replace({
       ...object,
       metadata: { ...object.metadata, resourceVersion: live.metadata.resourceVersion ?? '' },
@@ -141,7 +141,7 @@ async function tryTake(kube: Kube, namespace: string, me: string, overRenewTime?
   }
 }
 
-/** Gives the new holder when the lease is ours no more. */
+/** Returns the new holder when the lease is no longer ours. */
 async function renew(kube: Kube, namespace: string, me: string): Promise<string | undefined> {
   try {
     const live = await kube.read(refIn(namespace));
@@ -149,7 +149,7 @@ async function renew(kube: Kube, namespace: string, me: string): Promise<string 
     if (!live || spec?.holderIdentity !== me) return spec?.holderIdentity ?? 'nobody: the lease was deleted';
     await kube.replace({ ...live, spec: { ...spec, renewTime: new Date().toISOString().replace('Z', '000Z') } });
   } catch {
-    // The next renewal is seconds away; the lease outlives three missed ones.
+    // The next renewal follows in seconds; the lease survives three missed ones.
   }
   return undefined;
 }

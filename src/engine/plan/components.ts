@@ -1,15 +1,16 @@
-import { chartDigest } from '../core/assets.ts';
-import type { JsonMap } from '../core/types.ts';
-import { placeOf, releaseOf } from '../parts/catalog.ts';
-import { inputOf } from '../parts/templates.ts';
-import { sizedResources } from '../profile/sizes.ts';
-import type { Component, Input } from '../parts/types.ts';
-import type { ChartName } from '../charts/pins.ts';
-import type { Config } from '../profile/schema.ts';
-import { namespaceStepId } from './stepIds.ts';
-import type { RemovalStep, Step } from './types.ts';
+import { chartDigest } from '../../core/assets.ts';
+import type { JsonMap } from '../../core/types.ts';
+import { placeOf, releaseOf } from '../../parts/catalog.ts';
+import { inputOf } from '../../parts/templates.ts';
+import { sizedResources } from '../../profile/sizes.ts';
+import type { Component, Input } from '../../parts/types.ts';
+import type { ChartName } from '../../charts/pins.ts';
+import type { Config } from '../../profile/schema.ts';
+import { namespaceStepId } from './ids.ts';
+import type { Step } from '../steps/index.ts';
+import type { RemovalStep } from '../steps/removal.ts';
 
-/** Which component's pods mount which ConfigMap. */
+/** ConfigMap → the component whose pods mount it. */
 export const MOUNTED_BY: Record<string, string> = {
   'grafana-datasources': 'grafana',
   'grafana-dashboards-provider': 'grafana',
@@ -19,7 +20,7 @@ export const MOUNTED_BY: Record<string, string> = {
   'grafana-gateway-proxy': 'grafana',
 };
 
-/** A release of our own chart or of an upstream one, or a resource of the operator; nothing where a whole stack's chart brings it. */
+/** A release, or a resource of the OpenTelemetry operator; nothing where the chart of a whole stack contains the component. */
 export function componentStep(
   config: Config,
   component: Component,
@@ -36,11 +37,11 @@ export function componentStep(
     ...(claim ? [`claim/${claim}`] : []),
     ...component.needs.filter((id) => present.has(id)),
   ];
-  const base = { phase: component.phase, title: place.title };
+  const common = { phase: component.phase, title: place.title };
   if (place.chart === 'opentelemetry-operator')
     return [
       {
-        ...base,
+        ...common,
         kind: 'objects',
         id: `resource/${place.workload.name.replace(/-collector$/, '')}`,
         needs: [...needs, 'webhook/opentelemetry-operator'],
@@ -54,7 +55,7 @@ export function componentStep(
   if (!release || !values) return [];
   return [
     {
-      ...base,
+      ...common,
       kind: 'release',
       id: `release/${component.id}`,
       needs,
@@ -84,7 +85,7 @@ function ownValues(component: Component, { config, configuration, image, claim, 
   };
 }
 
-/** A component that is switched off after it was installed goes, with the ConfigMaps that only it mounts. */
+/** Removes a component that was switched off after its installation, with the ConfigMaps that only it mounts. */
 export function removalStep(config: Config, component: Component): RemovalStep {
   const { namespace, title } = placeOf(config, component.id);
   const objects = Object.entries(MOUNTED_BY).flatMap(([name, id]) =>

@@ -1,11 +1,11 @@
-import { ADDONS } from '../components/addons/index.ts';
-import type { SecretNeed, SecretValue } from '../parts/types.ts';
-import { PART_OF, ownLabels } from '../core/labels.ts';
-import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
-import { namespaceStepId, secretStepId } from './stepIds.ts';
-import type { SecretStep } from './types.ts';
+import { ADDONS } from '../../components/addons/index.ts';
+import type { SecretNeed, SecretValue } from '../../parts/types.ts';
+import { PART_OF, ownLabels } from '../../core/labels.ts';
+import { type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
+import { namespaceStepId, secretStepId } from './ids.ts';
+import type { SecretStep } from '../steps/secret.ts';
 
-/** Secrets whose values somebody gives: what add-ons need, and the section `secrets`, which says where to take a value instead. */
+/** Secrets with values from the user: those that add-ons need, and those of the section `secrets`, which overrides the source. */
 export function givenSecretSteps(config: Config): SecretStep[] {
   const steps = new Map<string, SecretStep>();
   for (const { name, namespace, key, value } of [...needed(config), ...listed(config)]) {

@@ -1,11 +1,11 @@
-import type { Config } from '../profile/schema.ts';
+import type { Config } from '../../profile/schema.ts';
 
-/** Step that makes a Secret. */
+/** Id of the step that creates a Secret. */
 export function secretStepId(config: Config, namespace: string, name: string): string {
   return namespace === config.namespace ? `secret/${name}` : `secret/${namespace}/${name}`;
 }
 
-/** Step that makes a namespace; the home comes first, the lock lives in it. */
+/** Id of the step that creates a namespace; the home comes first, because the lock lives in it. */
 export function namespaceStepId(config: Config, namespace: string): string {
   return namespace === config.namespace ? 'namespace' : `namespace/${namespace}`;
 }

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
-import type { Kube } from '../adapters/kube.ts';
-import { ObsError, messageOf, usageError } from '../core/errors.ts';
-import { registerSecret } from '../core/redact.ts';
-import { refOf, refText } from '../core/types.ts';
-import type { FromMachine, SecretValue } from '../parts/types.ts';
-import type { SecretStep, Step } from './types.ts';
+import type { Kube } from '../../adapters/kube.ts';
+import { ObsError, messageOf, usageError } from '../../core/errors.ts';
+import { registerSecret } from '../../core/redact.ts';
+import { type KubeObject, refOf, refText } from '../../core/types.ts';
+import type { FromMachine, SecretValue } from '../../parts/types.ts';
 
-/** What somebody typed, by the name of its variable. Not in the environment: every child would see it. */
+/** Values that were typed, by variable name. They are not in the environment: every child process would see them. */
 const answers = new Map<string, string>();
 
 export function answer(name: string, value: string): void {
@@ -24,8 +23,8 @@ export function isGiven(value: SecretValue): value is FromMachine {
 }
 
 /**
- * A value from this machine: what was typed, variable `NAME`, the file that variable `NAME_FILE` names, or a file of the configuration.
- * It is registered, so that nothing prints it. Undefined: nobody has given it. @throws ObsError (usage) when the file cannot be read or is empty
+ * A value from this machine: typed, from variable `NAME`, from the file that `NAME_FILE` names, or from a file of the
+ * configuration. It is registered for redaction. Undefined: not given. @throws ObsError (usage) for an unreadable or empty file
  */
 export function valueOf(source: FromMachine): string | undefined {
   if ('fromFile' in source) return fileValue(source.fromFile);
@@ -46,7 +45,7 @@ function fileValue(path: string): string {
   } catch (error) {
     throw usageError(
       `the file ${path} with a secret cannot be read`,
-      `check the path; the file holds the value and nothing else`,
+      'check the path; the file must contain the value and nothing else',
       messageOf(error),
     );
   }
@@ -55,18 +54,22 @@ function fileValue(path: string): string {
   return text;
 }
 
+/** The part of a secret step that matters here. */
+interface SecretKeys {
+  object: KubeObject;
+  keys: Record<string, SecretValue>;
+}
+
 /** A value that a step needs, that its Secret lacks, and that nobody has given. */
 export interface Missing {
-  step: SecretStep;
+  step: SecretKeys;
   key: string;
   source: FromMachine;
 }
 
-/** What is missing; reads Secrets only. @throws KubeError @throws ObsError (usage) for a file that cannot be read */
-export async function missingValues(steps: Step[], kube: Kube): Promise<Missing[]> {
-  const secrets = steps
-    .filter((step) => step.kind === 'secret')
-    .filter((step) => Object.values(step.keys).some(isGiven));
+/** Reads Secrets only. @throws KubeError @throws ObsError (usage) for a file that cannot be read */
+export async function missingValues(steps: SecretKeys[], kube: Kube): Promise<Missing[]> {
+  const secrets = steps.filter((step) => Object.values(step.keys).some(isGiven));
   const all = await Promise.all(
     secrets.map(async (step) => {
       const live = (await kube.read(refOf(step.object)))?.['data'] as Record<string, string> | undefined;
@@ -78,19 +81,19 @@ export async function missingValues(steps: Step[], kube: Kube): Promise<Missing[
   return all.flat();
 }
 
-/** Before anything is changed. @throws ObsError (usage) naming the variable */
-export async function refuseMissing(steps: Step[], kube: Kube): Promise<void> {
+/** @throws ObsError (usage) naming the variable of a missing value */
+export async function refuseMissing(steps: SecretKeys[], kube: Kube): Promise<void> {
   const [first, ...more] = await missingValues(steps, kube);
-  if (first) throw notGiven(first, more.length);
+  if (first) throw missingValue(first, more.length);
 }
 
-export function notGiven({ step, key, source }: Missing, more = 0): ObsError {
+export function missingValue({ step, key, source }: Missing, more = 0): ObsError {
   const name = 'fromEnv' in source ? source.fromEnv : '';
   return new ObsError({
     what: `a secret value is missing: ${name}${more ? ` (and ${more} more)` : ''}`,
     object: `key ${key} of ${refText(refOf(step.object))}`,
-    cause: `neither the Secret nor variable ${name} nor a file named by ${name}_FILE holds it`,
-    next: `export ${name}, or ${name}_FILE=path of a file that holds it, and run the same again`,
+    cause: `it is neither in the Secret nor in variable ${name} nor in a file named by ${name}_FILE`,
+    next: `export ${name}, or ${name}_FILE=PATH of a file that contains it, then run the same command again`,
     exit: 2,
   });
 }
