@@ -1,6 +1,6 @@
 // Compares genai-obs with `helmfile sync` on a profile of upstream charts: the first install, and a second one with
 // nothing to do. Both use the same archives and values, and the runs alternate.
-// helmfile runs with its default concurrency and wait: true; `kubectl rollout status` waits for operator-made workloads.
+// helmfile runs with its default concurrency and wait: true; `kubectl rollout status` waits for what operators create.
 // kubectl first applies what no chart creates: namespaces, claims, ConfigMaps, Secrets. That time counts towards the
 // limit, so that both sides do the same work; the table also shows helmfile alone. Its releases install their own CRDs.
 //   node bench/helmfile.mjs --profile k3s --charts DIR [--settings FILE.json] [--helmfile PATH] [--rounds 2]

@@ -9,13 +9,13 @@ import { buildPlan } from '../../src/engine/plan/index.ts';
 import type { ReleaseStep } from '../../src/engine/steps/release.ts';
 import { profileNames } from '../../src/profile/layers.ts';
 import { profile } from '../unit/support/config.ts';
+import { CHARTS } from './support/bed.ts';
 import { kubectl, run } from './support/cluster.ts';
 
-const CHARTS = process.env['GENAI_OBS_CHARTS'];
 const NS = 'it-accepted';
 const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-accepted-'));
-/** Groups of definitions that a profile brings itself: their objects are tried where it is installed (profiles.test.ts). */
-const BROUGHT = /^(cert-manager\.io|collectors\.grafana\.com|monitoring\.coreos\.com|opentelemetry\.io)\//;
+/** API groups of CRDs that a profile installs itself; profiles.test.ts tests their objects. */
+const OWN_CRDS = /^(cert-manager\.io|collectors\.grafana\.com|monitoring\.coreos\.com|opentelemetry\.io)\//;
 
 beforeAll(async () => void (await kubectl(['create', 'namespace', NS])));
 afterAll(async () => {
@@ -23,14 +23,13 @@ afterAll(async () => {
   await kubectl(['delete', 'namespace', NS, '--wait']);
 });
 
-/**
- * A strict server dry-run of all that a profile makes: an unknown field, which helm's own check would refuse and the API server drop with
- * no more than a warning, fails here.
- */
-describe(`the API server accepts every object${CHARTS ? '' : ' of our own charts (GENAI_OBS_CHARTS names no folder with upstream’s)'}`, () => {
+const onlyOwn = CHARTS ? '' : ' of our own charts (GENAI_OBS_CHARTS names no folder with the upstream charts)';
+
+/** A strict server-side dry run of each profile. Without it, the API server drops unknown fields with a warning. */
+describe(`the API server accepts every object${onlyOwn}`, () => {
   let kinds: Set<string>;
   beforeAll(async () => {
-    // NAME SHORTNAMES APIVERSION NAMESPACED KIND, where short names may be missing.
+    // Columns: NAME SHORTNAMES APIVERSION NAMESPACED KIND, where SHORTNAMES may be empty.
     kinds = new Set(
       (await kubectl(['api-resources', '--no-headers']))
         .split('\n')
@@ -48,9 +47,9 @@ describe(`the API server accepts every object${CHARTS ? '' : ' of our own charts
       ...(await Promise.all(releases.map(rendered))).flat(),
     ];
     const scopes = objects.map((object) => ({ object, scope: scopeOf(object) }));
-    const known = scopes.flatMap(({ object, scope }) => (scope ? [placed(object, scope === 'true')] : []));
-    const left = scopes.flatMap(({ object, scope }) => (scope ? [] : [`${object.apiVersion} ${object.kind}`]));
-    expect(left.filter((kind) => !BROUGHT.test(kind))).toEqual([]);
+    const known = scopes.flatMap(({ object, scope }) => (scope ? [inTestNamespace(object, scope === 'true')] : []));
+    const unknown = scopes.flatMap(({ object, scope }) => (scope ? [] : [`${object.apiVersion} ${object.kind}`]));
+    expect(unknown.filter((kind) => !OWN_CRDS.test(kind))).toEqual([]);
     expect(known).not.toEqual([]);
     const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: known });
     const args = ['apply', '--server-side', '--force-conflicts', '--dry-run=server', '--validate=strict', '-f', '-'];
@@ -58,7 +57,7 @@ describe(`the API server accepts every object${CHARTS ? '' : ' of our own charts
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
-  it('and refuses a field that no kind has', async () => {
+  it('rejects an unknown field', async () => {
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'odd', namespace: NS }, dato: {} };
     const { code, stderr } = await run(
       'kubectl',
@@ -75,8 +74,8 @@ describe(`the API server accepts every object${CHARTS ? '' : ' of our own charts
     ['true', 'false'].find((namespaced) => kinds.has(`${apiVersion} ${namespaced} ${kind}`));
 });
 
-/** In the test's own namespace, which is there; Namespaces themselves as they are. */
-function placed(object: KubeObject, namespaced: boolean): KubeObject {
+/** Moves namespaced objects to the test's namespace, because theirs may not exist. */
+function inTestNamespace(object: KubeObject, namespaced: boolean): KubeObject {
   const { namespace: _, ...metadata } = object.metadata;
   return { ...object, metadata: { ...metadata, ...(namespaced ? { namespace: NS } : {}) } };
 }

@@ -7,28 +7,30 @@ import {
   eventually,
   get,
   kubectl,
-  leaveNothing,
+  uninstallOnInterrupt,
   onInterrupt,
   removeAll,
   run,
 } from './support/cluster.ts';
+import { nodeContainer } from './support/workload.ts';
 
 const NS = 'it-connect';
 const SHOP = 'it-connect-shop';
 const WHERE = ['--namespace', NS, '--app-namespace', SHOP, '--yes'];
-/** The gateway, and a store so that it has somewhere to send to. */
+/** Everything except the gateway and one backend for it. */
 const NOT_NEEDED =
   'loki,tempo,grafana,alertmanager,kube-state-metrics,opentelemetry-node-collector,opentelemetry-cluster-collector';
 
-/** Says its environment, then what the gateway answers to an empty export (upstream.md B.1 #26). */
+/** Prints its environment, then the gateway's response to an empty export. */
 const PROGRAM = `
   console.log(JSON.stringify(process.env));
-  const ask = async () => {
+  const request = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } };
+  const send = async () => {
     const url = process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
-    const answer = url && await fetch(url + '/v1/traces', { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }).catch((error) => error);
+    const answer = url && await fetch(url + '/v1/traces', request).catch((error) => error);
     if (answer) console.log('gateway', answer.status ?? answer.message);
   };
-  setInterval(ask, 1000);
+  setInterval(send, 1000);
 `;
 
 const labels = { app: 'checkout' };
@@ -44,16 +46,10 @@ const DEPLOYMENT = {
       spec: {
         terminationGracePeriodSeconds: 0,
         containers: [
-          {
-            name: 'app',
-            image: 'docker.io/library/node:20-alpine',
-            imagePullPolicy: 'IfNotPresent',
-            command: ['node', '-e', PROGRAM],
-            env: [
-              { name: 'OTEL_RESOURCE_ATTRIBUTES', value: 'tier=front' },
-              { name: 'LAST', value: '$(OTEL_RESOURCE_ATTRIBUTES)' },
-            ],
-          },
+          nodeContainer(PROGRAM, [
+            { name: 'OTEL_RESOURCE_ATTRIBUTES', value: 'tier=front' },
+            { name: 'LAST', value: '$(OTEL_RESOURCE_ATTRIBUTES)' },
+          ]),
         ],
       },
     },
@@ -63,7 +59,7 @@ const DEPLOYMENT = {
 const dropShop = ['delete', 'namespace', SHOP, '--ignore-not-found', '--wait', '--timeout=120s'];
 
 beforeAll(async () => {
-  leaveNothing(NS);
+  uninstallOnInterrupt(NS);
   onInterrupt(() => void spawnSync('kubectl', dropShop));
   await Promise.all([removeAll(NS), run('kubectl', dropShop)]);
   await cliOk(['install', '--namespace', NS, '--yes', '--no-persistence', '--disable', NOT_NEEDED, '--skip', 'verify']);
@@ -75,8 +71,8 @@ afterAll(async () => {
   await removeAll(NS);
 });
 
-/** What of the Deployment is the user's: not its status, nor what the controller counts. */
-async function own(): Promise<{ spec: unknown; annotations: Record<string, string> }> {
+/** The Deployment without status and without the controller's revision. */
+async function userFields(): Promise<{ spec: unknown; annotations: Record<string, string> }> {
   const { spec, metadata } = await get<KubeItem & { spec: unknown }>('deployment', 'checkout', '-n', SHOP);
   const { 'deployment.kubernetes.io/revision': _revision, ...annotations } = metadata.annotations ?? {};
   return { spec, annotations };
@@ -86,10 +82,10 @@ const generation = (): Promise<string> =>
   kubectl(['get', 'deployment', 'checkout', '-n', SHOP, '-o', 'jsonpath={.metadata.generation}']);
 
 describe('connect', () => {
-  let before: Awaited<ReturnType<typeof own>>;
+  let before: Awaited<ReturnType<typeof userFields>>;
 
-  it('--apply: the application has the environment, with the fields of its pod, and reaches the gateway', async () => {
-    before = await own();
+  it('--apply sets the environment, including pod fields, and the application reaches the gateway', async () => {
+    before = await userFields();
     const done = await cliOk(['connect', '--apply', 'deployment/checkout', '--team', 'payments & more', ...WHERE]);
     expect(done.stderr).toContain('OTEL_EXPORTER_OTLP_PROTOCOL = http/protobuf');
     await kubectl(['rollout', 'status', 'deployment/checkout', '-n', SHOP, '--timeout=120s']);
@@ -116,20 +112,20 @@ describe('connect', () => {
     });
   });
 
-  it('a second time there is nothing to do, and nothing is done', async () => {
+  it('--apply again has nothing to do and does not change the Deployment', async () => {
     const counted = await generation();
     const done = await cliOk(['connect', '--apply', 'deployment/checkout', '--team', 'payments & more', ...WHERE]);
     expect(done.stderr).toContain('Nothing to do');
     expect(await generation()).toBe(counted);
   });
 
-  it('--remove: the Deployment is as it was', async () => {
+  it('--remove restores the Deployment', async () => {
     await cliOk(['connect', '--remove', 'deployment/checkout', ...WHERE]);
-    expect(await own()).toEqual(before);
+    expect(await userFields()).toEqual(before);
     expect((await cliOk(['connect', '--remove', 'deployment/checkout', ...WHERE])).stderr).toContain('Nothing to do');
   });
 
-  it('a Deployment that is not there is refused', async () => {
+  it('refuses a Deployment that does not exist', async () => {
     const done = await cli(['connect', '--apply', 'deployment/chekout', ...WHERE]);
     expect(done.code).toBe(1);
     expect(done.stderr).toMatch(/there is no such Deployment[^]*the namespace has: checkout/);

@@ -1,10 +1,10 @@
 import { chmodSync, writeFileSync } from 'node:fs';
-import { type Server, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listen } from '../support/server.ts';
 import { account, kubeconfigs, removeAccounts, thisCluster } from './support/access.ts';
-import { cli, kubectl, leaveNothing, removeAll, run } from './support/cluster.ts';
+import { cli, kubectl, uninstallOnInterrupt, removeAll, run } from './support/cluster.ts';
 import { expectNoCrash, refuses } from './support/refusal.ts';
 
 const NS = 'it-access';
@@ -19,7 +19,7 @@ const FLAGS: Record<string, string[]> = {
 };
 
 beforeAll(async () => {
-  leaveNothing(NS);
+  uninstallOnInterrupt(NS);
   await removeAll(NS);
 });
 afterAll(async () => {
@@ -27,17 +27,16 @@ afterAll(async () => {
   await removeAll(NS);
 });
 
-describe('a cluster that cannot be reached or is the wrong one', () => {
-  const servers: Server[] = [];
-  const serve = (status: number, body: string): Promise<string> =>
-    new Promise((resolve) => {
-      const server = createServer(
-        (_request, response) => void response.writeHead(status, { 'Content-Type': 'text/html' }).end(body),
-      );
-      servers.push(server);
-      server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
-    });
-  afterAll(() => servers.forEach((server) => server.close()));
+describe('refuses a cluster that is unreachable or is the wrong one', () => {
+  const servers: { close: () => Promise<void> }[] = [];
+  async function serve(status: number, body: string): Promise<string> {
+    const server = await listen(
+      createServer((_request, response) => void response.writeHead(status, { 'Content-Type': 'text/html' }).end(body)),
+    );
+    servers.push(server);
+    return `http://127.0.0.1:${server.port}`;
+  }
+  afterAll(() => Promise.all(servers.map((server) => server.close())));
 
   it('no kubeconfig', async () => {
     const { what, next } = await refuses(NS, INSTALL, 2, { KUBECONFIG: join(configs.dir, 'absent') });
@@ -51,13 +50,13 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
     expect((await refuses(NS, INSTALL, 2, { KUBECONFIG: path })).what).toContain(`${path} cannot be read`);
   });
 
-  it('a kubeconfig without a context', async () => {
+  it('a kubeconfig without a current context', async () => {
     const path = join(configs.dir, 'empty');
     writeFileSync(path, 'apiVersion: v1\nkind: Config\n');
     expect((await refuses(NS, INSTALL, 2, { KUBECONFIG: path })).what).toBe('the kubeconfig has no current context');
   });
 
-  it('an unknown context: says which there are', async () => {
+  it('an unknown context; lists the known ones', async () => {
     const { what, cause, next } = await refuses(NS, [...INSTALL, '--context', 'moon'], 2);
     expect(what).toBe('the kubeconfig has no context "moon"');
     expect(cause).toMatch(/^it has: \S+/);
@@ -65,7 +64,7 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
   });
 
   it.each(['install', 'plan', 'status', 'uninstall', 'open', 'backup'])(
-    '%s: a server that does not answer',
+    '%s: an API server that does not respond',
     async (verb) => {
       const KUBECONFIG = configs.write('nowhere', 'https://127.0.0.1:1');
       const { what, on, cause, next } = await refuses(NS, [verb, '--namespace', NS, ...(FLAGS[verb] ?? [])], 1, {
@@ -78,7 +77,7 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
     },
   );
 
-  it('doctor: a server that does not answer is its first finding, and explains all others', async () => {
+  it('doctor: an API server that does not respond is the first finding and explains all others', async () => {
     const done = await cli(['doctor', '--namespace', NS, '-o', 'json'], {
       KUBECONFIG: configs.write('nowhere', 'https://127.0.0.1:1'),
     });
@@ -99,7 +98,7 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
   });
 
   it.each([
-    ['an address that is none', 'not an address', {}, /Invalid URL/],
+    ['an invalid address', 'not an address', {}, /Invalid URL/],
     [
       'a login helper that does not exist',
       'https://127.0.0.1:1',
@@ -125,7 +124,7 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
     expect(cause).toMatch(says);
   });
 
-  it('a name that does not resolve', async () => {
+  it('a host name that does not resolve', async () => {
     const KUBECONFIG = configs.write('nobody', 'https://no-such-host.invalid:6443');
     expect((await refuses(NS, INSTALL, 1, { KUBECONFIG })).cause).toMatch(/ENOTFOUND|EAI_AGAIN/);
   });
@@ -134,7 +133,7 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
     [200, '<html>Welcome</html>'],
     [404, '<html>Not found</html>'],
     [503, '<html>Service unavailable</html>'],
-  ])('a server that is no Kubernetes and answers %i', async (status, body) => {
+  ])('a server that is not Kubernetes and returns %i', async (status, body) => {
     const KUBECONFIG = configs.write(
       `web-${status}`,
       await serve(status, body),
@@ -145,14 +144,14 @@ describe('a cluster that cannot be reached or is the wrong one', () => {
     expect(on).toContain(`context web-${status}`);
   });
 
-  it('a certificate that nobody vouches for', async () => {
+  it('a server certificate of an unknown CA', async () => {
     const { server } = await thisCluster();
     const { cause } = await refuses(NS, INSTALL, 1, { KUBECONFIG: configs.write('unsigned', server) });
     expect(cause).toMatch(/certificate/);
   });
 });
 
-describe('an account that may not', () => {
+describe('refuses an account without the necessary permissions', () => {
   let server: string;
   let ca: object;
   beforeAll(async () => {
@@ -162,7 +161,7 @@ describe('an account that may not', () => {
   });
   afterAll(() => removeAccounts(ACCOUNTS));
 
-  it('credentials that are not accepted', async () => {
+  it('invalid credentials', async () => {
     const token = 'not-a-token-of-this-cluster-0123456789';
     const {
       what,
@@ -176,7 +175,7 @@ describe('an account that may not', () => {
     expect(done.stderr).not.toContain(token);
   });
 
-  it('no rights at all', async () => {
+  it('no permissions at all', async () => {
     const token = await account(ACCOUNTS, 'nobody', []);
     const {
       what,
@@ -190,7 +189,7 @@ describe('an account that may not', () => {
     expect(done.stderr).not.toContain(token);
   });
 
-  it('reading only: the first thing that is missing is named, and nothing is begun', async () => {
+  it('read-only; names missing permissions and changes nothing', async () => {
     const token = await account(ACCOUNTS, 'reader', [
       { apiGroups: ['*'], resources: ['*'], verbs: ['get', 'list', 'watch'] },
     ]);
@@ -202,7 +201,7 @@ describe('an account that may not', () => {
     expect(next).toContain('administrator');
   });
 
-  it('all but cluster roles', async () => {
+  it('everything except cluster roles', async () => {
     const everything = {
       apiGroups: [
         '',
@@ -225,7 +224,7 @@ describe('an account that may not', () => {
     expect(what).toMatch(/PRE-23.*create clusterroles\.rbac\.authorization\.k8s\.io/);
   });
 
-  it('the doctor tells such an account what it lacks', async () => {
+  it('doctor reports the missing permissions', async () => {
     const token = await account(ACCOUNTS, 'nobody', []);
     const done = await cli(['doctor', '--stage', 'preflight', '--namespace', NS, '-o', 'json'], {
       KUBECONFIG: configs.write('norights', server, { token }, ca),
@@ -237,7 +236,7 @@ describe('an account that may not', () => {
   });
 });
 
-describe('tools', () => {
+describe('refuses missing or unsuitable tools', () => {
   function script(name: string, text: string): string {
     const path = join(configs.dir, name);
     writeFileSync(path, `#!/bin/sh\n${text}\n`);
@@ -248,7 +247,7 @@ describe('tools', () => {
     const found: string[] = [];
     for (const dir of (process.env['PATH'] ?? '').split(delimiter))
       if ((await run('sh', ['-c', `test -x "${dir}/${tool}"`])).code !== 0) found.push(dir);
-    // Both tools may lie in the same folder: the other one comes back by a link.
+    // Both tools may be in the same folder, so link the other one into a new folder.
     const other = tool === 'helm' ? 'kubectl' : 'helm';
     const place = (await run('sh', ['-c', `command -v ${other}`])).stdout.trim();
     const links = join(configs.dir, `only-${other}`);

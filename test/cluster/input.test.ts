@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CLI, type Run, cli, footprint, leaveNothing, removeAll, run } from './support/cluster.ts';
+import { CLI, type Run, cli, footprint, uninstallOnInterrupt, removeAll, run } from './support/cluster.ts';
 import { errorOf, expectNoCrash, refuses } from './support/refusal.ts';
 
 const NS = 'it-input';
@@ -16,7 +16,7 @@ function file(name: string, text: string): string {
 }
 
 beforeAll(async () => {
-  leaveNothing(NS);
+  uninstallOnInterrupt(NS);
   await removeAll(NS);
 });
 afterAll(async () => {
@@ -24,7 +24,7 @@ afterAll(async () => {
   await removeAll(NS);
 });
 
-describe('wrong input is refused with exit code 2 before anything is changed', () => {
+describe('refuses invalid input with exit code 2 and changes nothing', () => {
   const wrong: [name: string, args: () => string[], says: RegExp][] = [
     ['unknown profile', () => ['--profile', 'nope'], /there is no profile "nope"/],
     ['profile that is a path', () => ['--profile', '../../etc/passwd'], /there is no profile/],
@@ -44,12 +44,16 @@ describe('wrong input is refused with exit code 2 before anything is changed', (
       /value\.yaml line 3: genai\.sampling\.rate is not valid/,
     ],
     ['wrong type', () => ['-f', file('type.yaml', 'loki: yes please\n')], /type\.yaml line 1: loki is not valid/],
-    ['file that is no YAML', () => ['-f', file('broken.yaml', 'a: [1\n')], /broken\.yaml is not valid YAML/],
+    ['file that is not YAML', () => ['-f', file('broken.yaml', 'a: [1\n')], /broken\.yaml is not valid YAML/],
     ['file that is a list', () => ['-f', file('list.yaml', '- a\n')], /list\.yaml must be a map/],
     ['file that does not exist', () => ['-f', join(DIR, 'absent.yaml')], /absent\.yaml cannot be read/],
-    ['profile named by a file', () => ['-f', file('profile.yaml', 'profile: huge\n')], /there is no profile "huge"/],
+    [
+      'unknown profile named in a file',
+      () => ['-f', file('profile.yaml', 'profile: huge\n')],
+      /there is no profile "huge"/,
+    ],
     ['retention', () => ['--retention', '5'], /prometheus\.server\.retention is not valid/],
-    ['budget that is no number', () => ['--budget', 'plenty'], /--budget takes a number, not "plenty"/],
+    ['budget that is not a number', () => ['--budget', 'plenty'], /--budget takes a number, not "plenty"/],
     ['budget below zero', () => ['--budget', '-1'], /budgetLimit is not valid/],
     ['sampling rate', () => ['--sampling-rate', '1.5'], /genai\.sampling\.rate is not valid/],
     ['replicas', () => ['--gateway-replicas', '0'], /replicaCount is not valid/],
@@ -64,7 +68,7 @@ describe('wrong input is refused with exit code 2 before anything is changed', (
     expect((await refuses(NS, [...INSTALL, ...args()], 2)).what).toMatch(says);
   });
 
-  it('names the setting that was meant', async () => {
+  it('suggests the closest setting', async () => {
     const { next } = await refuses(NS, [...INSTALL, '-f', file('near.yaml', 'loki: {retentoin: 24h}\n')], 2);
     expect(next).toBe('did you mean "loki.retention"?');
   });
@@ -81,7 +85,7 @@ describe('wrong input is refused with exit code 2 before anything is changed', (
     expect(done.stderr).toContain('--help');
   });
 
-  it('plan and print-config refuse the same', async () => {
+  it('plan and --print-config refuse the same input', async () => {
     for (const args of [
       ['plan', '--namespace', NS],
       ['install', '--print-config'],
@@ -91,7 +95,7 @@ describe('wrong input is refused with exit code 2 before anything is changed', (
     }
   });
 
-  it('with --json the error is one JSON line on stdout', async () => {
+  it('--json prints the error as one JSON line on stdout', async () => {
     const done = await cli([...INSTALL, '--json', '--profile', 'nope']);
     expect(done.code).toBe(2);
     expect(done.stderr).toBe('');
@@ -99,15 +103,14 @@ describe('wrong input is refused with exit code 2 before anything is changed', (
   });
 });
 
-describe('without a terminal it never waits', () => {
-  /** Nobody to ask in three ways: no input, a pipe on which nothing comes, a stdin that is closed. */
+describe('never waits for input without a terminal', () => {
   const ways: Record<string, (args: string[]) => Promise<Run>> = {
     'an empty stdin': (args) => cli(args),
     'a silent stdin': (args) => run(process.execPath, [CLI, ...args], { silentStdin: true }),
     'a closed stdin': (args) => run('sh', ['-c', 'exec "$0" "$@" <&-', process.execPath, CLI, ...args]),
   };
   const commands = [['install'], ['install', '--json'], ['install', '--only', 'dashboards']];
-  it.each(Object.keys(ways))('with %s it names the flag', async (way) => {
+  it.each(Object.keys(ways))('with %s, names the flag to pass', async (way) => {
     const before = await footprint(NS);
     for (const args of commands) {
       const done = await ways[way]!([...args, '--namespace', NS]);
@@ -118,14 +121,14 @@ describe('without a terminal it never waits', () => {
     expect(await footprint(NS)).toEqual(before);
   });
 
-  it('a reader that goes away does not break it', async () => {
+  it('does not crash when the reader of its output exits', async () => {
     const done = await run('sh', ['-c', '"$0" "$@" | true', process.execPath, CLI, 'plan', '--namespace', NS]);
     expectNoCrash(done);
   });
 });
 
-describe('errors name the way out', () => {
-  it('of commands that need an installation', async () => {
+describe('errors name the next command', () => {
+  it('for commands that need an installation', async () => {
     for (const args of [['status'], ['open', '--port', '0'], ['backup', '--output', join(DIR, 'none')]]) {
       const { what, on, next } = await refuses(NS, [...args, '--namespace', NS], 1);
       expect(what).toBe('genai-obs is not installed here');
@@ -134,7 +137,7 @@ describe('errors name the way out', () => {
     }
   });
 
-  it('of an uninstall with nothing to remove: it says so', async () => {
+  it('uninstall reports that there is nothing to remove', async () => {
     const done = await cli(['uninstall', '--namespace', NS, '--yes']);
     expect(done.code).toBe(0);
     expect(done.stderr).toContain('Nothing of genai-obs is in namespace');

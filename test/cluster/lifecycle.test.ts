@@ -10,13 +10,14 @@ import {
   eventually,
   get,
   inventory,
-  leaveNothing,
+  uninstallOnInterrupt,
   normalised,
   removeAll,
   revisions,
   run,
   service,
 } from './support/cluster.ts';
+import { doctor, problems } from './support/doctor.ts';
 import { grafana } from './support/grafana.ts';
 import { panelQueries, runPanel } from './support/panels.ts';
 import { startWorkload, stopWorkload } from './support/workload.ts';
@@ -25,32 +26,31 @@ const NS = 'it-life';
 const APP = 'it-life-app';
 const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-life-'));
 const BACKUP = join(DIR, 'backup');
-// Traces are sampled at 10 % by default; the panels of rare traces then need many minutes to fill.
+// At the default of 10 % sampling, panels of rare traces would need many minutes to fill.
 const INSTALL = ['install', '--namespace', NS, '--yes', '--sampling-rate', '1'];
 
-interface Report {
-  summary: Record<string, number>;
-  findings: { id: string; status: string; evidence: string }[];
-}
-interface Range {
+interface LokiRange {
   data: { result: { values: [string | number, string][] }[] };
 }
 
-const notOk = (report: Report): string[] =>
-  report.findings.filter((f) => !['ok', 'skip'].includes(f.status)).map((f) => `${f.id} ${f.status}: ${f.evidence}`);
-const doctor = async (...args: string[]): Promise<Report> =>
-  JSON.parse((await cli(['doctor', '--namespace', NS, '-o', 'json', ...args])).stdout) as Report;
-
-/** Prometheus scrapes every 15 s: what was stopped for its copy or for its data is down until the next scrape. */
-async function wellAgain(...args: string[]): Promise<void> {
-  await eventually('a stack that is well again', async () => {
-    const bad = notOk(await doctor(...args));
-    if (bad.length) throw new Error(bad.join('; '));
+/** Waits until Prometheus has scraped what backup and restore stop; it scrapes every 15 s. */
+async function untilHealthy(...args: string[]): Promise<void> {
+  await eventually('doctor reports no problem', async () => {
+    const found = problems(await doctor(NS, ...args));
+    if (found.length) throw new Error(found.join('; '));
     return true;
   });
 }
 
-/** Samples pass through two batches: half a minute later all of a moment have arrived, and its value stays. */
+const lokiRange = (limits: string): Promise<LokiRange> =>
+  service<LokiRange>(
+    NS,
+    'loki',
+    3100,
+    `/loki/api/v1/query_range?${limits}&query=${encodeURIComponent('{service_name="rag-chat"}')}`,
+  );
+
+/** A sample at time `at`, in seconds. Two batches delay samples, so the value is final after half a minute. */
 async function sampleAt(at: number): Promise<{ at: number; value: string | undefined }> {
   const query = encodeURIComponent('sum(gen_ai_client_operation_duration_seconds_count)');
   const { data } = await service<{ data: { result: { value: [number, string] }[] } }>(
@@ -62,17 +62,17 @@ async function sampleAt(at: number): Promise<{ at: number; value: string | undef
   return { at, value: data.result[0]?.value[1] };
 }
 
-/** One story, in order: every test builds on the one before. */
+/** The tests run in order; each one builds on the previous ones. */
 describe('the life of a quickstart installation', { sequential: true } as object, () => {
   let before: string[];
-  /** Marks of telemetry from before the backup. */
+  /** Telemetry from before the backup. */
   let trace: string;
   let sample: Awaited<ReturnType<typeof sampleAt>>;
   let logAt: string;
   let boards: string[];
 
   beforeAll(async () => {
-    leaveNothing(NS);
+    uninstallOnInterrupt(NS);
     await stopWorkload(APP);
     await removeAll(NS);
     before = await inventory(NS);
@@ -86,15 +86,15 @@ describe('the life of a quickstart installation', { sequential: true } as object
   it('plan on an empty cluster shows every object and changes nothing', async () => {
     const { stdout } = await cliOk(['plan', '--namespace', NS]);
     expect(stdout).toMatch(/\d+ to create, 0 to change, 0 to delete/);
-    expect(await changedSince(before, NS)).toEqual({ left: [], gone: [] });
+    expect(await changedSince(before, NS)).toEqual({ added: [], removed: [] });
   });
 
-  it('installs, and its own verification passes', async () => {
+  it('installs, and the verification passes', async () => {
     const { stderr } = await cliOk(INSTALL);
     expect(stderr).toContain('Done in');
   });
 
-  it('has nothing to do the second time: no change, no new helm revision', async () => {
+  it('has nothing to do the second time: no changed object, no new helm revision', async () => {
     const [objects, helm] = [await normalised(NS), await revisions(NS)];
     const { stderr } = await cliOk(INSTALL);
     expect(stderr).toContain('Nothing to do');
@@ -104,16 +104,16 @@ describe('the life of a quickstart installation', { sequential: true } as object
     await cliOk(['status', '--namespace', NS]);
   });
 
-  it('doctor finds nothing wrong, warnings included, in every format and with the same exit code', async () => {
+  it('doctor finds no problem and no warning, with the same exit code in every format', async () => {
     await startWorkload(APP, NS);
-    const report = await doctor('--probe');
-    expect(notOk(report)).toEqual([]);
+    const report = await doctor(NS, '--probe');
+    expect(problems(report)).toEqual([]);
     expect(report.summary['ok']).toBeGreaterThan(80);
     for (const format of ['table', 'short', 'json', 'junit'])
       expect((await cli(['doctor', '--namespace', NS, '-o', format])).code, format).toBe(0);
   });
 
-  it('every panel has data under the sample workload', { timeout: 600_000 }, async () => {
+  it('every panel has data from the sample workload', { timeout: 600_000 }, async () => {
     const ui = await grafana(NS);
     try {
       const found = await ui.json<{ uid: string }[]>('/api/search?type=dash-db');
@@ -126,7 +126,7 @@ describe('the life of a quickstart installation', { sequential: true } as object
       ).flatMap((board) => panelQueries(board));
       let empty = queries;
       await eventually(
-        'every panel to have data',
+        'every panel has data',
         async () => {
           const now = Math.floor(Date.now() / 1000);
           const counts = await Promise.all(
@@ -146,7 +146,7 @@ describe('the life of a quickstart installation', { sequential: true } as object
     }
   });
 
-  it('every dashboard is drawn in a browser without "No data" or errors', { timeout: 300_000 }, async () => {
+  it('every dashboard renders in a browser without "No data" or errors', { timeout: 300_000 }, async () => {
     const ui = await grafana(NS);
     try {
       const out = join(ROOT, 'test', 'cluster', 'screenshots');
@@ -190,12 +190,7 @@ describe('the life of a quickstart installation', { sequential: true } as object
     trace = found.traceID.padStart(32, '0');
     sample = await sampleAt(Math.floor(Date.now() / 1000) - 30);
     expect(Number(sample.value)).toBeGreaterThan(0);
-    const logs = await service<Range>(
-      NS,
-      'loki',
-      3100,
-      `/loki/api/v1/query_range?limit=1&query=${encodeURIComponent('{service_name="rag-chat"}')}`,
-    );
+    const logs = await lokiRange('limit=1');
     logAt = String(logs.data.result[0]?.values[0]?.[0]);
     await stopWorkload(APP);
     const ui = await grafana(NS);
@@ -208,64 +203,47 @@ describe('the life of a quickstart installation', { sequential: true } as object
     await cliOk(['backup', '--namespace', NS, '--output', BACKUP]);
     expect(existsSync(join(BACKUP, 'manifest.json'))).toBe(true);
     await cliOk(['backup', 'verify', BACKUP]);
-    // Loki is asked for chunks when it stops; minutes after its start it would have none else.
+    // Loki flushes chunks when it stops; otherwise it would have none yet.
     expect(readFileSync(join(BACKUP, 'loki', 'files.txt'), 'utf8')).toMatch(/ chunks\/fake\//);
-    await wellAgain();
+    await untilHealthy();
+  });
+
+  it('uninstall keeps data; with --delete-data it leaves the cluster as it was', { timeout: 600_000 }, async () => {
+    await cliOk(['uninstall', '--namespace', NS, '--yes']);
+    const claims = await get('pvc', '-n', NS);
+    expect(claims.items.length).toBe(5);
+    expect((await get('pods', '-n', NS)).items).toEqual([]);
+    await cliOk(['uninstall', '--namespace', NS, '--delete-data', '--yes']);
+    expect(await changedSince(before, NS)).toEqual({ added: [], removed: [] });
   });
 
   it(
-    'uninstall keeps data unless told otherwise, and then leaves the cluster as it was',
-    { timeout: 600_000 },
-    async () => {
-      await cliOk(['uninstall', '--namespace', NS, '--yes']);
-      const claims = await get('pvc', '-n', NS);
-      expect(claims.items.length).toBe(5);
-      expect((await get('pods', '-n', NS)).items).toEqual([]);
-      await cliOk(['uninstall', '--namespace', NS, '--delete-data', '--yes']);
-      expect(await changedSince(before, NS)).toEqual({ left: [], gone: [] });
-    },
-  );
-
-  it(
-    'installs anew and restores: dashboards, samples, logs and traces from before the backup are there',
+    'installs again and restores: dashboards, samples, logs and traces from before the backup are back',
     { timeout: 900_000 },
     async ({ onTestFailed }) => {
       onTestFailed(async () => {
         process.stderr.write(readFileSync(join(BACKUP, 'tempo', 'files.txt'), 'utf8'));
         for (const name of ['tempo', 'loki', 'prometheus-server']) {
-          // Its start tells what it read; what comes after are our own questions.
-          const { stdout } = await run('kubectl', [
-            '-n',
-            NS,
-            'logs',
-            `statefulset/${name}`,
-            '--limit-bytes=20000',
-            '--prefix',
-          ]);
-          process.stderr.write(stdout);
+          // The first lines say which data it loaded; later ones are only our queries.
+          const logs = ['logs', `statefulset/${name}`, '--limit-bytes=20000', '--prefix'];
+          process.stderr.write((await run('kubectl', ['-n', NS, ...logs])).stdout);
         }
-        const path = `/loki/api/v1/query_range?limit=1000&start=${BigInt(logAt) - 5_000_000_000n}&query=${encodeURIComponent('{service_name="rag-chat"}')}`;
-        const { data } = await service<Range>(NS, 'loki', 3100, path);
+        const { data } = await lokiRange(`limit=1000&start=${BigInt(logAt) - 5_000_000_000n}`);
         const times = data.result.flatMap(({ values }) => values.map(([at]) => String(at))).toSorted();
-        process.stderr.write(`wanted the line of ${logAt}; Loki has ${times.join(' ') || 'none'}\n`);
+        process.stderr.write(`expected a line at ${logAt}; Loki has ${times.join(' ') || 'none'}\n`);
       });
       await cliOk(['install', '-f', join(BACKUP, 'config.yaml'), '--yes']);
       const { stdout, stderr } = await cliOk(['restore', BACKUP, '--namespace', NS, '--dry-run']);
       expect(stdout + stderr).toMatch(/prometheus/i);
       const restored = await cliOk(['restore', BACKUP, '--namespace', NS, '--yes']);
-      // No failure, but worth knowing how often it happens.
+      // Not a failure; printed to see how often it happens.
       for (const [lost] of restored.stderr.matchAll(/.*lost data: sending it again.*/g))
         process.stderr.write(`${lost}\n`);
       expect(await sampleAt(sample.at)).toEqual(sample);
       const nano = BigInt(logAt);
       const logs = await eventually('the old log lines', async () => {
-        const answer = await service<Range>(
-          NS,
-          'loki',
-          3100,
-          `/loki/api/v1/query_range?limit=5&start=${nano - 1_000_000n}&end=${nano + 1_000_000n}&query=${encodeURIComponent('{service_name="rag-chat"}')}`,
-        );
-        // Structured metadata make a stream of their own of nearly every line.
+        const answer = await lokiRange(`limit=5&start=${nano - 1_000_000n}&end=${nano + 1_000_000n}`);
+        // Structured metadata puts nearly every line into its own stream.
         return answer.data.result.some(({ values }) => values.some(([at]) => String(at) === logAt)) || undefined;
       });
       expect(logs).toBe(true);
@@ -277,11 +255,11 @@ describe('the life of a quickstart installation', { sequential: true } as object
       const uids = (await ui.json<{ uid: string }[]>('/api/search?type=dash-db')).map((board) => board.uid);
       ui.close();
       expect(uids.toSorted()).toEqual([...boards, 'by-hand'].toSorted());
-      await wellAgain('--probe');
+      await untilHealthy('--probe');
     },
   );
 
-  it('a truncated or altered backup is refused before anything changes', async () => {
+  it('refuses a truncated backup and changes nothing', async () => {
     const file = readdirSync(BACKUP, { recursive: true })
       .map(String)
       .find((name) => name.endsWith('.tar.gz') || name.endsWith('.tgz'));
@@ -295,8 +273,8 @@ describe('the life of a quickstart installation', { sequential: true } as object
     expect(await normalised(NS)).toEqual(objects);
   });
 
-  it('uninstall leaves nothing', async () => {
+  it('uninstall leaves nothing behind', async () => {
     await cliOk(['uninstall', '--namespace', NS, '--delete-data', '--yes']);
-    expect(await changedSince(before, NS)).toEqual({ left: [], gone: [] });
+    expect(await changedSince(before, NS)).toEqual({ added: [], removed: [] });
   });
 });

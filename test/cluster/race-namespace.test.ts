@@ -6,7 +6,7 @@ import {
   footprint,
   get,
   kubectl,
-  leaveNothing,
+  uninstallOnInterrupt,
   normalised,
   removeAll,
   revisions,
@@ -15,7 +15,7 @@ import {
 import { appliedBy } from './support/install.ts';
 
 const NS = 'it-space';
-/** Three releases: claims, a cluster role, a ConfigMap of ours. */
+/** Three releases, with claims, a cluster role and a ConfigMap of ours. */
 const SMALL = [
   'install',
   '--namespace',
@@ -39,13 +39,13 @@ const identity = async (): Promise<object> => {
 };
 
 beforeAll(async () => {
-  leaveNothing(NS);
+  uninstallOnInterrupt(NS);
   await clean();
 });
 afterEach(clean);
 
 describe('namespaces', () => {
-  it('one that was there before stays as its owner made it', async () => {
+  it('an existing namespace stays unchanged', async () => {
     await kubectl(['create', 'namespace', NS]);
     await kubectl(['label', 'namespace', NS, 'team=theirs']);
     const before = { footprint: await footprint(NS), identity: await identity() };
@@ -57,7 +57,7 @@ describe('namespaces', () => {
     expect(await footprint(NS)).toEqual(before.footprint);
   });
 
-  it('ours is kept while it holds something of somebody else', async () => {
+  it('our namespace is kept while it contains objects of others', async () => {
     await cliOk(SMALL);
     await kubectl(['-n', NS, 'create', 'configmap', 'theirs', '--from-literal=a=b']);
     const { stderr } = await cliOk([...UNINSTALL, '--delete-data']);
@@ -71,7 +71,7 @@ describe('namespaces', () => {
     expect(await footprint(NS)).toEqual([]);
   });
 
-  it('without --delete-data claims and secrets stay, and a new install uses them', async () => {
+  it('without --delete-data, claims and Secrets are kept and a new install uses them', async () => {
     await cliOk(SMALL);
     const claim = await get<KubeItem & { metadata: { uid: string } }>('pvc', 'alertmanager-data', '-n', NS);
     const { stderr } = await cliOk(UNINSTALL);
@@ -86,14 +86,14 @@ describe('namespaces', () => {
 describe('Helm 4', () => {
   const helm4 = { GENAI_OBS_HELM: 'helm4' };
 
-  it('installs, finds nothing to do, repairs, carries on after Helm 3, and removes everything', async () => {
+  it('installs, has nothing to do, repairs, works alternately with Helm 3, and removes everything', async () => {
     await cliOk(SMALL, helm4);
     const whole = await normalised(NS);
     const first = await revisions(NS);
     expect(appliedBy(await cliOk(SMALL, helm4))).toEqual([]);
     expect(await revisions(NS)).toEqual(first);
 
-    // Edited by kubectl: Helm 4 applies on the server's side, where fields have owners.
+    // Helm 4 uses server-side apply, so fields that kubectl edits change their owner.
     await kubectl(['-n', NS, 'scale', 'deployment', 'kube-state-metrics', '--replicas=0']);
     await kubectl(['-n', NS, 'set', 'image', 'statefulset/alertmanager', '*=example.invalid/none:1']);
     await kubectl(['-n', NS, 'delete', 'service', 'prometheus-server']);
@@ -104,7 +104,7 @@ describe('Helm 4', () => {
     ]);
     expect(await normalised(NS)).toEqual(whole);
 
-    // Two people, two helms.
+    // One user has Helm 3, another one Helm 4.
     expect(appliedBy(await cliOk(SMALL))).toEqual([]);
     expect(appliedBy(await cliOk([...SMALL, '--retention', '7d']))).toEqual(['release/prometheus']);
     expect(appliedBy(await cliOk([...SMALL, '--retention', '9d'], helm4))).toEqual(['release/prometheus']);

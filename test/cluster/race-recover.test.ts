@@ -10,7 +10,7 @@ import {
   footprint,
   get,
   kubectl,
-  leaveNothing,
+  uninstallOnInterrupt,
   normalised,
   removeAll,
   revisions,
@@ -30,7 +30,7 @@ const uids = async (kind: string): Promise<Record<string, string>> => {
     '-n',
     NS,
   );
-  // Those that are still going are of the test before.
+  // Objects still being deleted are from the previous test.
   return Object.fromEntries(
     items.filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => [metadata.name, metadata.uid]),
   );
@@ -38,12 +38,12 @@ const uids = async (kind: string): Promise<Record<string, string>> => {
 const without = <T>(map: Record<string, T>, ...starts: string[]): Record<string, T> =>
   Object.fromEntries(Object.entries(map).filter(([name]) => !starts.some((start) => name.startsWith(start))));
 
-/** One installation serves all of it, in order. */
-describe('an installation that was left half-way or edited', () => {
+/** The tests share one installation and run in order. */
+describe('an installation that was interrupted or edited', () => {
   let whole: Record<string, unknown>;
 
   beforeAll(async () => {
-    leaveNothing(NS);
+    uninstallOnInterrupt(NS);
     await removeAll(NS);
     await cliOk(INSTALL);
     whole = await normalised(NS);
@@ -53,7 +53,7 @@ describe('an installation that was left half-way or edited', () => {
     await removeAll(NS);
   });
 
-  it('releases left pending-install and pending-upgrade are recovered, and data stays', async () => {
+  it('recovers releases in pending-install and pending-upgrade without losing data', async () => {
     const mark = `written before the crash ${Date.now()}`;
     const kube = await connect();
     const body = JSON.stringify({
@@ -84,23 +84,23 @@ describe('an installation that was left half-way or edited', () => {
     expect(appliedBy(await cliOk(INSTALL)).toSorted()).toEqual(['release/loki', 'release/tempo']);
     expect(await pending(NS)).toEqual([]);
     expect(await normalised(NS)).toEqual(whole);
-    expect(await uids('pvc'), 'the claims are the same ones').toEqual(claims);
+    expect(await uids('pvc'), 'the claims were not recreated').toEqual(claims);
     expect(without(await revisions(NS), 'loki', 'tempo')).toEqual(others);
     await found();
     expect(appliedBy(await cliOk(INSTALL))).toEqual([]);
   });
 
-  it('helm killed in the middle of an upgrade: the error says so, a re-run completes it', async () => {
+  it('reports a helm that was killed during an upgrade, and the next install completes it', async () => {
     const helm = join(DIR, 'helm');
     const real = process.env['GENAI_OBS_HELM'] ?? 'helm';
-    const looking = `kubectl -n ${NS} get secret -l owner=helm,name=opentelemetry-cluster-collector,status=pending-upgrade -o name`;
+    const record = 'owner=helm,name=opentelemetry-cluster-collector,status=pending-upgrade';
     writeFileSync(
       helm,
       `#!/bin/sh
 case "$1 $3" in
 "upgrade opentelemetry-cluster-collector")
   ${real} "$@" --wait >/dev/null 2>&1 &
-  until ${looking} | grep -q . || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
+  until kubectl -n ${NS} get secret -l ${record} -o name | grep -q . || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
   kill -9 $!; kill -9 $$;;
 *) exec ${real} "$@";;
 esac
@@ -125,12 +125,12 @@ esac
     expect(await pending(NS)).toEqual([]);
     const live = JSON.stringify(await get('deployment', 'opentelemetry-cluster-collector', '-n', NS));
     expect(live).toContain('renamed');
-    // Back to where the other tests start from.
+    // Restore the state that the other tests start from.
     await cliOk([...INSTALL, '--cluster-name', 'genai-obs']);
     expect(await normalised(NS)).toEqual(whole);
   });
 
-  it('what was edited or deleted by hand is repaired, and nothing else is touched', async () => {
+  it('repairs what was edited or deleted by hand, and changes nothing else', async () => {
     const edited = ['kube-state-metrics', 'tempo', 'opentelemetry-collector'];
     const before = { revisions: await revisions(NS), pods: await uids('pod') };
     await kubectl(['-n', NS, 'set', 'image', 'deployment/kube-state-metrics', '*=example.invalid/none:1']);
@@ -156,23 +156,23 @@ esac
     const after = await revisions(NS);
     expect(without(after, ...edited)).toEqual(without(before.revisions, ...edited));
     for (const name of edited) expect(after[name], name).toBe((before.revisions[name] ?? 0) + 1);
-    // Neither a Service nor a role rolls a pod.
+    // Repairing a Service or a role restarts no pod.
     expect(without(await uids('pod'), 'kube-state-metrics')).toEqual(without(before.pods, 'kube-state-metrics'));
     expect((await cli(['plan', '--namespace', NS, '--exit-code'])).code).toBe(0);
   });
 
-  it('a changed budget touches the rules and Prometheus, and is kept', async () => {
+  it('a new budget changes only the rules and Prometheus, and later installs keep it', async () => {
     const before = { revisions: await revisions(NS), pods: await uids('pod'), claims: await uids('pvc') };
     expect(appliedBy(await cliOk([...INSTALL, '--budget', '250'])).toSorted()).toEqual(['release/prometheus', 'rules']);
     expect(without(await revisions(NS), 'prometheus')).toEqual(without(before.revisions, 'prometheus'));
     expect(without(await uids('pod'), 'prometheus')).toEqual(without(before.pods, 'prometheus'));
     expect(await uids('pvc')).toEqual(before.claims);
     expect(JSON.stringify(await get('configmap', 'prometheus-rules', '-n', NS))).toContain('vector(250)');
-    // A bare install keeps what was chosen: the journal has it.
+    // An install without flags uses the settings in the journal.
     expect(appliedBy(await cliOk(INSTALL))).toEqual([]);
   });
 
-  it('a component that is switched off goes, its claim stays, and switching it on again brings it back', async () => {
+  it('a disabled component is deleted, its claim is kept, and enabling it again restores it', async () => {
     const plan = await cliOk(['plan', '--namespace', NS, '--disable', 'loki']);
     expect(plan.stdout).toContain(`- StatefulSet ${NS}/loki`);
     await cliOk(['install', '--namespace', NS, '--yes', '--skip', 'preflight,verify', '--disable', 'loki']);
@@ -182,7 +182,7 @@ esac
     expect((await get('statefulset', '-n', NS)).items.map((one) => one.metadata.name)).toContain('loki');
   });
 
-  it('uninstall removes all, also what lost its helm record', async () => {
+  it('uninstall removes everything, even a release whose helm record is missing', async () => {
     await kubectl(['-n', NS, 'delete', 'secret', '-l', 'owner=helm,name=opentelemetry-node-collector']);
     await cliOk(['uninstall', '--namespace', NS, '--delete-data', '--yes']);
     expect(await footprint(NS)).toEqual([]);

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Run, cli, cliOk, eventually, get, kubectl, leaveNothing, removeAll } from './support/cluster.ts';
-import { appliedBy, brake, pending, startInstall } from './support/install.ts';
+import { type Run, cli, cliOk, eventually, get, kubectl, uninstallOnInterrupt, removeAll } from './support/cluster.ts';
+import { appliedBy, pausingHelm, pending, startInstall } from './support/install.ts';
 import { errorOf, expectNoCrash } from './support/refusal.ts';
 
 const NS = 'it-race';
 const INSTALL = ['install', '--namespace', NS, '--yes', '--skip', 'verify'];
-/** Only the namespace and the lock: enough where the stack itself is not the matter. */
+/** Creates only the namespace and the lock, for tests that do not need the stack. */
 const LOCK_ONLY = ['install', '--namespace', NS, '--yes', '--only', 'namespaces'];
 /** Two small releases, one with a claim. */
 const SMALL = [
@@ -15,16 +15,16 @@ const SMALL = [
 ];
 
 beforeAll(async () => {
-  leaveNothing(NS);
+  uninstallOnInterrupt(NS);
   await removeAll(NS);
 });
 afterEach(() => removeAll(NS));
 afterAll(() => removeAll(NS));
 
-/** The journal once both releases wait at the brake and nothing else is written. */
+/** Waits until both releases wait for the pausing helm, and the journal does not change any more. */
 async function settledJournal(): Promise<unknown> {
   let last = '';
-  return eventually('the journal is at rest', async () => {
+  return eventually('the journal does not change', async () => {
     const map = await get<{ data: Record<string, string> }>('configmap', 'genai-obs-journal', '-n', NS);
     const { steps } = JSON.parse(map.data['journal.json'] ?? '{}') as { steps: Record<string, { state: string }> };
     const running = Object.keys(steps).filter((id) => steps[id]?.state === 'running');
@@ -37,9 +37,9 @@ async function settledJournal(): Promise<unknown> {
 }
 
 describe('two installations at once', () => {
-  it('one works, the other one names the holder and changes nothing', async () => {
-    // The first one holds the lock until its slow helm has ended.
-    const slow = brake();
+  it('the second one names the holder of the lock and changes nothing', async () => {
+    // The first one holds the lock until its pausing helm is released.
+    const slow = pausingHelm();
     const first = startInstall(SMALL, { GENAI_OBS_HELM: slow.helm });
     await slow.reached();
     const journal = await settledJournal();
@@ -62,10 +62,10 @@ describe('two installations at once', () => {
     expect(await pending(NS)).toEqual([]);
   });
 
-  it('started in the same moment, exactly one works', async () => {
+  it('started at the same time, exactly one of them works', async () => {
     const both = await Promise.all([cli(SMALL), cli(SMALL)]);
     const codes = both.map(({ code }) => code ?? -1).toSorted((a, b) => a - b);
-    // Both succeed only if one had ended before the other one asked for the lock.
+    // Both succeed only if one finished before the other one requested the lock.
     const worked = both.filter(({ code }) => code === 0) as [Run, ...Run[]];
     expect(codes[0], both.map(({ stderr }) => stderr).join('\n---\n')).toBe(0);
     const lost = both.find(({ code }) => code !== 0);
@@ -75,7 +75,7 @@ describe('two installations at once', () => {
   });
 });
 
-describe('a lock whose holder is gone', () => {
+describe('a lock whose holder no longer exists', () => {
   const lease = (holderIdentity: string, renewTime: Date): object => ({
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
@@ -93,7 +93,7 @@ describe('a lock whose holder is gone', () => {
     ['a moment ago', 0],
     // Another machine's clock may be ahead.
     ['in the future', 3_600_000],
-  ])('on another machine, last renewed %s, is taken over', async (_name, offset) => {
+  ])('held on another machine and last renewed %s is taken over', async (_name, offset) => {
     await cliOk(LOCK_ONLY);
     await kubectl(['apply', '-f', '-'], JSON.stringify(lease(holder, new Date(Date.now() + offset))));
     await cliOk(LOCK_ONLY);
@@ -101,7 +101,7 @@ describe('a lock whose holder is gone', () => {
     expect(items.map(({ metadata }) => metadata.name)).not.toContain('genai-obs');
   });
 
-  it('one that is renewed is never taken', async () => {
+  it('is not taken over while it is renewed', async () => {
     await cliOk(LOCK_ONLY);
     await kubectl(['apply', '-f', '-'], JSON.stringify(lease(holder, new Date())));
     const renewing = setInterval(
@@ -117,13 +117,13 @@ describe('a lock whose holder is gone', () => {
     }
     const { spec } = await get<{ spec: { holderIdentity: string } }>('lease', 'genai-obs', '-n', NS);
     expect(spec.holderIdentity).toBe(holder);
-    // Its holder is gone now; the next test needs the namespace.
+    // Delete the lock, because the next test needs the namespace.
     await kubectl(['-n', NS, 'delete', 'lease', 'genai-obs', '--ignore-not-found']);
   });
 });
 
 describe('Ctrl-C', () => {
-  it('ends what runs, says where it stands, and a re-run carries on', async () => {
+  it('lets running steps finish, reports the progress, and the next install resumes', async () => {
     const install = startInstall([...INSTALL, '--json']);
     await install.event(({ type, id }) => type === 'start' && id === 'release/loki');
     install.child.kill('SIGINT');
@@ -137,11 +137,11 @@ describe('Ctrl-C', () => {
     expect(last.exit).toBe(130);
     expect(last.error.what).toMatch(/^stopped: \d+ of \d+ steps are done/);
     expect(last.error.next).toContain('run the same install again');
-    expect(await pending(NS), 'releases that helm left half-way').toEqual([]);
+    expect(await pending(NS), 'releases that helm did not complete').toEqual([]);
     const { items } = await get('lease', '-n', NS);
     expect(
       items.map(({ metadata }) => metadata.name),
-      'the lock is given back',
+      'the lock is released',
     ).not.toContain('genai-obs');
 
     const again = await cliOk([...INSTALL, '--json']);
@@ -152,8 +152,8 @@ describe('Ctrl-C', () => {
     expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
   });
 
-  it('in the plain view it reads the same; SIGTERM is alike', async () => {
-    const slow = brake();
+  it('SIGTERM does the same and reports it in the plain view', async () => {
+    const slow = pausingHelm();
     const install = startInstall(SMALL, { GENAI_OBS_HELM: slow.helm });
     await slow.reached();
     install.child.kill('SIGTERM');
@@ -167,14 +167,14 @@ describe('Ctrl-C', () => {
     expect(await pending(NS)).toEqual([]);
   });
 
-  it('pressed twice it ends at once, and a re-run carries on', async () => {
-    const slow = brake();
+  it('pressed twice, it exits immediately and the next install resumes', async () => {
+    const slow = pausingHelm();
     const install = startInstall(SMALL, { GENAI_OBS_HELM: slow.helm });
     await slow.reached();
     install.child.kill('SIGINT');
     await install.said('stopping');
     install.child.kill('SIGINT');
-    // helm is still held by the brake: nobody waited for it.
+    // helm still waits, so the command exited without it.
     const done = await install.ended;
     expect(done.code).toBe(130);
     slow.release();

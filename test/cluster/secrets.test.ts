@@ -2,21 +2,21 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Run, cli, get, kubectl, leaveNothing, removeAll, run } from './support/cluster.ts';
+import { type Run, cli, get, kubectl, uninstallOnInterrupt, removeAll, run } from './support/cluster.ts';
 import { startInstall } from './support/install.ts';
 import { records } from './support/release.ts';
 import { sample } from './support/sampler.ts';
 
 const NS = 'it-secrets';
 const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-secrets-'));
-/** Where the command under test makes its temporary files: nobody else's. */
+/** Temporary files of the command under test, and of nothing else. */
 const TMP = join(DIR, 'tmp');
-/** What the user asked to be written. */
+/** Files that the user asked for. */
 const OUT = join(DIR, 'out');
 const env = { TMPDIR: TMP };
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-/** Where the secret, or its base64, was seen. */
+/** Where the secret, or its base64 encoding, occurs. */
 function leaks(secret: string, texts: Iterable<[text: string, where: string]>): string[] {
   return [...texts]
     .filter(
@@ -34,7 +34,7 @@ describe('secrets', () => {
   };
 
   beforeAll(async () => {
-    leaveNothing(NS);
+    uninstallOnInterrupt(NS);
     for (const folder of [TMP, OUT]) mkdirSync(folder, { recursive: true });
     await removeAll(NS);
   });
@@ -43,7 +43,7 @@ describe('secrets', () => {
     await removeAll(NS);
   });
 
-  it('the sampler sees what it should: an argument, a variable and a file of a moment', async () => {
+  it('the sampler sees an argument, a variable and a short-lived file', async () => {
     const sampler = sample([TMP]);
     const canary = 'Canary-7d1f0c2e9b';
     const file = join(TMP, 'canary');
@@ -59,13 +59,13 @@ describe('secrets', () => {
       ).toBe(true);
   });
 
-  it('the generated password is in no argument, variable, file, output, journal or release', async () => {
+  it('the generated password is in no argument, variable, file, output, journal or helm release', async () => {
     const sampler = sample([TMP]);
     const plain = await say(['install', '--yes']);
     expect(plain.code, plain.stderr).toBe(0);
     const again = await say(['install', '--yes', '--json', '--budget', '77']);
     expect(again.code, again.stderr).toBe(0);
-    // Everything that logs in to Grafana, and everything that goes wrong with it.
+    // Run every command that logs in to Grafana.
     await say(['doctor', '--probe', '-o', 'json'], { GENAI_OBS_DEBUG: '1' });
     await say(['doctor', '-v']);
     await say(['status', '--json']);
@@ -112,27 +112,27 @@ describe('secrets', () => {
         written.map(({ parentPath, name }) => [readFileSync(join(parentPath, name), 'latin1'), join(parentPath, name)]),
       ),
     ).toEqual([]);
-    // It has looked often, and at the right things.
+    // Make sure that the sampler read often enough, and the right programs.
     const where = [...seen.values()];
     const texts = [...seen.keys()];
     expect(rounds).toBeGreaterThan(200);
     expect(processes).toBeGreaterThan(50);
     for (const name of ['helm', 'kubectl', 'node'])
       for (const part of ['cmdline', 'environ'])
-        expect([...looked], 'programs looked at').toContain(`${part} of ${name}`);
+        expect([...looked], 'programs sampled').toContain(`${part} of ${name}`);
     expect(
       texts.some((text) => text.includes('port-forward')),
-      'no tunnel was seen',
+      'the sampler saw no port-forward',
     ).toBe(true);
     expect(
       texts.some((text) => text.includes('--values\0-\0')),
-      'no helm with values was seen',
+      'the sampler saw no helm with values',
     ).toBe(true);
-    // Files that were there for a moment: for their owner alone.
+    // Temporary files were readable only by their owner.
     expect(where.filter((one) => one.startsWith(TMP) && !one.endsWith('mode 600'))).toEqual([]);
   });
 
-  it('temporary files are gone, and the folder of a backup is for its owner alone', () => {
+  it('temporary files are deleted, and only the owner can read the folder of a backup', () => {
     expect(statSync(join(OUT, 'backup')).mode & 0o077).toBe(0);
     expect(readdirSync(TMP)).toEqual([]);
   });

@@ -1,4 +1,4 @@
-/** Who may import whom, besides itself and core: the data of the architecture test and of the table in docs/architecture.md. */
+/** Allowed imports besides core and the folder itself: data of the architecture test and of docs/architecture.md. */
 export const LAYERS: Record<string, { what: string; may: string[] }> = {
   core: {
     what: 'types, errors, comparison, text, quantities, redaction, assets; reads only the files of the package',

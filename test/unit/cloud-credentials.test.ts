@@ -8,24 +8,24 @@ import { diagnose } from '../../src/doctor/run.ts';
 import { extended, profileLayer } from '../../src/profile/layers.ts';
 import { resolve } from '../../src/profile/resolve.ts';
 import type { Config } from '../../src/profile/schema.ts';
-import { type StandIn, type StandInOptions, standIn } from '../support/cloud.ts';
+import { type FakeCloud, type FakeCloudOptions, fakeCloud } from '../support/cloud.ts';
 import { fakeCluster } from './support/cluster.ts';
 
 const TOKEN = 'glc_standin';
 const NAMESPACE = 'grafana-k8s-monitoring';
 
-let cloud: StandIn | undefined;
+let cloud: FakeCloud | undefined;
 afterEach(async () => {
   vi.unstubAllEnvs();
   await cloud?.close();
   cloud = undefined;
 });
 
-async function stand(options: StandInOptions = {}): Promise<StandIn> {
-  return (cloud = await standIn(options));
+async function stand(options: FakeCloudOptions = {}): Promise<FakeCloud> {
+  return (cloud = await fakeCloud(options));
 }
 
-function configFor(endpoints: StandIn['endpoints'], mode: 'otlp' | 'separate' = 'otlp', user = '123456'): Config {
+function configFor(endpoints: FakeCloud['endpoints'], mode: 'otlp' | 'separate' = 'otlp', user = '123456'): Config {
   const destination = {
     mode,
     otlp: { url: endpoints.otlp, user },
@@ -133,7 +133,7 @@ describe('credentials of Grafana Cloud', () => {
 
   it('cannot be tried without a network: the destination is named', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
-    const { endpoints, close } = await standIn();
+    const { endpoints, close } = await fakeCloud();
     await close();
     const { findings } = await examine(configFor(endpoints));
     expect(statuses(findings)).toEqual(['CLD-01 fail', 'CLD-02 fail', 'CLD-03 fail']);
@@ -142,7 +142,7 @@ describe('credentials of Grafana Cloud', () => {
 
   it('do not follow a redirect to somebody else', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
-    const other = await standIn();
+    const other = await fakeCloud();
     const { endpoints } = await stand({
       always: { status: 307, headers: { location: `${other.url}/otlp/v1/metrics` } },
     });

@@ -1,27 +1,37 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { COMPONENT_IDS } from '../../../src/profile/schema.ts';
-import { standIn } from '../../support/cloud.ts';
+import { fakeCloud } from '../../support/cloud.ts';
 import {
   IMAGE,
   NO_IMAGE,
   type Server,
-  deafWebhook,
-  definition,
-  idle,
-  list,
-  mute,
+  fakeMirror,
+  idleWorkload,
+  makeCrd,
+  minimalConfig,
   serve,
-  standInMirror,
+  silentWebhook,
+  unservedWebhook,
+  writeMirrorJson,
 } from '../support/charts.ts';
-import { cli, cliOk, footprint, get, kubectl, leaveNothing, onInterrupt, removeAll, run } from '../support/cluster.ts';
+import {
+  cli,
+  cliOk,
+  footprint,
+  get,
+  kubectl,
+  uninstallOnInterrupt,
+  onInterrupt,
+  removeAll,
+  run,
+} from '../support/cluster.ts';
 import { appliedBy, pending } from '../support/install.ts';
 import { errorOf, expectNoCrash, refuses } from '../support/refusal.ts';
-import { FOREIGN, alone, definitions, forget, foreign } from '../support/definitions.ts';
+import { FOREIGN, applyForeignCrds, deleteTestCrds, operatorCrds, requireNoOperatorCrds } from '../support/crds.ts';
 
-/** Upstream's charts and what comes with them, broken: with stand-ins of our own, so that no archive of upstream is needed. */
+/** Faults of upstream charts, simulated with charts of our own, so that no upstream archive is needed. */
 
 const NS = 'it-chart';
 const GUEST = 'it-chart-guest';
@@ -29,23 +39,14 @@ const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-charts-'));
 const LOKI = 'loki-18.11.0.tgz';
 const COLLECTORS = 'opentelemetrycollectors.opentelemetry.io';
 const collectorsCrd = (versions: string[], metadata = {}) =>
-  definition(COLLECTORS, 'OpenTelemetryCollector', versions, metadata);
+  makeCrd(COLLECTORS, 'OpenTelemetryCollector', versions, metadata);
 
 const ENV = { GENAI_OBS_CACHE: join(DIR, 'cache') };
 
-/** Nothing but what a case needs. */
-function config(name: string, parts: object): string {
-  const path = join(DIR, `${name}.yaml`);
-  const off = Object.fromEntries(COMPONENT_IDS.map((id) => [id, { enabled: false }]));
-  writeFileSync(
-    path,
-    JSON.stringify({ profile: 'quickstart', namespace: NS, storage: { enabled: false }, ...off, ...parts }),
-  );
-  return path;
-}
+const config = (name: string, parts: object): string => minimalConfig(DIR, name, NS, parts);
 const WITH_LOKI = config('loki', { loki: { enabled: true, chart: 'loki' } });
 const WITH_OPERATOR = config('operator', { 'opentelemetry-operator': { enabled: true } });
-/** The gateway needs somebody to send to. */
+/** The gateway needs a backend. */
 const WITH_GATEWAY = config('gateway', {
   loki: { enabled: true, chart: 'loki' },
   'opentelemetry-collector': { enabled: true, chart: 'opentelemetry-operator', replicaCount: 1 },
@@ -63,7 +64,7 @@ const install = (file: string, charts: string, timeout = 15): string[] => [
   String(timeout),
 ];
 
-const mirror = standInMirror(join(DIR, 'mirror'));
+const mirror = fakeMirror(join(DIR, 'mirror'));
 const servers: Server[] = [];
 async function http(...args: Parameters<typeof serve>): Promise<Server> {
   const server = await serve(...args);
@@ -71,16 +72,16 @@ async function http(...args: Parameters<typeof serve>): Promise<Server> {
   return server;
 }
 
-/** After a case that went well there is nothing to do. */
+/** Removes what a failed test left behind. */
 async function clean(): Promise<void> {
   const there = (await kubectl(['get', 'namespace', GUEST, NS, '--ignore-not-found', '-o', 'name'])).split('\n');
   if (there.includes(`namespace/${GUEST}`))
     await run('kubectl', ['delete', 'namespace', GUEST, '--wait', '--timeout=60s']);
   if (there.includes(`namespace/${NS}`)) await removeAll(NS);
-  forget(NS);
+  deleteTestCrds(NS);
 }
 
-/** The usual uninstall, and the proof that nothing is left of it. */
+/** Uninstalls and checks that nothing is left. */
 async function uninstalled(): Promise<string> {
   const { stderr } = await cliOk(['uninstall', '--namespace', NS, '--delete-data', '--yes', '--timeout', '60']);
   expect((await footprint(NS)).filter((line) => !line.includes(GUEST))).toEqual([]);
@@ -88,10 +89,10 @@ async function uninstalled(): Promise<string> {
 }
 
 beforeAll(async () => {
-  onInterrupt(() => forget(NS));
-  leaveNothing(NS);
+  onInterrupt(() => deleteTestCrds(NS));
+  uninstallOnInterrupt(NS);
   await clean();
-  await mirror.put('loki', [idle('StatefulSet', 'loki')]);
+  await mirror.put('loki', [idleWorkload('StatefulSet', 'loki')]);
 });
 afterAll(async () => {
   await Promise.all(servers.map((server) => server.close()));
@@ -99,9 +100,9 @@ afterAll(async () => {
   rmSync(DIR, { recursive: true, force: true });
 });
 
-describe('a chart that cannot be had is told before anything is changed', () => {
+describe('refuses a chart that is unavailable or altered before anything changes', () => {
   it.each([
-    ['a mirror that has trouble', () => 500, 'mirror.json', 'HTTP 500'],
+    ['a mirror that returns an error', () => 500, 'mirror.json', 'HTTP 500'],
     [
       'a mirror that lacks the archive',
       (path: string) => (path.endsWith('.tgz') ? 404 : 200),
@@ -117,7 +118,7 @@ describe('a chart that cannot be had is told before anything is changed', () => 
     expect(next).toContain('--charts DIR');
   });
 
-  it('a mirror that nobody serves', async () => {
+  it('an unreachable mirror', async () => {
     const { url, close } = await serve(mirror.folder);
     await close();
     const { on, cause, next } = await refuses(NS, install(WITH_LOKI, url), 1, ENV);
@@ -126,8 +127,8 @@ describe('a chart that cannot be had is told before anything is changed', () => 
     expect(next).toContain(`curl -fsSI ${url}/mirror.json`);
   });
 
-  it.each(['folder', 'http'])('an archive with another digest than the mirror lists, by %s', async (way) => {
-    list(mirror.folder, { [LOKI]: '0'.repeat(64) });
+  it.each(['folder', 'http'])('an archive whose digest differs from mirror.json, by %s', async (way) => {
+    writeMirrorJson(mirror.folder, { [LOKI]: '0'.repeat(64) });
     try {
       const source = way === 'http' ? (await http(mirror.folder)).url : mirror.folder;
       const { what, on, cause, next } = await refuses(NS, install(WITH_LOKI, source), 1, ENV);
@@ -136,12 +137,12 @@ describe('a chart that cannot be had is told before anything is changed', () => 
       expect(cause).toMatch(/^its sha256 is [0-9a-f]{64}, expected 0{64}/);
       expect(next).toContain('genai-obs mirror');
     } finally {
-      list(mirror.folder);
+      writeMirrorJson(mirror.folder);
     }
   });
 
   it('a folder without the archive', async () => {
-    const empty = standInMirror(join(DIR, 'empty')).folder;
+    const empty = fakeMirror(join(DIR, 'empty')).folder;
     const { what, on, next } = await refuses(NS, install(WITH_LOKI, empty), 1, ENV);
     expect(what).toBe('a chart is missing');
     expect(on).toBe(`${LOKI} in ${empty}`);
@@ -152,10 +153,10 @@ describe('a chart that cannot be had is told before anything is changed', () => 
 describe('a missing image', () => {
   afterAll(clean);
 
-  it('is named with its pod; with a mended chart the same install carries on', async () => {
+  it('is reported with its pod; with a fixed chart the next install resumes', async () => {
     const { url } = await http(mirror.folder);
     const args = install(WITH_LOKI, url, 10);
-    await mirror.put('loki', [idle('StatefulSet', 'loki', NO_IMAGE)]);
+    await mirror.put('loki', [idleWorkload('StatefulSet', 'loki', NO_IMAGE)]);
     const failed = await cli(args, ENV);
     expect(failed.code, failed.stdout + failed.stderr).toBe(1);
     expectNoCrash(failed);
@@ -166,25 +167,25 @@ describe('a missing image', () => {
     expect(next).toContain('run install again: it resumes');
     expect(await pending(NS)).toEqual([]);
 
-    await mirror.put('loki', [idle('StatefulSet', 'loki', IMAGE)]);
+    await mirror.put('loki', [idleWorkload('StatefulSet', 'loki', IMAGE)]);
     expect(appliedBy(await cliOk([...args, '--json'], ENV))).toEqual(['release/loki']);
     expect(appliedBy(await cliOk([...args, '--json'], ENV))).toEqual([]);
     await uninstalled();
   });
 });
 
-describe('an operator, its webhook and its definitions', () => {
+describe('an operator, its webhook and its CRDs', () => {
   const crd = collectorsCrd(['v1beta1']);
-  const operator = idle('Deployment', 'opentelemetry-operator');
-  beforeEach((context) => alone(context));
+  const operator = idleWorkload('Deployment', 'opentelemetry-operator');
+  beforeEach((context) => requireNoOperatorCrds(context));
   afterEach(clean);
 
-  it('a webhook that never serves is named, nothing that needs it is begun, and without it the same install carries on', async () => {
+  it('reports a webhook that never serves, skips what needs it, and resumes when it is removed', async () => {
     const args = install(WITH_GATEWAY, mirror.folder, 10);
-    await mirror.put('loki', [idle('StatefulSet', 'loki')]);
+    await mirror.put('loki', [idleWorkload('StatefulSet', 'loki')]);
     await mirror.put(
       'opentelemetry-operator',
-      [operator, ...deafWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors')],
+      [operator, ...unservedWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors')],
       [crd],
     );
     const failed = await cli(args, ENV);
@@ -193,7 +194,8 @@ describe('an operator, its webhook and its definitions', () => {
     const { what, on, cause, next } = errorOf(failed);
     expect(what).toBe('a webhook does not serve after 10 s');
     expect(on).toBe(
-      `ValidatingWebhookConfiguration ${NS}, which calls Service ${NS}/${NS} (dry-run of OpenTelemetryCollector ${NS}/genai-obs-dry-run)`,
+      `ValidatingWebhookConfiguration ${NS}, which calls Service ${NS}/${NS} ` +
+        `(dry-run of OpenTelemetryCollector ${NS}/genai-obs-dry-run)`,
     );
     expect(cause).toContain(`failed calling webhook "opentelemetrycollectors.${NS}.test"`);
     expect(next).toContain(`-n ${NS} get endpointslices -l kubernetes.io/service-name=${NS}; kubectl --context`);
@@ -201,24 +203,24 @@ describe('an operator, its webhook and its definitions', () => {
     await kubectl(['-n', NS, 'rollout', 'status', 'deployment/opentelemetry-operator', '--timeout=0s']);
     expect((await get(`${COLLECTORS},networkpolicies`, '-n', NS)).items).toEqual([]);
 
-    // The stand-in makes no collectors: the Deployment that the operator would make comes with its chart.
-    await mirror.put('opentelemetry-operator', [operator, idle('Deployment', 'otel-gateway-collector')], [crd]);
+    // The fake operator creates nothing, so its chart contains the Deployment of the collector.
+    await mirror.put('opentelemetry-operator', [operator, idleWorkload('Deployment', 'otel-gateway-collector')], [crd]);
     await kubectl(['delete', 'validatingwebhookconfiguration', NS]);
     expect(appliedBy(await cliOk([...args, '--json'], ENV))).toEqual([
       'release/opentelemetry-operator',
       'resource/otel-gateway',
     ]);
     await uninstalled();
-    expect(await definitions()).toEqual([]);
+    expect(await operatorCrds()).toEqual([]);
   });
 
-  it('one that says nothing keeps the API server waiting: it is named, and not the cluster', async () => {
-    const server = await mute(join(DIR, 'mute'));
+  it('reports a webhook that never responds, instead of the API server that waits for it', async () => {
+    const server = await silentWebhook(join(DIR, 'mute'));
     servers.push(server);
-    await mirror.put('loki', [idle('StatefulSet', 'loki')]);
+    await mirror.put('loki', [idleWorkload('StatefulSet', 'loki')]);
     await mirror.put(
       'opentelemetry-operator',
-      [operator, ...deafWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors', server.client)],
+      [operator, ...unservedWebhook(NS, NS, 'opentelemetry.io', 'opentelemetrycollectors', server.client)],
       [crd],
     );
     const failed = await cli(install(WITH_GATEWAY, mirror.folder, 10), ENV);
@@ -227,7 +229,8 @@ describe('an operator, its webhook and its definitions', () => {
     const { what, on, cause } = errorOf(failed);
     expect(what).toBe('a webhook does not serve after 10 s');
     expect(on).toBe(
-      `ValidatingWebhookConfiguration ${NS}, which calls ${server.url} (dry-run of OpenTelemetryCollector ${NS}/genai-obs-dry-run)`,
+      `ValidatingWebhookConfiguration ${NS}, which calls ${server.url} ` +
+        `(dry-run of OpenTelemetryCollector ${NS}/genai-obs-dry-run)`,
     );
     expect(cause).toMatch(/no answer within \d+ s/);
   });
@@ -238,9 +241,9 @@ describe('an operator, its webhook and its definitions', () => {
       { annotations: { 'meta.helm.sh/release-name': 'otel', 'meta.helm.sh/release-namespace': 'platform' } },
     ],
     [FOREIGN, {}],
-  ])('a definition that lacks a version is refused and its owner named: %s', async (owner, metadata) => {
+  ])('refuses a CRD that lacks a version, and names its owner: %s', async (owner, metadata) => {
     await mirror.put('opentelemetry-operator', [operator], [crd]);
-    await foreign(collectorsCrd(['v1alpha1'], metadata));
+    await applyForeignCrds(collectorsCrd(['v1alpha1'], metadata));
     const before = await get(`crd/${COLLECTORS}`);
     const { what, on, cause, next } = await refuses(NS, install(WITH_OPERATOR, mirror.folder), 1, ENV);
     expect(what).toBe('a CustomResourceDefinition belongs to somebody else and is too old');
@@ -250,9 +253,9 @@ describe('an operator, its webhook and its definitions', () => {
     expect(await get(`crd/${COLLECTORS}`)).toEqual(before);
   });
 
-  it('a definition of somebody else that serves what is needed is used, and stays when everything is removed', async () => {
+  it("uses another owner's CRD that serves the needed version, and uninstall keeps it", async () => {
     await mirror.put('opentelemetry-operator', [operator], [crd]);
-    await foreign(collectorsCrd(['v1beta1', 'v1alpha1']));
+    await applyForeignCrds(collectorsCrd(['v1beta1', 'v1alpha1']));
     const before = await get(`crd/${COLLECTORS}`);
     const { stdout } = await cliOk([...install(WITH_OPERATOR, mirror.folder), '--json'], ENV);
     expect(appliedBy({ stdout })).toEqual(['namespace', 'release/opentelemetry-operator']);
@@ -261,7 +264,7 @@ describe('an operator, its webhook and its definitions', () => {
     expect(await get(`crd/${COLLECTORS}`)).toEqual(before);
   });
 
-  it('a definition of ours stays as long as somebody has objects of it', async () => {
+  it('keeps our CRD as long as another namespace has objects of it', async () => {
     await mirror.put('opentelemetry-operator', [operator], [crd]);
     await cliOk(install(WITH_OPERATOR, mirror.folder), ENV);
     await kubectl(['create', 'namespace', GUEST]);
@@ -273,50 +276,50 @@ describe('an operator, its webhook and its definitions', () => {
     };
     await kubectl(['create', '-f', '-'], JSON.stringify(theirs));
     expect(await uninstalled()).toContain(`kept: CustomResourceDefinition ${COLLECTORS}`);
-    expect(await definitions()).toEqual([COLLECTORS]);
+    expect(await operatorCrds()).toEqual([COLLECTORS]);
     await kubectl(['-n', GUEST, 'get', COLLECTORS, 'theirs']);
 
     await kubectl(['-n', GUEST, 'delete', COLLECTORS, 'theirs']);
     await uninstalled();
-    expect(await definitions()).toEqual([]);
+    expect(await operatorCrds()).toEqual([]);
   });
 });
 
-describe('a cert-manager that is there already', () => {
-  const crds = ['Certificate', 'Issuer'].map((kind) =>
-    definition(`${kind.toLowerCase()}s.cert-manager.io`, kind, ['v1']),
-  );
+describe('an existing cert-manager', () => {
+  const crds = ['Certificate', 'Issuer'].map((kind) => makeCrd(`${kind.toLowerCase()}s.cert-manager.io`, kind, ['v1']));
   const theirs = (version: string) =>
     crds.map((crd) => ({ ...crd, metadata: { ...crd.metadata, labels: { 'app.kubernetes.io/version': version } } }));
   const names = crds.map(({ metadata }) => metadata.name);
   beforeAll(() =>
     mirror.put(
       'cert-manager',
-      ['cert-manager', 'cert-manager-cainjector', 'cert-manager-webhook'].map((name) => idle('Deployment', name)),
+      ['cert-manager', 'cert-manager-cainjector', 'cert-manager-webhook'].map((name) =>
+        idleWorkload('Deployment', name),
+      ),
       crds,
     ),
   );
-  beforeEach((context) => alone(context));
+  beforeEach((context) => requireNoOperatorCrds(context));
   afterEach(clean);
 
-  it('and too old is refused; upgraded by its owner, it is used, told, and left alone', async () => {
-    await foreign(...theirs('v1.5.0'));
+  it('is refused if it is too old; after an upgrade by its owner it is used, reported and left unchanged', async () => {
+    await applyForeignCrds(...theirs('v1.5.0'));
     const { what, on, cause, next } = await refuses(NS, install(WITH_CERTIFICATES, mirror.folder), 1, ENV);
     expect(what).toBe('an existing cert-manager is too old');
     expect(on).toBe('CustomResourceDefinition certificates.cert-manager.io');
     expect(cause).toContain('app.kubernetes.io/version says v1.5.0; at least v1.12.0 is needed');
     expect(next).toContain('upgrade cert-manager to v1.12.0');
 
-    await foreign(...theirs('v1.20.0'));
+    await applyForeignCrds(...theirs('v1.20.0'));
     const { stdout } = await cliOk([...install(WITH_CERTIFICATES, mirror.folder), '--json'], ENV);
     expect(stdout).toContain('already in the cluster: CustomResourceDefinition certificates.cert-manager.io');
     expect((await get('deployments', '-n', NS)).items).toEqual([]);
     await uninstalled();
-    expect(await definitions()).toEqual(names);
+    expect(await operatorCrds()).toEqual(names);
   });
 });
 
-describe('a wrong token of Grafana Cloud', () => {
+describe('a wrong token for Grafana Cloud', () => {
   const RELEASE = 'grafana-k8s-monitoring';
   const RIGHT = 'glc_of-this-stack';
   const WRONG = 'glc_of-another-stack';
@@ -334,16 +337,16 @@ describe('a wrong token of Grafana Cloud', () => {
   beforeAll(() =>
     mirror.put('k8s-monitoring', [
       ...['alloy-operator', 'kube-state-metrics', 'alloy-receiver', 'alloy-singleton'].map((name) =>
-        idle('Deployment', `${RELEASE}-${name}`),
+        idleWorkload('Deployment', `${RELEASE}-${name}`),
       ),
-      ...['node-exporter', 'alloy-logs'].map((name) => idle('DaemonSet', `${RELEASE}-${name}`)),
-      idle('StatefulSet', `${RELEASE}-alloy-metrics`),
+      ...['node-exporter', 'alloy-logs'].map((name) => idleWorkload('DaemonSet', `${RELEASE}-${name}`)),
+      idleWorkload('StatefulSet', `${RELEASE}-alloy-metrics`),
     ]),
   );
   afterEach(clean);
 
-  it('is refused before anything is changed; with the right one the same install carries on', async () => {
-    const cloud = await standIn({ token: RIGHT });
+  it('is refused before anything changes; with the right token the next install succeeds', async () => {
+    const cloud = await fakeCloud({ token: RIGHT });
     try {
       const args = [...INSTALL, ...PROFILE, '--cloud-url', cloud.endpoints.otlp];
       const { what, on, cause, next, run: done } = await refuses(NS, args, 1, withToken(WRONG));
@@ -359,8 +362,8 @@ describe('a wrong token of Grafana Cloud', () => {
     }
   });
 
-  it('that may not write traces is refused, and the scope named', async () => {
-    const cloud = await standIn({ token: RIGHT, scopes: ['metrics:write', 'logs:write'] });
+  it('is refused if it lacks the scope for traces, which is named', async () => {
+    const cloud = await fakeCloud({ token: RIGHT, scopes: ['metrics:write', 'logs:write'] });
     try {
       const { what, cause, next } = await refuses(
         NS,

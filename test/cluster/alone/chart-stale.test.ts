@@ -1,42 +1,32 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { COMPONENT_IDS } from '../../../src/profile/schema.ts';
-import { definition, idle, standInMirror } from '../support/charts.ts';
+import { fakeMirror, idleWorkload, makeCrd, minimalConfig } from '../support/charts.ts';
 import {
   cliOk,
   eventually,
   footprint,
   get,
   kubectl,
-  leaveNothing,
+  uninstallOnInterrupt,
   onInterrupt,
   removeAll,
 } from '../support/cluster.ts';
-import { alone, definitions, forget } from '../support/definitions.ts';
+import { deleteTestCrds, operatorCrds, requireNoOperatorCrds } from '../support/crds.ts';
 import { appliedBy } from '../support/install.ts';
 
-/** What is applied for a feature goes when the feature is switched off; with stand-ins for upstream's charts, so that it takes seconds. */
+/** Prunes the objects of a disabled feature. Uses charts of our own instead of upstream's, so that it takes seconds. */
 
 const NS = 'it-stale';
-/** Called as NS at its beginning. */
+/** Its name starts with NS, to catch matches by prefix. */
 const SECOND = `${NS}-2`;
 const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-stale-'));
 const ENV = { GENAI_OBS_CACHE: join(DIR, 'cache') };
 const COLLECTORS = 'opentelemetrycollectors.opentelemetry.io';
 const LOKI = { loki: { enabled: true, chart: 'loki' } };
 
-/** A configuration with nothing but these parts. */
-function config(name: string, parts: object, namespace = NS): string {
-  const path = join(DIR, `${name}.yaml`);
-  const off = Object.fromEntries(COMPONENT_IDS.map((id) => [id, { enabled: false }]));
-  writeFileSync(
-    path,
-    JSON.stringify({ profile: 'quickstart', namespace, storage: { enabled: false }, ...off, ...parts }),
-  );
-  return path;
-}
+const config = (name: string, parts: object, namespace = NS): string => minimalConfig(DIR, name, namespace, parts);
 const BARE = config('loki', LOKI);
 const teams = [{ name: 'search', namespace: 'search' }];
 const WITH_TEAMS = config('teams', { ...LOKI, teams });
@@ -46,7 +36,7 @@ const WITH_GATEWAY = config('gateway', {
   'opentelemetry-collector': { enabled: true, chart: 'opentelemetry-operator', replicaCount: 1 },
 });
 
-const mirror = standInMirror(join(DIR, 'mirror'));
+const mirror = fakeMirror(join(DIR, 'mirror'));
 const from = ['--charts', mirror.folder];
 const install = async (file: string, ...more: string[]): Promise<string[]> =>
   appliedBy(
@@ -62,26 +52,26 @@ const uninstall = async (namespace: string): Promise<void> => {
 };
 const clean = async (): Promise<void> => {
   for (const namespace of [SECOND, NS]) await removeAll(namespace);
-  forget(NS);
+  deleteTestCrds(NS);
 };
 
 beforeAll(async () => {
-  onInterrupt(() => forget(NS));
-  leaveNothing(NS);
-  leaveNothing(SECOND);
+  onInterrupt(() => deleteTestCrds(NS));
+  uninstallOnInterrupt(NS);
+  uninstallOnInterrupt(SECOND);
   await clean();
-  await mirror.put('loki', [idle('StatefulSet', 'loki')]);
+  await mirror.put('loki', [idleWorkload('StatefulSet', 'loki')]);
 });
 afterAll(async () => {
   await clean();
   rmSync(DIR, { recursive: true, force: true });
 });
 
-describe('a feature that is switched off', () => {
+describe('disabling a feature', () => {
   const maps = async (namespace: string): Promise<string[]> =>
     (await get('configmap', '-n', namespace)).items.map(({ metadata }) => metadata.name);
 
-  it('takes along what was applied for it, of this installation and not of another one', async () => {
+  it('prunes its objects in this installation and not in another one', async () => {
     for (const file of [WITH_TEAMS, SECOND_WITH_TEAMS]) await install(file);
     await kubectl(['-n', NS, 'create', 'configmap', 'theirs', '--from-literal=a=b']);
 
@@ -103,15 +93,15 @@ describe('a feature that is switched off', () => {
   });
 });
 
-describe('an operator that is switched off', () => {
-  it('goes after its resources, only with the whole plan; then there is nothing to do', async (context) => {
-    await alone(context);
+describe('disabling an operator', () => {
+  it('deletes it after its resources, only in a complete install; then there is nothing to do', async (context) => {
+    await requireNoOperatorCrds(context);
     const role = `${NS}-otel-gateway-collector`;
-    // The stand-in makes no collectors: the Deployment that the operator would make comes with its chart.
-    const workloads = ['opentelemetry-operator', 'otel-gateway-collector'].map((name) => idle('Deployment', name));
-    await mirror.put('opentelemetry-operator', workloads, [
-      definition(COLLECTORS, 'OpenTelemetryCollector', ['v1beta1']),
-    ]);
+    // The fake operator creates nothing, so its chart contains the Deployment of the collector.
+    const workloads = ['opentelemetry-operator', 'otel-gateway-collector'].map((name) =>
+      idleWorkload('Deployment', name),
+    );
+    await mirror.put('opentelemetry-operator', workloads, [makeCrd(COLLECTORS, 'OpenTelemetryCollector', ['v1beta1'])]);
     await install(WITH_GATEWAY);
     await kubectl(['get', `clusterrole/${role}`, `clusterrolebinding/${role}`]);
 
@@ -123,17 +113,17 @@ describe('an operator that is switched off', () => {
     ])
       expect(shown).toContain(`- ${object}`);
     expect(shown).toContain(`release ${NS}/opentelemetry-operator`);
-    // What takes the place of something may be in a part that is left out.
+    // A partial install prunes nothing, because it may leave out the replacement.
     expect(await install(BARE, '--only', 'alerting')).toEqual([]);
     await kubectl(['-n', NS, 'get', COLLECTORS, 'otel-gateway']);
 
     expect(await install(BARE)).toContain('removal/releases');
-    // Pods end a moment after what made them.
-    const left = async (): Promise<boolean> =>
+    // Pods terminate shortly after their owner is deleted.
+    const remains = async (): Promise<boolean> =>
       (await footprint(NS)).some((line) => /otel-gateway|opentelemetry-operator/.test(line));
-    await eventually('nothing of operator and gateway is left', async () => ((await left()) ? undefined : true), 60);
+    await eventually('operator and gateway are deleted', async () => ((await remains()) ? undefined : true), 60);
     expect(await install(BARE)).toEqual([]);
     await uninstall(NS);
-    expect(await definitions()).toEqual([]);
+    expect(await operatorCrds()).toEqual([]);
   });
 });

@@ -1,10 +1,20 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { cli, eventually, get, kubectl, leaveNothing, onInterrupt, removeAll, run } from '../support/cluster.ts';
+import { listen } from '../../support/server.ts';
+import {
+  cli,
+  eventually,
+  get,
+  kubectl,
+  uninstallOnInterrupt,
+  onInterrupt,
+  removeAll,
+  run,
+} from '../support/cluster.ts';
 import { errorOf, expectNoCrash, refuses } from '../support/refusal.ts';
 
 const NS = 'it-state';
@@ -19,7 +29,7 @@ const dropNamespace = (): Promise<unknown> =>
 const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS } };
 
 beforeAll(async () => {
-  leaveNothing(NS);
+  uninstallOnInterrupt(NS);
   onInterrupt(
     () =>
       void spawnSync('kubectl', ['delete', 'namespace', NS, '--ignore-not-found', '--wait=false'], { stdio: 'ignore' }),
@@ -32,7 +42,7 @@ afterAll(async () => {
   await dropNamespace();
 });
 
-describe('storage classes', () => {
+describe('refuses unsuitable storage classes', () => {
   it('a class that does not exist', async () => {
     const { what, on, cause, next } = await refuses(NS, [...INSTALL, '--storage-class', 'golden'], 1);
     expect(what).toMatch(/PRE-12.*there is no storage class golden; there are: /);
@@ -63,30 +73,30 @@ describe('storage classes', () => {
     } finally {
       await kubectl(mark('true'));
     }
-    // The way out that the message names is one.
+    // The flag that the message suggests works.
     const plan = await cli(['plan', '--namespace', NS, '--no-persistence']);
     expect(plan.code).toBe(0);
     expect(plan.stdout).not.toContain('PersistentVolumeClaim');
   });
 });
 
-describe('namespaces', () => {
+describe('refuses an unsuitable namespace', () => {
   afterEach(dropNamespace);
 
-  it('one that is being deleted', async () => {
+  it('that is being deleted', async () => {
     const held = {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: 'held', namespace: NS, finalizers: ['it.genai-obs/held'] },
     };
-    const letGo = ['-n', NS, 'patch', 'configmap', 'held', '--type=merge', '-p', '{"metadata":{"finalizers":null}}'];
-    onInterrupt(() => void spawnSync('kubectl', letGo, { stdio: 'ignore' }));
+    const release = ['-n', NS, 'patch', 'configmap', 'held', '--type=merge', '-p', '{"metadata":{"finalizers":null}}'];
+    onInterrupt(() => void spawnSync('kubectl', release, { stdio: 'ignore' }));
     await apply(namespace, held);
     try {
       await kubectl(['delete', 'namespace', NS, '--wait=false']);
-      // The controller writes down what holds it.
+      // The namespace controller records what blocks the deletion.
       await eventually(
-        'the condition of the namespace',
+        'the condition of the namespace is set',
         async () => JSON.stringify(await get('namespace', NS)).includes('NamespaceFinalizersRemaining') || undefined,
       );
       const { what, on, next } = await refuses(NS, INSTALL, 1);
@@ -94,7 +104,7 @@ describe('namespaces', () => {
       expect(on).toBe(`Namespace ${NS}`);
       expect(next).toContain(`kubectl get namespace ${NS}`);
     } finally {
-      await kubectl(letGo);
+      await kubectl(release);
     }
   });
 
@@ -107,7 +117,7 @@ describe('namespaces', () => {
       /PRE-11.*quota small leaves 2 of persistentvolumeclaims, the profile needs 5/,
     ],
     ['storage', { 'requests.storage': '4Gi' }, /PRE-11.*quota small leaves 4(\.0)? GiB of requests\.storage/],
-  ])('a quota too small: %s', async (_name, hard, says) => {
+  ])('with a quota that is too small: %s', async (_name, hard, says) => {
     await apply(namespace, {
       apiVersion: 'v1',
       kind: 'ResourceQuota',
@@ -125,7 +135,7 @@ describe('namespaces', () => {
   });
 });
 
-describe('objects of somebody else under our names', () => {
+describe('refuses to replace objects of others that have our names', () => {
   beforeAll(() => apply(namespace));
   afterAll(dropNamespace);
 
@@ -162,7 +172,7 @@ describe('objects of somebody else under our names', () => {
     }
   });
 
-  it('a Helm release loki: it is neither upgraded nor removed', async () => {
+  it('a Helm release loki, which is neither upgraded nor removed', async () => {
     const chart = join(DIR, 'theirs');
     mkdirSync(join(chart, 'templates'), { recursive: true });
     writeFileSync(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: theirs\nversion: 1.0.0\n');
@@ -186,11 +196,9 @@ describe('objects of somebody else under our names', () => {
   });
 });
 
-describe('the port of the tunnel is taken', () => {
-  it('open says which, and how to take another one', async () => {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
+describe('open refuses a port', () => {
+  it('that is in use, and suggests a free one', async () => {
+    const { port, close } = await listen(createServer());
     try {
       const done = await cli(['open', '--namespace', NS, '--port', String(port)]);
       expect(done.code).toBe(1);
@@ -200,11 +208,11 @@ describe('the port of the tunnel is taken', () => {
       expect(on).toBe(`127.0.0.1:${port}`);
       expect(next).toContain('--port 0');
     } finally {
-      server.close();
+      await close();
     }
   });
 
-  it('a port that is none', async () => {
+  it('that is not a port number', async () => {
     for (const port of ['http', '70000', '-1'])
       expect((await refuses(NS, ['open', '--namespace', NS, '--port', port], 2)).what).toContain(
         '--port takes a port number',

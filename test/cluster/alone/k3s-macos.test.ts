@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { certs } from '../../unit/support/certs.ts';
 import { TOKEN, at, collector, mac, setUp, skipped, tearDown } from '../../unit/support/mac.ts';
 import { until } from '../../unit/support/programs.ts';
+import { CHARTS, noCharts, skipNote } from '../support/bed.ts';
 import {
   changedSince,
   cli,
@@ -14,15 +15,15 @@ import {
   inventory,
   kubectl,
   service,
+  uninstallArgs,
 } from '../support/cluster.ts';
+import { doctor, problems } from '../support/doctor.ts';
 
-const CHARTS = process.env['GENAI_OBS_CHARTS'];
 const HOME = 'observability';
-const noCharts = CHARTS ? undefined : 'GENAI_OBS_CHARTS names no folder with the upstream charts';
 const noManager = (await hasImage('quay.io/jetstack/cert-manager-controller'))
   ? undefined
   : 'the cluster has no image of cert-manager';
-/** Warnings that the bed itself causes. */
+/** Warnings that the test bed causes. */
 const WARNS = /^(PRE-11|K3S-\d+)$/;
 
 interface Answer {
@@ -30,12 +31,13 @@ interface Answer {
 }
 
 interface Mode {
+  /** Why it is skipped. */
   why: string | undefined;
-  /** The settings, once the node's address is known. */
+  /** Settings that may contain the node's address. */
   over: (address: string) => object;
-  /** What is there before the installation, as its operator makes it. */
+  /** Creates what the administrator must provide before the installation. */
   before?: (address: string) => Promise<void>;
-  /** What the bundle for the Mac is made with. */
+  /** Credentials for the bundle of the Mac. */
   access: () => Promise<{ mtls?: string; tokenFile?: string; ca?: string }>;
 }
 
@@ -44,7 +46,7 @@ const MODES: Record<string, Mode> = {
   'mutual TLS, signed by cert-manager': {
     why: noCharts ?? skipped ?? noManager,
     over: (address) => ({ ...expose, security: { mtls: { names: [address] } } }),
-    // As docs/k3s.md has it.
+    // The steps of docs/k3s.md.
     access: async () => {
       const dir = at('client');
       mkdirSync(dir, { mode: 0o700 });
@@ -82,7 +84,7 @@ const MODES: Record<string, Mode> = {
 };
 
 const remove = async (): Promise<void> => {
-  await cli(['uninstall', '--namespace', HOME, '--delete-data', '--yes', '--timeout', '180']);
+  await cli(uninstallArgs(HOME));
   await kubectl(['delete', 'namespace', HOME, '--ignore-not-found', '--wait', '--timeout=120s']);
 };
 
@@ -90,82 +92,73 @@ beforeAll(setUp);
 afterAll(tearDown);
 
 describe.each(Object.entries(MODES))('k3s-macos with %s', (name, { why, over, before: prepare, access }) => {
-  describe.skipIf(why !== undefined)(
-    `on the cluster${why ? ` (skipped: ${why})` : ''}`,
-    { sequential: true } as object,
-    () => {
-      const file = at(`${name.replaceAll(/\W/g, '-')}.json`);
-      const INSTALL = ['install', '-f', file, '--charts', CHARTS ?? '', '--yes', '--timeout', '240'];
-      let address = '';
-      let before: string[];
+  describe.skipIf(why !== undefined)(`on the cluster${skipNote(why)}`, { sequential: true } as object, () => {
+    const file = at(`${name.replaceAll(/\W/g, '-')}.json`);
+    const INSTALL = ['install', '-f', file, '--charts', CHARTS ?? '', '--yes', '--timeout', '240'];
+    let address = '';
+    let before: string[];
 
-      beforeAll(async () => {
-        await remove();
-        before = await inventory();
-        const [node] = (await get<{ items: { status: { addresses: { type: string; address: string }[] } }[] }>('node'))
-          .items;
-        address = node?.status.addresses.find(({ type }) => type === 'InternalIP')?.address ?? '';
-        writeFileSync(file, JSON.stringify({ extends: 'k3s-macos', ...over(address) }));
-        await prepare?.(address);
-      }, 240_000);
-      afterAll(remove, 300_000);
+    beforeAll(async () => {
+      await remove();
+      before = await inventory();
+      const [node] = (await get<{ items: { status: { addresses: { type: string; address: string }[] } }[] }>('node'))
+        .items;
+      address = node?.status.addresses.find(({ type }) => type === 'InternalIP')?.address ?? '';
+      writeFileSync(file, JSON.stringify({ extends: 'k3s-macos', ...over(address) }));
+      await prepare?.(address);
+    }, 240_000);
+    afterAll(remove, 300_000);
 
-      it(
-        'installs with every phase and wait, its verification passes, and there is nothing to do the second time',
-        { timeout: 600_000 },
-        async () => {
-          expect((await cliOk(INSTALL)).stderr).toContain('Done in');
-          expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
-        },
-      );
+    it(
+      'installs all phases, the verification passes, and there is nothing to do the second time',
+      { timeout: 600_000 },
+      async () => {
+        expect((await cliOk(INSTALL)).stderr).toContain('Done in');
+        expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
+      },
+    );
 
-      it('doctor and its probe find nothing wrong', { timeout: 180_000 }, async () => {
-        const { stdout } = await cli(['doctor', '--namespace', HOME, '--probe', '-o', 'json']);
-        const { findings } = JSON.parse(stdout) as { findings: { id: string; status: string; evidence: string }[] };
-        const bad = findings.filter(
-          ({ id, status }) => !['ok', 'skip'].includes(status) && !(status === 'warn' && WARNS.test(id)),
+    it('doctor finds no problem, also with the probe', { timeout: 180_000 }, async () => {
+      expect(problems(await doctor(HOME, '--probe'), WARNS)).toEqual([]);
+    });
+
+    it(
+      'a Mac can send through the NodePort, and a sender without credentials cannot',
+      { timeout: 180_000 },
+      async () => {
+        const { spec } = await get<{ spec: { ports: { name: string; port: number; nodePort: number }[] } }>(
+          'service',
+          'otel-ingest',
+          '-n',
+          HOME,
         );
-        expect(bad.map(({ id, status, evidence }) => `${id} ${status}: ${evidence}`)).toEqual([]);
-      });
+        const port = spec.ports.find((one) => one.port === 4317)?.nodePort ?? 0;
+        const endpoint = `${address}:${port}`;
+        const stranger = collector(mac(port, { endpoint, tokenFile: at('wrong-token'), ca: at('certs/ca.crt') }));
+        await until(
+          () => (/Exporting failed|Unauthenticated|certificate/i.test(stranger.said()) ? true : undefined),
+          stranger.said,
+        );
+        await stranger.stop('SIGKILL');
+        const here = collector(mac(port, { endpoint, ...(await access()) }));
+        const query = encodeURIComponent('macos_cpu_temperature_celsius{host_name="studio-1"}');
+        const arrived = await eventually(
+          `Prometheus has the temperature of the Mac; output of its collector: ${here.said()}`,
+          async () => {
+            const { data } = await service<Answer>('monitoring', 'prometheus', 9090, `/api/v1/query?query=${query}`);
+            return data.result[0]?.value[1];
+          },
+        );
+        expect(arrived).toBe('52.318077');
+        expect(here.said()).not.toContain(TOKEN);
+        await here.stop();
+      },
+    );
 
-      it(
-        'a Mac sends through the port of the node, and nobody without its papers does',
-        { timeout: 180_000 },
-        async () => {
-          const { spec } = await get<{ spec: { ports: { name: string; port: number; nodePort: number }[] } }>(
-            'service',
-            'otel-ingest',
-            '-n',
-            HOME,
-          );
-          const port = spec.ports.find((one) => one.port === 4317)?.nodePort ?? 0;
-          const endpoint = `${address}:${port}`;
-          const stranger = collector(mac(port, { endpoint, tokenFile: at('wrong-token'), ca: at('certs/ca.crt') }));
-          await until(
-            () => (/Exporting failed|Unauthenticated|certificate/i.test(stranger.said()) ? true : undefined),
-            stranger.said,
-          );
-          await stranger.stop('SIGKILL');
-          const here = collector(mac(port, { endpoint, ...(await access()) }));
-          const query = encodeURIComponent('macos_cpu_temperature_celsius{host_name="studio-1"}');
-          const arrived = await eventually(
-            `the Mac's temperature in Prometheus; its collector says: ${here.said()}`,
-            async () => {
-              const { data } = await service<Answer>('monitoring', 'prometheus', 9090, `/api/v1/query?query=${query}`);
-              return data.result[0]?.value[1];
-            },
-          );
-          expect(arrived).toBe('52.318077');
-          expect(here.said()).not.toContain(TOKEN);
-          await here.stop();
-        },
-      );
-
-      it('uninstalls, and leaves the cluster as it was', { timeout: 300_000 }, async () => {
-        await cliOk(['uninstall', '--namespace', HOME, '--delete-data', '--yes', '--timeout', '180']);
-        if (prepare) await kubectl(['delete', 'namespace', HOME, '--wait', '--timeout=120s']);
-        expect(await changedSince(before)).toEqual({ left: [], gone: [] });
-      });
-    },
-  );
+    it('uninstalls, and leaves the cluster as it was', { timeout: 300_000 }, async () => {
+      await cliOk(uninstallArgs(HOME));
+      if (prepare) await kubectl(['delete', 'namespace', HOME, '--wait', '--timeout=120s']);
+      expect(await changedSince(before)).toEqual({ added: [], removed: [] });
+    });
+  });
 });

@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cliOk, eventually, footprint, get, normalised, onInterrupt, revisions } from '../support/cluster.ts';
 import { type Install, appliedBy, pending, startInstall } from '../support/install.ts';
 
-/** Every round starts in an empty namespace of its own; the one before goes away meanwhile. */
+/** Each round uses a new namespace, so that the previous one can be deleted meanwhile. */
 const PREFIX = 'it-kill';
 const installArgs = (namespace: string, ...more: string[]): string[] => [
   'install',
@@ -15,11 +17,11 @@ const installArgs = (namespace: string, ...more: string[]): string[] => [
   ...more,
 ];
 
-/** As users have it; and without what costs the bed most, the pods that make and remove each volume: half of a round's time. */
+/** `whole` has the defaults. `lean` has no volumes, because the pods that create and delete them take half the time. */
 const SHAPES = { whole: [], lean: ['--no-persistence', '--gateway-replicas', '1'] };
 type Shape = keyof typeof SHAPES;
 
-/** Asks for the removal of an installation and does not wait. Pods get no time to say goodbye: nobody needs their data. */
+/** Starts to delete an installation without waiting. Kills its pods, whose data is not needed. */
 function discard(namespace: string): void {
   const kube = (...args: string[]): void => void spawnSync('kubectl', args, { stdio: 'ignore' });
   kube('delete', 'namespace', namespace, '--ignore-not-found', '--wait=false');
@@ -40,14 +42,14 @@ async function leftovers(): Promise<string[]> {
 
 async function allGone(): Promise<void> {
   await eventually(
-    'the namespaces of the kill test are gone',
+    'the namespaces of the kill test are deleted',
     async () => ((await leftovers()).length ? undefined : true),
     240,
   );
-  await eventually('their volumes are gone', async () => ((await footprint(PREFIX)).length ? undefined : true), 120);
+  await eventually('their volumes are deleted', async () => ((await footprint(PREFIX)).length ? undefined : true), 120);
 }
 
-/** As the machine loses power: helm and kubectl, which run in groups of their own, die too. */
+/** Also kills helm and kubectl, which run in their own process groups, as a power failure would. */
 function killTree(pid: number): void {
   process.kill(pid, 'SIGSTOP');
   const children = readdirSync('/proc').filter((id) => /^\d+$/.test(id) && parentOf(id) === pid);
@@ -63,20 +65,14 @@ function parentOf(pid: string): number {
   }
 }
 
-/** Two rounds at a time, each in its own namespace: they mostly wait for pods. The first failure ends both. */
+/** Runs two rounds at a time, because they mostly wait for pods. After a failure it starts no further round. */
 async function inPairs<T>(jobs: T[], round: (job: T) => Promise<void>): Promise<void> {
-  const left = [...jobs];
-  const work = async (): Promise<void> => {
-    for (let job = left.shift(); job !== undefined; job = left.shift()) {
-      try {
-        await round(job);
-      } catch (error) {
-        left.length = 0;
-        throw error;
-      }
-    }
+  const limit = pLimit({ concurrency: 2, rejectOnClear: true });
+  const stop = (error: unknown): never => {
+    limit.clearQueue();
+    throw error;
   };
-  const ended = await Promise.allSettled([work(), work()]);
+  const ended = await Promise.allSettled(jobs.map((job) => limit(() => round(job).catch(stop))));
   for (const end of ended) if (end.status === 'rejected') throw end.reason;
 }
 
@@ -85,19 +81,19 @@ const killAll = ({ child }: Install): void => killTree(child.pid ?? 0);
 const doneOf = ({ events }: Install): string[] =>
   events.filter(({ type, result }) => type === 'done' && result !== 'skipped').map(({ id }) => id ?? '');
 
-describe('an installation killed with SIGKILL carries on', () => {
+describe('install resumes after SIGKILL', () => {
   const undisturbed: Partial<Record<Shape, { objects: Record<string, unknown>; steps: string[]; ms: number }>> = {};
   let rounds = 0;
   const used: string[] = [];
   const redone: number[] = [];
 
-  /** An empty namespace for one round. */
+  /** The name of a new namespace. */
   const fresh = (): string => {
     const namespace = `${PREFIX}-${rounds++}`;
     used.push(namespace);
     return namespace;
   };
-  /** As if all namespaces had the same name; the rules name theirs, and with it their checksum differs. */
+  /** Objects without the namespace's name, which the rules contain and which changes their checksum. */
   const objects = async (namespace: string): Promise<Record<string, unknown>> => {
     const text = JSON.stringify(await normalised(namespace)).replaceAll(namespace, 'NS');
     return JSON.parse(text.replaceAll(/("checksum\/prometheus-rules":)"\w+"/g, '$1"(of the rules)"')) as Record<
@@ -119,7 +115,7 @@ describe('an installation killed with SIGKILL carries on', () => {
       discard(namespace);
     }
   });
-  /** The installation that nothing disturbed. */
+  /** The uninterrupted installation to compare with. */
   const model = (shape: Shape): { objects: Record<string, unknown>; steps: string[]; ms: number } => {
     const found = undisturbed[shape];
     if (!found) throw new Error(`no ${shape} installation to compare with`);
@@ -130,12 +126,14 @@ describe('an installation killed with SIGKILL carries on', () => {
     for (const namespace of await leftovers()) discard(namespace);
     await allGone();
     const average = redone.reduce((a, b) => a + b, 0) / redone.length;
+    const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
     process.stderr.write(
-      `  ${redone.length} kills; an undisturbed installation took ${(model('whole').ms / 1000).toFixed(1)} s, without volumes ${(model('lean').ms / 1000).toFixed(1)} s, the re-runs ${(average / 1000).toFixed(1)} s on average\n`,
+      `  ${redone.length} kills; uninterrupted install: ${seconds(model('whole').ms)}, ` +
+        `without volumes: ${seconds(model('lean').ms)}; second install: ${seconds(average)} on average\n`,
     );
   });
 
-  /** One re-run makes it whole, and what was done is not done again. */
+  /** Kills an install, runs it again, and expects that it completes without repeating a finished step. */
   async function survives(
     when: string,
     shape: Shape,
@@ -155,7 +153,7 @@ describe('an installation killed with SIGKILL carries on', () => {
     const state = `${when}, after ${done.join(', ') || 'nothing'}`;
     expect(
       applied.filter((id) => done.includes(id)),
-      `done again ${state}`,
+      `repeated ${state}`,
     ).toEqual([]);
     const after = await revisions(namespace);
     for (const id of done.filter((step) => step.startsWith('release/')))
@@ -175,8 +173,8 @@ describe('an installation killed with SIGKILL carries on', () => {
       });
       if (done.length >= model(shape).steps.length) late.push(boundary);
     });
-    // The last releases are often ready in the same instant, and then nothing is left to interrupt; a few kills may come too late, not all of them.
-    expect(late.length, `killed when all was done: boundaries ${late.join(', ')}`).toBeLessThanOrEqual(
+    // The last releases are often ready at the same time, so a few kills may come too late.
+    expect(late.length, `killed after the last step: boundaries ${late.join(', ')}`).toBeLessThanOrEqual(
       wanted.length / 3,
     );
   }
@@ -190,7 +188,7 @@ describe('an installation killed with SIGKILL carries on', () => {
     );
   });
 
-  it('before, amid and after the volumes', { timeout: 600_000 }, async () => {
+  it('before, during and after the creation of volumes', { timeout: 600_000 }, async () => {
     const isClaim = (id: string): boolean => id.startsWith('claim/');
     const { steps } = model('whole');
     const claims = steps.filter(isClaim).length;
@@ -205,13 +203,13 @@ describe('an installation killed with SIGKILL carries on', () => {
       const at = Math.round(200 + Math.random() * model(shape).ms * 0.95);
       const when = `killed after ${at} ms${i % 2 ? ' with its helm and kubectl' : ''}`;
       await survives(when, shape, async (install) => {
-        await Promise.race([new Promise((resolve) => setTimeout(resolve, at)), install.ended]);
+        await Promise.race([sleep(at), install.ended]);
         if (install.child.exitCode === null) kill(install);
       });
     });
   });
 
-  it('during the verification: it is owed, and nothing else', { timeout: 600_000 }, async () => {
+  it('during the verification, which alone is repeated', { timeout: 600_000 }, async () => {
     const { applied } = await survives(
       'killed during the verification',
       'whole',
@@ -224,7 +222,7 @@ describe('an installation killed with SIGKILL carries on', () => {
     expect(applied).toEqual(['verify']);
   });
 
-  it('the journal tells of every step', async () => {
+  it('the journal records every finished step, and uninstall removes a partial installation', async () => {
     const namespace = fresh();
     const install = startInstall(installArgs(namespace, '--skip', 'verify'));
     await install.event(({ type, id }) => type === 'done' && id === 'release/kube-state-metrics');
@@ -236,7 +234,7 @@ describe('an installation killed with SIGKILL carries on', () => {
     };
     for (const id of doneOf(install).filter((step) => step !== 'preflight'))
       expect(records[id]?.state, id).toBe('done');
-    // Whoever has had enough removes the half of it.
+
     await cliOk(['uninstall', '--namespace', namespace, '--delete-data', '--yes']);
     expect(await footprint(namespace)).toEqual([]);
   });

@@ -1,33 +1,29 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PINS } from '../../../src/charts/pins.ts';
 import { archiveOf } from '../../../src/charts/source.ts';
-import { type StandIn, standIn } from '../../support/cloud.ts';
-import { changedSince, cli, cliOk, get, inventory, kubectl, run } from '../support/cluster.ts';
-import { endSimulation, hasKwok, simulate, SIMULATED_CLASS } from '../support/simulated.ts';
+import { type FakeCloud, fakeCloud } from '../../support/cloud.ts';
+import { CHARTS, noCharts, notBuilt, skipNote } from '../support/bed.ts';
+import { changedSince, cli, cliOk, get, inventory, kubectl, run, uninstallArgs } from '../support/cluster.ts';
+import { endSimulation, simulate, SIMULATED_CLASS } from '../support/simulated.ts';
 
-const CHARTS = process.env['GENAI_OBS_CHARTS'];
-const WHY = !CHARTS
-  ? ' (skipped: GENAI_OBS_CHARTS names no folder with the upstream charts)'
-  : hasKwok
-    ? ''
-    : ' (skipped: KWOK is not built)';
+const WHY = noCharts ?? notBuilt('kwok');
 const DIR = mkdtempSync(join(tmpdir(), 'genai-obs-simulated-'));
 const TOKEN = 'glc_standin';
 
-const remove = (home: string): Promise<unknown> =>
-  cli(['uninstall', '--namespace', home, '--delete-data', '--yes', '--timeout', '180']);
+const remove = (home: string): Promise<unknown> => cli(uninstallArgs(home));
 afterAll(() => rmSync(DIR, { recursive: true, force: true }));
 
-/** What has no image on the bed: real charts and every phase and wait, on nodes that run nothing. */
-describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequential: true } as object, () => {
+/** Real charts with all phases on nodes that run no process, because the bed lacks some images. */
+describe.skipIf(WHY !== undefined)(`profiles on fake nodes${skipNote(WHY)}`, { sequential: true } as object, () => {
   describe('grafana-cloud', () => {
     const HOME = 'grafana-k8s-monitoring';
     const file = join(DIR, 'cloud.json');
     const INSTALL = ['install', '-f', file, '--charts', CHARTS ?? '', '--yes', '--timeout', '120', '--skip', 'verify'];
-    let cloud: StandIn;
+    let cloud: FakeCloud;
     let before: string[];
     let stop = false;
     let operator: Promise<void> = Promise.resolve();
@@ -36,7 +32,7 @@ describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequ
       await remove(HOME);
       before = await inventory();
       await simulate([HOME]);
-      cloud = await standIn({ token: TOKEN });
+      cloud = await fakeCloud({ token: TOKEN });
       writeFileSync(
         file,
         JSON.stringify({
@@ -54,7 +50,7 @@ describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequ
       await cloud.close();
     }, 240_000);
 
-    /** Does what the Alloy operator does with its resources: an Alloy release of each, with its spec as values. Its own image is nowhere here. */
+    /** Replaces the Alloy operator: applies the chart alloy for each Alloy resource, with its spec as values. */
     async function reconcile(ended: () => boolean): Promise<void> {
       const made = new Set<string>();
       while (!ended()) {
@@ -89,11 +85,11 @@ describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequ
           await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: applied }));
           made.add(metadata.name);
         }
-        await new Promise((resolve) => setTimeout(resolve, 500));
+        await sleep(500);
       }
     }
 
-    it('is refused with a wrong token, before anything is changed', { timeout: 60_000 }, async () => {
+    it('refuses a wrong token before anything changes', { timeout: 60_000 }, async () => {
       const refused = await cli(INSTALL, { GRAFANA_CLOUD_TOKEN: 'glc_wrong' });
       expect(refused.code).toBe(1);
       expect(refused.stderr).toMatch(/token/);
@@ -101,25 +97,29 @@ describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequ
       expect((await kubectl(['get', 'namespace', HOME, '--ignore-not-found'])).trim()).toBe('');
     });
 
-    it('installs: definitions, release, what the Alloy operator makes, all waits', { timeout: 300_000 }, async () => {
-      const done = await cliOk(INSTALL, { GRAFANA_CLOUD_TOKEN: TOKEN });
-      expect(done.stderr).toContain('Done in');
-      expect(`${done.stdout}${done.stderr}`).not.toContain(TOKEN);
-      // The credentials were tried at the stand-in, one empty write a signal.
-      expect(cloud.answers.length).toBeGreaterThan(0);
-      expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
-    });
+    it(
+      'installs the CRDs, the release and the Alloy collectors, and waits for all of them',
+      { timeout: 300_000 },
+      async () => {
+        const done = await cliOk(INSTALL, { GRAFANA_CLOUD_TOKEN: TOKEN });
+        expect(done.stderr).toContain('Done in');
+        expect(`${done.stdout}${done.stderr}`).not.toContain(TOKEN);
+        // Preflight tests the credentials with one empty write for each signal.
+        expect(cloud.answers.length).toBeGreaterThan(0);
+        expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
+      },
+    );
 
     it('uninstalls, and leaves the cluster as it was', { timeout: 300_000 }, async () => {
-      await cliOk(['uninstall', '--namespace', HOME, '--delete-data', '--yes', '--timeout', '180']);
+      await cliOk(uninstallArgs(HOME));
       stop = true;
       await operator;
       await endSimulation();
-      expect(await changedSince(before)).toEqual({ left: [], gone: [] });
+      expect(await changedSince(before)).toEqual({ added: [], removed: [] });
     });
   });
 
-  // Whole, as they are: with what profiles.test.ts must leave out on the bed, as SeaweedFS, metrics-server and nginx.
+  // Complete, including SeaweedFS, metrics-server and nginx, which profiles.test.ts leaves out.
   describe.each([
     ['production', 'genai-observability'],
     ['llm-platform', 'observability'],
@@ -150,15 +150,15 @@ describe.skipIf(!CHARTS || !hasKwok)(`profiles on simulated nodes${WHY}`, { sequ
       await endSimulation();
     }, 240_000);
 
-    it('installs with all waits, and has nothing to do the second time', { timeout: 300_000 }, async () => {
+    it('installs, waits for all workloads, and has nothing to do the second time', { timeout: 300_000 }, async () => {
       expect((await cliOk(INSTALL)).stderr).toContain('Done in');
       expect((await cliOk(INSTALL)).stderr).toContain('Nothing to do');
     });
 
     it('uninstalls, and leaves the cluster as it was', { timeout: 300_000 }, async () => {
-      await cliOk(['uninstall', '--namespace', home, '--delete-data', '--yes', '--timeout', '180']);
+      await cliOk(uninstallArgs(home));
       await endSimulation();
-      expect(await changedSince(before)).toEqual({ left: [], gone: [] });
+      expect(await changedSince(before)).toEqual({ added: [], removed: [] });
     });
   });
 });

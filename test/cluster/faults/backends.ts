@@ -10,20 +10,20 @@ import {
   untilCrashed,
   untilPods,
   untilWaiting,
-} from './hands.ts';
+} from './actions.ts';
 import type { Fault } from './types.ts';
 
 interface Workload {
   spec: { template: { spec: { containers: { args?: string[] }[] } } };
 }
 
-/** Prometheus, Alertmanager, Loki and Tempo, and what they stand on. */
+/** Faults of Prometheus, Alertmanager, Loki, Tempo and their storage. */
 export const backendFaults: Fault[] = [
   {
-    name: 'Loki scaled to nothing',
+    name: 'Loki scaled to zero',
     async inject(ns) {
       await scale(ns, 'statefulset/loki', 0);
-      await untilPods(ns, 'loki', 'gone', (list) => list.length === 0);
+      await untilPods(ns, 'loki', 'deleted', (list) => list.length === 0);
     },
     first: 'LOKI-01',
     evidence: /scaled to 0 replicas/,
@@ -32,7 +32,7 @@ export const backendFaults: Fault[] = [
     object: 'StatefulSet NS/loki',
   },
   {
-    name: 'Loki with a configuration that it does not know',
+    name: 'an unknown setting in the configuration of Loki',
     async inject(ns) {
       await editMap(ns, 'loki', 'loki.yaml', /^limits_config:\n/m, 'limits_config:\n  retention_days: 7\n');
       await deletePods(ns, 'loki');
@@ -55,7 +55,7 @@ export const backendFaults: Fault[] = [
     fix: /genai-obs install/,
   },
   {
-    name: 'a claim whose class does not exist',
+    name: 'a claim whose StorageClass does not exist',
     async inject(ns) {
       const claim = await get<{
         metadata: { name: string; labels: object };
@@ -85,7 +85,7 @@ export const backendFaults: Fault[] = [
     object: 'PersistentVolumeClaim NS/tempo-data',
   },
   {
-    name: 'the OTLP port of Tempo renumbered',
+    name: 'the OTLP port of the Tempo Service changed',
     async inject(ns) {
       const { spec } = await get<{ spec: { ports: { port: number }[] } }>('service', 'tempo', '-n', ns);
       const index = spec.ports.findIndex(({ port }) => port === 4317);
@@ -98,7 +98,7 @@ export const backendFaults: Fault[] = [
     object: 'Service NS/tempo',
   },
   {
-    name: 'Prometheus without its OTLP receiver',
+    name: 'the OTLP receiver of Prometheus disabled',
     async inject(ns) {
       const { spec } = await get<Workload>('statefulset', 'prometheus-server', '-n', ns);
       const args = (spec.template.spec.containers[0]?.args ?? []).filter((arg) => !arg.includes('otlp'));
@@ -117,7 +117,7 @@ export const backendFaults: Fault[] = [
     object: 'StatefulSet NS/prometheus-server',
   },
   {
-    name: 'a rule with a syntax error',
+    name: 'a syntax error in a rule',
     inject: (ns) =>
       editMap(ns, 'prometheus-rules', 'prices-and-budget.yaml', /expr: vector\(([\d.]+)\)/, 'expr: vector($1'),
     first: 'PROM-13',
@@ -127,7 +127,7 @@ export const backendFaults: Fault[] = [
     object: 'ConfigMap NS/prometheus-rules',
   },
   {
-    name: 'Alertmanager with a route to nobody',
+    name: 'an Alertmanager route to an undefined receiver',
     async inject(ns) {
       await editMap(ns, 'alertmanager', 'alertmanager.yml', /^( +)receiver: .*$/m, '$1receiver: pager');
       await deletePods(ns, 'alertmanager');
@@ -139,7 +139,7 @@ export const backendFaults: Fault[] = [
     fix: /genai-obs install/,
   },
   {
-    name: 'a quota that refuses new pods',
+    name: 'a ResourceQuota that forbids new pods',
     async inject(ns) {
       await create({
         apiVersion: 'v1',
@@ -148,7 +148,7 @@ export const backendFaults: Fault[] = [
         spec: { hard: { pods: '2' } },
       });
       await deletePods(ns, 'kube-state-metrics');
-      await untilPods(ns, 'kube-state-metrics', 'refused', (list) => list.length === 0);
+      await untilPods(ns, 'kube-state-metrics', 'rejected', (list) => list.length === 0);
     },
     undo: (ns) => remove(ns, 'resourcequota', 'tight'),
     first: 'PRE-10',
@@ -167,7 +167,7 @@ export const backendFaults: Fault[] = [
     object: 'Service NS/loki',
   },
   {
-    name: 'Prometheus that cannot be scheduled',
+    name: 'no node matches the nodeSelector of Prometheus',
     async inject(ns) {
       await patch(ns, 'statefulset/prometheus-server', {
         spec: { template: { spec: { nodeSelector: { disk: 'fast' } } } },
@@ -175,7 +175,7 @@ export const backendFaults: Fault[] = [
       await deletePods(ns, 'prometheus');
       await untilPods(ns, 'prometheus', 'Pending', (list) => list.some(({ status }) => status.phase === 'Pending'));
     },
-    // Helm leaves alone what others have added.
+    // Helm does not remove fields that others added.
     undo: async (ns) =>
       void (await patch(ns, 'statefulset/prometheus-server', { spec: { template: { spec: { nodeSelector: null } } } })),
     first: 'PROM-01',

@@ -1,14 +1,14 @@
-import { scale, create, deletePods, editMap, patch, remove, untilCrashed, untilPods, untilReady } from './hands.ts';
 import { kubectl } from '../support/cluster.ts';
+import { create, deletePods, editMap, patch, remove, scale, untilCrashed, untilPods, untilReady } from './actions.ts';
 import type { Fault } from './types.ts';
 
 const GATEWAY = 'opentelemetry-collector';
 const NODE = 'opentelemetry-node-collector';
 
-/** The way of telemetry from the applications to the backends. */
+/** Faults on the path of telemetry from applications to backends. */
 export const collectorFaults: Fault[] = [
   {
-    name: 'an exporter of the gateway with a wrong endpoint',
+    name: 'a wrong endpoint in an exporter of the gateway',
     async inject(ns) {
       await editMap(ns, GATEWAY, 'config.yaml', 'http://loki:3100/otlp', 'http://loky:3100/otlp');
       await deletePods(ns, GATEWAY);
@@ -21,7 +21,7 @@ export const collectorFaults: Fault[] = [
     object: `ConfigMap NS/${GATEWAY}`,
   },
   {
-    name: 'a collector configuration that uses what it does not define',
+    name: 'an undefined exporter in a pipeline of the gateway',
     async inject(ns) {
       await editMap(ns, GATEWAY, 'config.yaml', /^( +)- otlp_grpc\/tempo$/m, '$1- otlp_grpc/jaeger');
       await deletePods(ns, GATEWAY);
@@ -34,7 +34,7 @@ export const collectorFaults: Fault[] = [
     object: `ConfigMap NS/${GATEWAY}`,
   },
   {
-    name: 'the rights of the gateway removed',
+    name: 'the ClusterRoleBinding of the gateway deleted',
     inject: (ns) => remove(ns, 'clusterrolebinding', `${ns}-${GATEWAY}`),
     first: 'COL-06',
     evidence: /opentelemetry-collector may not list pods/,
@@ -43,7 +43,7 @@ export const collectorFaults: Fault[] = [
     object: `ClusterRoleBinding NS-${GATEWAY}`,
   },
   {
-    name: 'the rights of the node collectors emptied',
+    name: 'the ClusterRole of the node collectors without rules',
     async inject(ns) {
       await patch(ns, `clusterrole/${ns}-${NODE}`, { rules: [] });
     },
@@ -53,36 +53,29 @@ export const collectorFaults: Fault[] = [
     fix: /genai-obs install/,
   },
   {
-    name: 'the gateway with too little memory',
-    // At 20Mi the kernel throws out pages of the program for minutes before it kills.
+    name: 'a memory limit of the gateway that is too low',
+    // At 20Mi the kernel reclaims pages of the program for minutes before it kills it.
     async inject(ns) {
       await scale(ns, `deployment/${GATEWAY}`, 0);
-      await untilPods(ns, GATEWAY, 'gone', (list) => list.length === 0);
-      await kubectl([
-        '-n',
-        ns,
-        'set',
-        'resources',
-        `deployment/${GATEWAY}`,
-        '--limits=memory=12Mi',
-        '--requests=memory=12Mi',
-      ]);
+      await untilPods(ns, GATEWAY, 'deleted', (list) => list.length === 0);
+      const memory = ['--limits=memory=12Mi', '--requests=memory=12Mi'];
+      await kubectl(['-n', ns, 'set', 'resources', `deployment/${GATEWAY}`, ...memory]);
       await scale(ns, `deployment/${GATEWAY}`, 2);
       await untilPods(ns, GATEWAY, 'OOMKilled', (list) =>
         list.some(({ status }) => JSON.stringify(status.containerStatuses ?? []).includes('OOMKilled')),
       );
     },
-    // Between two kills one of them may be ready for a moment: then the kills are the finding, not the lack of pods.
+    // A pod may be ready for a moment between two kills. Then the kills are the finding, not the missing pods.
     first: /^COL-0[23]$/,
     evidence: /OOMKilled at its memory limit 12Mi/,
     cause: /needs more than its memory limit of 12Mi/,
     fix: /--limits=memory=|genai-obs install/,
   },
   {
-    name: 'the gateway scaled to nothing',
+    name: 'the gateway scaled to zero',
     async inject(ns) {
       await scale(ns, `deployment/${GATEWAY}`, 0);
-      await untilPods(ns, GATEWAY, 'gone', (list) => list.length === 0);
+      await untilPods(ns, GATEWAY, 'deleted', (list) => list.length === 0);
     },
     first: 'COL-02',
     evidence: /scaled to 0 replicas/,
@@ -91,7 +84,7 @@ export const collectorFaults: Fault[] = [
     object: `Deployment NS/${GATEWAY}`,
   },
   {
-    name: 'the Service of the gateway selects nothing',
+    name: 'the selector of the gateway Service matches no pod',
     async inject(ns) {
       await patch(ns, `service/${GATEWAY}`, { spec: { selector: { 'app.kubernetes.io/name': 'collector' } } });
     },
@@ -102,7 +95,7 @@ export const collectorFaults: Fault[] = [
     object: `Service NS/${GATEWAY}`,
   },
   {
-    name: 'no trace is stored: sampling at 0 %',
+    name: 'trace sampling set to 0 %',
     async inject(ns) {
       await editMap(ns, GATEWAY, 'config.yaml', /sampling_percentage: \d+/, 'sampling_percentage: 0');
       await deletePods(ns, GATEWAY);
@@ -115,11 +108,11 @@ export const collectorFaults: Fault[] = [
     object: `ConfigMap NS/${GATEWAY}`,
   },
   {
-    name: 'the namespace forbids what node collectors need',
+    name: 'a pod security level that rejects the node collectors',
     async inject(ns) {
       await kubectl(['label', '--overwrite', 'namespace', ns, 'pod-security.kubernetes.io/enforce=restricted']);
       await deletePods(ns, NODE);
-      await untilPods(ns, NODE, 'refused', (list) => list.length === 0);
+      await untilPods(ns, NODE, 'rejected', (list) => list.length === 0);
     },
     async undo(ns) {
       await kubectl(['label', '--overwrite', 'namespace', ns, 'pod-security.kubernetes.io/enforce=privileged']);
@@ -131,7 +124,7 @@ export const collectorFaults: Fault[] = [
     object: `DaemonSet NS/${NODE}`,
   },
   {
-    name: 'a NetworkPolicy that lets nothing in',
+    name: 'a NetworkPolicy that denies all ingress',
     inject: (ns) =>
       create({
         apiVersion: 'networking.k8s.io/v1',

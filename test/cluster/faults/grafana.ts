@@ -1,19 +1,19 @@
 import { get } from '../support/cluster.ts';
-import { create, deletePods, editMap, patch, remove, untilReady } from './hands.ts';
+import { create, deletePods, editMap, patch, remove, untilReady } from './actions.ts';
 import type { Fault } from './types.ts';
 
-/** What is to be put back, by namespace: two installations are broken at the same time. */
+/** Passwords to restore, by namespace, because two installations are tested at the same time. */
 const passwords = new Map<string, string | undefined>();
 
-async function keepPassword(ns: string): Promise<void> {
+async function savePassword(ns: string): Promise<void> {
   const { data } = await get<{ data: Record<string, string> }>('secret', 'grafana-admin', '-n', ns);
   passwords.set(ns, data['admin-password']);
 }
 
-/** Grafana and what it is provisioned with. */
+/** Faults of Grafana and its provisioned resources. */
 export const grafanaFaults: Fault[] = [
   {
-    name: 'a datasource with a wrong URL',
+    name: 'a wrong URL in a datasource',
     async inject(ns) {
       await editMap(ns, 'grafana-datasources', 'datasources.yaml', /url: http:\/\/loki:3100/, 'url: http://loki:3101');
       await deletePods(ns, 'grafana');
@@ -26,7 +26,7 @@ export const grafanaFaults: Fault[] = [
     object: 'ConfigMap NS/grafana-datasources',
   },
   {
-    name: 'the dashboards deleted',
+    name: 'the ConfigMap of the dashboards deleted',
     inject: (ns) => remove(ns, 'configmap', 'genai-dashboards'),
     first: 'GRAF-13',
     evidence: /genai-dashboards does not exist/,
@@ -35,7 +35,7 @@ export const grafanaFaults: Fault[] = [
     object: 'ConfigMap NS/genai-dashboards',
   },
   {
-    name: 'a dashboard that is no JSON',
+    name: 'invalid JSON in a dashboard',
     inject: (ns) => editMap(ns, 'genai-dashboards', 'genai-overview.json', /^\{/, '{,'),
     first: 'GRAF-13',
     evidence: /genai-overview\.json is no JSON/,
@@ -44,9 +44,9 @@ export const grafanaFaults: Fault[] = [
     object: 'ConfigMap NS/genai-dashboards',
   },
   {
-    name: 'another password in the Secret than in Grafana',
+    name: 'the administrator password in the Secret differs from the one in Grafana',
     async inject(ns) {
-      await keepPassword(ns);
+      await savePassword(ns);
       await patch(ns, 'secret/grafana-admin', {
         data: { 'admin-password': Buffer.from('Something-Else-4711').toString('base64') },
       });
@@ -60,9 +60,9 @@ export const grafanaFaults: Fault[] = [
     object: 'Secret NS/grafana-admin',
   },
   {
-    name: 'the Secret of the administrator deleted',
+    name: 'the Secret with the administrator password deleted',
     async inject(ns) {
-      await keepPassword(ns);
+      await savePassword(ns);
       await remove(ns, 'secret', 'grafana-admin');
     },
     async undo(ns) {

@@ -1,16 +1,16 @@
-/** One thing that breaks in real life, and what the doctor must say of it first. */
+/** One real-life fault, and what doctor must report first. */
 export interface Fault {
   name: string;
-  /** Breaks it; ends when the cluster shows it. */
+  /** Causes the fault; returns when it is visible in the cluster. */
   inject: (namespace: string) => Promise<void>;
-  /** Takes back what a re-run of `install` cannot know of. Everything else is cured by that re-run alone. */
+  /** Reverts what a second `install` cannot repair. */
   undo?: (namespace: string) => Promise<void>;
-  /** The first finding: the root cause, not one of its consequences. */
+  /** ID of the first finding: the root cause, not a consequence. */
   first: string | RegExp;
-  /** Words of its evidence, cause, and fix. */
+  /** Patterns in its evidence, cause and fix. */
   evidence: RegExp;
   cause: RegExp;
   fix: RegExp;
-  /** `Kind namespace/name` that it names; NS stands for the namespace. */
+  /** The object it names, as `Kind namespace/name`; NS stands for the namespace. */
   object?: string;
 }

@@ -7,7 +7,7 @@ interface View {
   clusters: { cluster: { server: string; 'certificate-authority-data'?: string; 'certificate-authority'?: string } }[];
 }
 
-/** Kubeconfigs for tests, in a folder that `close` removes. */
+/** Writes kubeconfigs to a temporary folder, which `close` deletes. */
 export function kubeconfigs(): {
   write: (name: string, server: string, user?: object, cluster?: object) => string;
   close: () => void;
@@ -33,23 +33,21 @@ export function kubeconfigs(): {
   };
 }
 
-/** Address and CA of the cluster that the tests run on. */
+/** Address and CA of the cluster under test. */
 export async function thisCluster(): Promise<{ server: string; ca: object }> {
   const { clusters } = JSON.parse(await kubectl(['config', 'view', '--raw', '--minify', '-o', 'json'])) as View;
   const { server = '', ...ca } = clusters[0]?.cluster ?? {};
   return { server, ca };
 }
 
-/** A service account that may do what `rules` say in the whole cluster, and its token. */
+/** Creates a service account with these rules in the whole cluster. @returns its token, valid for an hour */
 export async function account(namespace: string, name: string, rules: object[]): Promise<string> {
   const role = `${namespace}-${name}`;
   const items = [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } },
     ...(rules.length
-      ? [{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: role }, rules }]
-      : []),
-    ...(rules.length
       ? [
+          { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: role }, rules },
           {
             apiVersion: 'rbac.authorization.k8s.io/v1',
             kind: 'ClusterRoleBinding',

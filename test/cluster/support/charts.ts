@@ -2,21 +2,33 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type ChartName, PINS } from '../../../src/charts/pins.ts';
+import { COMPONENT_IDS } from '../../../src/profile/schema.ts';
+import { listen } from '../../support/server.ts';
 import { certs } from '../../unit/support/certs.ts';
 import { HOST } from './bed.ts';
 import { run } from './cluster.ts';
 
-/** An image that every test cluster has, and one whose registry refuses the connection at once. */
+/** An image that every test cluster has, and one whose registry refuses connections immediately. */
 export const IMAGE = 'docker.io/library/busybox:1.36';
 export const NO_IMAGE = '127.0.0.1:1/nobody/nothing:1.0.0';
 
 type Manifest = { apiVersion: string; kind: string; metadata: { name: string }; [field: string]: unknown };
 
-/** A folder as `genai-obs mirror` writes one, with charts of the tests' own under upstream's names and versions. */
-export function standInMirror(folder: string): {
+/** Writes a configuration in which only `parts` are enabled. @returns its path */
+export function minimalConfig(dir: string, name: string, namespace: string, parts: object): string {
+  const path = join(dir, `${name}.yaml`);
+  const off = Object.fromEntries(COMPONENT_IDS.map((id) => [id, { enabled: false }]));
+  writeFileSync(
+    path,
+    JSON.stringify({ profile: 'quickstart', namespace, storage: { enabled: false }, ...off, ...parts }),
+  );
+  return path;
+}
+
+/** Creates a folder as `genai-obs mirror` does, for test charts with the names and versions of upstream charts. */
+export function fakeMirror(folder: string): {
   folder: string;
   put: (chart: ChartName, objects: Manifest[], crds?: Manifest[]) => Promise<void>;
 } {
@@ -24,7 +36,7 @@ export function standInMirror(folder: string): {
   mkdirSync(archives, { recursive: true });
   return {
     folder,
-    /** Packs the chart, in place of what was there; its archive is listed with its digest. */
+    /** Packs the chart, replacing an older one, and lists its digest in mirror.json. */
     async put(chart, objects, crds = []) {
       const source = mkdtempSync(join(folder, '.chart-'));
       for (const [part, manifests] of Object.entries({ templates: objects, crds })) {
@@ -39,13 +51,13 @@ export function standInMirror(folder: string): {
       const packed = await run('helm', ['package', source, '--destination', archives]);
       rmSync(source, { recursive: true });
       if (packed.code !== 0) throw new Error(`helm package ${chart}: ${packed.stderr}`);
-      list(folder);
+      writeMirrorJson(folder);
     },
   };
 }
 
-/** Writes `mirror.json`; `digests` puts others in place of the true ones. */
-export function list(folder: string, digests: Record<string, string> = {}): void {
+/** Writes mirror.json; `digests` replaces the real digests. */
+export function writeMirrorJson(folder: string, digests: Record<string, string> = {}): void {
   const names = readdirSync(join(folder, 'charts'));
   const digest = (name: string): string =>
     createHash('sha256')
@@ -60,40 +72,33 @@ export interface Server {
   close: () => Promise<void>;
 }
 
-/** Serves a folder on loopback; `status` tells for each path what is answered in place of its file. */
+/** Serves a folder on loopback; `status` returns the HTTP status for each path, and only 200 sends the file. */
 export async function serve(folder: string, status: (path: string) => number = () => 200): Promise<Server> {
   const server = createServer((request, response) => {
     const path = request.url ?? '/';
     const code = status(path);
     response.writeHead(code).end(code === 200 ? readFileSync(join(folder, path)) : 'no');
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () => new Promise((resolve) => (server.closeAllConnections(), server.close(() => resolve()))),
-  };
+  const { port, close } = await listen(server);
+  return { url: `http://127.0.0.1:${port}`, close };
 }
 
-export interface Mute extends Server {
+export interface SilentWebhook extends Server {
   client: { url: string; caBundle: string };
 }
 
-/** Takes what the API server of the bed asks and says nothing; its certificate is written to `dir`. */
-export async function mute(dir: string): Promise<Mute> {
+/** Accepts requests of the bed's API server and never responds. Writes its certificate to `dir`. */
+export async function silentWebhook(dir: string): Promise<SilentWebhook> {
   certs(dir, ['mute'], [`IP:${HOST}`]);
   const pem = (name: string): Buffer => readFileSync(join(dir, 'mute', name));
   const server = createSecureServer({ key: pem('tls.key'), cert: pem('tls.crt') }, () => {});
-  await new Promise<void>((resolve) => server.listen(0, HOST, resolve));
-  const url = `https://${HOST}:${(server.address() as AddressInfo).port}/validate`;
-  return {
-    url,
-    client: { url, caBundle: pem('ca.crt').toString('base64') },
-    close: () => new Promise((resolve) => (server.closeAllConnections(), server.close(() => resolve()))),
-  };
+  const { port, close } = await listen(server, HOST);
+  const url = `https://${HOST}:${port}/validate`;
+  return { url, client: { url, caBundle: pem('ca.crt').toString('base64') }, close };
 }
 
-/** A workload that does nothing, and ends at once. */
-export function idle(kind: 'Deployment' | 'StatefulSet' | 'DaemonSet', name: string, image = IMAGE): Manifest {
+/** A workload that only sleeps, and terminates immediately. */
+export function idleWorkload(kind: 'Deployment' | 'StatefulSet' | 'DaemonSet', name: string, image = IMAGE): Manifest {
   const labels = { 'app.kubernetes.io/name': name };
   const container = {
     name: 'main',
@@ -114,8 +119,8 @@ export function idle(kind: 'Deployment' | 'StatefulSet' | 'DaemonSet', name: str
   };
 }
 
-/** `collectors.example.io` with its versions, the first one stored; takes whatever it is given. */
-export function definition(
+/** A CRD with these versions, the first of which is stored. Its schema accepts any object. */
+export function makeCrd(
   name: string,
   kind: string,
   versions: string[],
@@ -137,15 +142,15 @@ export function definition(
 }
 
 /**
- * Asks a Service of the release's namespace, in which nobody listens, or `client`, as long as an API server may; only about the resources
- * of that namespace.
+ * A webhook for one resource in one namespace. It calls `client` with the longest timeout that an API server allows.
+ * Without `client` it calls a Service that has no endpoints.
  */
-export function deafWebhook(
+export function unservedWebhook(
   name: string,
   namespace: string,
   group: string,
   resource: string,
-  client?: Mute['client'],
+  client?: SilentWebhook['client'],
 ): Manifest[] {
   const service = { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ port: 443 }] } };
   const webhook = {

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from '../../../src/core/assets.ts';
 
-/** The command line under test; GENAI_OBS_CLI: another build of it. */
+/** The command line under test; GENAI_OBS_CLI selects another build. */
 export const CLI = process.env['GENAI_OBS_CLI'] ?? join(ROOT, 'bin', 'genai-obs.js');
 
 export interface Run {
@@ -12,17 +13,16 @@ export interface Run {
   ms: number;
 }
 
-/** What runs for a test: it ends with it. */
 const running = new Set<ChildProcess>();
 
-/** An interrupted run takes its programs along; otherwise they would work on, on a cluster that nobody looks after. */
-export function endsWithTest(child: ChildProcess): ChildProcess {
+/** Kills the child when the test run is interrupted; otherwise it would keep changing the cluster. */
+export function stopOnInterrupt(child: ChildProcess): ChildProcess {
   running.add(child);
   child.once('close', () => running.delete(child));
   return child;
 }
 
-/** Runs a program to its end; output is kept. `silentStdin`: a pipe on which nothing ever comes. */
+/** Runs a program and collects its output. `silentStdin`: stdin is an open pipe without data. */
 export function run(
   file: string,
   args: string[],
@@ -35,7 +35,7 @@ export function run(
       ...(options.cwd ? { cwd: options.cwd } : {}),
       stdio: [options.input === undefined && !options.silentStdin ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
-    endsWithTest(child);
+    stopOnInterrupt(child);
     let stdout = '';
     let stderr = '';
     child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
@@ -49,7 +49,7 @@ export function run(
 export const cli = (args: string[], env: NodeJS.ProcessEnv = {}): Promise<Run> =>
   run(process.execPath, [CLI, ...args], { env });
 
-/** The CLI must succeed; on failure the whole output is in the message. */
+/** Like `cli`, but throws an error with the output unless the exit code is 0. */
 export async function cliOk(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Run> {
   const done = await cli(args, env);
   if (done.code !== 0)
@@ -73,7 +73,7 @@ export interface KubeItem {
   [field: string]: unknown;
 }
 
-/** Whether the node has an image of this repository: nothing is ever pulled here. */
+/** Whether a node has an image of this repository; the bed cannot pull images. */
 export async function hasImage(repository: string): Promise<boolean> {
   const { items } = await get<{ items: { status: { images?: { names?: string[] }[] } }[] }>('node');
   return items.some(({ status }) =>
@@ -88,34 +88,41 @@ export async function service<T>(namespace: string, name: string, port: number, 
   ) as T;
 }
 
-/** Polls until `look` gives a value. */
-export async function eventually<T>(what: string, look: () => Promise<T | undefined>, seconds = 90): Promise<T> {
+/** Polls `probe` every second until it returns a value. An error counts as no value; a timeout shows the last one. */
+export async function eventually<T>(what: string, probe: () => Promise<T | undefined>, seconds = 90): Promise<T> {
   const end = Date.now() + seconds * 1000;
   let last = '';
   for (;;) {
     try {
-      const value = await look();
+      const value = await probe();
       if (value !== undefined) return value;
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
     }
-    if (Date.now() > end) throw new Error(`gave up after ${seconds} s waiting for: ${what}${last ? ` (${last})` : ''}`);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    if (Date.now() > end) throw new Error(`timed out after ${seconds} s: ${what}${last ? ` (${last})` : ''}`);
+    await sleep(1_000);
   }
 }
 
-/** Kinds that appear and vanish by themselves. */
-const VOLATILE =
-  /^(events|events\.events\.k8s\.io|leases\.coordination\.k8s\.io|endpointslices\.discovery\.k8s\.io|endpoints|componentstatuses|.*metrics\.k8s\.io|ipaddresses\.networking\.k8s\.io)$/;
+/** Kinds whose objects appear and disappear by themselves. */
+const VOLATILE = new Set([
+  'events',
+  'events.events.k8s.io',
+  'leases.coordination.k8s.io',
+  'endpointslices.discovery.k8s.io',
+  'endpoints',
+  'componentstatuses',
+  'ipaddresses.networking.k8s.io',
+]);
 
-/** Every listable kind, comma-separated; asked each time, because charts bring kinds of their own. */
+/** Every listable kind, comma-separated. Not cached, because charts install CRDs. */
 const kinds = async (): Promise<string> =>
   (await kubectl(['api-resources', '--verbs=list', '-o', 'name']))
     .split('\n')
-    .filter((kind) => kind && !VOLATILE.test(kind))
+    .filter((kind) => kind && !VOLATILE.has(kind) && !kind.endsWith('metrics.k8s.io'))
     .join(',');
 
-/** Pods of the provisioner, which make or remove one volume of whoever asked for it. */
+/** Pods of the storage provisioner that create or delete a volume, for any test. */
 const HELPER = / \S+\/helper-pod-(create|delete)-pvc-/;
 
 async function list(scope: string[]): Promise<string[]> {
@@ -134,26 +141,33 @@ async function list(scope: string[]): Promise<string[]> {
     .toSorted();
 }
 
-/** What other tests have, which may come and go meanwhile: namespaces it-…, what lies in them or is named after them, volumes of theirs. */
+/** Whether a line belongs to another running test: its namespace it-…, or what is in it or named after it. */
 function isOfOthers(line: string, own: string): boolean {
   const test = /[ /]it-([a-z]+)/.exec(line)?.[1];
   return test !== undefined && `it-${test}` !== own;
 }
 
-/** `kind namespace/name` of every object of every listable kind in the cluster; volumes with the namespace of their claim. `own`: without other tests'. */
+/**
+ * `kind namespace/name` of every object in the cluster; a volume also has the namespace of its claim.
+ * `own` leaves out objects of other tests.
+ */
 export const inventory = async (own = ''): Promise<string[]> =>
   (await list(['-A'])).filter((line) => !own || !isOfOthers(line, own));
 
-/** What differs from an inventory taken before: both lists are empty when the cluster is as it was. */
-export async function changedSince(before: string[], own = ''): Promise<{ left: string[]; gone: string[] }> {
+/** Difference to an earlier inventory. Both lists are empty if the cluster is as before. */
+export async function changedSince(before: string[], own = ''): Promise<{ added: string[]; removed: string[] }> {
   const now = await inventory(own);
-  return { left: now.filter((name) => !before.includes(name)), gone: before.filter((name) => !now.includes(name)) };
+  return {
+    added: now.filter((name) => !before.includes(name)),
+    removed: before.filter((name) => !now.includes(name)),
+  };
 }
 
-/** Objects of one installation, without what differs from run to run: uids, times, random values, owners' hashes. */
+/** Objects of one installation without what differs in each run: UIDs, times, random values, hashes. */
 export async function normalised(namespace: string): Promise<Record<string, unknown>> {
   const kinds =
-    'configmap,secret,service,serviceaccount,persistentvolumeclaim,deployment,statefulset,daemonset,role,rolebinding,poddisruptionbudget,networkpolicy';
+    'configmap,secret,service,serviceaccount,persistentvolumeclaim,deployment,statefulset,daemonset,' +
+    'role,rolebinding,poddisruptionbudget,networkpolicy';
   const [own, wide] = await Promise.all([
     get(kinds, '-n', namespace),
     get('clusterrole,clusterrolebinding', '-l', 'app.kubernetes.io/part-of=genai-obs'),
@@ -192,7 +206,7 @@ function strip(object: KubeItem): unknown {
   return keep;
 }
 
-/** helm's revision of every release. */
+/** The latest helm revision of each release. */
 export async function revisions(namespace: string): Promise<Record<string, number>> {
   const { items } = await get('secret', '-n', namespace, '-l', 'owner=helm');
   const out: Record<string, number> = {};
@@ -204,15 +218,26 @@ export async function revisions(namespace: string): Promise<Record<string, numbe
   return out;
 }
 
-/** What the inventory has of one installation: its namespace, what lies in it, cluster-wide objects named after it, its volumes. Others may work beside us. */
+/** Objects of one installation: its namespace and what is in it, cluster-wide objects named after it, its volumes. */
 export async function footprint(namespace: string): Promise<string[]> {
   const own = new RegExp(`( |/)${namespace}(/|$|-)`);
   return (await list(['-n', namespace])).filter((line) => own.test(line));
 }
 
-/** Removes an installation whatever state it is in; for afterAll and for interrupted runs. */
+/** Arguments that uninstall everything, data included; `seconds` is the timeout of each step. */
+export const uninstallArgs = (namespace: string, seconds = 180): string[] => [
+  'uninstall',
+  '--namespace',
+  namespace,
+  '--delete-data',
+  '--yes',
+  '--timeout',
+  String(seconds),
+];
+
+/** Removes an installation in any state; for cleanup before and after tests. */
 export async function removeAll(namespace: string): Promise<void> {
-  const done = await cli(['uninstall', '--namespace', namespace, '--delete-data', '--yes', '--timeout', '120']);
+  const done = await cli(uninstallArgs(namespace, 120));
   if (done.code !== 0) {
     await run('kubectl', ['delete', 'namespace', namespace, '--ignore-not-found', '--wait', '--timeout=120s']);
     for (const kind of ['clusterrole', 'clusterrolebinding']) {
@@ -225,21 +250,21 @@ export async function removeAll(namespace: string): Promise<void> {
 
 const undos: (() => void)[] = [];
 
-/** Registers what must be put back even when the run is interrupted; `undo` must be synchronous. */
+/** Registers cleanup for an interrupted run; `undo` must be synchronous. */
 export function onInterrupt(undo: () => void): void {
   if (undos.length === 0) {
     const all = (): void => {
       for (const child of running) child.kill('SIGKILL');
       undos.reverse().forEach((one) => one());
     };
-    // Ctrl-C reaches every process of the terminal; a signal to the runner alone shows here as its end.
+    // Ctrl-C reaches every process of the terminal; a signal to the runner only shows as a disconnect.
     for (const end of ['SIGINT', 'SIGTERM', 'disconnect'] as const) process.once(end, () => (all(), process.exit(130)));
   }
   undos.push(undo);
 }
 
-/** Registers a namespace that is removed even when the run is interrupted. */
-export function leaveNothing(namespace: string): void {
+/** Uninstalls from the namespace if the run is interrupted. */
+export function uninstallOnInterrupt(namespace: string): void {
   onInterrupt(
     () =>
       void spawnSync(process.execPath, [CLI, 'uninstall', '--namespace', namespace, '--delete-data', '--yes'], {

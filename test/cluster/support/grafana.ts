@@ -1,7 +1,6 @@
-import { Buffer } from 'node:buffer';
-import { freePort } from '../../../src/adapters/kubectl.ts';
-import { endsWithTest, get } from './cluster.ts';
 import { spawn } from 'node:child_process';
+import getPort from 'get-port';
+import { get, stopOnInterrupt } from './cluster.ts';
 
 export interface Grafana {
   url: string;
@@ -10,12 +9,12 @@ export interface Grafana {
   close: () => void;
 }
 
-/** Grafana of an installation through a tunnel of kubectl, with the generated admin password. */
+/** Opens Grafana of an installation with kubectl port-forward and the generated administrator password. */
 export async function grafana(namespace: string): Promise<Grafana> {
   const secret = await get<{ data: Record<string, string> }>('secret', 'grafana-admin', '-n', namespace);
   const password = Buffer.from(secret.data['admin-password'] ?? '', 'base64').toString();
-  const port = await freePort();
-  const child = endsWithTest(
+  const port = await getPort();
+  const child = stopOnInterrupt(
     spawn('kubectl', ['-n', namespace, 'port-forward', 'service/grafana', `${port}:80`], {
       stdio: ['ignore', 'pipe', 'inherit'],
     }),

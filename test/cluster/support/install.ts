@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CLI, type Run, endsWithTest, eventually, get } from './cluster.ts';
+import { CLI, type Run, stopOnInterrupt, eventually, get } from './cluster.ts';
 
 export interface Event {
   type: string;
@@ -12,27 +12,27 @@ export interface Event {
 
 export interface Install {
   child: ChildProcess;
-  /** With --json: what it has told so far. */
+  /** The events so far; needs --json. */
   events: Event[];
   event: (wanted: (event: Event) => boolean) => Promise<void>;
   said: (text: string) => Promise<void>;
   ended: Promise<Run>;
 }
 
-/** An installation that runs while the test does something to it. */
+/** Starts the command in the background, so that the test can disturb it. */
 export function startInstall(args: string[], env: NodeJS.ProcessEnv = {}): Install {
   const start = Date.now();
   const child = spawn(process.execPath, [CLI, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  endsWithTest(child);
+  stopOnInterrupt(child);
   const events: Event[] = [];
   const watchers = new Set<() => void>();
   let stdout = '';
   let stderr = '';
   let read = 0;
-  const look = (): void => watchers.forEach((watcher) => watcher());
+  const notify = (): void => watchers.forEach((watcher) => watcher());
   child.stdout.on('data', (chunk: Buffer) => {
     stdout += chunk.toString();
     for (let end = stdout.indexOf('\n', read); end >= 0; end = stdout.indexOf('\n', read)) {
@@ -40,11 +40,11 @@ export function startInstall(args: string[], env: NodeJS.ProcessEnv = {}): Insta
       read = end + 1;
       if (line.startsWith('{')) events.push(JSON.parse(line) as Event);
     }
-    look();
+    notify();
   });
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();
-    look();
+    notify();
   });
   const ended = new Promise<Run>((resolve) =>
     child.once('close', (code) => resolve({ code, stdout, stderr, ms: Date.now() - start })),
@@ -58,7 +58,7 @@ export function startInstall(args: string[], env: NodeJS.ProcessEnv = {}): Insta
       };
       watchers.add(watcher);
       void ended.then(({ code }) =>
-        reject(new Error(`it ended with ${code} before ${what}\n${stderr}\n${stdout.slice(-2000)}`)),
+        reject(new Error(`the command exited with ${code} before ${what}\n${stderr}\n${stdout.slice(-2000)}`)),
       );
       watcher();
     });
@@ -71,7 +71,7 @@ export function startInstall(args: string[], env: NodeJS.ProcessEnv = {}): Insta
   };
 }
 
-/** Ids of the steps that a `--json` run has applied. */
+/** IDs of the steps that a `--json` run applied. */
 export function appliedBy({ stdout }: Pick<Run, 'stdout'>): string[] {
   return stdout
     .split('\n')
@@ -81,7 +81,7 @@ export function appliedBy({ stdout }: Pick<Run, 'stdout'>): string[] {
     .map(({ id }) => id ?? '');
 }
 
-/** Releases that helm calls pending: `name status`. */
+/** Releases whose status is pending or uninstalling: `name status`. */
 export async function pending(namespace: string): Promise<string[]> {
   const { items } = await get('secret', '-n', namespace, '-l', 'owner=helm');
   return items.flatMap(({ metadata }) =>
@@ -91,22 +91,28 @@ export async function pending(namespace: string): Promise<string[]> {
   );
 }
 
-export interface Brake {
-  /** Path of a helm that waits before it changes anything. */
+export interface PausingHelm {
+  /** Path of the helm that waits before it changes anything. */
   helm: string;
-  /** A call has come. */
+  /** Resolves when the first upgrade is waiting. */
   reached: () => Promise<void>;
   release: () => void;
 }
 
-/** A helm that stops at `upgrade` until it is released: the middle of an installation, for as long as a test needs it. */
-export function brake(): Brake {
-  const dir = mkdtempSync(join(tmpdir(), 'genai-obs-brake-'));
+/** A helm whose `upgrade` waits until released, which holds an installation half-way for as long as a test needs. */
+export function pausingHelm(): PausingHelm {
+  const dir = mkdtempSync(join(tmpdir(), 'genai-obs-helm-'));
   const helm = join(dir, 'helm');
   const real = process.env['GENAI_OBS_HELM'] ?? 'helm';
   writeFileSync(
     helm,
-    `#!/bin/sh\nif [ "$1" = upgrade ]; then touch ${dir}/reached; while [ -d ${dir} ] && [ ! -e ${dir}/go ]; do sleep 0.1; done; fi\nexec ${real} "$@"\n`,
+    `#!/bin/sh
+if [ "$1" = upgrade ]; then
+  touch ${dir}/reached
+  while [ -d ${dir} ] && [ ! -e ${dir}/go ]; do sleep 0.1; done
+fi
+exec ${real} "$@"
+`,
   );
   chmodSync(helm, 0o755);
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));

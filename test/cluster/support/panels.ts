@@ -1,4 +1,4 @@
-/** The queries of a dashboard's panels as Grafana would send them, and how to send them through Grafana itself. */
+/** Builds the queries of a dashboard's panels as Grafana would send them, and sends them through Grafana. */
 
 export type Source = 'prometheus' | 'loki' | 'tempo';
 
@@ -29,7 +29,7 @@ const map = (value: unknown): JsonMap =>
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-/** Every panel of the dashboard, those in collapsed rows too. */
+/** Every panel of the dashboard, including those in collapsed rows. */
 export function panelsOf(dashboard: unknown): JsonMap[] {
   return list(map(dashboard)['panels']).flatMap((entry) => {
     const panel = map(entry);
@@ -37,7 +37,7 @@ export function panelsOf(dashboard: unknown): JsonMap[] {
   });
 }
 
-/** What each variable stands for at first sight: its default, `All` as its allValue, else anything. */
+/** The initial value of each variable: its default; for `All` its allValue, or `.*` without one. */
 export function variablesOf(dashboard: unknown): Record<string, string> {
   const variables = list(map(map(dashboard)['templating'])['list']).map(map);
   return Object.fromEntries(
@@ -53,7 +53,7 @@ export function variablesOf(dashboard: unknown): Record<string, string> {
   );
 }
 
-/** `values` wins over the variables' defaults. */
+/** The queries of all panels; `values` override the defaults of the variables. */
 export function panelQueries(
   dashboard: unknown,
   values: Record<string, string> = {},
@@ -88,7 +88,7 @@ export function panelQueries(
   );
 }
 
-/** Series, rows or traces that the query returns; series without a single number do not count. */
+/** Counts the series, rows or traces that the query returns. A series without a number does not count. */
 export async function runPanel(query: PanelQuery, fetcher: Fetcher, range: TimeRange): Promise<number> {
   const proxy = (source: Source, path: string, parameters: Record<string, string | number>) => {
     const search = new URLSearchParams(
@@ -128,7 +128,7 @@ function kindOf(source: Source, target: JsonMap): PanelQuery['kind'] {
   return target['instant'] === true || target['queryType'] === 'instant' ? 'instant' : 'range';
 }
 
-/** `$name`, `${name}`, `${name:format}` and `[[name]]`; unknown names stay, as in Grafana. */
+/** Replaces `$name`, `${name}`, `${name:format}` and `[[name]]`. Like Grafana, keeps unknown names. */
 function interpolate(query: string, variables: Record<string, string>): string {
   return query.replaceAll(
     /\$\{(\w+)(?::\w+)?\}|\$(\w+)|\[\[(\w+)\]\]/g,
@@ -139,7 +139,7 @@ function interpolate(query: string, variables: Record<string, string>): string {
   );
 }
 
-/** Prometheus and Loki answer alike: samples as [time, "number"], lines as [time, "text"]. */
+/** Prometheus and Loki share a format: samples are [time, "number"], lines are [time, "text"]. */
 function countSeries(answer: unknown): number {
   const data = map(map(answer)['data']);
   const isLines = data['resultType'] === 'streams';

@@ -9,7 +9,7 @@ export interface Refused {
   run: Run;
 }
 
-/** The error as people read it: `error: what`, then `on`, `cause`, `next`, one line each. */
+/** Parses the printed error: `error: what`, then one line each for `on`, `cause` and `next`. */
 export function errorOf(run: Run): Refused {
   const line = (label: string): string => new RegExp(`^ {2}${label} +(.*)$`, 'm').exec(run.stderr)?.[1] ?? '';
   return {
@@ -21,7 +21,7 @@ export function errorOf(run: Run): Refused {
   };
 }
 
-/** No crash of ours: neither a stack trace nor the text of an error that nobody foresaw, nor Node's own warnings. */
+/** Expects no stack trace, no text of an unexpected error, and no warnings of Node. */
 export function expectNoCrash({ stdout, stderr }: Run): void {
   const text = `${stdout}\n${stderr}`;
   expect(text).not.toMatch(/^\s+at .+[:(]\d+:\d+\)?$/m);
@@ -30,7 +30,7 @@ export function expectNoCrash({ stdout, stderr }: Run): void {
   );
 }
 
-/** The command is refused with this exit code, says what to do next, and nothing of the installation has changed. */
+/** Expects that the command fails with this exit code, names the next step, and changes no object. */
 export async function refuses(
   namespace: string,
   args: string[],
@@ -39,11 +39,11 @@ export async function refuses(
 ): Promise<Refused> {
   const before = await footprint(namespace);
   const run = await cli(args, env);
-  expect(run.code, `exit code; it said:\n${run.stderr}`).toBe(code);
+  expect(run.code, `exit code, with this output:\n${run.stderr}`).toBe(code);
   expectNoCrash(run);
   const refused = errorOf(run);
   expect(refused.what, run.stderr).not.toBe('');
   expect(refused.next, `the next step is missing:\n${run.stderr}`).not.toBe('');
-  expect(await footprint(namespace), 'something was changed').toEqual(before);
+  expect(await footprint(namespace), 'objects changed').toEqual(before);
   return refused;
 }

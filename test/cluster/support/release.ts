@@ -6,13 +6,13 @@ interface Payload {
   info: { status: string };
 }
 
-/** helm's encoding: JSON, gzip, base64, and base64 again by the Secret. */
+/** The encoding of helm: JSON, gzip, base64, and base64 again in the Secret. */
 const decode = (data: string): Payload =>
   JSON.parse(gunzipSync(Buffer.from(Buffer.from(data, 'base64').toString(), 'base64')).toString()) as Payload;
 const encode = (payload: Payload): string =>
   Buffer.from(gzipSync(JSON.stringify(payload)).toString('base64')).toString('base64');
 
-/** Rewrites helm's record of a release as a crash would have left it: revision `from` becomes revision `to` with this status. */
+/** Simulates a crash: copies helm's record of revision `from` to revision `to` with this status. */
 export async function craftRecord(
   namespace: string,
   release: string,
@@ -41,7 +41,7 @@ export async function craftRecord(
   await kubectl(from === to ? ['replace', '-f', '-'] : ['create', '-f', '-'], JSON.stringify(crafted));
 }
 
-/** Everything that helm keeps of a namespace's releases, as text: values, rendered objects, notes. */
+/** The decoded release records of a namespace, as text: values, rendered objects, notes. */
 export async function records(namespace: string): Promise<string> {
   const { items } = await get<{ items: (KubeItem & { data: { release: string } })[] }>(
     'secret',

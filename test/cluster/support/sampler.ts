@@ -2,17 +2,17 @@ import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Sample {
-  /** Text → where it was seen first. */
+  /** Text → where it was first seen. */
   seen: Map<string, string>;
-  /** What was readable of which programs, as `environ of helm`: a child often has its parent's variables, so `seen` has them once. */
+  /** What was read of which programs, for example `environ of helm`; `seen` has the same text only once. */
   looked: Set<string>;
   rounds: number;
   processes: number;
 }
 
 /**
- * Writes down every 20 ms what the processes of this machine show to others, and every file of some folders. Containers
- * are left out: they have a process namespace of their own, and hold their secrets rightly.
+ * Every 20 ms, records the command lines and environments of all processes, and the files in `folders`.
+ * Skips containers, which have their own PID namespace and legitimately hold secrets.
  */
 export function sample(folders: string[]): { stop: () => Sample } {
   const seen = new Map<string, string>();
@@ -28,7 +28,7 @@ export function sample(folders: string[]): { stop: () => Sample } {
   const processes = (): void => {
     for (const pid of readdirSync('/proc')) {
       if (!/^\d+$/.test(pid)) continue;
-      // Between fork and exec a process is still its parent: it is looked at often while it is young.
+      // Between fork and exec, a process still shows its parent's data, so read new processes often.
       const age = ages.get(pid) ?? 0;
       ages.set(pid, age + 1);
       if ((age > 50 && age % 50 !== 0) || link(pid) !== home) continue;
@@ -76,7 +76,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    // Gone, or not ours to see.
+    // The process exited, or we may not read it.
     return '';
   }
 }

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
-// Looks at dashboards as a person would: headless Chromium, kiosk mode, one picture each, and what the page itself complains of.
-//   GRAFANA_PASSWORD=… node test/cluster/support/screenshot.mjs --url http://127.0.0.1:3000 --out DIR [--user admin] [--from now-1h] UID…
-// The password comes from the environment or from stdin, never from the arguments. Prints one JSON object per dashboard;
-// exit code 1 when a panel shows "No data" or an error.
+// Renders dashboards in headless Chromium (kiosk mode), takes a screenshot of each, and reports panels without data.
+//   GRAFANA_PASSWORD=… node test/cluster/support/screenshot.mjs --url http://127.0.0.1:3000 --out DIR
+//     [--user admin] [--from now-1h] UID…
+// Reads the password from the environment or stdin, never from the arguments. Prints one JSON object per dashboard;
+// exit code 1 if a panel shows "No data" or an error.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 
@@ -41,7 +43,7 @@ const password = process.env.GRAFANA_PASSWORD ?? (await readStdin());
 const profile = await mkdtemp(join(tmpdir(), 'genai-obs-chromium-'));
 await mkdir(options.out, { recursive: true });
 let context;
-let complaints = 0;
+let problems = 0;
 try {
   context = await chromium.launchPersistentContext(profile, {
     executablePath: options.chromium,
@@ -52,18 +54,18 @@ try {
   const login = await context.request.post(`${options.url}/login`, { data: { user: options.user, password } });
   if (!login.ok()) throw new Error(`Grafana refuses the login of ${options.user}: ${login.status()}`);
   for (const uid of uids) {
-    const report = await look(context, uid);
-    complaints += report.noData.length + report.errors.length;
+    const report = await capture(context, uid);
+    problems += report.noData.length + report.errors.length;
     console.log(JSON.stringify(report));
   }
 } finally {
   await context?.close();
   await rm(profile, { recursive: true, force: true });
 }
-process.exit(complaints > 0 ? 1 : 0);
+process.exit(problems > 0 ? 1 : 0);
 
-/** Opens one dashboard in a window as tall as it is, so that every panel is in sight and loads. */
-async function look(browser, uid) {
+/** Opens one dashboard in a window as tall as the dashboard, because Grafana loads only visible panels. */
+async function capture(browser, uid) {
   const answer = await browser.request.get(`${options.url}/api/dashboards/uid/${uid}`);
   if (!answer.ok()) throw new Error(`Grafana has no dashboard ${uid}: ${answer.status()}`);
   const { dashboard } = await answer.json();
@@ -91,25 +93,25 @@ async function look(browser, uid) {
   };
 }
 
-/** True once panels are there, none is loading, and that stays so for two seconds. */
+/** Waits until there are panels and none is loading for two seconds. @returns false on timeout */
 async function settle(page) {
   const deadline = Date.now() + LOAD_MS;
   let quietSince = 0;
   while (Date.now() < deadline) {
     const busy = await page.evaluate(() => {
-      const loading =
-        '[aria-label="Panel loading bar"], [data-testid="Panel loading bar"], .panel-loading, [aria-label="Spinner"], [data-testid="Spinner"]';
+      const names = ['Panel loading bar', 'Spinner'].flatMap((n) => [`[aria-label="${n}"]`, `[data-testid="${n}"]`]);
+      const loading = [...names, '.panel-loading'].join(', ');
       return document.querySelectorAll('.react-grid-item').length === 0 || document.querySelector(loading) !== null;
     });
     if (busy) quietSince = 0;
     else if (quietSince === 0) quietSince = Date.now();
     else if (Date.now() - quietSince > 2000) return true;
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await sleep(250);
   }
   return false;
 }
 
-/** Runs in the page. Rows are grid items too, but have no panel header. */
+/** Runs in the page. Skips rows, which are grid items without a panel header. */
 function readPanels() {
   const prefix = 'data-testid Panel header ';
   return [...document.querySelectorAll('.react-grid-item')].flatMap((item) => {
@@ -117,7 +119,13 @@ function readPanels() {
     if (!header) return [];
     const title = header.getAttribute('data-testid').slice(prefix.length);
     const failure = item.querySelector(
-      '[data-testid="data-testid Panel status error"], [aria-label="Panel status"], [data-testid="Panel status"], [data-testid="data-testid Alert error"], .panel-info-corner--error',
+      [
+        '[data-testid="data-testid Panel status error"]',
+        '[aria-label="Panel status"]',
+        '[data-testid="Panel status"]',
+        '[data-testid="data-testid Alert error"]',
+        '.panel-info-corner--error',
+      ].join(', '),
     );
     const content = item.querySelector('[class*="panel-content"]') ?? item;
     const blank = content.innerText.trim() === '' && content.querySelector('canvas, svg, img') === null;

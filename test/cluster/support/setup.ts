@@ -1,6 +1,6 @@
 import { beforeEach } from 'vitest';
 
-/** vitest tells what failed when all have ended: half an hour later, or never, when somebody ends it before. */
+/** Prints failures immediately: vitest reports them only at the end of the run, or never if it is interrupted. */
 beforeEach(({ onTestFailed, task }) => {
   onTestFailed(() => {
     const errors = (task.result?.errors ?? []).map(({ message, diff, stack }) => [

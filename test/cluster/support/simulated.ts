@@ -1,20 +1,15 @@
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { ROOT } from '../../../src/core/assets.ts';
-import { kubectl, run } from './cluster.ts';
+import { bed } from './bed.ts';
+import { kubectl } from './cluster.ts';
 
 const NAME = 'it-simulated';
 
-/** KWOK is built for the bed by: test/bed/bed build kwok. */
-export const hasKwok = existsSync(
-  join(process.env['BED'] ?? join(homedir(), '.cache', 'genai-obs-bed'), 'bin', 'kwok'),
-);
-
 const TOLERATION = '{"key": "kwok.x-k8s.io/node", "operator": "Exists", "effect": "NoSchedule"}';
-/** Whatever a pod asks for, it goes there. Of a DaemonSet the nodes are chosen by its template, whose own fields stay as they are. */
+/** Moves every pod to the fake nodes. A DaemonSet selects nodes by its template, whose other fields stay unchanged. */
 const TO_FAKE_NODES = `object.kind == "Pod"
-  ? [JSONPatch{op: "add", path: "/spec/nodeSelector", value: {"type": "kwok"}}, JSONPatch{op: "add", path: "/spec/tolerations", value: [${TOLERATION}]}]
+  ? [
+      JSONPatch{op: "add", path: "/spec/nodeSelector", value: {"type": "kwok"}},
+      JSONPatch{op: "add", path: "/spec/tolerations", value: [${TOLERATION}]}
+    ]
   : [
       has(object.spec.template.spec.nodeSelector)
         ? JSONPatch{op: "add", path: "/spec/template/spec/nodeSelector/type", value: "kwok"}
@@ -26,12 +21,11 @@ const TO_FAKE_NODES = `object.kind == "Pod"
         : [JSONPatch{op: "add", path: "/spec/template/spec/tolerations/-", value: ${TOLERATION}}])`;
 
 /**
- * Joins nodes whose pods run without a process, and sends every pod of these namespaces there, whatever made it:
- * what has no image here is installed with every phase and wait. Volumes of the class `it-simulated` are there at once.
+ * Adds fake nodes and schedules every pod of these namespaces there, where it becomes ready without an image.
+ * Creates `volumes` volumes of the class `it-simulated`, so that claims bind immediately.
  */
 export async function simulate(namespaces: string[], volumes = 0): Promise<void> {
-  const joined = await run(join(ROOT, 'test', 'bed', 'bed'), ['kwok', '2']);
-  if (joined.code !== 0) throw new Error(`bed kwok 2: ${joined.stderr}`);
+  await bed('kwok', '2');
   const policy = {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingAdmissionPolicy',
@@ -64,7 +58,7 @@ export async function simulate(namespaces: string[], volumes = 0): Promise<void>
     provisioner: 'kubernetes.io/no-provisioner',
     volumeBindingMode: 'Immediate',
   };
-  const discs = Array.from({ length: volumes }, (_, i) => ({
+  const disks = Array.from({ length: volumes }, (_, i) => ({
     apiVersion: 'v1',
     kind: 'PersistentVolume',
     metadata: { name: `${NAME}-${i}` },
@@ -76,7 +70,7 @@ export async function simulate(namespaces: string[], volumes = 0): Promise<void>
       hostPath: { path: `/nowhere/${i}` },
     },
   }));
-  const items = [policy, binding, storage, ...discs];
+  const items = [policy, binding, storage, ...disks];
   await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
 }
 
@@ -87,5 +81,5 @@ export async function endSimulation(): Promise<void> {
     await kubectl(['delete', kind, NAME, '--ignore-not-found']);
   const names = (await kubectl(['get', 'pv', '-o', 'name'])).split('\n').filter((name) => name.includes(NAME));
   if (names.length) await kubectl(['delete', ...names]);
-  await run(join(ROOT, 'test', 'bed', 'bed'), ['kwok', '0']);
+  await bed('kwok', '0');
 }

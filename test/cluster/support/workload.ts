@@ -2,7 +2,16 @@ import { bundleWorkload } from '../../../demo/workload/bundle.mjs';
 import { workloadObjects } from '../../../demo/workload/manifests.mjs';
 import { kubectl, run } from './cluster.ts';
 
-/** Starts the demo's sample workload against one installation. */
+/** A container that runs `program` with the demo's node image. */
+export const nodeContainer = (program: string, env: { name: string; value: string }[]): object => ({
+  name: 'app',
+  image: 'docker.io/library/node:20-alpine',
+  imagePullPolicy: 'IfNotPresent',
+  command: ['node', '-e', program],
+  env,
+});
+
+/** Starts the demo's sample workload, which sends to the installation in namespace `stack`. */
 export async function startWorkload(namespace: string, stack: string): Promise<void> {
   const items = workloadObjects({
     namespace,

@@ -3,30 +3,30 @@ import type { TestContext } from 'vitest';
 import { HOME_ANNOTATION } from '../../../src/core/labels.ts';
 import { type KubeItem, eventually, get, kubectl } from './cluster.ts';
 
-/** Field manager and label of what the tests make in somebody else's name. */
+/** Field manager and label of CRDs that the tests create on behalf of another owner. */
 export const FOREIGN = 'platform-team';
 const LABEL = 'genai-obs-test/owner';
 
-/** CRDs of the operators that profiles install, by name; a cluster has each of them once. */
-export async function definitions(): Promise<string[]> {
+/** Names of the CRDs of the operators that profiles install. CRDs are cluster-wide, so tests share them. */
+export async function operatorCrds(): Promise<string[]> {
   const { items } = await get('crd');
   return items
     .map(({ metadata }) => metadata.name)
     .filter((name) => /\.(opentelemetry\.io|cert-manager\.io)$/.test(name));
 }
 
-/** Skips the test where others work with such definitions in the same cluster, and do not end within a minute. */
-export async function alone(context: TestContext): Promise<void> {
+/** Skips the test if the cluster still has such CRDs of others after a minute. */
+export async function requireNoOperatorCrds(context: TestContext): Promise<void> {
   const free = await eventually(
-    'the definitions are nobody’s',
-    async () => ((await definitions()).length === 0 ? true : undefined),
+    'the cluster has no CRD of these operators',
+    async () => ((await operatorCrds()).length === 0 ? true : undefined),
     60,
   ).catch(() => false);
-  if (!free) context.skip(`others use ${(await definitions()).join(', ')} in this cluster`);
+  if (!free) context.skip(`others use ${(await operatorCrds()).join(', ')} in this cluster`);
 }
 
-/** Makes or changes definitions as somebody who knows nothing of us; resolves when they are served. */
-export async function foreign(...crds: Pick<KubeItem, 'kind' | 'apiVersion' | 'metadata'>[]): Promise<void> {
+/** Creates or changes CRDs as another owner; resolves when they are served. */
+export async function applyForeignCrds(...crds: Pick<KubeItem, 'kind' | 'apiVersion' | 'metadata'>[]): Promise<void> {
   const items = crds.map((crd) => ({
     ...crd,
     metadata: { ...crd.metadata, labels: { ...crd.metadata.labels, [LABEL]: FOREIGN } },
@@ -38,8 +38,8 @@ export async function foreign(...crds: Pick<KubeItem, 'kind' | 'apiVersion' | 'm
   await kubectl(['wait', '--for=condition=Established', 'crd', '-l', `${LABEL}=${FOREIGN}`, '--timeout=30s']);
 }
 
-/** Removes them, and what a failed uninstall left of an installation's; synchronous, so that it also serves an interrupted run. */
-export function forget(home: string): void {
+/** Deletes these CRDs, and those that a failed uninstall left behind. Synchronous, for use in an interrupted run. */
+export function deleteTestCrds(home: string): void {
   const all = spawnSync('kubectl', ['get', 'crd', '-o', 'json'], { encoding: 'utf8', maxBuffer: 1 << 28 }).stdout;
   const { items } = JSON.parse(all || '{"items": []}') as { items: KubeItem[] };
   const made = items.filter(

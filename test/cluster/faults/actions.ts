@@ -1,6 +1,6 @@
 import { type KubeItem, eventually, get, kubectl, run } from '../support/cluster.ts';
 
-/** What people and programs do to a cluster. Every call ends when its effect is there. */
+/** Changes to a cluster that users and programs make. Each call returns when its effect is visible. */
 
 interface PodStatus {
   phase: string;
@@ -18,7 +18,7 @@ export async function pods(namespace: string, app: string): Promise<Pod[]> {
   return items.filter(({ metadata }) => !metadata.deletionTimestamp);
 }
 
-/** Replaces the pods as a node failure would; they are not waited for. */
+/** Replaces the pods, as a node failure would. Does not wait for the new ones. */
 export async function deletePods(namespace: string, app: string): Promise<void> {
   await kubectl([
     '-n',
@@ -34,7 +34,7 @@ export async function deletePods(namespace: string, app: string): Promise<void> 
 
 export const ready = (pod: Pod): boolean => pod.status.containerStatuses?.every((one) => one.ready) ?? false;
 
-/** Waits until the pods of a component are as `met` wants them. */
+/** Waits until the pods of a component satisfy `met`; `what` names the condition. */
 export async function untilPods(
   namespace: string,
   app: string,
@@ -47,7 +47,7 @@ export async function untilPods(
 export const untilReady = (namespace: string, app: string): Promise<void> =>
   untilPods(namespace, app, 'ready', (list) => list.length > 0 && list.every(ready));
 
-/** It has ended at least once and is down. */
+/** Waits for a container that exited at least once and is not ready. */
 export const untilCrashed = (namespace: string, app: string): Promise<void> =>
   untilPods(namespace, app, 'crashed', (list) =>
     list.some((pod) =>
@@ -57,7 +57,7 @@ export const untilCrashed = (namespace: string, app: string): Promise<void> =>
     ),
   );
 
-/** Waits for this reason, for example ErrImagePull. */
+/** Waits for a container with this waiting reason, for example ErrImagePull. */
 export const untilWaiting = (namespace: string, app: string, reason: RegExp): Promise<void> =>
   untilPods(namespace, app, String(reason), (list) =>
     list.some((pod) => pod.status.containerStatuses?.some((one) => reason.test(one.state.waiting?.reason ?? ''))),
@@ -70,7 +70,7 @@ export async function scale(namespace: string, workload: string, replicas: numbe
 export const patch = (namespace: string, object: string, body: unknown, type = 'merge'): Promise<string> =>
   kubectl(['-n', namespace, 'patch', object, `--type=${type}`, '-p', JSON.stringify(body)]);
 
-/** Edits the text of one key of a ConfigMap; what was to be replaced must be there. */
+/** Replaces text in one key of a ConfigMap; throws if the text does not occur. */
 export async function editMap(
   namespace: string,
   name: string,
@@ -81,7 +81,7 @@ export async function editMap(
   const { data } = await get<{ data: Record<string, string> }>('configmap', name, '-n', namespace);
   const before = data[key] ?? '';
   const after = before.replace(from, to);
-  if (after === before) throw new Error(`ConfigMap ${name}, key ${key}: there is no ${String(from)}`);
+  if (after === before) throw new Error(`ConfigMap ${name}, key ${key} does not contain ${String(from)}`);
   await patch(namespace, `configmap/${name}`, { data: { [key]: after } });
 }
 
@@ -93,7 +93,7 @@ export async function remove(namespace: string, ...what: string[]): Promise<void
   await kubectl(['-n', namespace, 'delete', ...what, '--wait=true']);
 }
 
-/** For what may be gone already. */
+/** Like `remove`, for objects that may not exist. */
 export async function removeIfThere(namespace: string, ...what: string[]): Promise<void> {
   await run('kubectl', ['-n', namespace, 'delete', ...what, '--ignore-not-found', '--wait=true']);
 }
