@@ -22,7 +22,7 @@ function configured(id: ComponentId, config: Config): JsonMap {
   return component.configure(yamlAsset('templates', id, 'config.yaml'), config);
 }
 
-/** What the collector itself would complain about at its start. */
+/** Errors that the collector itself would report at start. */
 function complaints(config: JsonMap): string[] {
   const names = (section: string): Set<string> => new Set(Object.keys(mapAt(config, section)));
   const connectors = names('connectors');
@@ -78,7 +78,7 @@ describe.each(subsets(BACKENDS).map((off) => ({ off, name: off.join(' and ') || 
       else expect(off.length).toBeGreaterThanOrEqual(id === 'opentelemetry-collector' ? 3 : 2);
     });
 
-    it('the gateway sends to what is there, and only there', () => {
+    it('the gateway exports to enabled backends only', () => {
       const exporters = Object.keys(mapAt(configured('opentelemetry-collector', config), 'exporters')).map(
         (name) => name.split('/')[1],
       );
@@ -95,18 +95,18 @@ describe.each(subsets(BACKENDS).map((off) => ({ off, name: off.join(' and ') || 
         if (config[id].enabled) expect(signals(id).filter((signal) => !taken.has(signal))).toEqual([]);
     });
 
-    it('Grafana has only datasources that are there, linked with each other alone', () => {
+    it('Grafana has datasources of enabled backends only, with links between these only', () => {
       const text = JSON.stringify(datasources(config));
       const kept = listAt(datasources(config), 'datasources').map((entry) => (entry as { uid: string }).uid);
       expect(kept.toSorted()).toEqual(['alertmanager', ...BACKENDS.filter((id) => !off.includes(id))].toSorted());
       for (const uid of off) expect(text).not.toContain(`"datasourceUid":"${uid}"`);
     });
 
-    it('and the Alertmanager only where there is one', () => {
+    it('Grafana has the Alertmanager datasource only with Alertmanager', () => {
       expect(JSON.stringify(datasources(without(['alertmanager'])))).not.toContain('alertmanager');
     });
 
-    it('no dashboard asks a datasource that is gone, or has an empty row', () => {
+    it('no dashboard queries a missing datasource or has an empty row', () => {
       for (const [name, text] of Object.entries(dashboards(config))) {
         const board = JSON.parse(text) as { panels: { type: string }[] };
         for (const uid of off) expect(text, name).not.toMatch(new RegExp(`"uid":\\s*"${uid}"`));
@@ -121,12 +121,12 @@ describe.each(subsets(BACKENDS).map((off) => ({ off, name: off.join(' and ') || 
 );
 
 describe('dashboards', () => {
-  it('are as shipped when everything is enabled', () => {
+  it('are unchanged when everything is enabled', () => {
     expect(Object.keys(dashboards(quickstart())).length).toBeGreaterThanOrEqual(4);
     expect(Object.values(dashboards(quickstart())).every((text) => text.includes('"uid"'))).toBe(true);
   });
 
-  it('have that of the Macs only where there are some (row 004-P5-05)', () => {
+  it('include the one for Macs only with macos.enabled', () => {
     const macs = { macos: { enabled: true } };
     expect(Object.keys(dashboards(quickstart()))).not.toContain('macos-monitoring.json');
     expect(Object.keys(dashboards(quickstart(macs)))).toContain('macos-monitoring.json');
@@ -134,7 +134,7 @@ describe('dashboards', () => {
     expect(Object.keys(dashboards(without(['prometheus'], macs)))).not.toContain('macos-monitoring.json');
   });
 
-  it('keep every variable that a panel names', () => {
+  it('keep every variable that a panel uses', () => {
     for (const off of subsets(BACKENDS)) {
       for (const [name, text] of Object.entries(dashboards(without(off)))) {
         const board = JSON.parse(text) as { panels: object[]; templating?: { list: { name: string }[] } };
@@ -180,7 +180,7 @@ describe('withoutExporter', () => {
     expect(mapAt(out, 'service', 'pipelines', 'one')).toEqual(pipe(['r'], ['x']));
   });
 
-  it('changes nothing for a name that is not there, and never its input', () => {
+  it('changes nothing for an unknown name, and never its input', () => {
     const before = config({ one: pipe(['r'], ['x', 'a']), two: pipe(['x'], ['y', 'b']), three: pipe(['y'], ['a']) });
     const copy = structuredClone(before);
     expect(withoutExporter(before, 'zzz')).toEqual(copy);
@@ -189,7 +189,7 @@ describe('withoutExporter', () => {
   });
 });
 
-describe('sampling (row 000-VAL-07)', () => {
+describe('sampling', () => {
   it.each([
     [0.1, 10],
     [0, 0],
@@ -203,7 +203,7 @@ describe('sampling (row 000-VAL-07)', () => {
     expect(mapAt(out, 'processors', 'probabilistic_sampler')['sampling_percentage']).toBe(percent);
   });
 
-  it('comes after span metrics: those count every span', () => {
+  it('comes after span metrics, which count every span', () => {
     const out = configured('opentelemetry-collector', quickstart());
     const [, entry] =
       Object.entries(mapAt(out, 'service', 'pipelines')).find(([, pipeline]) =>
@@ -220,7 +220,7 @@ describe('durations', () => {
     ['15d', '360h'],
     ['2w', '336h'],
     ['1y', '8760h'],
-  ])('Tempo gets %s as %s', (duration, hours) => {
+  ])('Tempo: %s becomes %s', (duration, hours) => {
     expect(goHours(duration)).toBe(hours);
     expect(
       mapAt(configured('tempo', quickstart({ tempo: { retention: duration } })), 'compactor', 'compaction')[
@@ -229,7 +229,7 @@ describe('durations', () => {
     ).toBe(hours);
   });
 
-  it('Loki gets its own', () => {
+  it('Loki: the retention is used as it is', () => {
     expect(
       mapAt(configured('loki', quickstart({ loki: { retention: '30d' } })), 'limits_config')['retention_period'],
     ).toBe('30d');
@@ -257,7 +257,7 @@ describe('Prometheus', () => {
     },
   );
 
-  it('sends no alerts where there is no Alertmanager, and names cluster and environment', () => {
+  it('sends no alerts without Alertmanager, and labels series with cluster and environment', () => {
     expect(configured('prometheus', without(['alertmanager']))).not.toHaveProperty('alerting');
     const out = configured('prometheus', quickstart({ global: { clusterName: 'c1', environment: 'staging' } }));
     expect(out).toHaveProperty('alerting');
@@ -271,18 +271,18 @@ describe('rule files', () => {
   const names = (config: Config): string[] =>
     groups(config).flatMap((group) => group.rules.map((rule) => rule.alert ?? rule.record ?? ''));
 
-  it('speak of the namespace of the installation', () => {
+  it('refer to the namespace of the installation', () => {
     const text = JSON.stringify(ruleFiles(quickstart({ namespace: 'obs' })));
     expect(text).not.toContain('NAMESPACE');
     expect(text).toContain('namespace=\\\\\\"obs\\\\\\"'.replaceAll('\\\\\\', '\\'));
   });
 
-  it('carry the budget of the profile, and none when there is none', () => {
+  it('contain the budget of the profile, if there is one', () => {
     expect(names(quickstart())).toContain('DailyBudgetExceeded');
     expect(names(quickstart({ genai: { cost: { budgetLimit: 0 } } }))).not.toContain('DailyBudgetExceeded');
   });
 
-  it('watch Macs only where there are some', () => {
+  it('watch Macs only with macos.enabled', () => {
     const macs = (config: Config): string[] => names(config).filter((name) => name.startsWith('Mac'));
     expect(macs(quickstart())).toEqual([]);
     expect(macs(quickstart({ macos: { enabled: true } }))).toEqual([
@@ -294,14 +294,14 @@ describe('rule files', () => {
     ]);
   });
 
-  it('have unique group names: Prometheus refuses a file with two of one name', () => {
+  it('have unique group names, because Prometheus refuses duplicates', () => {
     for (const [name, text] of Object.entries(ruleFiles(quickstart()))) {
       const list = (parse(text) as { groups: RuleGroup[] }).groups.map((group) => group.name);
       expect(new Set(list).size, name).toBe(list.length);
     }
   });
 
-  it('miss no collectors where none is wanted', () => {
+  it('do not alert on missing collectors if none is enabled', () => {
     const absent = (config: Config): boolean =>
       groups(config).some((group) =>
         group.rules.some((rule) => rule.expr.includes('absent(up{job="otel-collector"})')),
@@ -332,20 +332,20 @@ describe('images', () => {
     expect(imageOf(reference, registry)).toBe(image);
   });
 
-  it('are pinned by a version, of a named registry', () => {
+  it('are pinned to a version and name a registry', () => {
     for (const { image } of Object.values(CATALOG)) expect(image).toMatch(/^[a-z0-9.-]+\.[a-z]+\/.+:v?\d+\.\d+\.\d+$/);
   });
 });
 
-describe('the catalogue', () => {
-  it('and the list of components speak of the same ones', () => {
+describe('the catalog', () => {
+  it('lists the same components as the registry', () => {
     expect(COMPONENTS.map((component) => component.id).toSorted()).toEqual([...COMPONENT_IDS].toSorted());
     expect(Object.keys(CATALOG).toSorted()).toEqual([...PLACED_IDS].toSorted());
   });
 });
 
 describe('set', () => {
-  it('copies, creates what is missing on the way, removes with undefined', () => {
+  it('copies, creates missing parents, and removes with undefined', () => {
     const before: JsonMap = { a: { b: 1 }, l: [1] };
     expect(set(before, ['a', 'c', 'd'], 2)).toEqual({ a: { b: 1, c: { d: 2 } }, l: [1] });
     expect(set(before, ['a', 'b'], undefined)).toEqual({ a: {}, l: [1] });

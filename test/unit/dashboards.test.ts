@@ -45,7 +45,7 @@ const dashboards = readdirSync(folder).map((file) => ({
 }));
 const uids = dashboards.map(({ json }) => json.uid);
 const SOURCES: Record<string, string> = { prometheus: 'prometheus', loki: 'loki', tempo: 'tempo' };
-/** Panel types that Grafana 10 and 13 both have; `graph`, `singlestat` and the like are Angular; `gauge` stays blank on the test bed. */
+/** Panel types of Grafana 10 and 13, without those of Angular (`graph`, `singlestat`) and `gauge`, blank on the bed. */
 const TYPES = [
   'row',
   'stat',
@@ -80,7 +80,7 @@ it('ships the dashboards of the profiles', () => {
 describe.each(dashboards)('$file', ({ file, json }) => {
   const panels = json.panels.filter((panel) => panel.type !== 'row');
 
-  it('is a bare dashboard, named like its file', () => {
+  it('is a dashboard without a wrapper object, named like its file', () => {
     expect(file).toBe(`${json.uid}.json`);
     expect(json).not.toHaveProperty('dashboard');
     expect(json).not.toHaveProperty('id');
@@ -99,7 +99,7 @@ describe.each(dashboards)('$file', ({ file, json }) => {
     expect(panels.filter((panel) => !panel.fieldConfig?.defaults.unit).map((panel) => panel.title)).toEqual([]);
   });
 
-  it('lies on the grid without overlap', () => {
+  it('has panels on the grid without overlap', () => {
     const taken = new Map<string, string>();
     for (const { title, gridPos } of json.panels) {
       expect(gridPos.x + gridPos.w, title).toBeLessThanOrEqual(24);
@@ -112,7 +112,7 @@ describe.each(dashboards)('$file', ({ file, json }) => {
     }
   });
 
-  it('reads the three datasources by uid, in queries that say something', () => {
+  it('refers to datasources by uid, in queries that are not empty', () => {
     for (const panel of panels) {
       expect(panel.targets?.length, panel.title).toBeGreaterThan(0);
       for (const target of panel.targets ?? []) {
@@ -141,18 +141,18 @@ describe.each(dashboards)('$file', ({ file, json }) => {
     expect(json.links.find((link) => link.type === 'dashboards')?.tags).toEqual(['genai-obs']);
   });
 
-  it('asks Loki only what Loki takes: a selector that cannot match everything', () => {
+  it('has no Loki selector that can match everything, which Loki refuses', () => {
     const queries = panelQueries(json).filter((query) => query.source === 'loki');
     expect(queries.filter(({ query }) => !/\{[^}]*=(~"\.\+"|"[^"]+")/.test(query))).toEqual([]);
   });
 
-  it('reads GenAI figures from the recording rules only', () => {
+  it('reads GenAI metrics from recording rules only', () => {
     const queries = panels.flatMap((panel) => panel.targets ?? []).map((target) => target.expr ?? '');
     expect(queries.filter((query) => /gen_ai_client_/.test(query))).toEqual([]);
   });
 });
 
-it('draws the budget as a line and its limit as a threshold (row 000-VAL-06)', () => {
+it('draws the budget as a line and its limit as a threshold', () => {
   const overview = dashboards.find(({ json }) => json.uid === 'genai-overview');
   const gauge = overview?.json.panels.find((panel) => panel.title.startsWith('Budget used'));
   expect(JSON.stringify(gauge)).toContain('genai:budget_limit_usd');
@@ -201,7 +201,7 @@ describe('panel queries', () => {
     ],
   };
 
-  it('fills in variables and looks into collapsed rows', () => {
+  it('replace variables and include collapsed rows', () => {
     expect(panelsOf(dashboard)).toHaveLength(3);
     expect(variablesOf(dashboard)).toEqual({ service: '.+', namespace: '.*', model: 'a|b', text: '' });
     expect(
@@ -216,7 +216,7 @@ describe('panel queries', () => {
     );
   });
 
-  it('counts what comes back', async () => {
+  it('count the returned series', async () => {
     const [instant, lines, graph] = panelQueries(dashboard) as [PanelQuery, PanelQuery, PanelQuery];
     const range = { from: 1000, to: 4600 };
     const paths: string[] = [];
@@ -269,7 +269,7 @@ describe('rules', () => {
     );
   });
 
-  it('say how bad, of what kind, what happened, where to look and what to do', () => {
+  it('have severity, category, summary, dashboard and runbook', () => {
     for (const { alert, labels, annotations } of alerts) {
       expect(labels?.['severity'], alert).toMatch(/^(critical|warning|info)$/);
       expect(labels?.['category'], alert).toMatch(/^(cost|policy|performance|quality|observability|infrastructure)$/);
@@ -280,19 +280,19 @@ describe('rules', () => {
     }
   });
 
-  it('record the names that docs/telemetry.md promises', () => {
+  it('record the names that docs/telemetry.md lists', () => {
     const recorded = new Set(rules.map((rule) => rule.record));
     const promised = [...readFileSync('docs/telemetry.md', 'utf8').matchAll(/`(genai:[a-z0-9_:]+)`/g)].map(
       (match) => match[1],
     );
     expect(promised.length).toBeGreaterThan(6);
-    // Prices are made from templates/prices.yaml.
+    // Price rules are generated from templates/prices.yaml.
     expect(promised.filter((name) => name !== 'genai:price_usd_per_mtok' && !recorded.has(name))).toEqual([]);
   });
 });
 
 describe('datasources', () => {
-  it('have the uids that everything refers to, and escape what Grafana would expand', () => {
+  it('have the expected uids, and escape what Grafana would expand', () => {
     const text = readFileSync('templates/datasources/datasources.yaml', 'utf8');
     const { datasources } = parse(text) as {
       datasources: { uid: string; type: string; url: string; editable: boolean }[];

@@ -22,8 +22,8 @@ const batchOf = (batch: string, mode = 'head'): JsonMap =>
 const queues = (config: JsonMap): (Json | undefined)[] =>
   Object.values(mapAt(config, 'exporters')).map((one) => at(one, 'sending_queue', 'queue_size'));
 
-describe('batches of the gateway (X-11)', () => {
-  it('are gathered as the documents say, a second unless asked for', () => {
+describe('batches of the gateway', () => {
+  it('have three presets, by default with a timeout of one second', () => {
     const sizes = ['low-latency', 'balanced', 'throughput'].map((batch) =>
       mapAt(batchOf(batch), 'processors', 'batch'),
     );
@@ -36,7 +36,7 @@ describe('batches of the gateway (X-11)', () => {
     expect(() => batchOf('slow')).toThrow(/opentelemetry-collector\.batch/);
   });
 
-  it.each(['head', 'tail'])('fit into every queue with 8 KiB an item, sampled at the %s', (mode) => {
+  it.each(['head', 'tail'])('fit into every queue at 8 KiB per item, with %s sampling', (mode) => {
     for (const batch of ['low-latency', 'balanced', 'throughput']) {
       const config = batchOf(batch, mode);
       const largest = Number(at(config, 'processors', 'batch', 'send_batch_max_size'));
@@ -47,13 +47,13 @@ describe('batches of the gateway (X-11)', () => {
   });
 });
 
-describe('a gateway of the operator (B.1-17)', () => {
+describe('a gateway of the operator', () => {
   const made = (over: JsonMap): KubeObject | undefined =>
     buildPlan(profile('k3s', over))
       .flatMap((step) => (step.kind === 'objects' ? step.objects : []))
       .find(({ kind, metadata }) => kind === 'OpenTelemetryCollector' && metadata.name === 'otel-gateway');
 
-  it('is spread over nodes and zones by labels that its pods have', () => {
+  it('is spread over nodes and zones by labels of its pods', () => {
     const config = profile('k3s');
     for (const [over, when] of [
       [{}, 'ScheduleAnyway'] as const,
@@ -89,7 +89,7 @@ describe.skipIf(!otelcol)(
       ['balanced', 'head'],
       ['throughput', 'head'],
       ['throughput', 'tail'],
-    ])('takes batches %s, sampled at the %s', (batch, mode) => {
+    ])('accepts batches %s with %s sampling', (batch, mode) => {
       const file = join(dir, `${batch}.yaml`);
       writeFileSync(file, stringify(batchOf(batch, mode)));
       const { status, stderr } = spawnSync(otelcol ?? '', ['validate', '--config', file], {
@@ -104,7 +104,7 @@ describe.skipIf(!otelcol)(
 describe.skipIf(!otelcol || !prometheus)(
   `the gateway of GenOps${otelcol && prometheus ? '' : ' (skipped: the test bed has built no otelcol and prometheus)'}`,
   () => {
-    it('counts a call for the team on its span, else for that of its resource (B.4-19)', async () => {
+    it('counts a call for the team of its span, else of its resource', async () => {
       const [otlp, web] = [await freePort(), await freePort()];
       const { otlp: translation, storage } = yamlAsset('templates', 'prometheus', 'config.yaml');
       writeFileSync(join(dir, 'prometheus.yaml'), stringify({ otlp: translation, storage }));
@@ -120,7 +120,7 @@ describe.skipIf(!otelcol || !prometheus)(
           () => undefined,
         );
       await until(ready, store.said);
-      // As it is, but without a cluster to look pods up in, and without a store for traces.
+      // Without a cluster for pod lookups, and without a backend for traces.
       const edits: [string[], Json][] = [
         [['receivers', 'otlp', 'protocols'], { http: { endpoint: `127.0.0.1:${otlp}` } }],
         [['exporters', 'otlp_http/prometheus', 'endpoint'], `http://127.0.0.1:${web}/api/v1/otlp`],

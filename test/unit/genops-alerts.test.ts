@@ -21,7 +21,7 @@ const alerts = (config: Config): Map<string, { expr: string; labels: Record<stri
 describe('alerts and dashboards of GenOps', () => {
   const all = alerts(genops());
 
-  it('are the twelve of the guide; without GenOps none of them is there', () => {
+  it('are the twelve of the guide, and none without GenOps', () => {
     const names = [
       'BudgetThreshold80Percent',
       'BudgetThreshold95Percent',
@@ -40,7 +40,7 @@ describe('alerts and dashboards of GenOps', () => {
     expect([...alerts(quickstart()).keys()].filter((name) => names.includes(name))).toEqual(['OTelCollectorDown']);
   });
 
-  it('can fire, and do so for a reason (18, 30, 31, 32)', () => {
+  it('can fire, and only for their condition', () => {
     expect(all.get('CostAnomaly')?.expr).not.toContain('genops_cost_total_usd');
     expect(all.get('GenOpsPodDown')?.expr).toContain('namespace="genops-system", phase=~"Failed|Pending|Unknown"');
     expect(all.get('HighMemoryUsage')?.expr).toContain(
@@ -50,7 +50,7 @@ describe('alerts and dashboards of GenOps', () => {
     expect(JSON.stringify([...all.values()])).not.toMatch(/container_spec_|GENOPS_APPS/);
   });
 
-  it('hold spending against the budget of each team and of all', () => {
+  it('compare spending with the budget of each team and of all', () => {
     const text =
       ruleFiles(genops({ genai: { genops: { budgets: { search: 25.5 } } } }))['prices-and-budget.yaml'] ?? '';
     const group = (parse(text) as { groups: RuleGroup[] }).groups.find(({ name }) => name === 'genops-budgets');
@@ -60,7 +60,7 @@ describe('alerts and dashboards of GenOps', () => {
     ]);
   });
 
-  it('never record a name beside the application that exposes it', () => {
+  it('never record a metric name that an application exposes', () => {
     const aliases = (parse(ruleFiles(genops())['genops-aliases.yaml'] ?? '') as { groups: RuleGroup[] }).groups
       .flatMap(({ rules }) => rules)
       .filter(({ record }) => record?.startsWith('genops_'));
@@ -68,7 +68,7 @@ describe('alerts and dashboards of GenOps', () => {
     for (const { record, expr } of aliases) expect(expr, record).toContain(`unless on () group(${record}{job!=""})`);
   });
 
-  it('come with three dashboards of fixed uid (21) and units that Grafana knows (20)', () => {
+  it('come with three dashboards with fixed uids and known units', () => {
     const boards = Object.keys(dashboards(genops()));
     expect(boards).toEqual(
       expect.arrayContaining(['genops-cost.json', 'genops-policy.json', 'genops-performance.json']),
@@ -94,7 +94,7 @@ describe('Alertmanager', () => {
   const receiver = (from: JsonMap, name: string): JsonMap =>
     (listAt(from, 'receivers') as JsonMap[]).find((one) => one['name'] === name) ?? {};
 
-  it('is given to the operator whole: no route of the chart is left that leads nowhere (34)', () => {
+  it('is passed to the operator complete: no route of the chart remains without a receiver', () => {
     const { values } = releaseOf(steps, 'kube-prometheus-stack');
     const names = listAt(values, 'alertmanager', 'config', 'receivers').map((one) => (one as JsonMap)['name']);
     const routes = [
@@ -110,14 +110,14 @@ describe('Alertmanager', () => {
     ).toBeNull();
   });
 
-  it('has no integration without its Secret, and mail only with a smarthost (35)', () => {
+  it('has no integration without its Secret, and mail only with a smarthost', () => {
     expect(JSON.stringify(config())).not.toMatch(/_configs/);
     expect(() => config({ notify: { email: { to: 'a@b', from: 'c@d' } } })).toThrow(ObsError);
     expect(() => config({ notify: { slack: { channel: '#x' } } })).toThrow(ObsError);
     expect(configured('alertmanager', quickstart())).not.toHaveProperty('route.routes');
   });
 
-  it('reads keys from files (36) by modern matchers (38), where each chart mounts them', () => {
+  it('reads keys from files at the mount path of each chart, and uses matchers', () => {
     const text = JSON.stringify(config({ notify }));
     expect(text).toContain('"routing_key_file":"/etc/alertmanager/secrets/pagerduty/routing-key"');
     expect(text).not.toMatch(/"match"|"match_re"|service_key|"api_url"/);
@@ -143,7 +143,7 @@ describe('Alertmanager', () => {
     });
   });
 
-  it('pages and mails for spent budgets, in their channel', () => {
+  it('pages and sends mail for exhausted budgets, and posts in their channel', () => {
     const one = receiver(config({ notify }), 'cost-critical');
     expect(one).toMatchObject({
       slack_configs: [{ channel: '#genops-cost-critical' }],
@@ -153,7 +153,7 @@ describe('Alertmanager', () => {
     expect(receiver(config({ notify }), 'cost-warning')).not.toHaveProperty('pagerduty_configs');
   });
 
-  it('mutes what can be muted: equal labels that both sides have (37)', () => {
+  it('inhibits by labels that both alerts have', () => {
     expect(listAt(config(), 'inhibit_rules')).toMatchObject([
       { equal: ['category', 'team'] },
       { target_matchers: ['alertname=~"BudgetThreshold.*"'], equal: ['team'] },

@@ -8,7 +8,7 @@ import { quickstart } from './support/config.ts';
 import { configured, gateway, genops, pipeline, releaseOf } from './support/genops.ts';
 
 describe('the gateway', () => {
-  it('has one path for metrics and renames nothing (7, 12, 13)', () => {
+  it('has one path for metrics and renames nothing', () => {
     expect(Object.keys(mapAt(gateway(), 'exporters')).toSorted()).toEqual([
       'otlp_grpc/jaeger',
       'otlp_http/loki',
@@ -19,7 +19,7 @@ describe('the gateway', () => {
     );
   });
 
-  it('answers its probes (9), stores logs (10), and sends traces to Service jaeger by OTLP (6)', () => {
+  it('answers its probes, stores logs, and sends traces to the Service jaeger by OTLP', () => {
     expect(mapAt(gateway(), 'extensions', 'health_check')).toEqual({ endpoint: '0.0.0.0:13133' });
     expect(pipeline(gateway(), 'logs', 'exporters')).toEqual(['otlp_http/loki']);
     expect(mapAt(gateway(), 'exporters', 'otlp_grpc/jaeger')).toMatchObject({
@@ -30,7 +30,7 @@ describe('the gateway', () => {
     expect(JSON.stringify(gateway({ jaeger: { enabled: false } }))).not.toMatch(/jaeger|tempo/);
   });
 
-  it('brings both spellings of GenOps into one before spans are counted', () => {
+  it('normalizes both spellings of GenOps before spans are counted', () => {
     const statements = listAt(gateway(), 'processors', 'transform/genops', 'trace_statements').join('\n');
     for (const [to, from] of [
       ['genops.cost.total', 'genops.cost_usd'],
@@ -42,7 +42,7 @@ describe('the gateway', () => {
     expect(JSON.stringify(configured('opentelemetry-collector', quickstart()))).not.toContain('genops.cost');
   });
 
-  it('gives platforms a copy, with keys that only the environment holds (47, 48)', () => {
+  it('sends platforms a copy, with keys from the environment only', () => {
     const over = {
       exporters: {
         honeycomb: { enabled: true },
@@ -63,7 +63,7 @@ describe('the gateway', () => {
       valueFrom: { secretKeyRef: { name: 'honeycomb', key: 'api-key' } },
     });
     expect(() => genops({ exporters: { splunk: { enabled: true } } })).toThrow(ObsError);
-    // Traces have a way out even without a store of ours.
+    // Platforms get traces even without a backend in the cluster.
     expect(pipeline(gateway({ ...over, jaeger: { enabled: false } }), 'traces', 'exporters')).toEqual([
       'datadog',
       'otlp_grpc/honeycomb',
@@ -74,7 +74,7 @@ describe('the gateway', () => {
 describe('tail sampling', () => {
   const tail = (over: JsonMap = {}): JsonMap => gateway({ genai: { sampling: { mode: 'tail', rate: 0.01 } }, ...over });
 
-  it('lets the spans of a trace meet in one replica, and has no head sampler before it (27)', () => {
+  it('routes the spans of a trace to one replica, without a head sampler before it', () => {
     expect(pipeline(tail(), 'traces/in', 'exporters')).toEqual(['spanmetrics', 'loadbalancing']);
     expect(mapAt(tail(), 'exporters', 'loadbalancing')).toMatchObject({
       routing_key: 'traceID',
@@ -90,12 +90,12 @@ describe('tail sampling', () => {
     ).toBe(14317);
   });
 
-  it('counts before it decides (28)', () => {
+  it('counts spans before the decision', () => {
     expect(pipeline(tail(), 'traces/in', 'exporters')).toContain('spanmetrics');
     expect(pipeline(tail(), 'traces', 'exporters')).toEqual(['otlp_grpc/jaeger']);
   });
 
-  it('keeps what 003-SAMP-03 to 003-SAMP-08 want; costs are compared as numbers with a fraction, in both spellings (26)', () => {
+  it('keeps errors, slow, refused and expensive calls, and compares costs as decimals', () => {
     const policies = listAt(tail(), 'processors', 'tail_sampling', 'policies') as {
       name: string;
       type: string;
@@ -116,7 +116,7 @@ describe('tail sampling', () => {
     expect(policies.at(-1)).toMatchObject({ probabilistic: { sampling_percentage: 1 } });
   });
 
-  it('meets nobody where nobody stores traces', () => {
+  it('routes nothing between replicas if no backend stores traces', () => {
     const alone = tail({ jaeger: { enabled: false } });
     expect(JSON.stringify(mapAt(alone, 'service', 'pipelines'))).not.toMatch(
       /loadbalancing|tail_sampling|otlp\/sampling/,
@@ -128,7 +128,7 @@ describe('tail sampling', () => {
 describe('Jaeger', () => {
   const values = (over: JsonMap = {}): JsonMap => releaseOf(buildPlan(genops({ jaeger: over })), 'jaeger').values;
 
-  it('has its storage in the only place where the chart reads it (4), and answers probes from outside', () => {
+  it('has its storage where the chart reads it, and answers probes', () => {
     expect(mapAt(values(), 'userconfig', 'extensions')).toMatchObject({
       healthcheckv2: { http: { endpoint: '0.0.0.0:13133' } },
       jaeger_storage: { backends: { store: { memory: { max_traces: 50_000 } } } },
@@ -154,7 +154,7 @@ describe('Jaeger', () => {
     expect(hash({ maxTraces: 10 })).not.toEqual(hash({}));
   });
 
-  it('may use as much memory as the traces that it is to keep, and 512Mi beside OpenSearch', () => {
+  it('has a memory limit for the traces that it keeps, and 512Mi with OpenSearch', () => {
     const limit = (over: JsonMap): unknown => at(values(over), 'jaeger', 'resources', 'limits', 'memory');
     expect([
       limit({}),
@@ -164,17 +164,17 @@ describe('Jaeger', () => {
     expect(listAt(values(), 'jaeger', 'extraEnv')).toContainEqual({ name: 'GOMEMLIMIT', value: '816MiB' });
   });
 
-  it('does not fill its store with traces of its own queries', () => {
+  it('does not trace its own queries', () => {
     expect(listAt(values(), 'jaeger', 'extraEnv')).toContainEqual({ name: 'OTEL_TRACES_SAMPLER', value: 'always_off' });
   });
 
-  it('finds the log lines of a span without the tags, among which Jaeger tells no service.name', () => {
+  it('links spans to logs without tags, because Jaeger has no tag service.name', () => {
     const jaeger = (listAt(datasources(genops()), 'datasources') as JsonMap[]).find(({ uid }) => uid === 'jaeger');
     const { query, tags } = mapAt(jaeger, 'jsonData', 'tracesToLogsV2');
     expect([query, tags]).toEqual(['{service_name=~".+"} | trace_id="$${__trace.traceId}"', undefined]);
   });
 
-  it('is a datasource, and where links to traces lead; with Tempo they lead there', () => {
+  it('is a datasource and the target of links to traces, unless Tempo is enabled', () => {
     const of = (over: JsonMap): JsonMap[] => listAt(datasources(genops(over)), 'datasources') as JsonMap[];
     expect(of({}).map(({ uid, url }) => [uid, url])).toContainEqual(['jaeger', 'http://jaeger:16686']);
     expect(JSON.stringify(of({}))).not.toContain('tempo');

@@ -13,7 +13,7 @@ const objectsOf = (id: string): KubeObject[] => {
 };
 
 describe('kube-prometheus-stack', () => {
-  it('is one release `monitoring` for its three components, after its definitions and their claims', () => {
+  it('is one release `monitoring` for its three components, after its CRDs and their claims', () => {
     const step = releaseOf(steps, 'kube-prometheus-stack');
     expect(step).toMatchObject({
       release: 'monitoring',
@@ -32,7 +32,7 @@ describe('kube-prometheus-stack', () => {
     expect(steps.map(({ id }) => id)).not.toContain('release/prometheus');
   });
 
-  it('takes OTLP and remote write (8), whatever monitors the cluster has (43), and late samples', () => {
+  it('accepts OTLP, remote write and late samples, and reads all monitors of the cluster', () => {
     expect(specOf(genops())).toMatchObject({
       enableOTLPReceiver: true,
       enableRemoteWriteReceiver: true,
@@ -47,14 +47,14 @@ describe('kube-prometheus-stack', () => {
     expect(listAt(specOf(genops()), 'otlp', 'promoteResourceAttributes')).toContain('genops.team');
   });
 
-  it('is ours by its values, without a second key part-of in any object', () => {
+  it('is marked as ours in its values, without a duplicate part-of key in any object', () => {
     const { values } = releaseOf(steps, 'kube-prometheus-stack');
     expect(values['nameOverride']).toBe('genai-obs');
     expect(JSON.stringify(values)).toContain(JSON.stringify(OWN_LABEL).slice(1, -1));
     expect(values).not.toHaveProperty('commonLabels');
   });
 
-  it('has claims that its StatefulSets take: template and ordinal give the name that was made before', () => {
+  it('has claims that its StatefulSets adopt: template and ordinal give their name', () => {
     for (const [id, template] of [
       ['prometheus', mapAt(specOf(genops()), 'storageSpec', 'volumeClaimTemplate', 'metadata')],
       [
@@ -68,7 +68,7 @@ describe('kube-prometheus-stack', () => {
     expect(JSON.stringify(stack(genops({ storage: { enabled: false } })).values)).not.toContain('volumeClaimTemplate');
   });
 
-  it('scrapes no control plane and no kubelet twice unless asked; the operator makes nothing in kube-system', () => {
+  it('scrapes the control plane only on request, no kubelet, and creates nothing in kube-system', () => {
     const off = releaseOf(steps, 'kube-prometheus-stack').values;
     for (const part of ['kubeControllerManager', 'kubeScheduler', 'kubeProxy', 'kubeEtcd', 'kubelet', 'grafana'])
       expect(off[part], part).toEqual({ enabled: false });
@@ -83,14 +83,14 @@ describe('kube-prometheus-stack', () => {
     expect(mapAt(on, 'defaultRules', 'rules')).toMatchObject({ etcd: true });
   });
 
-  it('takes every image from the registry', () => {
+  it('uses the registry for every image', () => {
     const values = stack(genops({ global: { imageRegistry: 'registry.example:5000/mirror' } })).values;
     const images = JSON.stringify(values).match(/"registry":"[^"]+"/g) ?? [];
     expect(images.length).toBeGreaterThan(5);
     expect(images.filter((one) => !one.includes('registry.example:5000'))).toEqual([]);
   });
 
-  it('sends to an Alertmanager of another chart, and to none that is off', () => {
+  it('sends alerts to an Alertmanager of another chart, and to none if it is disabled', () => {
     expect(specOf(genops())).not.toHaveProperty('alertingEndpoints');
     expect(specOf(genops({ alertmanager: { chart: 'genai-obs' } }))['alertingEndpoints']).toMatchObject([
       { name: 'alertmanager', namespace: 'monitoring', port: 'http' },
@@ -101,8 +101,8 @@ describe('kube-prometheus-stack', () => {
   });
 });
 
-describe('rules and jobs as objects (14)', () => {
-  it('are what our own chart has in files, labelled ours', () => {
+describe('rules and jobs as objects', () => {
+  it('have the content of our own chart’s files, and our labels', () => {
     const objects = objectsOf('rules');
     expect(stepOf(steps, 'rules').needs).toContain('crds/kube-prometheus-stack');
     expect([...new Set(objects.map(({ kind }) => kind))]).toEqual(['PrometheusRule', 'ScrapeConfig']);
@@ -121,7 +121,7 @@ describe('rules and jobs as objects (14)', () => {
     ).toEqual(jobs);
   });
 
-  it('are spelled as the operator spells them', () => {
+  it('use the operator’s names of fields', () => {
     const job = {
       job_name: 'x',
       honor_labels: true,
@@ -144,7 +144,7 @@ describe('rules and jobs as objects (14)', () => {
     });
   });
 
-  it('find the collectors where they are', () => {
+  it('find the collectors in their namespaces', () => {
     const job = objectsOf('rules').find(({ metadata }) => metadata.name === 'genai-obs-otel-collector');
     expect(JSON.stringify(job?.['spec'])).toContain('"names":["genops-system"]');
   });

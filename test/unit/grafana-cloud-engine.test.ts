@@ -23,7 +23,7 @@ const steps = buildPlan(config);
 let cluster: FakeCluster;
 beforeEach(() => {
   cluster = fakeCluster();
-  // What the Alloy operator would make.
+  // Workloads that the Alloy operator would create.
   for (const step of steps)
     if (step.kind === 'release')
       for (const { kind, name } of step.workloads)
@@ -45,7 +45,7 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllEnvs());
 
-describe('installing grafana-cloud', () => {
+describe('install of grafana-cloud', () => {
   it('without a token changes nothing and names the variable', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', undefined);
     const before = cluster.calls.length;
@@ -58,7 +58,7 @@ describe('installing grafana-cloud', () => {
     expect(cluster.calls.slice(before).filter((call) => /create|apply|replace|upgrade|patch/.test(call))).toEqual([]);
   });
 
-  it('puts the token into the Secret and nowhere else; the release comes after it; a second run needs no token', async () => {
+  it('writes the token only to the Secret, before the release; a second run needs no token', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     const first = await session(cluster, config, steps);
     await first.result;

@@ -46,7 +46,7 @@ const SEPARATE = {
 };
 
 describe('profile grafana-cloud', () => {
-  it('stores nothing in the cluster: of the stack nothing is installed', () => {
+  it('installs no backend in the cluster', () => {
     const config = cloud();
     expect(COMPONENT_IDS.filter((id) => config[id].enabled)).toEqual([]);
     const steps = buildPlan(config);
@@ -54,7 +54,7 @@ describe('profile grafana-cloud', () => {
     expect(JSON.stringify(steps)).not.toContain('PersistentVolumeClaim');
   });
 
-  it('needs the address of a stack, by file or flag', () => {
+  it('requires the address of a stack, in a file or by flag', () => {
     const bare = extended(profileLayer('grafana-cloud'));
     expect(() => checkComplete(resolve(bare))).toThrow(/k8s-monitoring\.destination\.otlp\.url is empty/);
     const flags = flagLayer({ cloudUrl: OTLP.url, cloudUser: OTLP.user });
@@ -65,13 +65,13 @@ describe('profile grafana-cloud', () => {
     expect(checkComplete(resolve([profileLayer('quickstart')])).profile).toBe('quickstart');
   });
 
-  it('refuses a URL that carries credentials', () => {
+  it('refuses a URL with credentials', () => {
     expect(() => cloud({ destination: { otlp: { url: 'https://123456:glc_token@gateway.example/otlp' } } })).toThrow(
       /without credentials/,
     );
   });
 
-  it('has the names and the namespace of the seed, and waits for what the Alloy operator makes (B.3 3)', () => {
+  it('has fixed names and namespace, and waits for the workloads of the Alloy operator', () => {
     const step = release(cloud());
     expect(step).toMatchObject({
       release: 'grafana-k8s-monitoring',
@@ -89,12 +89,12 @@ describe('profile grafana-cloud', () => {
     ]);
   });
 
-  it('applications send to the receiver of Alloy, where there is no gateway', () => {
+  it('applications send to Alloy’s receiver if there is no gateway', () => {
     const host = 'http://grafana-k8s-monitoring-alloy-receiver.grafana-k8s-monitoring.svc';
     expect(gatewayEndpoint(cloud())).toEqual({ grpc: `${host}:4317`, 'http/protobuf': `${host}:4318` });
   });
 
-  it('waits for the kind that each preset makes', () => {
+  it('waits for the kind of workload of each preset', () => {
     const kinds: Record<string, string> = {
       daemonset: 'DaemonSet',
       statefulset: 'StatefulSet',
@@ -109,8 +109,8 @@ describe('profile grafana-cloud', () => {
   });
 });
 
-describe('destinations (B.3 1, 2)', () => {
-  it('otlp: one gateway for all signals, as a map, by basic auth from the Secret', () => {
+describe('destinations', () => {
+  it('otlp: one gateway for all signals, with basic auth from the Secret', () => {
     expect(values(cloud()).destinations).toEqual({
       'grafana-cloud': {
         type: 'otlp',
@@ -125,7 +125,7 @@ describe('destinations (B.3 1, 2)', () => {
     });
   });
 
-  it('separate: remote write, Loki push, and OTLP for traces alone', () => {
+  it('separate: remote write, Loki push, and OTLP for traces only', () => {
     const { destinations } = values(cloud(SEPARATE));
     expect(
       Object.entries(destinations).map(([name, { type, url, auth }]) => [name, type, url, auth['usernameKey']]),
@@ -141,7 +141,7 @@ describe('destinations (B.3 1, 2)', () => {
     });
   });
 
-  it('the Secret gets the users that are known, and asks for the rest; keys that the chart reads as TLS or tenant stay free', () => {
+  it('the Secret gets known users, reads the others from the environment, and sets no TLS or tenant keys', () => {
     const secret = stepOf<SecretStep>(cloud(SEPARATE), 'secret/grafana-cloud');
     expect(secret.keys).toEqual({
       'metrics-username': '1',
@@ -152,7 +152,7 @@ describe('destinations (B.3 1, 2)', () => {
     for (const taken of ['ca', 'cert', 'key', 'tenantId']) expect(Object.keys(secret.keys)).not.toContain(taken);
   });
 
-  it('another source for the token is one line in secrets', () => {
+  it('the token can come from another source in secrets', () => {
     const config = cloud({}, { secrets: [{ name: 'grafana-cloud', key: 'token', file: 'token.txt' }] });
     expect(stepOf<SecretStep>(config, 'secret/grafana-cloud').keys).toMatchObject({
       username: '123456',
@@ -161,14 +161,14 @@ describe('destinations (B.3 1, 2)', () => {
   });
 });
 
-describe('what is collected', () => {
-  it('scrapes every minute; the 15 seconds of the seed on request (B.3 4)', () => {
+describe('collected telemetry', () => {
+  it('scrapes every minute, or every 15 seconds on request', () => {
     expect(values(cloud()).global.scrapeInterval).toBe('60s');
     expect(values(cloud({ scrapeInterval: '15s' })).global.scrapeInterval).toBe('15s');
     expect(() => cloud({ scrapeInterval: '15' })).toThrow(/interval/);
   });
 
-  it('opens 4317 and 4318; 9411 only with Zipkin on (B.3 5)', () => {
+  it('opens 4317 and 4318, and 9411 only with Zipkin', () => {
     expect(values(cloud()).applicationObservability.receivers).toMatchObject({
       otlp: { grpc: { enabled: true, port: 4317 }, http: { enabled: true, port: 4318 } },
       zipkin: { enabled: false },
@@ -178,17 +178,17 @@ describe('what is collected', () => {
     });
   });
 
-  it('leaves the control plane out (B.3 6)', () => {
+  it('does not scrape the control plane', () => {
     expect(values(cloud()).clusterMetrics.controlPlane).toEqual({ enabled: false });
   });
 
-  it('keeps the series of the seed that the allow lists drop (B.3 8)', () => {
+  it('keeps series that the allow lists of the chart drop', () => {
     const { clusterMetrics } = values(cloud());
     expect(clusterMetrics.cadvisor.metricsTuning.includeMetrics).toContain('container_memory_usage_bytes');
     expect(clusterMetrics['kube-state-metrics'].metricsTuning.includeMetrics).toContain('kube_pod_status_ready');
   });
 
-  it('gives spans the names that GenAI tooling knows, and never overwrites those that have them (B.3 10)', () => {
+  it('adds GenAI attribute names to spans, and never overwrites them', () => {
     const { span } = values(cloud()).applicationObservability.traces.transforms;
     for (const [from, to] of [
       ['llm.model', 'gen_ai.request.model'],
@@ -196,11 +196,12 @@ describe('what is collected', () => {
       ['llm.tokens_completion', 'gen_ai.usage.output_tokens'],
     ])
       expect(span).toContain(
-        `set(span.attributes["${to}"], span.attributes["${from}"]) where span.attributes["${from}"] != nil and span.attributes["${to}"] == nil`,
+        `set(span.attributes["${to}"], span.attributes["${from}"]) ` +
+          `where span.attributes["${from}"] != nil and span.attributes["${to}"] == nil`,
       );
   });
 
-  it('does not let out what people asked, unless told to (B.3 13)', () => {
+  it('sends no prompt text by default', () => {
     const span = (promptText: string): string =>
       values(cloud({ promptText })).applicationObservability.traces.transforms.span.join('\n');
     expect(cloud()['k8s-monitoring'].promptText).toBe('hash');
@@ -211,7 +212,7 @@ describe('what is collected', () => {
     }
   });
 
-  it('reads logs by Loki’s way, or by OpenTelemetry’s, which the chart lets through as a preview only', () => {
+  it('reads logs with the Loki receiver, or with OpenTelemetry’s as a preview', () => {
     expect(values(cloud())).toMatchObject({ podLogsViaLoki: { enabled: true, collector: 'alloy-logs' } });
     const otel = values(cloud({ podLogs: 'opentelemetry' }));
     expect(otel).toMatchObject({
@@ -222,13 +223,13 @@ describe('what is collected', () => {
     expect(otel.collectors['alloy-metrics']).not.toHaveProperty('alloy');
   });
 
-  it('every feature names a collector that there is (B.3 2)', () => {
+  it('every feature names an existing collector', () => {
     const { collectors, ...rest } = values(cloud({ zipkin: true }));
     const named = Object.values(rest).flatMap((feature) => (feature as { collector?: string }).collector ?? []);
     expect(new Set(named)).toEqual(new Set(Object.keys(collectors)));
   });
 
-  it('takes its images from a mirror, those of its hooks too', () => {
+  it('takes its images from a mirror, also those of its hooks', () => {
     const mirrored = release(cloud({}, { global: { imageRegistry: 'registry.example:5000/mirror' } })).values;
     expect(mirrored).toMatchObject({
       global: { image: { registry: 'registry.example:5000/mirror' }, imageRegistry: 'registry.example:5000/mirror' },
@@ -241,14 +242,14 @@ describe('what is collected', () => {
   });
 });
 
-describe('queries of the seed, as they are today', () => {
+describe('documented queries', () => {
   const doc = readAsset('docs', 'grafana-cloud.md');
   const blocks = (language: string): string[] =>
     [...doc.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm'))].flatMap(([, text = '']) =>
       text.trim().split('\n'),
     );
 
-  it('PromQL names the series that vLLM really has (B.3 7), and counters are rates', () => {
+  it('PromQL uses the series that vLLM exposes, and rates of counters', () => {
     const queries = blocks('promql').filter((line) => line && !line.startsWith('#'));
     expect(queries.length).toBeGreaterThan(5);
     const all = queries.join('\n');
@@ -263,11 +264,11 @@ describe('queries of the seed, as they are today', () => {
     for (const query of queries)
       for (const [, before = ''] of query.matchAll(/(.{0,5})\b[\w:]+_total\b/g))
         expect(before, query).toMatch(/rate\($/);
-    // A histogram has no series of its own name (B.3 14).
+    // A histogram has no series with its bare name.
     expect(all).not.toMatch(/chatbot_rag_chunks_sent(?!_(sum|count|bucket))/);
   });
 
-  it('TraceQL scopes every attribute (B.3 9)', () => {
+  it('TraceQL scopes every attribute', () => {
     const queries = blocks('traceql').filter((line) => line && !line.startsWith('#'));
     expect(queries.length).toBeGreaterThan(3);
     for (const query of queries)
@@ -275,7 +276,7 @@ describe('queries of the seed, as they are today', () => {
         expect(name, query).toMatch(/^(resource|span)\.|^(duration|name|status|kind)$/);
   });
 
-  it('the profile’s comments agree with the schema: its file parses to a complete set of settings', () => {
+  it('the profile parses to a complete set of settings', () => {
     const file = parse(readAsset('profiles', 'grafana-cloud.yaml')) as { 'k8s-monitoring': JsonMap };
     expect(Object.keys(file['k8s-monitoring']).toSorted()).toEqual(
       Object.keys(cloud()['k8s-monitoring'])

@@ -11,7 +11,7 @@ const fileOf = (config: Config): Json | undefined => {
   return chart.source === 'genai-obs' ? values['alerting'] : at(values, 'alerting', 'alerting.yaml');
 };
 
-it('a contact point of Grafana leads to Alertmanager, wherever that is, by both charts (B.5-15)', () => {
+it('a contact point of Grafana sends to Alertmanager in its namespace, with both charts', () => {
   const point = (config: Config) => listAt(listAt(fileOf(config), 'contactPoints')[0], 'receivers');
   for (const [config, url] of [
     [quickstart(ON), 'http://alertmanager:9093'],
@@ -26,9 +26,9 @@ it('a contact point of Grafana leads to Alertmanager, wherever that is, by both 
     ]);
 });
 
-it('without being asked for, Grafana’s alerting stays as people made it', () => {
+it('by default, Grafana’s alerting is not provisioned', () => {
   for (const config of [quickstart(), profile('genops')])
     expect(planOf(config).release('grafana').values).not.toHaveProperty('alerting');
-  // Policies are people's own: a file would take them over, and keep them when it is gone.
+  // Notification policies belong to users: a provisioned file would overwrite them, and keep them when it is removed.
   expect(Object.keys((fileOf(quickstart(ON)) ?? {}) as object)).toEqual(['apiVersion', 'contactPoints']);
 });

@@ -8,8 +8,8 @@ import { audit } from '../../src/commands/harden.ts';
 const dir = mkdtempSync(join(tmpdir(), 'genai-obs-harden-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-describe('harden audit (row 004-SEC-03)', () => {
-  it('writes policy, settings and steps that speak of each other', async () => {
+describe('harden audit', () => {
+  it('writes policy, settings and steps that refer to each other', async () => {
     const stdout = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
     vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     const out = join(dir, 'new');
@@ -24,7 +24,7 @@ describe('harden audit (row 004-SEC-03)', () => {
     for (const name of ['audit-policy-file', 'audit-log-path']) expect(text('README.md')).toContain(value(name));
   });
 
-  it('never writes down what a Secret holds, and leaves no change out', () => {
+  it('never logs the content of a Secret, and omits no change', () => {
     const policy = parse(readFileSync('templates/audit/audit-policy.yaml', 'utf8')) as {
       kind: string;
       rules: { level: string; verbs?: string[]; resources?: { group: string; resources?: string[] }[] }[];

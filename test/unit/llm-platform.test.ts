@@ -22,8 +22,8 @@ const alert = (name: string): Rule => {
   return found;
 };
 
-describe('teams (rows 001-CF-*, 001-KM-*)', () => {
-  it('are watched, not made: no object stands in their namespaces', () => {
+describe('teams', () => {
+  it('are watched only: no object is created in their namespaces', () => {
     const places = plan.steps.flatMap((step) => {
       if (step.kind === 'objects')
         return step.objects.map((object) => object.metadata.namespace ?? object.metadata.name);
@@ -32,32 +32,32 @@ describe('teams (rows 001-CF-*, 001-KM-*)', () => {
     expect([...new Set(places)]).toEqual(['observability']);
   });
 
-  it('each namespace is of one team, in one series', () => {
+  it('each namespace belongs to one team, in one series', () => {
     const mapping = rules.filter((rule) => rule.record === 'genai_obs:team_namespace');
     expect(mapping.map(({ expr, labels }) => [expr, labels?.['team'], labels?.['namespace']])).toEqual(
       TEAMS.map((name) => ['vector(1)', name, name]),
     );
   });
 
-  it('23: memory against quota counts containers only, and the hard limit only', () => {
+  it('memory against quota counts only containers, and only the hard limit', () => {
     const ratio =
       rules.find((rule) => rule.record === 'genai_obs:team_memory_quota:ratio')?.expr.replaceAll(/\s+/g, ' ') ?? '';
     expect(ratio).toContain('container_memory_usage_bytes{container!="", image!=""}');
     expect(ratio).toContain('kube_resourcequota{resource="limits.memory", type="hard"}');
   });
 
-  it('24: a pod of a finished job is not "not ready"', () => {
+  it('a pod of a finished job does not count as not ready', () => {
     expect(alert('TeamPodNotReady').expr).toMatch(
       /and on \(namespace, pod\)[^=]*kube_pod_status_phase\{phase="Running"\}\) == 1/,
     );
   });
 
-  it('25: a restart says how the container ended', () => {
+  it('an alert on a restart reports how the container ended', () => {
     expect(alert('TeamPodRestarted').expr).toContain('group_left (reason)');
     expect(alert('TeamPodRestarted').expr).toContain('kube_pod_container_status_last_terminated_reason');
   });
 
-  it('all alerts say how bad and of whom (row 001-CF-05)', () => {
+  it('all alerts have severity and team', () => {
     for (const name of ['TeamPodRestarted', 'TeamPodNotReady', 'TeamMemoryQuotaHigh', 'SageMakerTimeouts'])
       expect(alert(name).labels?.['severity'], name).toMatch(/critical|warning/);
     for (const name of ['TeamPodRestarted', 'TeamPodNotReady'])
@@ -65,7 +65,7 @@ describe('teams (rows 001-CF-*, 001-KM-*)', () => {
     expect(alert('SageMakerTimeouts').expr).toContain('sagemaker_invoke_errors_total{error_type="timeout"}');
   });
 
-  it('26: Loki’s ruler looks for refused pods in the events, not in logs of containers', () => {
+  it('Loki’s ruler finds rejected pods in events, not in container logs', () => {
     const groups = groupsOf(dataOf(plan.objects('loki-rules')));
     const expressions = groups.flatMap((group) => group.rules.map((rule) => rule.expr));
     expect(expressions).toHaveLength(TEAMS.length);
@@ -95,7 +95,7 @@ describe('teams (rows 001-CF-*, 001-KM-*)', () => {
     });
   });
 
-  it('without teams there is none of it', () => {
+  it('without teams there are no such rules', () => {
     for (const bare of [planOf(quickstart()), planOf(profile('llm-platform', { teams: [] }))]) {
       expect(bare.ids).not.toContain('loki-rules');
       expect(bare.release('loki').values).not.toHaveProperty('rulesConfigMap');
@@ -106,11 +106,11 @@ describe('teams (rows 001-CF-*, 001-KM-*)', () => {
   });
 });
 
-describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () => {
+describe('the profile llm-platform', () => {
   const gateway = plan.values('opentelemetry-collector', 'config');
   const pipelines = Object.entries(mapAt(gateway, 'service', 'pipelines'));
 
-  it('1, 5: no exporter that current collectors lack; logs by OTLP with labels chosen in Loki', () => {
+  it('has only exporters of current collectors, and sends logs by OTLP with labels chosen in Loki', () => {
     expect(Object.keys(mapAt(gateway, 'exporters')).map((name) => name.split('/')[0])).toEqual([
       'otlp_http',
       'otlp_http',
@@ -126,7 +126,7 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
     expect(labels).toEqual(expect.arrayContaining(['service.name', 'service.namespace', 'k8s.namespace.name']));
   });
 
-  it('3: what must be counted once has one replica of its own', () => {
+  it('has one replica for what must be counted once', () => {
     expect(plan.release('opentelemetry-collector').values['replicas']).toBe(2);
     expect(Object.keys(mapAt(gateway, 'receivers'))).toEqual(['otlp']);
     expect(Object.keys(plan.values('opentelemetry-cluster-collector', 'config', 'receivers'))).toEqual([
@@ -136,7 +136,7 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
     expect(plan.release('opentelemetry-cluster-collector').values).not.toHaveProperty('replicas');
   });
 
-  it('4: memory limiter first, batch last, attributes of the pod before what reads them', () => {
+  it('has the memory limiter first, batch last, and pod attributes before their readers', () => {
     for (const [id, pipeline] of pipelines.filter(([, one]) => listAt(one, 'receivers').includes('otlp'))) {
       const processors = listAt(pipeline, 'processors') as string[];
       expect(processors[0], id).toBe('memory_limiter');
@@ -145,12 +145,12 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
     }
   });
 
-  it('6: both names of the environment', () => {
+  it('sets both attributes for the environment', () => {
     const keys = listAt(gateway, 'processors', 'resource', 'attributes').map((attribute) => at(attribute, 'key'));
     expect(keys).toEqual(expect.arrayContaining(['deployment.environment', 'deployment.environment.name']));
   });
 
-  it('11: Prometheus is Service prometheus:9090, never two on one volume, and takes remote writes (rows 001-PROM-02, 001-PROM-05)', () => {
+  it('has Prometheus as Service prometheus:9090, with one pod per volume and remote write', () => {
     const server = plan.values('prometheus', 'server');
     expect(server).toMatchObject({
       fullnameOverride: 'prometheus',
@@ -161,7 +161,7 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
     expect(listAt(server, 'extraFlags')).toContain('web.enable-remote-write-receiver');
   });
 
-  it('13, 14: Loki and Tempo have no key that is gone, and a retention', () => {
+  it('has no removed keys for Loki and Tempo, and a retention', () => {
     const limits = plan.values('loki', 'config', 'limits_config');
     expect(limits).not.toHaveProperty('enforce_metric_name');
     expect(limits['retention_period']).toBe('168h');
@@ -173,7 +173,7 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
     expect(inside(plan.objects('claim/tempo-data')[0], 'spec', 'resources', 'requests', 'storage')).toBe('20Gi');
   });
 
-  it('16: every ConfigMap and Secret that Grafana mounts is made, before it', () => {
+  it('creates every ConfigMap and Secret that Grafana mounts before Grafana', () => {
     const values = plan.release('grafana').values;
     const mounted = [
       ...listAt(values, 'extraConfigmapMounts').map((mount) => at(mount, 'configMap')),
@@ -186,14 +186,14 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
     expect(new Set(made)).toEqual(new Set(mounted));
   });
 
-  it('15, 17, 18: a public image without plugins, inside of the cluster', () => {
+  it('uses a public Grafana image without plugins, in the cluster only', () => {
     const values = plan.release('grafana').values;
     expect(values['image']).toEqual({ registry: 'docker.io', repository: 'grafana/grafana', tag: '13.2.0' });
     expect(values).not.toHaveProperty('plugins');
     expect(at(values, 'service', 'type')).toBe('ClusterIP');
   });
 
-  it('22: kube-state-metrics and cAdvisor are scraped', () => {
+  it('scrapes kube-state-metrics and cAdvisor', () => {
     const jobs = listAt(plan.values('prometheus', 'serverFiles'), 'prometheus.yml', 'scrape_configs');
     const names = jobs.map((job) => at(job, 'job_name'));
     expect(names).toEqual(expect.arrayContaining(['kube-state-metrics', 'kubernetes-cadvisor']));
@@ -208,10 +208,10 @@ describe('what seed 001 has, and what went wrong in it (upstream.md B.2)', () =>
   });
 });
 
-describe('the way to the platform’s gateway (rows 001-GRAF-01, 001-GRAF-02)', () => {
+describe('proxy to the platform’s gateway', () => {
   const template = dataOf(plan.objects('gateway-proxy'))['default.conf.template'] ?? '';
 
-  it('nginx stands before Grafana; the gateway is asked by whoever is signed in, without the session', () => {
+  it('nginx forwards any signed-in user to the gateway, without the session cookie', () => {
     expect(template).toContain('set $gateway http://gateway.platform.svc.cluster.local:8000;');
     expect(template).toMatch(/location \/gateway-proxy\/ \{\s*auth_request /);
     expect(template).toMatch(/proxy_set_header Cookie "";/);
@@ -219,7 +219,7 @@ describe('the way to the platform’s gateway (rows 001-GRAF-01, 001-GRAF-02)', 
     expect(template).not.toContain('UPSTREAM');
   });
 
-  it('the Service leads to nginx, by the upstream chart and by ours', () => {
+  it('the Service targets nginx, with the upstream chart and ours', () => {
     const values = plan.release('grafana').values;
     expect(at(values, 'service', 'targetPort')).toBe(8080);
     const [container] = parse(String(values['extraContainers'])) as JsonMap[];
@@ -234,7 +234,7 @@ describe('the way to the platform’s gateway (rows 001-GRAF-01, 001-GRAF-02)', 
     ]);
   });
 
-  it('is left out unless it is asked for', () => {
+  it('is disabled by default', () => {
     const bare = planOf(profile('llm-platform', { grafana: { gatewayProxy: { enabled: false } } }));
     expect(bare.ids).not.toContain('gateway-proxy');
     expect(bare.release('grafana').values).not.toHaveProperty('extraContainers');
@@ -242,7 +242,7 @@ describe('the way to the platform’s gateway (rows 001-GRAF-01, 001-GRAF-02)', 
 });
 
 describe('options of the platform', () => {
-  it('27: SageMaker by CloudWatch, found by Prometheus', () => {
+  it('SageMaker metrics from CloudWatch, scraped by Prometheus', () => {
     const aws = planOf(
       profile('llm-platform', {
         'cloudwatch-exporter': { enabled: true, regions: ['us-west-2'], roleArn: 'arn:aws:iam::1:role/r' },
@@ -256,7 +256,7 @@ describe('options of the platform', () => {
     expect(at(values, 'serviceAccount', 'annotations', 'eks.amazonaws.com/role-arn')).toBe('arn:aws:iam::1:role/r');
   });
 
-  it('GPUs: on nodes with GPUs only, in a namespace that lets it', () => {
+  it('GPU metrics on nodes with GPUs only, in a namespace that allows privileged pods', () => {
     const gpus = planOf(profile('llm-platform', { 'dcgm-exporter': { enabled: true, namespace: 'gpu' } }));
     expect(gpus.values('dcgm-exporter', 'nodeSelector')).toEqual({ 'nvidia.com/gpu.present': 'true' });
     expect(gpus.objects('namespace/gpu')[0]?.metadata.labels?.['pod-security.kubernetes.io/enforce']).toBe(

@@ -33,7 +33,7 @@ const objectsOf = (config: Config): KubeObject[] =>
 const find = (config: Config, kind: string, name: string): KubeObject | undefined =>
   objectsOf(config).find((object) => object.kind === kind && object.metadata.name === name);
 
-describe('what contradicts itself is refused', () => {
+describe('contradictory settings are refused', () => {
   it.each<[string, JsonMap, RegExp]>([
     ['mutual TLS without cert-manager', { security: { mtls: { enabled: true } } }, /requires cert-manager/],
     [
@@ -52,7 +52,7 @@ describe('what contradicts itself is refused', () => {
     ],
     ['a token in the clear', { security: { ingest: { tokenSecret: 'token' } } }, /without TLS/],
     [
-      'an entry that is open to all',
+      'a Service without authentication',
       { 'opentelemetry-collector': { expose: { type: 'LoadBalancer' } } },
       /anyone send/,
     ],
@@ -66,7 +66,7 @@ describe('what contradicts itself is refused', () => {
     expect(() => quickstart(over)).toThrow(ObsError);
   });
 
-  it('and a token over TLS is not', () => {
+  it('a token over TLS is accepted', () => {
     const over = {
       'opentelemetry-collector': { expose: { type: 'NodePort' } },
       security: { ingest: { tokenSecret: 'token', tlsSecret: 'cert' } },
@@ -86,7 +86,7 @@ describe('certificates', () => {
     expect(buildPlan(quickstart()).map((step) => step.id)).not.toContain('certificates');
   });
 
-  it('one for each collector, one for each sender outside, signed by the one root', () => {
+  it('one for each collector and each external sender, issued by one CA', () => {
     const made = certificates(config).filter((one) => one.kind === 'Certificate');
     expect(made.map((one) => one.metadata.name)).toEqual([
       'genai-obs-ca',
@@ -98,14 +98,14 @@ describe('certificates', () => {
     expect(made.slice(1).map((one) => (one['spec'] as JsonMap)['issuerRef'])).toEqual(
       made.slice(1).map(() => ({ name: 'genai-obs-ca', kind: 'Issuer' })),
     );
-    // By these labels uninstall finds what cert-manager makes.
+    // By these labels uninstall finds the Secrets of cert-manager.
     for (const one of made)
       expect(mapAt(one['spec'] as JsonMap, 'secretTemplate', 'labels')).toMatchObject({
         'app.kubernetes.io/managed-by': 'genai-obs',
       });
   });
 
-  it('the gateway’s has every name by which it is called', () => {
+  it('the gateway’s has every name at which senders reach it', () => {
     expect(spec('otel-gateway-tls')).toMatchObject({
       usages: ['server auth', 'client auth'],
       ipAddresses: ['192.0.2.7'],
@@ -129,10 +129,10 @@ describe('certificates', () => {
     expect(tls).not.toHaveProperty('insecure');
   });
 
-  it('are made before the collectors that mount them, and after cert-manager', () => {
+  it('are created after cert-manager and before the collectors that mount them', () => {
     const step = (id: string) => buildPlan(config).find((one) => one.id === id)?.needs;
     expect(step('certificates')).toContain('webhook/cert-manager');
-    // Its chart has certificates, too.
+    // Its chart also contains certificates.
     expect(step('release/opentelemetry-operator')).toContain('webhook/cert-manager');
     for (const id of ['resource/otel-gateway', 'resource/otel-node', 'resource/otel-cluster'])
       expect(step(id)).toContain('certificates');
@@ -145,8 +145,8 @@ describe('certificates', () => {
   });
 });
 
-describe('the entry for senders outside', () => {
-  it('leads from OTLP’s own ports to the protected ones, which the network policy lets in', () => {
+describe('the Service for external senders', () => {
+  it('maps the standard OTLP ports to the authenticated ports, which the NetworkPolicy allows', () => {
     const config = k3s('k3s-macos');
     const { spec } = find(config, 'Service', 'otel-ingest') as KubeObject & {
       spec: { type: string; ports: { port: number; targetPort: number }[] };
@@ -160,7 +160,7 @@ describe('the entry for senders outside', () => {
     for (const port of [4317, 4318, 4319, 4320]) expect(policy).toContain(`"port":${port},`);
   });
 
-  it('goes when it is not wanted any more', () => {
+  it('is deleted when it is disabled', () => {
     const removal = buildPlan(k3s('k3s')).find((step) => step.id === 'removal/otel-ingest');
     expect(removal).toMatchObject({
       kind: 'removal',
@@ -169,7 +169,7 @@ describe('the entry for senders outside', () => {
     expect(find(k3s('k3s'), 'Service', 'otel-ingest')).toBeUndefined();
   });
 
-  it('closed for plain OTLP in mode strict, but for the pod itself', () => {
+  it('refuses plain OTLP in mode strict, except from its own pod', () => {
     const config = quickstart({ ...MTLS, security: { mtls: { enabled: true, mode: 'strict' } } });
     const receivers = mapAt(configured('opentelemetry-collector', config), 'receivers');
     expect(mapAt(receivers, 'otlp', 'protocols', 'grpc')['endpoint']).toBe('127.0.0.1:4317');
@@ -181,7 +181,7 @@ describe('the entry for senders outside', () => {
   });
 });
 
-it('in mode strict no receiver of any kind that others reach is without a certificate', () => {
+it('in mode strict every receiver that other pods reach requires a certificate', () => {
   const config = quickstart({
     ...MTLS,
     genai: { sampling: { mode: 'tail' } },
@@ -215,7 +215,7 @@ describe.skipIf(skipped !== undefined)(`the collector${skipped ? ` (skipped: ${s
     rmSync(dir, { recursive: true, force: true });
   });
 
-  /** What the pods would mount is here. */
+  /** Contains what the pods would mount. */
   const written = (name: string, config: JsonMap, folder: string): string => {
     const path = at(`${name}.yaml`);
     const text = stringify(config).replaceAll(/\/etc\/genai-obs\/(tls|ingest-tls|token)/g, at(folder));
@@ -252,7 +252,7 @@ describe.skipIf(skipped !== undefined)(`the collector${skipped ? ` (skipped: ${s
     },
   );
 
-  it('lets in who shows a certificate, over gRPC as the node collectors do and over HTTP, and nobody else', async () => {
+  it('accepts only senders with a certificate, over gRPC and HTTP', async () => {
     const [grpc, http, plain, inner] = [await freePort(), await freePort(), await freePort(), await freePort()];
     const config = strict();
     const ports = (text: JsonMap): JsonMap =>
@@ -278,7 +278,15 @@ describe.skipIf(skipped !== undefined)(`the collector${skipped ? ` (skipped: ${s
     const { otlp_grpc } = mapAt(ports(configured('opentelemetry-node-collector', config)), 'exporters');
     const protocols = { http: { endpoint: `127.0.0.1:${plain}` }, grpc: { endpoint: `127.0.0.1:${inner}` } };
     const node = start(otelcol ?? '', [
-      `--config=${written('live-node', { receivers: { otlp: { protocols } }, exporters: { otlp_grpc: otlp_grpc ?? null }, service: { ...telemetry, pipelines: { logs: { receivers: ['otlp'], exporters: ['otlp_grpc'] } } } }, 'client')}`,
+      `--config=${written(
+        'live-node',
+        {
+          receivers: { otlp: { protocols } },
+          exporters: { otlp_grpc: otlp_grpc ?? null },
+          service: { ...telemetry, pipelines: { logs: { receivers: ['otlp'], exporters: ['otlp_grpc'] } } },
+        },
+        'client',
+      )}`,
     ]);
     const log = (text: string): string =>
       JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords: [{ body: { stringValue: text } }] }] }] });

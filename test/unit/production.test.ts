@@ -34,14 +34,14 @@ const KEYS = [
 const endpointsOf = (monitor: KubeObject): Json[] =>
   listAt({ endpoints: inside(monitor, 'spec', 'endpoints') ?? [] }, 'endpoints');
 
-/** The program's configuration, whichever chart brings it. */
+/** Configuration of the program, from either chart. */
 function configOf(plan: ReturnType<typeof planOf>, id: 'loki' | 'tempo'): JsonMap {
   const { values, chart } = plan.release(id);
   if (chart.source === 'genai-obs') return mapAt(values, 'config');
   return parse(String(id === 'loki' ? at(values, 'loki', 'config') : at(values, 'config'))) as JsonMap;
 }
 
-describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7)', () => {
+describe('object storage', () => {
   const upstream = planOf(profile('production', S3));
   const own = planOf(profile('production', { ...S3, ...OWN }));
 
@@ -67,7 +67,7 @@ describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7
           at(period, 'schema'),
         ]),
       ).toEqual([['tsdb', 's3', 'v13']]);
-      // Without it, a compactor with retention does not start.
+      // Required: a compactor with retention does not start without it.
       expect(at(config, 'compactor', 'delete_request_store')).toBe('s3');
     },
   );
@@ -91,7 +91,7 @@ describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7
     },
   );
 
-  it('keys come from the Secret by the environment, and the programs expand it', () => {
+  it('keys come from a Secret as environment variables that the programs expand', () => {
     expect(upstream.values('loki', 'singleBinary')['extraEnv']).toEqual(KEYS);
     expect(upstream.values('tempo', 'tempo')).toMatchObject({
       extraEnv: KEYS,
@@ -99,11 +99,11 @@ describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7
     });
     expect(own.release('loki').values['extraEnv']).toEqual(KEYS);
     expect(own.release('tempo').values['extraEnv']).toEqual(KEYS);
-    // The user's: not made, not waited for.
+    // The user's Secret: neither created nor waited for.
     expect(upstream.ids.filter((id) => /s3|seaweed/.test(id))).toEqual([]);
   });
 
-  it('SeaweedFS brings buckets and keys before Loki and Tempo start', () => {
+  it('SeaweedFS creates buckets and keys before Loki and Tempo start', () => {
     const plan = planOf(profile('production'));
     expect(mapAt(configOf(plan, 'loki'), 'common', 'storage', 's3')).toMatchObject({
       endpoint: 'seaweedfs-all-in-one.genai-observability.svc:8333',
@@ -121,20 +121,20 @@ describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7
     expect(plan.step('release/seaweedfs').needs).toContain('claim/seaweedfs-data');
     const secret = plan.step('secret/s3-credentials');
     expect(secret.kind === 'secret' && secret.keys).toEqual({ 'access-key': 'genai-obs', 'secret-key': null });
-    // Identities name the variables that the chart fills from that Secret; no key stands in two places.
+    // Identities refer to variables that the chart fills from that Secret, so that keys are in one place only.
     const identities = plan.step('secret/seaweedfs-s3');
     expect(identities.kind === 'secret' && identities.keys['seaweedfs_s3_config']).toContain(
       '${SEAWEEDFS_S3_ADMIN_SECRET_ACCESS_KEY}',
     );
   });
 
-  it('Loki writes its chunks before it stops: a replay of its log may lose lines', () => {
+  it('Loki flushes chunks before it stops, because a replay may lose lines', () => {
     expect(upstream.values('loki', 'singleBinary')['lifecycle']).toEqual({
       preStop: { httpGet: { path: '/flush', port: 'http-metrics' } },
     });
   });
 
-  it('a backup says that it does not hold what is in buckets', async () => {
+  it('a backup reports that it does not contain buckets', async () => {
     const warnings: string[] = [];
     const kube = {} as Kube;
     for (const id of ['loki', 'tempo'] as const)
@@ -145,14 +145,14 @@ describe('object storage (rows 000-INST-10, 000-INST-11; upstream.md B.1 6 and 7
     ]);
   });
 
-  it('SeaweedFS goes where Loki is', () => {
+  it('SeaweedFS is in the namespace of Loki', () => {
     const plan = planOf(profile('k3s', { seaweedfs: { enabled: true }, storage: { s3: { enabled: true } } }));
     expect(plan.release('seaweedfs').namespace).toBe('monitoring');
     const secret = plan.step('secret/s3-credentials');
     expect(secret.kind === 'secret' && secret.object.metadata.namespace).toBe('monitoring');
   });
 
-  it('without it, nothing changes', () => {
+  it('without object storage, nothing changes', () => {
     const plan = planOf(quickstart());
     expect(mapAt(configOf(plan, 'tempo'), 'storage', 'trace')['backend']).toBe('local');
     expect(plan.release('loki').values).not.toHaveProperty('extraEnv');
@@ -168,18 +168,17 @@ describe('sizes', () => {
     };
   };
 
-  it('give claims, requests and limits to upstream and own charts', () => {
+  it('set claims, requests and limits of upstream and own charts', () => {
     expect(sizes({})).toEqual({ claim: '100Gi', memory: '8Gi' });
     expect(sizes({ size: 'S' })).toEqual({ claim: '50Gi', memory: '4Gi' });
     const plan = planOf(profile('production', { size: 'L' }));
-    // Row 000-SCALE-02.
     expect(plan.values('opentelemetry-collector', 'resources')).toEqual({
       requests: { cpu: '1', memory: '2Gi' },
       limits: { cpu: '4', memory: '8Gi' },
     });
   });
 
-  it('a claim that is named wins over the size of the same or an earlier layer', () => {
+  it('a claim takes precedence over the size of the same or an earlier layer', () => {
     expect(sizes({ size: 'L', prometheus: { server: { size: '70Gi' } } })['claim']).toBe('70Gi');
     expect(sizes({ prometheus: { server: { size: '70Gi' } } })).toEqual({ claim: '70Gi', memory: '8Gi' });
   });
@@ -189,10 +188,10 @@ describe('sizes', () => {
   });
 });
 
-describe('what seed 000 asks of production and what went wrong in it (upstream.md B.1)', () => {
+describe('the profile production', () => {
   const plan = planOf(profile('production'));
 
-  it('4, 5: both keys of the administrator in one Secret, no password in values', () => {
+  it('has both keys of the administrator in one Secret, and no password in values', () => {
     const secret = plan.step('secret/grafana-admin');
     expect(secret.kind === 'secret' && Object.keys(secret.keys)).toEqual(['admin-user', 'admin-password']);
     expect(plan.values('grafana', 'admin')).toEqual({
@@ -203,19 +202,19 @@ describe('what seed 000 asks of production and what went wrong in it (upstream.m
     expect(plan.release('grafana').values).not.toHaveProperty('adminPassword');
   });
 
-  it('8: routes and receivers come together, and every route has its receiver', () => {
+  it('has a receiver for every route', () => {
     const config = plan.values('alertmanager', 'config');
     const receivers = listAt(config, 'receivers').map((receiver) => at(receiver, 'name'));
     expect(receivers).toContain(at(config, 'route', 'receiver'));
   });
 
-  it('10: claims name no class of a cloud', () => {
+  it('has no StorageClass of a cloud provider in claims', () => {
     const claims = plan.ids.filter((id) => id.startsWith('claim/')).flatMap((id) => plan.objects(id));
     expect(claims.length).toBe(6);
     expect(claims.filter((claim) => inside(claim, 'spec', 'storageClassName') !== undefined)).toEqual([]);
   });
 
-  it('11, 12, 27: dashboards, datasources and rules are mounted from ConfigMaps of the plan', () => {
+  it('mounts dashboards, datasources and rules from ConfigMaps of the plan', () => {
     const mounted = listAt(plan.release('grafana').values, 'extraConfigmapMounts').map((mount) =>
       at(mount, 'configMap'),
     );
@@ -231,19 +230,19 @@ describe('what seed 000 asks of production and what went wrong in it (upstream.m
     );
   });
 
-  it('13: names do not depend on a release', () => {
+  it('has object names that do not depend on a release', () => {
     const names = ['prometheus', 'alertmanager', 'loki', 'tempo', 'grafana', 'kube-state-metrics'].map(
       (id) => plan.release(id).workloads[0]?.name,
     );
     expect(names).toEqual(['prometheus', 'alertmanager', 'loki', 'tempo', 'grafana', 'kube-state-metrics']);
   });
 
-  it('14: OTLP listens on every address', () => {
+  it('listens for OTLP on every address', () => {
     const otlp = mapAt(plan.values('opentelemetry-collector', 'config'), 'receivers', 'otlp', 'protocols');
     expect([at(otlp, 'grpc', 'endpoint'), at(otlp, 'http', 'endpoint')]).toEqual(['0.0.0.0:4317', '0.0.0.0:4318']);
   });
 
-  it('17, 18: two to ten gateways at 80 percent, with what autoscaling reads', () => {
+  it('scales the gateway from two to ten replicas at 80 percent, with metrics-server', () => {
     expect(plan.values('opentelemetry-collector', 'autoscaling')).toEqual({
       enabled: true,
       minReplicas: 2,
@@ -252,7 +251,7 @@ describe('what seed 000 asks of production and what went wrong in it (upstream.m
       memoryPercent: 80,
     });
     expect(plan.ids).toContain('release/metrics-server');
-    // Spans of one trace may pass different replicas: nothing in the gateway may need them together.
+    // Spans of one trace may pass different replicas: no processor may need the whole trace.
     expect(
       Object.keys(plan.values('opentelemetry-collector', 'config', 'processors')).filter((name) =>
         /tail_sampling|groupbytrace|deltatocumulative/.test(name),
@@ -265,7 +264,7 @@ describe('what seed 000 asks of production and what went wrong in it (upstream.m
     ).toBe('DoNotSchedule');
   });
 
-  it('21: a ServiceMonitor per component with interval and label, after its definition', () => {
+  it('has a ServiceMonitor per component with interval and label, after the CRD', () => {
     const monitors = plan.objects('service-monitors', 'ServiceMonitor');
     expect(monitors).toHaveLength(9);
     expect(plan.step('service-monitors').needs).toContain('crds/prometheus-operator-crds');
@@ -291,18 +290,18 @@ describe('what seed 000 asks of production and what went wrong in it (upstream.m
     expect(enabled.map(([name]) => name)).toEqual(['servicemonitors']);
   });
 
-  it('retention as asked: 30 days of metrics and logs (row 000-CFG-02)', () => {
+  it('keeps metrics and logs for 30 days', () => {
     expect(plan.values('prometheus', 'server')['retention']).toBe('30d');
     expect(at(configOf(plan, 'loki'), 'limits_config', 'retention_period')).toBe('720h');
     expect(at(configOf(plan, 'tempo'), 'compactor', 'compaction', 'block_retention')).toBe(goHours('336h'));
   });
 });
 
-describe('ways in (rows 000-INST-09, 000-ACC-04)', () => {
+describe('Ingress', () => {
   const ingress = { host: 'grafana.example.com', className: 'nginx', tlsSecret: 'grafana-tls', issuer: 'letsencrypt' };
   const annotations = { 'cert-manager.io/cluster-issuer': 'letsencrypt' };
 
-  it('Grafana behind TLS, by the upstream chart and by ours; it knows its own address', () => {
+  it('Grafana with TLS and its external root_url, with the upstream chart and ours', () => {
     const upstream = planOf(profile('production', { grafana: { ingress } }));
     expect(upstream.values('grafana', 'ingress')).toEqual({
       enabled: true,
@@ -321,7 +320,7 @@ describe('ways in (rows 000-INST-09, 000-ACC-04)', () => {
     });
   });
 
-  it('none unless a host is named', () => {
+  it('none without a host', () => {
     for (const id of ['grafana', 'prometheus', 'opentelemetry-collector'])
       expect(planOf(profile('production')).release(id).values, id).not.toHaveProperty('ingress');
     expect(
@@ -345,7 +344,7 @@ describe('ways in (rows 000-INST-09, 000-ACC-04)', () => {
 describe('NFS', () => {
   const nfs = { 'csi-driver-nfs': { enabled: true, server: 'nas.example.com', share: '/exports' } };
 
-  it('has a class of its own, which Grafana may use', () => {
+  it('has its own StorageClass, which Grafana may use', () => {
     const plan = planOf(profile('k3s', { ...nfs, grafana: { storageClass: 'nfs-csi' } }));
     expect(plan.objects('objects/csi-driver-nfs')).toMatchObject([
       {

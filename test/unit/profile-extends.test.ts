@@ -12,7 +12,7 @@ import { type Config, namespacesOf } from '../../src/profile/schema.ts';
 import { NS, fakeCluster } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 
-/** The package's profiles, and some of ours beside them. */
+/** The package's profiles, and some for this test. */
 const own = vi.hoisted(() => ({ profiles: '' }));
 vi.mock('../../src/core/assets.ts', async (original) => {
   const assets = await original<typeof import('../../src/core/assets.ts')>();
@@ -41,7 +41,7 @@ profile('two', 'extends: one\n');
 profile('self', 'extends: self\n');
 
 describe('extends', () => {
-  it('goes down the chain: the deepest first, the nearest wins', () => {
+  it('applies the chain from the deepest profile to the nearest, which takes precedence', () => {
     expect(extended(profileLayer('top')).map((layer) => layer.source)).toEqual([
       'profile quickstart',
       'profile k3s',
@@ -55,7 +55,7 @@ describe('extends', () => {
     expect(config.genai).toEqual(quickstart().genai);
   });
 
-  it('is no setting: the result does not hold it', () => {
+  it('is not a setting of the result', () => {
     expect(configOf({ profile: 'top' })).not.toHaveProperty('extends');
   });
 
@@ -68,14 +68,14 @@ describe('extends', () => {
     );
   });
 
-  it('of a profile that is not there is refused with those that are', () => {
+  it('of an unknown profile is refused with the list of profiles', () => {
     expect(() => configOf({ file: [file('extends: k4s\n')] })).toThrow('there is no profile "k4s"');
     expect(profileNames()).toEqual(expect.arrayContaining(['quickstart', 'k3s', 'top']));
     expect(() => configOf({ file: [file('extends: ../k3s\n')] })).toThrow('there is no profile "../k3s"');
     expect(() => configOf({ file: [file('extends: [k3s]\n')] })).toThrow('extends takes the name of a profile');
   });
 
-  it('in a file brings its own base', () => {
+  it('in a file adds the profiles that it extends', () => {
     const config = configOf({ file: [file('extends: k3s\nprofile: mine\ngrafana: { size: 3Gi }\n')] });
     expect(config).toMatchObject({
       profile: 'mine',
@@ -84,18 +84,18 @@ describe('extends', () => {
     });
   });
 
-  it('in a file gives way to --profile, whose base is meant then', () => {
+  it('in a file is replaced by --profile', () => {
     const config = configOf({ profile: 'quickstart', file: [file('extends: k3s\ngrafana: { size: 3Gi }\n')] });
     expect(config).toMatchObject({ namespace: NS, grafana: { size: '3Gi', chart: 'genai-obs' } });
   });
 
-  it('leaves the lines of the file right', () => {
+  it('keeps line numbers of the file correct', () => {
     const path = file('extends: k3s\n\ngrafana:\n  sise: 3Gi\n');
     expect(() => configOf({ file: [path] })).toThrow(`${path} line 4: unknown setting "grafana.sise"`);
   });
 });
 
-describe('a setting that no profile names', () => {
+describe('a setting that no profile contains', () => {
   it.each([
     ['grafana: { charts: grafana }\n', 'did you mean "grafana.chart"?'],
     ['loki: { namespaces: x }\n', 'did you mean "loki.namespace"?'],
@@ -103,7 +103,7 @@ describe('a setting that no profile names', () => {
     ['cert-manager: { enable: true }\n', 'did you mean "cert-manager.enabled"?'],
     ['global: { chart: x }\n', 'did you mean "global.charts"?'],
     ['extend: k3s\n', 'did you mean "extends"?'],
-  ])('is known to "did you mean": %j', (text, next) => {
+  ])('is suggested by "did you mean": %j', (text, next) => {
     let error: unknown;
     try {
       configOf({ file: [file(text)] });
@@ -113,7 +113,7 @@ describe('a setting that no profile names', () => {
     expect(error).toMatchObject({ parts: { next } });
   });
 
-  it('is refused when a component has no such chart', () => {
+  it('is refused if the component does not support the chart', () => {
     expect(() => configOf({ file: [file('loki: { chart: tempo }\n')] })).toThrow(/line 1: loki\.chart is not valid/);
   });
 });
@@ -121,13 +121,13 @@ describe('a setting that no profile names', () => {
 describe('k3s', () => {
   const config = configOf({ profile: 'k3s' });
 
-  it('has three namespaces, its home first, and switches the operator on by itself', () => {
+  it('has three namespaces, its home first, and enables the operator automatically', () => {
     expect(namespacesOf(config)).toEqual(['observability', 'monitoring', 'grafana']);
     expect(config['opentelemetry-operator'].enabled).toBe(true);
     expect(config['kube-prometheus-stack'].enabled).toBe(false);
   });
 
-  it('waits with the resources for the webhook, and with the webhook for the operator and its definitions', () => {
+  it('applies custom resources after the webhook, and the webhook after operator and CRDs', () => {
     const plan = buildPlan(config);
     const needs = (id: string): string[] => plan.find((step) => step.id === id)?.needs ?? [];
     for (const id of ['resource/otel-gateway', 'resource/otel-node', 'resource/otel-cluster'])
@@ -142,7 +142,7 @@ describe('k3s', () => {
 });
 
 describe('the journal of an earlier version', () => {
-  it('gets the settings that are new since then, with their defaults', async () => {
+  it('gets new settings with their defaults', async () => {
     const { global, loki, ...rest } = quickstart();
     const old: Record<string, unknown> = Object.fromEntries(
       Object.entries(rest).filter(([key]) => key in profileLayer('quickstart').data),

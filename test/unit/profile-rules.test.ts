@@ -21,7 +21,7 @@ function refusal(text: string, base = 'quickstart'): { what: string; next: strin
 const S3 = 'endpoint: s3.example.com, secret: keys';
 const NFS = 'csi-driver-nfs: { enabled: true, server: nas }';
 
-/** Every rule once: a configuration that breaks this rule, and no other before it. */
+/** For every rule a configuration that breaks it, and no rule before it. */
 const BROKEN: Record<string, { text: string; base?: string }> = {
   'storage.s3.endpoint': { text: 'storage: { s3: { enabled: true } }' },
   'storage.s3.secret': { text: 'storage: { s3: { enabled: true, endpoint: s3.example.com } }' },
@@ -32,7 +32,9 @@ const BROKEN: Record<string, { text: string; base?: string }> = {
     text: 'storage: { s3: { enabled: true } }\nseaweedfs: { enabled: true, namespace: elsewhere }',
   },
   'storage.s3.enabled': {
-    text: `storage: { s3: { enabled: true, ${S3}, buckets: { loki: logs, tempo: traces } } }\ntempo: { namespace: traces }`,
+    text:
+      `storage: { s3: { enabled: true, ${S3}, buckets: { loki: logs, tempo: traces } } }\n` +
+      'tempo: { namespace: traces }',
   },
   'storage.storageClass': { text: `${NFS}\nstorage: { storageClass: nfs-csi }` },
   'csi-driver-nfs.server': { text: 'csi-driver-nfs: { enabled: true }' },
@@ -73,7 +75,7 @@ const BROKEN: Record<string, { text: string; base?: string }> = {
 };
 
 describe('rules across settings', () => {
-  it('are all tried here', () => {
+  it('are all tested here', () => {
     expect(Object.keys(BROKEN).toSorted()).toEqual([...new Set(RULES.map((rule) => rule.key))].toSorted());
   });
 
@@ -85,28 +87,28 @@ describe('rules across settings', () => {
     expect(exit).toBe(2);
   });
 
-  it('speak of settings that exist', () => {
+  it('refer to existing settings', () => {
     const sections = ['storage.s3.buckets', 'opentelemetry-collector.expose.nodePorts'];
     const settings = RULES.map((rule) => rule.key).filter((key) => !sections.includes(key));
     expect(settings.filter((key) => lineFor(key) === undefined)).toEqual([]);
   });
 
-  it('name the line where the setting is, or what it belongs to', () => {
+  it('report the line of the setting, or of its section', () => {
     expect(refusal('# mine\ngrafana:\n  size: 2Gi\n  replicas: 3\n').what).toMatch(
       /^mine\.yaml line 4: grafana\.replicas must be 1/,
     );
-    // Not set: the section that asks for it.
+    // Not set: the line of its section.
     expect(refusal('# mine\nstorage:\n  s3:\n    enabled: true\n').what).toMatch(
       /^mine\.yaml line 3: storage\.s3\.endpoint is required/,
     );
   });
 
-  it('let every profile pass as it is delivered', () => {
+  it('accept every shipped profile', () => {
     expect(profileNames().length).toBeGreaterThan(3);
     for (const name of profileNames()) expect(() => profile(name), name).not.toThrow();
   });
 
-  it('let NFS pass for Grafana, and S3 of one’s own', () => {
+  it('accept NFS for Grafana, and an external S3', () => {
     expect(() =>
       quickstart({ 'csi-driver-nfs': { enabled: true, server: 'nas' }, grafana: { storageClass: 'nfs-csi' } }),
     ).not.toThrow();

@@ -35,7 +35,7 @@ function refusal(use: () => unknown): { what: string; next: string; exit: number
 const withFile = (text: string) => resolve([profileLayer('quickstart'), fileLayer(file(text))]);
 
 describe('merge', () => {
-  it('goes into maps and replaces everything else', () => {
+  it('merges maps and replaces everything else', () => {
     const base = { a: { b: 1, c: [1, 2] }, d: 'x' };
     expect(merge(base, { a: { c: [3] }, e: null })).toEqual({ a: { b: 1, c: [3] }, d: 'x', e: null });
     expect(merge(base, { a: 'no map' })).toEqual({ a: 'no map', d: 'x' });
@@ -44,8 +44,8 @@ describe('merge', () => {
   });
 });
 
-describe('quickstart (rows 000-VAL-01 to 000-VAL-07)', () => {
-  it('has the defaults of the catalogue', () => {
+describe('quickstart', () => {
+  it('has the documented defaults', () => {
     const config = quickstart();
     expect(config.global.environment).toBe('production');
     expect(config['opentelemetry-collector']).toMatchObject({ enabled: true, replicaCount: 2 });
@@ -59,7 +59,7 @@ describe('quickstart (rows 000-VAL-01 to 000-VAL-07)', () => {
     expect(config.namespace).toBe('genai-observability');
   });
 
-  it('is the same after it was written and read again', () => {
+  it('survives a round trip through YAML', () => {
     const path = join(dir, 'saved.yaml');
     const config = quickstart({
       genai: { cost: { prices: { 'gpt-x': { input: 1, output: 2 } } } },
@@ -82,7 +82,7 @@ describe('quickstart (rows 000-VAL-01 to 000-VAL-07)', () => {
 });
 
 describe('layers', () => {
-  it('later files win over earlier ones, flags over files (row 000-INST-13)', () => {
+  it('later files take precedence over earlier ones, flags over files', () => {
     const [first, second] = [file('loki: { retention: 48h, size: 1Gi }'), file('loki: { retention: 72h }')];
     expect(resolve(layersOf({ file: [first, second] }, undefined)).loki).toMatchObject({
       enabled: true,
@@ -96,7 +96,7 @@ describe('layers', () => {
     });
   });
 
-  it('a bare install carries on with what is installed; a file or profile starts anew', () => {
+  it('install without flags uses the installed configuration; a file or profile replaces it', () => {
     const journal = { config: quickstart({ loki: { retention: '9d' } }) } as Journal;
     expect(resolve(layersOf({}, journal)).loki.retention).toBe('9d');
     expect(resolve(layersOf({ budget: '7' }, journal))).toMatchObject({
@@ -112,12 +112,12 @@ describe('layers', () => {
   });
 });
 
-describe('collectors with nowhere to send to', () => {
+describe('collectors without a backend', () => {
   const enabled = (ids: Parameters<typeof without>[0]) => {
     const config = without(ids);
     return OPTIONAL.filter((id) => id.startsWith('opentelemetry') && config[id].enabled);
   };
-  it('are left out with their target', () => {
+  it('are disabled with it', () => {
     expect(enabled(['opentelemetry-collector'])).toEqual([]);
     expect(enabled(['prometheus', 'loki'])).toEqual(['opentelemetry-collector']);
     expect(enabled(['prometheus', 'loki', 'tempo'])).toEqual([]);
@@ -130,14 +130,14 @@ describe('collectors with nowhere to send to', () => {
 });
 
 describe('bad files', () => {
-  it('name the line of an unknown key, and the key that was meant', () => {
+  it('are reported with the line of an unknown key and the nearest known key', () => {
     const { what, next, exit } = refusal(() => withFile('# mine\n\nprometheus:\n  server:\n    retentoin: 3d\n'));
     expect(what).toMatch(/profile-\d+\.yaml line 5: unknown setting "prometheus\.server\.retentoin"$/);
     expect(next).toBe('did you mean "prometheus.server.retention"?');
     expect(exit).toBe(2);
   });
 
-  it('list what is known where nothing is near', () => {
+  it('are reported with the known keys if none is similar', () => {
     const { what, next } = refusal(() => withFile('storage:\n  enabled: true\n  completelyDifferent: 1\n'));
     expect(what).toContain('line 3: unknown setting "storage.completelyDifferent"');
     expect(next).toBe('known here: enabled, storageClass, s3');
@@ -178,11 +178,11 @@ describe('bad files', () => {
     ['just text', /must be a map of settings/],
     ['a: 1\na: 2', /is not valid YAML/],
     ['loki: *nowhere', /is not valid YAML/],
-  ])('%j is refused as a whole', (text, expected) => {
+  ])('%j is refused', (text, expected) => {
     expect(refusal(() => withFile(text))).toMatchObject({ what: expect.stringMatching(expected) as string, exit: 2 });
   });
 
-  it('that are not there', () => {
+  it('that do not exist', () => {
     expect(refusal(() => fileLayer(join(dir, 'nope.yaml')))).toMatchObject({
       what: expect.stringContaining('cannot be read') as string,
       exit: 2,
@@ -192,7 +192,7 @@ describe('bad files', () => {
 });
 
 describe('flags', () => {
-  it('become a layer of their own', () => {
+  it('become one layer', () => {
     const { data } = flagLayer({
       namespace: 'obs',
       storageClass: 'fast',
@@ -222,7 +222,7 @@ describe('flags', () => {
     );
   });
 
-  it('that are not given are not there', () => {
+  it('that are not given set nothing', () => {
     expect(flagLayer({ persistence: true })).toEqual({ source: 'command line', data: {} });
   });
 
@@ -237,7 +237,7 @@ describe('flags', () => {
     expect(refusal(() => flagLayer(flags))).toMatchObject({ what, exit: 2 });
   });
 
-  it('out of range name the command line', () => {
+  it('out of range are reported as from the command line', () => {
     expect(refusal(() => resolve([profileLayer('quickstart'), flagLayer({ samplingRate: '2' })])).what).toMatch(
       /^command line: genai\.sampling\.rate/,
     );

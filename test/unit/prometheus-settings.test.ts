@@ -23,8 +23,8 @@ const stepOfPanels = (over: JsonMap) =>
     'timeInterval',
   );
 
-describe('a cap on Prometheus by size (X-02)', () => {
-  it('stands beside the time in every chart, and is left out unless asked for', () => {
+describe('retention by size', () => {
+  it('is set in addition to the time in every chart, and only if configured', () => {
     const cap = { retentionSize: '6GB' };
     expect(planOf(server(cap)).release('prometheus').values).toMatchObject({ retention: '15d', retentionSize: '6GB' });
     expect(chartValues(cap)).toMatchObject({ retention: '15d', retentionSize: '6GB' });
@@ -36,7 +36,7 @@ describe('a cap on Prometheus by size (X-02)', () => {
       expect(values).not.toHaveProperty('retentionSize');
   });
 
-  it('leaves room on the claim; without a claim there is nothing to fill', () => {
+  it('must be less than the claim, if there is one', () => {
     expect(() => server({ retentionSize: '8GB' })).toThrow(/not less than the claim/);
     expect(() => server({ retentionSize: '1TB', size: '1000Gi' })).toThrow(/not less than the claim/);
     expect(() => server({ retentionSize: '8191MB' })).not.toThrow();
@@ -46,7 +46,7 @@ describe('a cap on Prometheus by size (X-02)', () => {
     ).not.toThrow();
   });
 
-  it('is read back as Prometheus tells it', () => {
+  it('is parsed as Prometheus reports it', () => {
     expect([mebibytes('1TB'), mebibytes('1TiB512GiB'), mebibytes('50GiB'), mebibytes('')]).toEqual([
       1024 ** 2,
       1.5 * 1024 ** 2,
@@ -56,7 +56,7 @@ describe('a cap on Prometheus by size (X-02)', () => {
   });
 });
 
-describe('how often Prometheus scrapes (X-24)', () => {
+describe('scrape interval', () => {
   it('is one setting for every chart', () => {
     expect(configured('prometheus', server({}))['global']).toMatchObject({
       scrape_interval: '15s',
@@ -74,14 +74,14 @@ describe('how often Prometheus scrapes (X-24)', () => {
     });
   });
 
-  it('never waits longer for an answer than until the next time', () => {
+  it('has no timeout above the interval', () => {
     expect(configured('prometheus', server({ scrapeInterval: '5s' }))['global']).toMatchObject({
       scrape_interval: '5s',
       scrape_timeout: '5s',
     });
   });
 
-  it('widens the panels’ rates with it, and leaves four samples to rules over five minutes', () => {
+  it('widens the rates of panels, and leaves rules four samples in five minutes', () => {
     expect(['5s', '15s', '30s', '45s', '1m'].map((scrapeInterval) => stepOfPanels({ scrapeInterval }))).toEqual([
       '30s',
       '30s',
@@ -98,7 +98,7 @@ const MIMIR = { url: 'https://mimir.example.org/api/v1/push', tenant: 'genai', s
 const OTHER = { url: 'http://prometheus.other.svc:9090/api/v1/write' };
 const TOKEN = { url: 'https://thanos.example.org/api/v1/receive', secret: { name: 'thanos', tokenKey: 'token' } };
 
-describe('copies of all samples (X-08)', () => {
+describe('remote write', () => {
   const remoteWrite = [MIMIR, OTHER, TOKEN];
   const written = [
     {
@@ -110,7 +110,7 @@ describe('copies of all samples (X-08)', () => {
     { url: TOKEN.url, authorization: { credentials_file: '/etc/secrets/thanos/token' } },
   ];
 
-  it('read their logins from files of mounted Secrets: our chart and the prometheus chart', () => {
+  it('reads credentials from mounted Secrets, with our chart and the prometheus chart', () => {
     const own = planOf(server({ remoteWrite })).release('prometheus').values;
     expect(at(own, 'config', 'remote_write')).toEqual(written);
     expect(own['secretFiles']).toEqual([
@@ -129,7 +129,7 @@ describe('copies of all samples (X-08)', () => {
     expect(configured('prometheus', server({}))).not.toHaveProperty('remote_write');
   });
 
-  it('name them to the operator, which reads them itself', () => {
+  it('refers to Secrets in the operator’s custom resource', () => {
     expect(specOf(genops({ prometheus: { server: { remoteWrite } } }))['remoteWrite']).toEqual([
       {
         url: MIMIR.url,
@@ -141,7 +141,7 @@ describe('copies of all samples (X-08)', () => {
     ]);
   });
 
-  it('have no login in a profile', () => {
+  it('accepts no credentials in a profile', () => {
     expect(() => server({ remoteWrite: [{ url: 'https://me:secret@mimir.example.org/push' }] })).toThrow(
       /without credentials/,
     );
@@ -162,7 +162,7 @@ describe.skipIf(!program)(
       rmSync(dir, { recursive: true, force: true });
     });
 
-    it('takes them, and shows who it is to whom it writes (X-02, X-08, X-24)', async () => {
+    it('accepts them, and authenticates to its remote write target', async () => {
       const seen: string[] = [];
       const other = createServer((request, response) => {
         const { authorization, 'x-scope-orgid': tenant } = request.headers;
@@ -185,7 +185,7 @@ describe.skipIf(!program)(
         writeFileSync(join(dir, path), text);
       }
       const port = await freePort();
-      // Itself only: there is no cluster to find anybody in.
+      // Scrapes only itself, because there is no cluster for discovery.
       const jobs = [{ job_name: 'prometheus', static_configs: [{ targets: [`127.0.0.1:${port}`] }] }];
       const rendered = set(set(configured('prometheus', config), ['scrape_configs'], jobs), ['rule_files'], []);
       writeFileSync(join(dir, 'prometheus.yml'), stringify(rendered).replaceAll('/etc/secrets', dir));

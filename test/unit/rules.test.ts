@@ -18,7 +18,7 @@ const prices = (group: ReturnType<typeof priceRules>) =>
   group.rules.map((rule) => `${rule.labels?.['model']} ${rule.labels?.['token_type']} ${rule.expr}`);
 
 describe('priceRules', () => {
-  it('makes a rule per model and token type, in a stable order', () => {
+  it('creates a rule per model and token type, in a stable order', () => {
     expect(prices(priceRules(list))).toEqual([
       'claude-sonnet-4 input vector(3)',
       'claude-sonnet-4 output vector(15)',
@@ -28,7 +28,7 @@ describe('priceRules', () => {
     expect(priceRules(list.toReversed())).toEqual(priceRules(list));
   });
 
-  it('lets a profile replace prices and add models, free ones too', () => {
+  it('lets a profile override prices and add models, also free ones', () => {
     expect(
       prices(priceRules(list, { 'gpt-4o': { input: 2, output: 8 }, 'llama-3.3-70b': { input: 0, output: 0 } })),
     ).toEqual([
@@ -41,13 +41,13 @@ describe('priceRules', () => {
     ]);
   });
 
-  it('refuses what would break the cost rule', () => {
+  it('refuses prices that would break the cost rule', () => {
     expect(() => priceRules([...list, ...list])).toThrow(/two entries for the model gpt-4o/);
     expect(() => priceRules(list, { x: { input: -1, output: 0 } })).toThrow(/price of x \(input\)/);
     expect(() => priceRules(list, { x: { input: Number.NaN, output: 0 } })).toThrow();
   });
 
-  it('takes the shipped price list, with the models of the sample workload', () => {
+  it('accepts the shipped price list, with the models of the sample workload', () => {
     const shipped = parse(readFileSync('templates/prices.yaml', 'utf8')) as {
       asOf: string;
       source: string;
@@ -65,7 +65,7 @@ describe('priceRules', () => {
 });
 
 describe('budgetRules', () => {
-  it('records the limit and alerts on it (row 000-VAL-06)', () => {
+  it('records the limit and alerts on it', () => {
     const rules = budgetRules(1000).flatMap((group) => group.rules);
     expect(rules.map((rule) => [rule.record ?? rule.alert, rule.expr, rule.for, rule.labels])).toEqual([
       ['genai:budget_limit_usd', 'vector(1000)', undefined, undefined],
@@ -84,17 +84,17 @@ describe('budgetRules', () => {
     ]);
   });
 
-  it('has no rules without a budget and none for a senseless one', () => {
+  it('has no rules without a budget, and refuses an invalid one', () => {
     expect(budgetRules(0)).toEqual([]);
     expect(() => budgetRules(-1)).toThrow(/budget limit/);
   });
 });
 
-describe('monthlyBudgets (X-26)', () => {
+describe('monthlyBudgets', () => {
   const rules = (limit: number, byTeam: Record<string, number>) =>
     monthlyBudgets(limit, byTeam).flatMap((group) => group.rules);
 
-  it('holds 30 days against the limits of all and of each team, and tells at 50, 75 and 90 percent', () => {
+  it('compares 30 days with the limits of all and of each team, and alerts at 50, 75 and 90 percent', () => {
     expect(rules(20_000, { search: 500 }).map((rule) => [rule.record ?? rule.alert, rule.expr, rule.labels])).toEqual([
       ['genai:monthly_budget_usd', 'vector(20000)', { team: 'all' }],
       ['genai:monthly_budget_usd', 'vector(500)', { team: 'search' }],
@@ -112,7 +112,7 @@ describe('monthlyBudgets (X-26)', () => {
     ]);
   });
 
-  it('asks nothing of GenOps for the profile’s alone, and is not there without a budget', () => {
+  it('uses no GenOps rule without team budgets, and has no rules without a budget', () => {
     expect(JSON.stringify(rules(20_000, {}))).not.toContain('genops');
     expect(monthlyBudgets(0, {})).toEqual([]);
     expect(monthlyBudgets(0, { search: 0 })).toEqual([]);
@@ -134,8 +134,8 @@ describe.skipIf(!program)(`Prometheus${program ? '' : ' (skipped: the test bed h
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('adds up what each team has spent, and fires (X-26)', async () => {
-    // A minute in place of 30 days, a second in place of five minutes.
+  it('sums the spending of each team, and fires', async () => {
+    // A minute instead of 30 days, a second instead of five minutes.
     const quick = stringify({ groups: monthlyBudgets(1_000_000, { search: 20, idle: 5 }) })
       .replaceAll('30d:5m', '60s:1s')
       .replaceAll(/(interval|for): \d+m/g, '$1: 1s');
@@ -174,7 +174,7 @@ describe.skipIf(!program)(`Prometheus${program ? '' : ' (skipped: the test bed h
       'MonthlyBudget75Percent search',
       'MonthlyBudget90Percent search',
     ]);
-    // As it is delivered: a step for each five minutes of 30 days.
+    // As shipped: one step per five minutes of 30 days.
     const steps = await ask(`query?query=${encodeURIComponent('sum_over_time(vector(1)[30d:5m])')}`);
     expect(listAt(listAt(steps, 'data', 'result')[0], 'value')[1]).toBe('8640');
     const { data } = (await ask('rules')) ?? {};

@@ -4,7 +4,8 @@ import { listAt, set } from '../../core/json.ts';
 
 /**
  * GenOps and its guide use different names for span attributes: normalizes them to those of GenOps, and copies
- * those that OpenTelemetry's GenAI conventions define to that name. Adds policy, result, team and project to the span metrics.
+ * those that OpenTelemetry's GenAI conventions define to that name.
+ * Adds policy, result, team and project to the span metrics.
  */
 export function withGenops(gateway: JsonMap, config: Config): JsonMap {
   if (!config.genai.genops.enabled) return gateway;

@@ -44,7 +44,7 @@ interface SecretMount {
 /** Secret with the certificate of one of `security.mtls.clients`. */
 export const clientSecret = (name: string): string => `otel-client-${name}`;
 
-/** Secrets that a collector mounts: its certificate; for the gateway also certificate and token of the ingest Service. */
+/** Secrets that a collector mounts: its certificate; the gateway also certificate and token of the ingest Service. */
 function secretMounts(config: Config, id: ComponentId): SecretMount[] {
   const { mtls, ingest } = config.security;
   const own = SECRETS[id];

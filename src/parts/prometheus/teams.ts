@@ -22,8 +22,8 @@ export function teamRules(config: Config): RuleGroup[] {
 }
 
 /**
- * Content of the ConfigMap loki-rules: an exceeded quota shows only in an event of the ReplicaSet, not in a container log.
- * Undefined without teams.
+ * Content of the ConfigMap loki-rules; undefined without teams.
+ * Rules read events, because no container log reports an exceeded quota.
  */
 export function lokiRules(config: Config): Record<string, string> | undefined {
   if (config.teams.length === 0) return undefined;

@@ -9,7 +9,7 @@ import { extended, profileLayer } from '../../../src/profile/layers.ts';
 import { resolve } from '../../../src/profile/resolve.ts';
 import type { ComponentId, Config } from '../../../src/profile/schema.ts';
 
-/** The profile genops with changes on top. Numbers in brackets in its tests are rows of upstream.md B.4: what broke when the guide was followed as it stands. */
+/** The profile genops with changes. */
 export const genops = (over: JsonMap = {}): Config =>
   resolve([...extended(profileLayer('genops')), { source: 'test', data: over }]);
 
