@@ -140,8 +140,8 @@ describe('object storage', () => {
     for (const id of ['loki', 'tempo'] as const)
       expect(await hasClaim({ config: profile('production', S3), warnings, kube }, id)).toBe(false);
     expect(warnings).toEqual([
-      expect.stringMatching(/^Loki keeps .* bucket .*not in the backup/),
-      expect.stringMatching(/^Tempo keeps /),
+      expect.stringMatching(/^Loki stores .* bucket .*not in the backup/),
+      expect.stringMatching(/^Tempo stores /),
     ]);
   });
 
