@@ -35,6 +35,9 @@ describe('documentation', () => {
   it('links only to files that exist', () => {
     for (const file of [
       'README.md',
+      'CONTRIBUTING.md',
+      'SECURITY.md',
+      'CHANGELOG.md',
       ...readdirSync(assetPath('docs'))
         .filter((name) => name.endsWith('.md'))
         .map((name) => join('docs', name)),
