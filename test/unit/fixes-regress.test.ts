@@ -19,14 +19,14 @@ import { COMPONENT_IDS, type ComponentId, type Config } from '../../src/profile/
 import { FACTS_DIR, knownCharts, readFacts } from '../contracts/lib/facts.ts';
 import { profile } from './support/config.ts';
 
-/** What must not come back in any profile; numbers are rows of docs/fixes.md. */
+/** Mistakes that must not come back in any profile. Numbers are rows of docs/fixes.md. */
 
 const NOTIFY = {
   slack: { secret: 'slack', channel: '#alerts' },
   pagerduty: { secret: 'pagerduty' },
   email: { to: 'a@example.org', from: 'b@example.org', smarthost: 'smtp.example.org:587' },
 };
-/** Every profile as delivered, and with the settings that change configurations most. */
+/** Every profile as shipped, and with the settings that change the configuration most. */
 const configs: [string, Config][] = profileNames().flatMap((name): [string, Config][] => [
   [name, profile(name)],
   [
@@ -58,13 +58,13 @@ const rulesOf = (config: Config): Rule[] =>
 const kindOf = (name: string): string => name.split('/')[0] ?? name;
 const processorsOf = (pipeline: Json): string[] => (listAt(pipeline, 'processors') as string[]).map(kindOf);
 
-it('has something to look at: every profile but Grafana Cloud runs collectors and stores metrics', () => {
+it('every profile except Grafana Cloud runs collectors and stores metrics', () => {
   expect(profileNames().filter((name) => !profile(name).prometheus.enabled)).toEqual(['grafana-cloud']);
   expect(stored.flatMap(([, config]) => collectorsOf(config))).toHaveLength(stored.length * COLLECTORS.length);
 });
 
 describe.each(stored)('collectors of %s', (_name, config) => {
-  it('name no part that current images lack (B.2-1, B.4-6, B.4-10)', () => {
+  it('use no component that current images lack (B.2-1, B.4-6, B.4-10)', () => {
     for (const [id, one] of collectorsOf(config)) {
       const parts = ['exporters', 'receivers', 'processors', 'extensions'].flatMap((section) =>
         Object.keys(mapAt(one, section)).map(kindOf),
@@ -81,7 +81,7 @@ describe.each(stored)('collectors of %s', (_name, config) => {
     }
   });
 
-  it('keep their processors in order: limiter, attributes of the pod, sampling, batch (B.2-4, X-12)', () => {
+  it('keep their processors in order: limiter, pod attributes, sampling, batch (B.2-4, X-12)', () => {
     for (const [id, one] of collectorsOf(config)) {
       expect(at(one, 'processors', 'memory_limiter', 'limit_percentage'), id).toBe(75);
       for (const [name, pipeline] of Object.entries(mapAt(one, 'service', 'pipelines'))) {
@@ -97,7 +97,7 @@ describe.each(stored)('collectors of %s', (_name, config) => {
     }
   });
 
-  it('count spans before they sample them, by the share or whole, never both (B.4-27, B.4-28)', () => {
+  it('count spans before sampling, head or tail, never both (B.4-27, B.4-28)', () => {
     const gateway = configured(config, 'opentelemetry-collector');
     const pipelines = mapAt(gateway, 'service', 'pipelines');
     const samplers = Object.entries(pipelines).flatMap(([name, one]) =>
@@ -111,7 +111,7 @@ describe.each(stored)('collectors of %s', (_name, config) => {
     expect(listAt(pipelines, 'traces/in', 'exporters')).toContain('spanmetrics');
   });
 
-  it('listen and answer where others reach them (B.1-14, B.1-19, B.4-9, X-28, X-39)', () => {
+  it('listen on all addresses (B.1-14, B.1-19, B.4-9, X-28, X-39)', () => {
     const otlp = mapAt(configured(config, 'opentelemetry-collector'), 'receivers', 'otlp', 'protocols');
     expect([at(otlp, 'grpc', 'endpoint'), at(otlp, 'http', 'endpoint')]).toEqual(['0.0.0.0:4317', '0.0.0.0:4318']);
     for (const [id, one] of collectorsOf(config)) {
@@ -124,7 +124,7 @@ describe.each(stored)('collectors of %s', (_name, config) => {
     }
   });
 
-  it('send what they hold within seconds, through a bounded queue that retries (B.5-19, X-11, X-35)', () => {
+  it('send within seconds, through a bounded queue that retries (B.5-19, X-11, X-35)', () => {
     for (const [id, one] of collectorsOf(config)) {
       expect(at(one, 'processors', 'batch', 'timeout'), id).toBe('1s');
       const stores = Object.entries(mapAt(one, 'exporters')).filter(([name]) => name.startsWith('otlp'));
@@ -136,7 +136,7 @@ describe.each(stored)('collectors of %s', (_name, config) => {
     }
   });
 
-  it('have one path for metrics, and count the cluster in one place (B.2-3, B.4-12, B.4-13, X-38)', () => {
+  it('have one path for metrics, and read cluster metrics once (B.2-3, B.4-12, B.4-13, X-38)', () => {
     const all = collectorsOf(config);
     for (const [id, one] of all) {
       expect(Object.keys(mapAt(one, 'receivers')).map(kindOf), id).not.toContain('prometheus');
@@ -176,7 +176,7 @@ it('the cluster collector has the rights that its receivers need (B.2-2, B.4-11)
   expect(readAsset('templates', 'opentelemetry-collector', 'rbac.yaml')).toContain('replicasets');
 });
 
-it('node collectors tolerate tainted servers, by our chart and by the operator (B.5-5)', () => {
+it('node collectors tolerate tainted servers, with our chart and with the operator (B.5-5)', () => {
   expect(readAsset('templates', 'opentelemetry-node-collector', 'templates', 'daemonset.yaml')).toMatch(
     /tolerations:\s+- operator: Exists/,
   );
@@ -194,13 +194,13 @@ describe.each(stored)('stores of %s', (_name, config) => {
     expect(at(one, 'compactor', 'delete_request_store')).toBe(config.storage.s3.enabled ? 's3' : 'filesystem');
   });
 
-  it('Tempo takes OTLP both ways and names no file that is not there (B.2-14, B.4-24)', () => {
+  it('Tempo accepts OTLP over gRPC and HTTP, and refers to no missing file (B.2-14, B.4-24)', () => {
     const one = configured(config, 'tempo');
     expect(JSON.stringify(one)).not.toContain('per_tenant_override_config');
     expect(Object.keys(mapAt(one, 'distributor', 'receivers', 'otlp', 'protocols'))).toEqual(['grpc', 'http']);
   });
 
-  it('Prometheus has retention as a flag or nested, no deprecated discovery, no labeldrop that it refuses (B.1-25, B.4-44, B.5-17)', () => {
+  it('Prometheus has a valid retention, no deprecated discovery, no invalid labeldrop (B.1-25, B.4-44, B.5-17)', () => {
     const one = configured(config, 'prometheus');
     expect(JSON.stringify(one)).not.toMatch(/"[\w.]*tsdb\.retention[\w.]*"/);
     for (const job of listAt(one, 'scrape_configs')) {
@@ -211,7 +211,7 @@ describe.each(stored)('stores of %s', (_name, config) => {
     }
   });
 
-  it('Alertmanager gets route and receivers together, modern matchers, keys from files (B.1-8, B.1-9, B.4-35, B.4-36, B.4-38)', () => {
+  it('Alertmanager gets route and receivers, matchers, keys from files (B.1-8, B.1-9, B.4-35, B.4-36, B.4-38)', () => {
     const one = configured(config, 'alertmanager');
     const receivers = listAt(one, 'receivers').map((receiver) => at(receiver, 'name'));
     const routes = [mapAt(one, 'route'), ...listAt(one, 'route', 'routes')];
@@ -224,7 +224,7 @@ describe.each(stored)('stores of %s', (_name, config) => {
     expect(mails.length > 0).toBe(config.alertmanager.notify.email !== undefined);
   });
 
-  it('datasources have their uids and links that work today (B.2-19, B.2-20, X-40)', () => {
+  it('datasources have their uids and working links (B.2-19, B.2-20, X-40)', () => {
     const sources = listAt(datasources(config), 'datasources') as JsonMap[];
     const uids = sources.map(({ uid }) => uid);
     expect(uids).toEqual(expect.arrayContaining(['prometheus', 'loki', config.tempo.enabled ? 'tempo' : 'jaeger']));
@@ -238,11 +238,11 @@ describe.each(stored)('stores of %s', (_name, config) => {
       'derivedFields',
     );
     expect(derived.map((field) => at(field, 'matcherType'))).toContain('label');
-    // The trace id is structured metadata: a filter on the line would find nothing.
+    // The trace id is structured metadata, so a line filter finds nothing.
     expect(JSON.stringify(sources)).toContain('| trace_id=');
   });
 
-  it('rules ask only for what is there, and notice what never came (B.1-20, B.3-7, B.4-30, B.4-31, B.4-32)', () => {
+  it('rules query existing metrics, and notice absent ones (B.1-20, B.3-7, B.4-30, B.4-31, B.4-32)', () => {
     const rules = rulesOf(config);
     for (const { expr, alert, record } of rules) {
       const name = alert ?? record;
@@ -257,9 +257,9 @@ describe.each(stored)('stores of %s', (_name, config) => {
     expect(jobs).toContain('otel-collector');
   });
 
-  it('dashboards are bare objects with an uid, and read the collectors with and without _total (B.1-11, B.1-19, B.1-20, B.4-20, B.4-21)', () => {
+  it('dashboards are bare objects, and read collector metrics with and without _total (B.1-11, B.1-19, B.1-20, B.4-20, B.4-21)', () => {
     const files = Object.entries(dashboards(config));
-    // What a ConfigMap may hold.
+    // The size limit of a ConfigMap.
     expect(files.reduce((sum, [, text]) => sum + text.length, 0)).toBeLessThan(1024 * 1024);
     for (const [file, text] of files) {
       expect(at(JSON.parse(text) as JsonMap, 'uid'), file).toBe(file.replace('.json', ''));
@@ -277,12 +277,12 @@ describe.each(configs)('plan of %s', (_name, config) => {
   const text = JSON.stringify(steps);
   const objects = steps.flatMap((step) => (step.kind === 'objects' ? step.objects : []));
 
-  it('names no image of a frozen registry, of MinIO, Bitnami or Promtail (B.4-40)', () => {
+  it('contains no image of a frozen registry, MinIO, Bitnami or Promtail (B.4-40)', () => {
     expect(text).not.toMatch(/k8s\.gcr\.io|bitnami|minio|promtail/i);
     expect(text).not.toMatch(/:latest"/);
   });
 
-  it('holds no password that everybody knows; the administrator is one Secret with both keys (B.1-4, B.1-5, B.4-3)', () => {
+  it('contains no well-known password; one Secret has both keys of the administrator (B.1-4, B.1-5, B.4-3)', () => {
     expect(text).not.toMatch(
       /changeme|"adminPassword"|"(admin|prom-operator|password)":"(admin|prom-operator|password)"/i,
     );
@@ -295,7 +295,7 @@ describe.each(configs)('plan of %s', (_name, config) => {
     );
   });
 
-  it('makes every namespace that it uses (B.4-1)', () => {
+  it('creates every namespace that it uses (B.4-1)', () => {
     const made = new Set(objects.flatMap(({ kind, metadata }) => (kind === 'Namespace' ? [metadata.name] : [])));
     const used = steps.flatMap((step) => (step.kind === 'release' ? [step.namespace] : []));
     expect(
@@ -304,7 +304,7 @@ describe.each(configs)('plan of %s', (_name, config) => {
     expect(made).toContain(config.namespace);
   });
 
-  it('has one Grafana and one Prometheus on their volumes, inside of the cluster (B.1-15, B.1-16, B.2-11, B.2-18)', () => {
+  it('has one Grafana and one Prometheus, inside the cluster (B.1-15, B.1-16, B.2-11, B.2-18)', () => {
     for (const step of steps) {
       if (step.kind !== 'release' || step.chart.source !== 'upstream') continue;
       const { name } = step.chart;
@@ -315,7 +315,7 @@ describe.each(configs)('plan of %s', (_name, config) => {
     }
   });
 
-  it('opens Prometheus to OTLP and remote write, whatever brings it (B.4-8)', () => {
+  it('enables OTLP and remote write in Prometheus, with every chart (B.4-8)', () => {
     const release = steps.find(
       (step) =>
         step.kind === 'release' &&
@@ -333,7 +333,7 @@ describe.each(configs)('plan of %s', (_name, config) => {
 });
 
 describe('upstream charts', () => {
-  it('of Grafana, Loki and Tempo come from where they are maintained (B.1-1)', () => {
+  it('of Grafana, Loki and Tempo come from the maintained repository (B.1-1)', () => {
     for (const chart of ['grafana', 'loki', 'tempo'] as const)
       expect(PINS[chart].repo).toBe('https://grafana-community.github.io/helm-charts');
     expect(Object.keys(PINS).filter((name) => /promtail|loki-stack|minio|nfs-subdir/.test(name))).toEqual([]);
@@ -350,18 +350,18 @@ describe('upstream charts', () => {
   });
 });
 
-it('objects are called as the charts call them (B.4-7, B.4-16, B.5-6, B.5-7, X-04, X-06, X-32)', () => {
+it('objects have the names that the charts give them (B.4-7, B.4-16, B.5-6, B.5-7, X-04, X-06, X-32)', () => {
   const compared = profileNames().flatMap((name) => {
     const config = profile(name);
     return COMPONENT_IDS.filter((id) => config[id].enabled).flatMap((id) => {
       const { chart, service, workload } = placeOf(config, id);
-      // That every release of every profile has a rendering is the matter of contracts.test.ts.
+      // contracts.test.ts checks that every release of every profile has a rendering.
       const rendered =
         chart in PINS ? readFacts(chart as ChartName).renders[`${name}/${releaseOf(config, id)?.name}`] : undefined;
       if (!rendered) return [];
       const found = rendered.find((object) => object.kind === 'Service' && object.name === service.name);
       expect(found?.ports?.map(({ port }) => port) ?? [], `${name}: Service of ${id}`).toContain(service.port);
-      // Prometheus and Alertmanager of kube-prometheus-stack are made by its operator.
+      // The operator of kube-prometheus-stack creates Prometheus and Alertmanager.
       const made = rendered.filter((object) => object.kind === workload.kind).map((object) => object.name);
       if (chart !== 'kube-prometheus-stack' || id === 'kube-state-metrics')
         expect(made, `${name}: workload of ${id}`).toContain(workload.name);
@@ -371,7 +371,7 @@ it('objects are called as the charts call them (B.4-7, B.4-16, B.5-6, B.5-7, X-0
   expect(compared.length).toBeGreaterThan(15);
 });
 
-it('requests are counted by the names of both HTTP conventions (B.2-21)', () => {
+it('requests are counted in both conventions for HTTP metrics (B.2-21)', () => {
   const rule = rulesOf(profile('llm-platform')).find(
     ({ record }) => record === 'genai_obs:http_server_requests:rate5m',
   );
@@ -384,7 +384,7 @@ it('requests are counted by the names of both HTTP conventions (B.2-21)', () => 
     expect(rule?.expr).toContain(name);
 });
 
-it('what applications are given imports nothing that is gone (B.2-7, B.2-8, B.2-9)', () => {
+it('printed snippets import no removed module (B.2-7, B.2-8, B.2-9)', () => {
   const python = ['telemetry.py', 'example.py', 'gateway.py', 'json_logs.py']
     .map((file) => readAsset('templates', 'connect', 'python', file))
     .join('\n');

@@ -37,13 +37,13 @@ const CHECK = /^doctor ([A-Z0-9]+-\d\d)$/;
 const REASON = /^not (?:built|testable here): \S.{3,}$/;
 
 describe('docs/fixes.md', () => {
-  it('has every row of upstream.md B.1 to B.5 and every contradiction once, in order', () => {
+  it('has every correction of B.1 to B.5 and every contradiction once, in order', () => {
     const counts = [29, 29, 14, 51, 24].flatMap((count, i) => range(`B.${i + 1}-`, count));
     expect(rows.map(({ id }) => id)).toEqual([...counts, ...range('X-', 40, 2)]);
     expect(rows).toHaveLength(187);
   });
 
-  it('is proven by tests that there are, under their titles, by checks, or says why not', () => {
+  it('names existing tests by title, existing checks, or the reason why there is none', () => {
     for (const { id, proofs } of rows)
       for (const proof of proofs) {
         const [, file = '', title = ''] = TEST.exec(proof) ?? [];
@@ -57,7 +57,7 @@ describe('docs/fixes.md', () => {
       }
   });
 
-  it('names checks of the doctor that there are', () => {
+  it('names existing checks of the doctor', () => {
     const known = new Set(CHECKS.map(({ id }) => id));
     const areas = [...new Set(CHECKS.map(({ area }) => area))].join('|');
     const named = rows.flatMap(({ id, does, proofs }) =>
@@ -71,13 +71,13 @@ describe('docs/fixes.md', () => {
     const proven = rows.flatMap(({ proofs }) => proofs.flatMap((proof) => CHECK.exec(proof)?.[1] ?? []));
     expect(proven.filter((check) => !known.has(check))).toEqual([]);
     // A check that is skipped in every profile proves nothing.
-    const looks = new Set(
+    const running = new Set(
       CHECKS.filter(({ skipIf }) => configs.some((config) => !skipIf?.(config))).map(({ id }) => id),
     );
-    expect(proven.filter((check) => !looks.has(check))).toEqual([]);
+    expect(proven.filter((check) => !running.has(check))).toEqual([]);
   });
 
-  it('names files and settings that there are', () => {
+  it('names existing files and settings', () => {
     const places = rows.flatMap(({ id, does }) =>
       [...does.matchAll(/`([^`]+)`/g)].map(([, place = '']) => ({ id, place })),
     );
@@ -90,7 +90,7 @@ describe('docs/fixes.md', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('and the tests of fixes-regress.test.ts speak of each other', () => {
+  it('and the tests of fixes-regress.test.ts refer to each other', () => {
     const lines = titlesOf('unit/fixes-regress.test.ts');
     const named = lines.flatMap((line) =>
       (/\(((?:[BX][.\d-]+(?:, )?)+)\)/.exec(line)?.[1] ?? '')
@@ -107,7 +107,7 @@ describe('docs/fixes.md', () => {
     expect(lost).toEqual([]);
   });
 
-  it('leaves without any proof only what has nothing to prove it by', () => {
+  it('has only one row without any proof', () => {
     expect(rows.filter(({ proofs }) => proofs.every((proof) => REASON.test(proof))).map(({ id }) => id)).toEqual([
       'B.5-23',
     ]);
