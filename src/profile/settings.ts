@@ -111,7 +111,7 @@ export const SETTINGS: Record<string, string> = {
   'kube-state-metrics.enabled': 'State of Kubernetes objects as `kube_*` series.',
   'macos.enabled': 'Dashboard and alerts for Macs with a collector from `genai-obs macos bundle`.',
   'opentelemetry-operator.enabled':
-    'Creates collectors from custom resources and injects SDKs; enabled automatically when a collector uses this chart.',
+    'Creates collectors from custom resources and injects SDKs; enabled automatically if a collector uses it.',
   'kube-prometheus-stack.enabled':
     'The kube-prometheus-stack chart with its operator; enabled automatically if and only if a component uses it.',
   'kube-prometheus-stack.defaultRules': 'Add the rules of kube-prometheus for nodes and workloads to ours.',
@@ -177,8 +177,8 @@ export const SETTINGS: Record<string, string> = {
   'security.mtls.names':
     'Additional host names and addresses of the gateway’s certificate, for senders outside the cluster.',
   'security.mtls.clients':
-    'Senders that each get a client certificate in the Secret `otel-client-NAME`: those outside the cluster, and with ' +
-    'mode `strict` applications. The name of a namespace serves the whole namespace.',
+    'Senders that each get a client certificate in the Secret `otel-client-NAME`: those outside the cluster, and ' +
+    'with mode `strict` applications. The name of a namespace serves the whole namespace.',
   'security.ingest.tokenSecret':
     'Secret in the gateway’s namespace with the key `token`, which senders outside the cluster present instead of a ' +
     'certificate.',

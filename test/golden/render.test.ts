@@ -36,7 +36,7 @@ for (const file of ['helm', 'helm3', 'helm4']) {
     const major = Number(/^v?(\d+)\./.exec(version)?.[1]);
     if (!helms.has(major)) helms.set(major, file);
   } catch {
-    // Not on this machine.
+    // Not installed.
   }
 }
 const helm = [...helms.values()][0];
@@ -45,13 +45,13 @@ function searchPath(): string {
   return [process.env['PATH'] ?? '', join(process.env['HOME'] ?? '', '.cache', 'genai-obs-bed', 'bin')].join(delimiter);
 }
 
-/** Of our own charts: upstream's are fetched, and none of them is in this repository. */
+/** Releases of our own charts; upstream charts are not in this repository. */
 const releases = (steps: Step[]): ReleaseStep[] =>
   steps.filter((step) => step.kind === 'release').filter((step) => step.chart.source === 'genai-obs');
 
 const rendered = new Map<string, Promise<string>>();
 
-/** Each rendering costs a process: the same one is made once. */
+/** Renders each input only once, because each rendering starts a process. */
 function render(file: string, step: ReleaseStep, namespace: string): Promise<string> {
   const key = hashOf([file, step.release, step.values, namespace]);
   const text = rendered.get(key) ?? renderNow(file, step, namespace, join(dir, `${key}.json`));
@@ -79,10 +79,10 @@ async function renderNow(file: string, step: ReleaseStep, namespace: string, val
   return stdout;
 }
 
-/** The digest of the chart's files says nothing that the rendering does not. */
+/** Digests change with the rendered content, so they add nothing. */
 const withoutDigests = (text: string): string => text.replaceAll(/[0-9a-f]{16,64}(?=["\n]|$)/gm, 'DIGEST');
 
-/** Sorted objects, each with sorted keys: what matters, not how a version of helm orders it. */
+/** Sorted objects with sorted keys, independent of the order of a helm version. */
 function settled(manifest: string): string {
   const name = (object: KubeObject): string => `${object.kind}/${object.metadata.name}`;
   const objects = parseManifest(manifest).sort((a, b) => (name(a) < name(b) ? -1 : 1));
@@ -91,7 +91,7 @@ function settled(manifest: string): string {
   );
 }
 
-/** What `golden/<profile>/plan.json` keeps of a step: enough to see that a step, a need or an object came or went. */
+/** The part of a step in `golden/<profile>/plan.json`: shows added and removed steps, needs and objects. */
 function outline(step: Step): JsonMap {
   const names = (objects: KubeObject[]): Json[] => objects.map((object) => `${object.kind}/${object.metadata.name}`);
   const more: Record<Step['kind'], (step: Step) => JsonMap> = {
@@ -141,7 +141,7 @@ const VARIANTS = {
     security: { mtls: { enabled: true, clients: ['edge'] } },
   }),
 };
-/** Of every other profile only the plan is kept: what upstream charts render is theirs. */
+/** Profiles with upstream charts: only the plan is compared. */
 const PLANS = profileNames().filter((name) => !(name in VARIANTS));
 
 describe.each(Object.entries(VARIANTS))('%s', (name, config) => {
@@ -168,7 +168,7 @@ describe.skipIf(helms.size < 2)(
   `helm 3 and helm 4${helms.size < 2 ? ' (skipped: helm 3 and helm 4 are not both here)' : ''}`,
   () => {
     it.each(releases(buildPlan(VARIANTS.quickstart)).map((step) => [step.release, step] as const))(
-      'render %s alike',
+      'render %s identically',
       async (_release, step) => {
         const [three, four] = await Promise.all(
           [...helms.values()].map((file) => render(file, step, 'genai-observability')),
@@ -179,7 +179,7 @@ describe.skipIf(helms.size < 2)(
   },
 );
 
-describe.skipIf(helm === undefined)(`what is rendered${helm ? '' : ' (skipped: no helm on the PATH)'}`, () => {
+describe.skipIf(helm === undefined)(`the rendered charts${helm ? '' : ' (skipped: no helm on the PATH)'}`, () => {
   const all = async (
     config: typeof VARIANTS.quickstart,
   ): Promise<{ release: string; text: string; objects: KubeObject[] }[]> =>
@@ -193,7 +193,7 @@ describe.skipIf(helm === undefined)(`what is rendered${helm ? '' : ' (skipped: n
       ),
     );
 
-  it('is valid YAML of kinds that we know, each object ours by label and in our namespace', async () => {
+  it('is valid YAML of known kinds, with our label and in our namespace', async () => {
     for (const { release, text, objects } of await all(VARIANTS.minimal)) {
       expect(
         parseAllDocuments(text).flatMap((document) => document.errors),
@@ -210,7 +210,7 @@ describe.skipIf(helm === undefined)(`what is rendered${helm ? '' : ' (skipped: n
     }
   });
 
-  it('with a registry takes every image from there, and names no upstream host', async () => {
+  it('takes every image from the registry, and contains no upstream host', async () => {
     const images = (value: unknown): string[] =>
       value && typeof value === 'object'
         ? Object.entries(value).flatMap(([key, inner]) =>
@@ -225,14 +225,14 @@ describe.skipIf(helm === undefined)(`what is rendered${helm ? '' : ' (skipped: n
     }
   });
 
-  it('without persistence mounts no claim, and makes none with it either: claims belong to no chart', async () => {
+  it('mounts no claim without persistence, and never creates one, because claims belong to no chart', async () => {
     for (const { text } of await all(VARIANTS['no-persistence']))
       expect(text).not.toMatch(/persistentVolumeClaim|volumeClaimTemplates/);
     for (const { objects } of await all(VARIANTS.quickstart))
       expect(objects.map((object) => object.kind)).not.toContain('PersistentVolumeClaim');
   });
 
-  it('holds no secret', async () => {
+  it('contains no Secret', async () => {
     for (const { release, objects } of await all(VARIANTS.quickstart))
       expect(
         objects.map((object) => object.kind),
