@@ -1,7 +1,7 @@
 import { type Wires, installed, wire } from '../app/wire.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../parts/collectors/endpoint.ts';
-import { type State, type Wanted, connected, disconnected } from '../connect/apply.ts';
+import { type State, type Wanted, connected, disconnected } from '../connect/state.ts';
 import { certificateFor } from '../connect/certificate.ts';
 import { LANGUAGES, type Language, type Sender } from '../connect/env.ts';
 import { type Injection, hasOperator, injectionOf } from '../connect/operator.ts';

@@ -1,7 +1,8 @@
 import type { Wires } from '../app/wire.ts';
 import { explainKube } from '../adapters/kube.ts';
 import type { Kube } from '../adapters/kube.ts';
-import { type Difference, type State, mountedSecret, obstacles, stateOf } from '../connect/apply.ts';
+import { type Difference, obstacles } from '../connect/patch.ts';
+import { type State, mountedSecret, stateOf } from '../connect/state.ts';
 import { type Certificate, copyIn, missingCopy } from '../connect/certificate.ts';
 import { changeOf, deploymentRef, neighbours, patchDeployment, readDeployment } from '../connect/deployment.ts';
 import { type Injection, asksForInjection, readInstrumentation, removeInstrumentation } from '../connect/operator.ts';

@@ -7,7 +7,7 @@ import { MANAGED_BY_LABEL, PART_OF } from '../core/labels.ts';
 import { type KubeObject, type ObjectRef, refText } from '../core/types.ts';
 import { type Config, namespaceOf } from '../profile/schema.ts';
 
-/** A Secret with a client certificate, and the namespace in which cert-manager makes it. */
+/** A Secret with a client certificate, and the namespace in which cert-manager issues it. */
 export interface Certificate {
   secret: string;
   from: string;
@@ -26,18 +26,18 @@ export interface VolumeMount {
   [option: string]: unknown;
 }
 
-/** Name of the pods' volume with the certificate; no other volume is touched. */
+/** Name of the volume with the certificate. We change no other volume. */
 export const VOLUME = 'genai-obs-otlp';
 const DIR = '/etc/genai-obs/otlp';
-/** Annotation of a Secret that we have copied: where from. Only such a one is changed or removed. */
+/** Annotation of a Secret that we copied: its source namespace. We change or delete only such Secrets. */
 const COPIED_FROM = 'genai-obs/copied-from';
 
 const FILES = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' } as const;
 
 /**
- * The certificate that an application shows where the gateway lets in nobody without (row 004-SEC-01): that of its namespace, else of its own
- * name, else the first. Undefined where plain OTLP is taken.
- * @throws ObsError when none is made for applications
+ * The client certificate for an application: the one named like its namespace, else like the application, else the
+ * first. Undefined when the gateway accepts plain OTLP.
+ * @throws ObsError when the gateway requires client certificates and none is configured
  */
 export function certificateFor(config: Config, app: string, namespace: string): Certificate | undefined {
   if (!needsCertificate(config)) return undefined;
@@ -45,14 +45,14 @@ export function certificateFor(config: Config, app: string, namespace: string): 
   const [name] = [...[namespace, app].filter((one) => clients.includes(one)), ...clients];
   if (name) return { secret: clientSecret(name), from: namespaceOf(config, 'opentelemetry-collector') };
   throw new ObsError({
-    what: 'the gateway lets in nobody without a client certificate, and none is made for applications',
+    what: 'the gateway requires a client certificate, and none is configured for applications',
     object: 'security.mtls.mode: strict',
     cause: 'security.mtls.clients is empty',
-    next: `add security.mtls.clients: [${namespace}] to the file given with -f, then: genai-obs install -f FILE`,
+    next: `add security.mtls.clients: [${namespace}] to the file passed with -f, then run genai-obs install -f FILE`,
   });
 }
 
-/** What every SDK reads; the specification's names. */
+/** Variables of the OpenTelemetry specification, which every SDK reads. */
 export function certificateEnvironment(): Record<string, string> {
   return {
     OTEL_EXPORTER_OTLP_CERTIFICATE: `${DIR}/${FILES.ca}`,
@@ -61,17 +61,21 @@ export function certificateEnvironment(): Record<string, string> {
   };
 }
 
-/** For the pod, and for each of its containers. */
+/** The volume for the pod, and the mount for each container. */
 export function certificateMount(secret: string): { volume: Volume; volumeMount: VolumeMount } {
   return {
-    // Whatever account the container runs under has to read them.
+    // World-readable: the container may run under any UID.
     volume: { name: VOLUME, secret: { secretName: secret, defaultMode: 0o444 } },
     volumeMount: { name: VOLUME, mountPath: DIR, readOnly: true },
   };
 }
 
 export function certificateNote({ secret, from }: Certificate): string {
-  return `The gateway lets in nobody without a client certificate: Secret ${secret} of namespace ${from} must be in the namespace of the application. --apply copies it, and copies it again after a renewal (cert-manager renews it in the eleventh month); then the pods must be made anew.`;
+  return (
+    `The gateway requires a client certificate: copy Secret ${secret} from namespace ${from} ` +
+    'to the namespace of the application, or use --apply, which copies it. ' +
+    'cert-manager renews it in the eleventh month: run --apply again and restart the pods.'
+  );
 }
 
 const refOfCopy = (secret: string, namespace: string): ObjectRef => ({
@@ -81,7 +85,7 @@ const refOfCopy = (secret: string, namespace: string): ObjectRef => ({
   name: secret,
 });
 
-/** The copy that the namespace of an application lacks, or has of an older certificate. @throws ObsError, KubeError */
+/** The copy to create or to update in a namespace. Undefined when it is up to date. @throws ObsError, KubeError */
 export async function missingCopy(
   kube: Kube,
   { secret, from }: Certificate,
@@ -91,20 +95,22 @@ export async function missingCopy(
   const source = await kube.read(refOfCopy(secret, from));
   if (!source?.['data'])
     throw new ObsError({
-      what: 'the client certificate is not there',
+      what: 'the client certificate does not exist',
       object: refText(refOfCopy(secret, from)),
-      cause: 'cert-manager has not made it yet, or it was deleted',
-      next: `kubectl --context ${kube.context} -n ${from} describe certificate ${secret}; the same genai-obs install makes the Certificate anew`,
+      cause: 'cert-manager has not issued it yet, or it was deleted',
+      next:
+        `kubectl --context ${kube.context} -n ${from} describe certificate ${secret}; ` +
+        'if it is missing, run genai-obs install again',
     });
   const data = source['data'] as Record<string, string>;
   const wanted = Object.fromEntries(Object.values(FILES).map((file) => [file, data[file] ?? '']));
   const live = await kube.read(refOfCopy(secret, namespace));
   if (live && !isCopy(live))
     throw new ObsError({
-      what: 'there is a Secret of that name already, which genai-obs did not make',
+      what: 'a Secret with this name exists, and genai-obs did not create it',
       object: refText(refOfCopy(secret, namespace)),
-      cause: 'somebody has copied the certificate by hand, or uses the name for something else',
-      next: `rename or delete it, then run the command again`,
+      cause: 'the certificate was copied by hand, or the name is used for something else',
+      next: 'rename or delete it, then run the command again',
     });
   if (live && canonical(live['data']) === canonical(wanted)) return undefined;
   const metadata = {
@@ -121,7 +127,7 @@ export async function missingCopy(
 
 const isCopy = ({ metadata }: KubeObject): boolean => metadata.annotations?.[COPIED_FROM] !== undefined;
 
-/** Our copy in a namespace, if it is there. @throws KubeError */
+/** Our copy in a namespace, if it exists. @throws KubeError */
 export async function copyIn(kube: Kube, secret: string, namespace: string): Promise<ObjectRef | undefined> {
   const ref = refOfCopy(secret, namespace);
   const live = await kube.read(ref);

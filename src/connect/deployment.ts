@@ -1,32 +1,37 @@
-import type { Kube } from '../adapters/kube.ts';
+import pRetry from 'p-retry';
+import { type Kube, KubeError } from '../adapters/kube.ts';
 import { refPath } from '../adapters/kinds.ts';
 import { canonical } from '../core/compare.ts';
 import { ObsError } from '../core/errors.ts';
+import { list } from '../core/text.ts';
 import type { KubeObject, ObjectRef } from '../core/types.ts';
 import { refText } from '../core/types.ts';
-import { type Difference, type State, differences, patchOf, stateOf } from './apply.ts';
+import { type Difference, differences, patchOf } from './patch.ts';
+import { type State, stateOf } from './state.ts';
 import { throwRefusal } from './operator.ts';
 
 export function deploymentRef(namespace: string, name: string): ObjectRef {
   return { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name };
 }
 
-/** @throws ObsError when there is none; KubeError */
+/** @throws ObsError when it does not exist; KubeError */
 export async function readDeployment(kube: Kube, ref: ObjectRef): Promise<KubeObject> {
   const found = await kube.read(ref);
   if (found) return found;
   const names = (await kube.list('Deployment', ref.namespace)).map(({ metadata }) => metadata.name);
   throw new ObsError({
-    what: 'there is no such Deployment',
+    what: 'the Deployment does not exist',
     object: refText(ref),
-    cause: names.length ? `the namespace has: ${names.join(', ')}` : 'the namespace has no Deployments',
-    next: `kubectl --context ${kube.context} get deployments --all-namespaces; another namespace: --app-namespace NAMESPACE`,
+    cause: names.length ? `the namespace contains: ${list(names, 10)}` : 'the namespace contains no Deployments',
+    next:
+      `kubectl --context ${kube.context} get deployments --all-namespaces; ` +
+      'pass another namespace with --app-namespace NAMESPACE',
   });
 }
 
 export interface Change {
   differences: Difference[];
-  /** The patch writes something: at least our own annotation. */
+  /** False when the patch is empty. True without differences when only our annotation changes. */
   needed: boolean;
 }
 
@@ -37,11 +42,11 @@ export function changeOf(deployment: KubeObject, make: (state: State) => State):
   return { differences: differences(before, after), needed: patchOf(deployment, after).length > 0 };
 }
 
-const ATTEMPTS = 5;
+const RETRIES = 4;
 
 /**
- * Patches what was shown, and nothing else. A status that moves meanwhile costs another attempt; a change of what was shown is refused.
- * @throws ObsError, KubeError
+ * Applies the differences that the user confirmed, and nothing else. Retries when only other fields changed meanwhile.
+ * @throws ObsError when the differences changed; KubeError
  */
 export async function patchDeployment(
   kube: Kube,
@@ -49,27 +54,27 @@ export async function patchDeployment(
   shown: Difference[],
   make: (state: State) => State,
 ): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
+  const attempt = async (): Promise<void> => {
     const deployment = await readDeployment(kube, ref);
     const after = make(stateOf(deployment));
     if (canonical(differences(stateOf(deployment), after)) !== canonical(shown))
       throw new ObsError({
-        what: 'the Deployment was changed by somebody else meanwhile',
+        what: 'the Deployment was changed by another client meanwhile',
         object: refText(ref),
-        cause: 'what was shown is not what would be done now',
+        cause: 'the changes would now differ from the ones that were shown',
         next: 'run the command again',
       });
-    const operations = patchOf(deployment, after);
-    const answer = await kube.request('PATCH', refPath(ref), {
-      body: JSON.stringify(operations),
-      contentType: 'application/json-patch+json',
-    });
-    if (answer.status === 409 && attempt < ATTEMPTS) continue;
-    return throwRefusal(answer);
-  }
+    const body = JSON.stringify(patchOf(deployment, after));
+    throwRefusal(await kube.request('PATCH', refPath(ref), { body, contentType: 'application/json-patch+json' }));
+  };
+  await pRetry(attempt, {
+    retries: RETRIES,
+    minTimeout: 0,
+    shouldRetry: ({ error }) => error instanceof KubeError && error.status === 409,
+  });
 }
 
-/** The other workloads of the namespace; what was written by hand may be of another kind. @throws KubeError */
+/** The other workloads of the namespace: they may use the Instrumentation or the certificate, too. @throws KubeError */
 export async function neighbours(kube: Kube, { namespace, name }: ObjectRef): Promise<State[]> {
   const lists = await Promise.all(['Deployment', 'StatefulSet', 'DaemonSet'].map((kind) => kube.list(kind, namespace)));
   return lists

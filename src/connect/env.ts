@@ -11,7 +11,7 @@ export interface EnvVar {
 export const LANGUAGES = ['python', 'node', 'java', 'vllm', 'litellm', 'env'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
-/** Who sends, where to, and how: all that the environment of an application is made of. */
+/** The input from which the environment of an application is built. */
 export interface Sender {
   language: Language;
   /** `service.name`. */
@@ -23,7 +23,7 @@ export interface Sender {
   protocol: OtlpProtocol;
   /** Base URL of the gateway for that protocol. */
   endpoint: string;
-  /** What it shows where nobody is let in without. */
+  /** Set when the gateway requires a client certificate. */
   certificate?: Certificate | undefined;
 }
 
@@ -35,9 +35,8 @@ const POD: [string, string][] = [
 ];
 
 /**
- * The environment of one application: who it is, where it sends, and that it keeps prompts to itself.
- * The pod's own fields come first, because `$(NAME)` expands only names that stand above it.
- * Rows 001-SDK-02, 001-SDK-03, 001-SDK-05, 003-INST-01; upstream.md B.2 #21, B.3 #13, C.1.
+ * The environment of one application: its identity, the endpoint, and that prompts are not recorded.
+ * Fields of the pod come first, because `$(NAME)` only expands variables above it.
  */
 export function environmentOf(sender: Sender): EnvVar[] {
   const plain = (values: Record<string, string>): EnvVar[] =>
@@ -53,7 +52,7 @@ export function environmentOf(sender: Sender): EnvVar[] {
       OTEL_METRIC_EXPORT_INTERVAL: '30000',
       ...SEMANTICS,
       ...(sender.language === 'vllm' ? vllm(sender) : {}),
-      // LiteLLM reads its environment's name from a variable of its own, and sends OTLP metrics only when told to.
+      // LiteLLM reads the environment name from its own variable, and sends OTLP metrics only when enabled.
       ...(sender.language === 'litellm'
         ? { OTEL_ENVIRONMENT_NAME: sender.environment, LITELLM_OTEL_INTEGRATION_ENABLE_METRICS: 'true' }
         : {}),
@@ -61,23 +60,23 @@ export function environmentOf(sender: Sender): EnvVar[] {
   ];
 }
 
-/** Newest names of gen_ai.* and http.*; neither prompts nor answers. Every SDK reads NO_CONTENT as "no". */
+/** Latest semantic conventions for gen_ai.* and http.*, and no prompts or responses. */
 export const SEMANTICS = {
   OTEL_SEMCONV_STABILITY_OPT_IN: 'gen_ai_latest_experimental,http',
   OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'NO_CONTENT',
 };
 
-/** vLLM makes its exporter itself: it reads the variables of traces only, and no path is added to an HTTP endpoint. */
+/** vLLM creates its own exporter: it reads only the TRACES variables, and adds no path to an HTTP endpoint. */
 function vllm({ protocol, certificate }: Sender): Record<string, string> {
   return { OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: protocol, OTEL_EXPORTER_OTLP_TRACES_INSECURE: String(!certificate) };
 }
 
-/** The endpoint as programs want it that take one for traces alone. */
+/** The endpoint for programs that take the full URL of traces. */
 export function tracesEndpoint({ endpoint, protocol }: Pick<Sender, 'endpoint' | 'protocol'>): string {
   return protocol === 'grpc' ? endpoint : `${endpoint}/v1/traces`;
 }
 
-/** Values are percent-encoded, as the specification of OTEL_RESOURCE_ATTRIBUTES asks for. */
+/** Percent-encodes values, as the specification of OTEL_RESOURCE_ATTRIBUTES requires. */
 function resourceAttributes({ environment, team }: Sender): string {
   return Object.entries({
     'service.namespace': '$(OTEL_K8S_NAMESPACE_NAME)',
@@ -93,10 +92,10 @@ function resourceAttributes({ environment, team }: Sender): string {
     .join(',');
 }
 
-/** Ports on which programs serve /metrics that nobody pushes; Prometheus scrapes pods that carry these annotations. */
+/** Ports of /metrics. Prometheus scrapes pods that have the annotations below. */
 const METRICS: Partial<Record<Language, string>> = { vllm: '8000', litellm: '4000' };
 
-/** Annotations of the pod template: what the scrape job `kubernetes-pods` reads (templates/prometheus/config.yaml). */
+/** Annotations of the pod template that the scrape job `kubernetes-pods` reads (templates/prometheus/config.yaml). */
 export function scrapeAnnotations(language: Language): Record<string, string> {
   const port = METRICS[language];
   return port ? { 'prometheus.io/scrape': 'true', 'prometheus.io/port': port, 'prometheus.io/path': '/metrics' } : {};

@@ -8,10 +8,10 @@ import { type EnvVar, type Language, SEMANTICS, type Sender } from './env.ts';
 const GROUP = '/apis/opentelemetry.io/v1alpha1';
 const NAME = PART_OF;
 
-/** Languages that the operator injects → how its annotation calls them. */
+/** Languages that the operator can instrument, with their names in its annotations. */
 const INJECTED: Partial<Record<Language, string>> = { python: 'python', node: 'nodejs', java: 'java' };
 
-/** What the OpenTelemetry operator needs to inject: its custom resource, and annotations for the pod template. */
+/** The custom resource for the OpenTelemetry operator, and the annotations for the pod template. */
 export interface Injection {
   object: KubeObject;
   annotations: Record<string, string>;
@@ -22,7 +22,7 @@ export function isInjectable(language: Language): boolean {
   return INJECTED[language] !== undefined;
 }
 
-/** True where the API server knows the operator's Instrumentation. Discovery is open to every account. @throws KubeError */
+/** True when the API server serves Instrumentations. Every account may use discovery. @throws KubeError */
 export async function hasOperator(kube: Kube): Promise<boolean> {
   try {
     const { resources } = await kube.json<{ resources?: { name: string }[] }>(GROUP);
@@ -34,8 +34,8 @@ export async function hasOperator(kube: Kube): Promise<boolean> {
 }
 
 /**
- * One Instrumentation for all applications of a namespace; what belongs to one application is in its annotations.
- * The operator's Python packages contain no gRPC exporter: Python always gets the HTTP pair.
+ * One Instrumentation for all applications of a namespace; annotations hold the settings of one application.
+ * Python always gets http/protobuf: the operator's Python image contains no gRPC exporter.
  */
 export function injectionOf(sender: Sender, namespace: string, endpoints: Record<OtlpProtocol, string>): Injection {
   const env = (values: Record<string, string>): EnvVar[] =>
@@ -52,7 +52,8 @@ export function injectionOf(sender: Sender, namespace: string, endpoints: Record
         addK8sUIDAttributes: true,
         resourceAttributes: { 'deployment.environment.name': sender.environment },
       },
-      // Not exporter.tls: for that the operator has to read Secrets of all namespaces, which its chart does not let it: pods come late, and without SDK.
+      // Not exporter.tls: the operator would need to read Secrets in all namespaces, which its chart does not allow.
+      // Pods then start late and without SDK.
       env: env({
         OTEL_EXPORTER_OTLP_PROTOCOL: sender.protocol,
         ...certificate,
@@ -76,10 +77,11 @@ export function injectionOf(sender: Sender, namespace: string, endpoints: Record
       ...(sender.team ? { 'resource.opentelemetry.io/genops.team': sender.team } : {}),
     },
     notes: [
-      'The operator injects SDK, endpoint and pod attributes when a pod is made: pods that run already must be made anew.',
+      'The operator injects SDK, endpoint and pod attributes when a pod is created: restart running pods.',
       ...(sender.language === 'python'
         ? [
-            `Injected Python sends http/protobuf to ${new URL(endpoints['http/protobuf']).port} whatever the protocol of the others is: the operator brings no gRPC for it.`,
+            `Injected Python always sends http/protobuf to port ${new URL(endpoints['http/protobuf']).port}: ` +
+              'the operator has no gRPC exporter for Python.',
           ]
         : []),
     ],
@@ -89,7 +91,7 @@ export function injectionOf(sender: Sender, namespace: string, endpoints: Record
 const path = (namespace: string, name = ''): string =>
   `${GROUP}/namespaces/${encodeURIComponent(namespace)}/instrumentations${name}`;
 
-/** The Instrumentation that an earlier run has made. @throws KubeError */
+/** The Instrumentation that an earlier run created. @throws KubeError */
 export async function readInstrumentation(kube: Kube, namespace: string): Promise<KubeObject | undefined> {
   try {
     return await kube.json<KubeObject>(path(namespace, `/${NAME}`));
@@ -105,19 +107,19 @@ export async function removeInstrumentation(kube: Kube, namespace: string): Prom
   if (answer.status !== 404) throwRefusal(answer);
 }
 
-/** @throws KubeError with the API server's own words, for an answer that is none of success */
+/** @throws KubeError with the API server's message, unless the status is a success */
 export function throwRefusal({ status, body }: Answer): void {
   if (status < 300) return;
   let said: { reason?: string; message?: string } = {};
   try {
     said = JSON.parse(body) as typeof said;
   } catch {
-    // A proxy's words: the status alone says it.
+    // Not from the API server but from a proxy.
   }
   throw new KubeError(status, said.reason ?? 'Unknown', said.message ?? `HTTP ${status}`);
 }
 
-/** Whether a pod template asks for our Instrumentation. */
+/** Whether a pod template references our Instrumentation. */
 export function asksForInjection(annotations: Record<string, string>): boolean {
   return Object.entries(annotations).some(
     ([key, value]) => key.startsWith('instrumentation.opentelemetry.io/inject-') && value === NAME,

@@ -6,20 +6,20 @@ import { type Volume, type VolumeMount, certificateMount, certificateNote } from
 import { type EnvVar, type Language, type Sender, environmentOf, scrapeAnnotations, tracesEndpoint } from './env.ts';
 import { type Injection, isInjectable } from './operator.ts';
 
-/** Everything an application needs, as data; `snippetText` prints it, tests execute it. */
+/** Everything that an application needs to send telemetry. `snippetText` prints it. */
 export interface Snippet {
   language: Language;
   app: string;
   endpoint: string;
   protocol: OtlpProtocol;
-  /** Entries for the containers; empty where the operator injects them. */
+  /** Variables for the containers. Empty when the operator injects them. */
   env: EnvVar[];
   /** Annotations for the pod template. */
   annotations: Record<string, string>;
-  /** Of the pod template and of the container, where a certificate is needed. */
+  /** For the pod template and for the container, when a client certificate is required. */
   volumes?: Volume[];
   volumeMounts?: VolumeMount[];
-  /** Where the OpenTelemetry operator is: its custom resource. */
+  /** Custom resource, when the OpenTelemetry operator injects the SDK. */
   instrumentation?: object;
   /** Command that installs the pinned packages. */
   install?: string;
@@ -27,10 +27,10 @@ export interface Snippet {
   notes: string[];
 }
 
-/** Version of the API that the Java agent of templates/connect/java bridges. */
+/** Version of opentelemetry-api that matches the Java agent of templates/connect/java. */
 const JAVA_API = '1.67.0';
 
-/** Where the operator is and knows the language, `injection` replaces environment, packages and set-up. */
+/** `injection` replaces environment, packages and set-up if the operator supports the language. */
 export function snippetOf(sender: Sender, injection?: Injection): Snippet {
   const { language, app, endpoint, protocol } = sender;
   const injected = injection && isInjectable(language) ? injection : undefined;
@@ -59,7 +59,7 @@ export function snippetOf(sender: Sender, injection?: Injection): Snippet {
 
 const lines = (text: string): string[] => text.split('\n').filter(Boolean);
 
-/** The texts of templates/connect/<folder>, filled in; the set-up before the example that uses it. */
+/** The templates of templates/connect/<folder>, filled in. Examples come last. */
 function templates(folder: string, ending: string, sender: Sender): Record<string, string> {
   const http = sender.protocol === 'http/protobuf';
   const values: Record<string, string> = {
@@ -68,7 +68,7 @@ function templates(folder: string, ending: string, sender: Sender): Record<strin
     tracesEndpoint: tracesEndpoint(sender),
     protocol: sender.protocol,
     port: new URL(sender.endpoint).port,
-    // Python calls its packages after the transport, JavaScript after the encoding.
+    // Python packages are named after the transport, JavaScript packages after the encoding.
     transport: http ? 'http' : 'grpc',
     nodeTransport: http ? 'proto' : 'grpc',
     javaApi: JAVA_API,
@@ -84,30 +84,20 @@ function templates(folder: string, ending: string, sender: Sender): Record<strin
 
 const yaml = (value: unknown): string => stringify(value, { lineWidth: 0 });
 
-/** For people and for copying: sections under comment lines. `env` alone is pure YAML, so that it can be piped. */
+/** Sections with comment lines as headings. Without files (language `env`), the text is valid YAML. */
 export function snippetText(snippet: Snippet): string {
-  const {
-    language,
-    app,
-    endpoint,
-    protocol,
-    env,
-    annotations,
-    volumes,
-    volumeMounts,
-    instrumentation,
-    install,
-    files,
-    notes,
-  } = snippet;
+  const { language, app, endpoint, protocol, env, annotations, volumes, volumeMounts, files, notes } = snippet;
   const sections: [string, string][] = [];
-  if (instrumentation)
-    sections.push(['For the OpenTelemetry operator, once a namespace: kubectl apply -f -', yaml(instrumentation)]);
+  if (snippet.instrumentation)
+    sections.push([
+      'For the OpenTelemetry operator, once per namespace: kubectl apply -f -',
+      yaml(snippet.instrumentation),
+    ]);
   if (Object.keys(annotations).length) sections.push(['Annotations of the pod template', yaml({ annotations })]);
   if (volumes) sections.push(['Volume of the pod template', yaml({ volumes })]);
-  if (volumeMounts) sections.push(['Mount of the container', yaml({ volumeMounts })]);
+  if (volumeMounts) sections.push(['Volume mount of the container', yaml({ volumeMounts })]);
   if (env.length) sections.push(['Environment of the container', yaml({ env })]);
-  if (install) sections.push(['Packages', `${install}\n`]);
+  if (snippet.install) sections.push(['Packages', `${snippet.install}\n`]);
   for (const { name, text } of files) sections.push([name, text]);
   return [
     `# ${language === 'env' ? 'any language' : language}: ${app} sends ${protocol} to ${endpoint}\n`,

@@ -5,9 +5,9 @@ import { folderAsset, readAsset, yamlAsset } from '../core/assets.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
 import type { Json, JsonMap } from '../core/types.ts';
 import { listAt, mapAt, set } from '../core/json.ts';
-import type { BundleRequest } from './types.ts';
+import type { BundleRequest } from './request.ts';
 
-/** Where install.sh puts everything; also in templates/macos/. */
+/** Folder into which install.sh installs. The scripts in templates/macos repeat it. */
 export const HOME = '/usr/local/genai-obs';
 
 export interface BundleFile {
@@ -15,7 +15,7 @@ export interface BundleFile {
   mode: number;
 }
 
-/** Configuration of the collector of one Mac (row 004-P5-01 to 004-P5-04; upstream.md E). Pure. */
+/** Configuration of the collector for one Mac. Pure. */
 export function collectorConfig(request: BundleRequest, host: string): JsonMap {
   const every = `${request.interval}s`;
   const base = yamlAsset('templates', 'macos', 'config.yaml');
@@ -52,7 +52,7 @@ export function collectorConfig(request: BundleRequest, host: string): JsonMap {
   return edits.reduce((config, [path, value]) => set(config, path, value), base);
 }
 
-/** Only paths: the collector reads certificates and token itself. */
+/** Contains only paths: the collector reads the files. */
 function tlsOf({ access, credentials }: BundleRequest, host: string): JsonMap {
   if (access === 'plain') return { insecure: true };
   const file = (name: string): string => `${HOME}/etc/tls/${name}`;
@@ -77,12 +77,12 @@ export function bundleFiles(request: BundleRequest, host: string): Record<string
   ]) as Record<string, BundleFile>;
 }
 
-const ACCESS = { mtls: 'mutual TLS', token: 'TLS and a bearer token', plain: 'unencrypted, without proof of identity' };
+const ACCESS = { mtls: 'mutual TLS', token: 'TLS and a bearer token', plain: 'unencrypted and unauthenticated' };
 
 function readme({ access, credentials, endpoint }: BundleRequest, host: string): string {
   const secrets = Object.keys(credentials.get(host) ?? {});
   const line = secrets.length
-    ? `\n  ${secrets.join(', ')}\n                   identity of this Mac: secret, readable by you and by root alone\n`
+    ? `\n  ${secrets.join(', ')}\n                   credentials of this Mac: secret, readable only by you and root\n`
     : '';
   return readAsset('templates', 'macos', 'README.txt')
     .replaceAll('ENDPOINT', endpoint)
@@ -92,9 +92,8 @@ function readme({ access, credentials, endpoint }: BundleRequest, host: string):
 }
 
 /**
- * Writes DIR/NAME for every Mac. On failure takes away what it wrote.
- * @returns the paths written, by host
- * @throws ObsError when the folder cannot be written
+ * Writes a folder for every Mac below `out`. On failure, deletes what it wrote.
+ * @throws ObsError when `out` is not writable
  */
 export function writeBundles(request: BundleRequest, out: string): { name: string; path: string; files: string[] }[] {
   const bundles = request.hosts.map((name) => ({ name, path: join(out, name), files: bundleFiles(request, name) }));
@@ -109,16 +108,16 @@ export function writeBundles(request: BundleRequest, out: string): { name: strin
       what: 'the bundle cannot be written',
       object: out,
       cause: messageOf(error),
-      next: 'name a folder that can be written: --out DIR',
+      next: 'pass a writable folder: --out DIR',
     });
   }
   return bundles.map(({ name, path, files }) => ({ name, path, files: Object.keys(files).toSorted() }));
 }
 
 function write(path: string, { text, mode }: BundleFile): void {
-  // Secrets lie in it: the folder is for its owner alone.
+  // The folder contains secrets.
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   writeFileSync(path, text, { mode, flag: 'wx' });
-  // Also where the umask takes more away.
+  // The umask may have removed bits from the mode.
   chmodSync(path, mode);
 }

@@ -2,11 +2,13 @@ import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, usageError } from '../core/errors.ts';
-import type { Credentials } from './types.ts';
+
+/** Files with the credentials of a Mac, by path in the bundle. All have mode 0600. */
+export type Credentials = Record<string, string>;
 
 /**
- * `--mtls DIR`: tls.crt and tls.key, as cert-manager calls them, of DIR/HOST where that exists, else of DIR for all Macs; ca.crt of either.
- * @throws ObsError (usage) naming the file that is missing, unreadable, expired or does not fit; never its content
+ * Files for `--mtls DIR`: tls.crt and tls.key from DIR/HOST if it exists, otherwise from DIR; ca.crt from either.
+ * @throws ObsError (usage) naming the file that is missing, unreadable, expired or does not match; never its content
  */
 export function mtlsOf(dir: string, host: string, now = new Date()): Credentials {
   const from = existsSync(join(dir, host)) ? join(dir, host) : dir;
@@ -20,20 +22,20 @@ export function mtlsOf(dir: string, host: string, now = new Date()): Credentials
   if (!own.checkPrivateKey(privateKey(path('tls.key'), key)))
     throw usageError(
       `${path('tls.key')} is not the key of ${path('tls.crt')}`,
-      'hand over the pair that was issued together',
+      'use the key that was issued with the certificate',
     );
   return { 'tls/ca.crt': ca, 'tls/tls.crt': text, 'tls/tls.key': key };
 }
 
-/**
- * `--token-file FILE`, and the authority that signed the gateway's certificate if the Mac does not know it.
- * @throws ObsError (usage)
- */
+/** Files for `--token-file FILE`, and the CA of the gateway if the Macs do not trust it yet. @throws ObsError (usage) */
 export function tokenOf(file: string, ca: string | undefined, now = new Date()): Credentials {
   const token = read(file).trim();
-  // What is not a token68 could end the header, or the line.
+  // Other characters could break the HTTP header.
   if (!/^[\w.~+/=:-]+$/.test(token))
-    throw usageError(`${file} does not hold a bearer token`, 'one line of letters, digits and -._~+/=:, nothing else');
+    throw usageError(
+      `${file} does not contain a bearer token`,
+      'write one line with only letters, digits and -._~+/=:',
+    );
   if (ca === undefined) return { token };
   const text = pem(ca);
   certificate(ca, text, now);
@@ -51,7 +53,7 @@ function read(path: string): string {
 function pem(path: string): string {
   const text = read(path);
   if (!text.includes('-----BEGIN '))
-    throw usageError(`${path} is no PEM file`, 'openssl x509 -in FILE -inform der writes PEM');
+    throw usageError(`${path} is not a PEM file`, 'convert it: openssl x509 -in FILE -inform der');
   return text;
 }
 
@@ -60,9 +62,9 @@ function certificate(path: string, text: string, now: Date): X509Certificate {
   try {
     found = new X509Certificate(text);
   } catch {
-    throw usageError(`${path} holds no certificate that can be read`, `openssl x509 -in ${path} -noout -text`);
+    throw usageError(`${path} contains no readable certificate`, `openssl x509 -in ${path} -noout -text`);
   }
-  if (new Date(found.validTo) < now) throw usageError(`${path} expired on ${found.validTo}`, 'issue it again');
+  if (new Date(found.validTo) < now) throw usageError(`${path} expired on ${found.validTo}`, 'issue a new certificate');
   return found;
 }
 
@@ -71,8 +73,8 @@ function privateKey(path: string, text: string): ReturnType<typeof createPrivate
     return createPrivateKey(text);
   } catch {
     throw usageError(
-      `${path} holds no private key that can be read`,
-      'a PEM key without a passphrase: nobody could type it when the Mac starts',
+      `${path} contains no readable private key`,
+      'use a PEM key without a passphrase: the service starts at boot, without a user',
     );
   }
 }

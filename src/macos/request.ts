@@ -1,7 +1,23 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { usageError } from '../core/errors.ts';
-import { mtlsOf, tokenOf } from './credentials.ts';
-import type { BundleRequest } from './types.ts';
+import { parseDuration } from '../core/quantity.ts';
+import { type Credentials, mtlsOf, tokenOf } from './credentials.ts';
+
+/** How the collectors authenticate to the gateway. */
+export type Access = 'mtls' | 'token' | 'plain';
+
+/** The options of `genai-obs macos bundle`, validated. */
+export interface BundleRequest {
+  /** DNS labels. Each becomes a folder and the `host.name` of the metrics of that Mac. */
+  hosts: string[];
+  /** HOST:PORT of the gateway's OTLP gRPC endpoint, as the Macs reach it. */
+  endpoint: string;
+  /** Seconds between two scrapes. */
+  interval: number;
+  access: Access;
+  /** By host. */
+  credentials: Map<string, Credentials>;
+}
 
 /** Flags of `genai-obs macos bundle`. */
 export interface BundleFlags {
@@ -17,7 +33,7 @@ export interface BundleFlags {
 
 const EXAMPLE = 'genai-obs macos bundle --host studio-1 --endpoint k3s.example:4317 --mtls ./certs --out ./macs';
 
-/** Every question about the input is asked here, before anything is written. @throws ObsError (usage) */
+/** Validates all flags and input files before anything is written. @throws ObsError (usage) */
 export function requestOf(flags: BundleFlags): BundleRequest & { out: string } {
   const hosts = hostsOf(flags.host);
   const endpoint = endpointOf(flags.endpoint);
@@ -25,9 +41,9 @@ export function requestOf(flags: BundleFlags): BundleRequest & { out: string } {
   const out = outOf(flags.out);
   const { mtls, tokenFile, ca } = flags;
   if (mtls !== undefined && tokenFile !== undefined)
-    throw usageError('--mtls and --token-file exclude each other', 'take one of them');
+    throw usageError('--mtls and --token-file exclude each other', 'pass one of them');
   if (ca !== undefined && tokenFile === undefined)
-    throw usageError('--ca goes with --token-file', 'with --mtls the folder holds ca.crt');
+    throw usageError('--ca requires --token-file', 'with --mtls, put ca.crt into the folder');
   const access = mtls !== undefined ? 'mtls' : tokenFile !== undefined ? 'token' : 'plain';
   const of = (host: string): Record<string, string> =>
     mtls !== undefined ? mtlsOf(mtls, host) : tokenFile !== undefined ? tokenOf(tokenFile, ca) : {};
@@ -43,7 +59,7 @@ function hostsOf(hosts: string[] = []): string[] {
         'lower-case letters, digits and dashes, without a domain: studio-1',
       );
   const twice = hosts.find((host, i) => hosts.indexOf(host) !== i);
-  if (twice !== undefined) throw usageError(`--host ${twice} is given twice`, 'every Mac needs a name of its own');
+  if (twice !== undefined) throw usageError(`--host ${twice} is passed twice`, 'give every Mac a unique name');
   return hosts;
 }
 
@@ -53,26 +69,24 @@ function endpointOf(text: string | undefined): string {
   if (port === undefined || Number(port) < 1 || Number(port) > 65535)
     throw usageError(
       `--endpoint takes HOST:PORT, not "${text}"`,
-      'the OTLP gRPC entry as the Macs reach it, without a scheme: k3s.example:4317',
+      'pass the OTLP gRPC address that the Macs can reach, without a scheme: k3s.example:4317',
     );
   return text;
 }
 
 function intervalOf(text: string): number {
-  const [, number, unit] = /^(\d{1,4})(s|m)$/.exec(text) ?? [];
-  const seconds = Number(number) * (unit === 'm' ? 60 : 1);
-  // Beyond two minutes the doctor calls the data old (MAC-02).
-  if (!(seconds >= 1 && seconds <= 120))
+  const seconds = parseDuration(text) ?? 0;
+  // Check MAC-02 reports data older than two minutes.
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 120)
     throw usageError(`--interval takes 1s to 2m, not "${text}"`, 'for example --interval 15s');
   return seconds;
 }
 
 function outOf(out: string | undefined): string {
-  if (!out) throw usageError('macos bundle needs a place to write to', EXAMPLE);
+  if (!out) throw usageError('macos bundle needs an output folder', EXAMPLE);
   if (!existsSync(out)) return out;
-  if (!statSync(out).isDirectory())
-    throw usageError(`--out ${out} is a file`, 'name a folder that is empty or not there yet');
-  if (readdirSync(out).length)
-    throw usageError(`--out ${out} is not empty`, 'name a folder that is empty or not there yet');
+  const next = 'pass an empty or new folder';
+  if (!statSync(out).isDirectory()) throw usageError(`--out ${out} is a file`, next);
+  if (readdirSync(out).length) throw usageError(`--out ${out} is not empty`, next);
   return out;
 }

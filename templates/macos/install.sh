@@ -1,16 +1,16 @@
 #!/bin/sh
-# Installs what lies beside this script on this Mac:   sudo sh install.sh
-# Run it again after an update of otelcol-contrib or macmon, or with a new bundle.
-# To take all of it away: sudo sh /usr/local/genai-obs/uninstall.sh
+# Installs the bundle in this folder on this Mac: sudo sh install.sh
+# Run it again after an update of otelcol-contrib or macmon, and for a new bundle.
+# To uninstall: sudo sh /usr/local/genai-obs/uninstall.sh
 #
-# GENAI_OBS_ROOT=DIR puts every file below DIR in place of /: for tests, with launchctl and others replaced on the PATH.
+# GENAI_OBS_ROOT=DIR installs below DIR instead of /, for tests, which also replace launchctl and others in PATH.
 set -eu
 
 root=${GENAI_OBS_ROOT:-}
 home=$root/usr/local/genai-obs
 daemons=$root/Library/LaunchDaemons
 labels='dev.genai-obs.macmon dev.genai-obs.pressure dev.genai-obs.otelcol'
-# sudo may have cut these off.
+# sudo may remove these.
 PATH=$PATH:/usr/sbin:/opt/homebrew/bin:/usr/local/bin:/opt/local/bin
 cd "$(dirname "$0")"
 
@@ -19,14 +19,14 @@ fail() {
   exit 1
 }
 
-# The first a.b.c of a text, as a number that can be compared.
+# Prints the first version a.b.c in a text as a number.
 number() {
   printf '%s\n' "$1" | awk 'match($0, /[0-9]+\.[0-9]+\.[0-9]+/) {
     split(substr($0, RSTART, RLENGTH), part, "."); print part[1] * 1000000 + part[2] * 1000 + part[3]; exit }'
 }
 
-# Prints where a program is, if it is new enough.
-find_program() { # name, least version, how to get it
+# Prints the path of a program, or fails if it is missing or too old.
+find_program() { # name, minimum version, how to get it
   path=$(command -v "$1") || fail "$1 is not installed" "$3"
   found=$("$path" --version 2>/dev/null) || fail "$path --version fails" "$3"
   have=$(number "$found")
@@ -39,24 +39,24 @@ loaded() { launchctl print "system/$1" >/dev/null 2>&1; }
 stop() {
   loaded "$1" || return 0
   launchctl bootout "system/$1" || true
-  # bootout returns before the service has gone; a bootstrap meanwhile would fail.
+  # bootout returns before the service has stopped; a bootstrap would then fail.
   tries=0
   while loaded "$1"; do
     tries=$((tries + 1))
-    [ "$tries" -le 30 ] || fail "$1 does not stop" "launchctl print system/$1"
+    [ "$tries" -le 30 ] || fail "$1 did not stop within 30 s" "launchctl print system/$1"
     sleep 1
   done
 }
 
-[ "$(uname -s)" = Darwin ] || fail 'this is no Mac' 'copy the folder to the Mac that it is named after'
-[ "$(uname -m)" = arm64 ] || fail 'this Mac has no Apple silicon, which macmon needs' 'on Apple silicon, run it in a shell without Rosetta'
-[ "$(id -u)" = 0 ] || fail 'the services are for root' 'sudo sh install.sh'
+[ "$(uname -s)" = Darwin ] || fail 'this is not a Mac' 'copy the folder to the Mac with the name of the folder'
+[ "$(uname -m)" = arm64 ] || fail 'macmon requires Apple silicon' 'if this Mac has Apple silicon, use a shell without Rosetta'
+[ "$(id -u)" = 0 ] || fail 'install.sh must run as root' 'sudo sh install.sh'
 otelcol=$(find_program otelcol-contrib 0.152.0 'put the darwin_arm64 build of github.com/open-telemetry/opentelemetry-collector-releases into /usr/local/bin')
 macmon=$(find_program macmon 0.8.2 'brew install macmon, or brew upgrade macmon')
 
 for label in $labels; do stop "$label"; done
 
-# Copies, so that root runs no program that another user can replace, as in Homebrew's folders.
+# Copies the programs: other users can replace those in Homebrew's folders, and root must not run them.
 install -d -m 0755 "$home" "$home/bin" "$home/var" "$home/var/log" "$daemons"
 install -d -m 0700 "$home/var/queue"
 rm -rf "$home/etc"
@@ -74,15 +74,15 @@ for file in ca.crt tls.crt tls.key; do
   fi
 done
 for label in $labels; do install -m 0644 "$label.plist" "$daemons/$label.plist"; done
-# launchd refuses what belongs to another.
+# launchd rejects files of other owners.
 chown -R 0:0 "$home"
 for label in $labels; do chown 0:0 "$daemons/$label.plist"; done
 
 "$home/bin/otelcol-contrib" validate --config="$home/etc/config.yaml" ||
-  fail 'otelcol-contrib refuses the configuration' 'make the bundle again with a current genai-obs'
+  fail 'otelcol-contrib rejects the configuration' 'create the bundle again with the current genai-obs'
 for label in $labels; do
   launchctl enable "system/$label"
-  launchctl bootstrap system "$daemons/$label.plist" || fail "launchd does not take $label" "plutil -lint $daemons/$label.plist; then sudo sh install.sh"
+  launchctl bootstrap system "$daemons/$label.plist" || fail "launchd could not load $label" "plutil -lint $daemons/$label.plist; then sudo sh install.sh"
 done
 echo "installed and started: $labels"
 echo "check: sudo launchctl print system/dev.genai-obs.otelcol | grep state; curl -s http://127.0.0.1:9450/metrics; sudo tail $home/var/log/otelcol.log"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Answers one HTTP request on stdin with memory and thermal pressure, in Prometheus' text format.
-# launchd starts it for each connection to 127.0.0.1:9451. What cannot be read is left out: no data is not "no pressure".
+# Answers one HTTP request on stdin with memory and thermal pressure, in the Prometheus text format.
+# launchd starts it for each connection to 127.0.0.1:9451. Omits unreadable values: missing data does not mean 0.
 exec 2>/dev/null
 
-# The request is read to its end: closing a socket with unread data resets the connection.
+# Reads the request to its end: closing a socket with unread data resets the connection.
 cr=$(printf '\r')
 while IFS= read -r line && [ -n "${line%"$cr"}" ]; do :; done
 
@@ -17,8 +17,8 @@ gauge() { # name, help, value
   whole "$3" && printf '# HELP %s %s\n# TYPE %s gauge\n%s %s\n' "$1" "$2" "$1" "$1" "$3"
 }
 
-# Darwin's thermal pressure: 0 nominal, 1 moderate, 2 heavy, 3 trapping, 4 sleeping. Where the notification is not there,
-# pmset's speed limit: below 100 % the CPU is throttled.
+# Thermal pressure of Darwin: 0 nominal, 1 moderate, 2 heavy, 3 trapping, 4 sleeping.
+# Without that notification, the speed limit of pmset: below 100 %, the CPU is throttled.
 thermal() {
   level=$(notifyutil -g com.apple.system.thermalpressurelevel | awk '{ print $NF }')
   if whole "$level"; then

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Stops the services and removes what install.sh put on this Mac, and nothing else:
+# Stops the services and removes only the files that install.sh installed:
 #   sudo sh /usr/local/genai-obs/uninstall.sh
-# What the collector has not sent yet goes with it. GENAI_OBS_ROOT as in install.sh.
+# Also deletes metrics that the collector has not sent yet. GENAI_OBS_ROOT: see install.sh.
 set -eu
 
 root=${GENAI_OBS_ROOT:-}
@@ -9,7 +9,7 @@ home=$root/usr/local/genai-obs
 daemons=$root/Library/LaunchDaemons
 
 [ "$(id -u)" = 0 ] || {
-  printf 'error: the services are of root\n  next   sudo sh %s\n' "$0" >&2
+  printf 'error: uninstall.sh must run as root\n  next   sudo sh %s\n' "$0" >&2
   exit 1
 }
 
@@ -17,7 +17,7 @@ loaded() { launchctl print "system/$1" >/dev/null 2>&1; }
 
 for label in dev.genai-obs.otelcol dev.genai-obs.pressure dev.genai-obs.macmon; do
   if loaded "$label"; then launchctl bootout "system/$label" || true; fi
-  # bootout returns before the service has gone.
+  # bootout returns before the service has stopped.
   tries=0
   while loaded "$label" && [ "$tries" -lt 30 ]; do
     tries=$((tries + 1))
@@ -30,6 +30,6 @@ for file in uninstall.sh bin/otelcol-contrib bin/macmon bin/pressure.sh etc/conf
 done
 rm -rf "$home/var/queue" "$home/var/log"
 for dir in "$home/bin" "$home/etc/tls" "$home/etc" "$home/var" "$home"; do
-  [ ! -d "$dir" ] || rmdir "$dir" 2>/dev/null || echo "kept, because it holds files of others: $dir" >&2
+  [ ! -d "$dir" ] || rmdir "$dir" 2>/dev/null || echo "kept, because it contains other files: $dir" >&2
 done
-echo 'removed'
+echo 'uninstalled'

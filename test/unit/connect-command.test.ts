@@ -1,14 +1,14 @@
+import jsonPatch, { type Operation } from 'fast-json-patch';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Answer, KubeError } from '../../src/adapters/kube.ts';
 import type { Wires } from '../../src/app/wire.ts';
 import { connect } from '../../src/commands/connect.ts';
-import { MEMORY, type PatchOperation } from '../../src/connect/apply.ts';
+import { MEMORY } from '../../src/connect/state.ts';
 import type { EnvVar } from '../../src/connect/env.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import { newJournal, writeJournal } from '../../src/engine/state/journal.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
-import { applyPatch } from './support/jsonPatch.ts';
 
 const { world } = vi.hoisted(() => ({ world: {} as { cluster?: unknown; wired: number } }));
 vi.mock('../../src/app/wire.ts', async (original) => ({
@@ -25,7 +25,7 @@ const cluster = (): FakeCluster => world.cluster as FakeCluster;
 
 /** The operator's objects by name, when the cluster has the operator. */
 let instrumentations: Map<string, KubeObject> | undefined;
-let patches: PatchOperation[][];
+let patches: Operation[][];
 /** Answers that the API server gives to the next patches instead of doing them. */
 let answers: (() => Answer | undefined)[];
 let out: { stdout: string; stderr: string };
@@ -58,13 +58,13 @@ beforeEach(async () => {
     }
     if (method !== 'PATCH' || options?.contentType !== 'application/json-patch+json')
       return Promise.reject(new Error(`${method} ${options?.contentType}`));
-    const operations = JSON.parse(options.body ?? '') as PatchOperation[];
+    const operations = JSON.parse(options.body ?? '') as Operation[];
     patches.push(operations);
     const answer = answers.shift()?.();
     if (answer) return Promise.resolve(answer);
     const live = cluster().get('Deployment', name, 'shop');
     if (!live) return Promise.resolve({ status: 404, body: '' });
-    cluster().put(applyPatch(live, operations));
+    cluster().put(jsonPatch.applyPatch(live, operations, true, false).newDocument);
     return Promise.resolve({ status: 200, body: '{}' });
   };
   kube.apply = (objects) => {
@@ -111,7 +111,7 @@ const APPLY = { apply: 'deployment/checkout', appNamespace: 'shop', yes: true };
 const REMOVE = { remove: 'deployment/checkout', appNamespace: 'shop', yes: true };
 
 describe('printing', () => {
-  it('says what is there', async () => {
+  it('prints the stack and the languages', async () => {
     expect(await connect(undefined, {})).toBe(0);
     expect(out.stdout).toContain('http://opentelemetry-collector.genai-observability.svc:4318');
     expect(out.stdout).toMatch(/^genai-obs connect vllm /m);
@@ -124,7 +124,7 @@ describe('printing', () => {
     });
   });
 
-  it('uses the configuration that was installed', async () => {
+  it('uses the installed configuration', async () => {
     const config = quickstart({ namespace: 'watch', global: { environment: 'staging' } });
     await writeJournal(cluster().kube, 'watch', await newJournal(cluster().kube, config, []));
     await connect('env', { namespace: 'watch', json: true });
@@ -133,7 +133,7 @@ describe('printing', () => {
     expect(JSON.stringify(env)).toContain('opentelemetry-collector.watch.svc:4318');
   });
 
-  it('needs an installed stack, or a profile and then no cluster', async () => {
+  it('needs an installed stack, or a profile without a cluster', async () => {
     await expect(connect('python', { namespace: 'elsewhere' })).rejects.toMatchObject({
       exit: 1,
       parts: { next: 'genai-obs install --namespace elsewhere' },
@@ -144,7 +144,7 @@ describe('printing', () => {
     expect(world.wired).toBe(0);
   });
 
-  it('speaks of the operator where it is', async () => {
+  it('prints the Instrumentation when the operator is installed', async () => {
     instrumentations = new Map();
     await connect('node', { json: true, appNamespace: 'shop', app: 'web' });
     expect(JSON.parse(out.stdout)).toMatchObject({
@@ -159,7 +159,7 @@ describe('printing', () => {
 });
 
 describe('--apply and --remove', () => {
-  it('shows, patches, has nothing to do the second time, and leaves nothing behind', async () => {
+  it('shows the changes, applies them, is idempotent, and --remove restores the original', async () => {
     const before = spec();
     expect(await connect(undefined, { ...APPLY, team: 'payments' })).toBe(0);
     expect(out.stderr).toMatch(/\+ container app, env: OTEL_EXPORTER_OTLP_PROTOCOL = http\/protobuf/);
@@ -185,7 +185,7 @@ describe('--apply and --remove', () => {
     expect(out.stderr).toMatch(/Nothing to do.*not connected/);
   });
 
-  it('as JSON: what changed, and nothing else on stdout', async () => {
+  it('with --json prints only the changes to stdout', async () => {
     await connect('env', { ...APPLY, json: true });
     const result = JSON.parse(out.stdout) as { changed: boolean; differences: { name: string }[] };
     expect(result.changed).toBe(true);
@@ -195,18 +195,18 @@ describe('--apply and --remove', () => {
     expect(JSON.parse(out.stdout)).toEqual({ deployment: 'shop/checkout', changed: false, differences: [] });
   });
 
-  it('refuses a Deployment that is not there, and names those that are', async () => {
+  it('rejects a Deployment that does not exist, and lists the existing ones', async () => {
     await expect(connect(undefined, { ...APPLY, apply: 'deployment/chekout' })).rejects.toMatchObject({
       exit: 1,
       parts: {
-        what: 'there is no such Deployment',
+        what: 'the Deployment does not exist',
         object: 'Deployment shop/chekout',
-        cause: 'the namespace has: checkout',
+        cause: 'the namespace contains: checkout',
       },
     });
   });
 
-  it('without a terminal needs --yes, and has changed nothing until then', async () => {
+  it('changes nothing without a terminal and without --yes', async () => {
     await expect(connect(undefined, { ...APPLY, yes: false })).rejects.toMatchObject({
       exit: 2,
       parts: { next: 'add --yes' },
@@ -214,7 +214,7 @@ describe('--apply and --remove', () => {
     expect(patches).toEqual([]);
   });
 
-  it('works without the stack for --remove, and not for --apply', async () => {
+  it('--remove works without the stack, --apply does not', async () => {
     await connect(undefined, APPLY);
     await expect(connect(undefined, { ...APPLY, namespace: 'elsewhere' })).rejects.toMatchObject({
       parts: { what: 'genai-obs is not installed here' },
@@ -223,18 +223,18 @@ describe('--apply and --remove', () => {
     expect(seen().env).toEqual({ A: '1' });
   });
 
-  it('tries again when only the version has moved, with the new one', async () => {
+  it('retries with the new resourceVersion after a conflict', async () => {
     const conflict = (): Answer => {
       cluster().put(cluster().get('Deployment', 'checkout', 'shop')!);
       return { status: 409, body: '{"reason":"Conflict","message":"the object has been modified"}' };
     };
     answers = [conflict, conflict];
     expect(await connect(undefined, APPLY)).toBe(0);
-    const versions = patches.map(([guard]) => guard?.value);
+    const versions = patches.map(([guard]) => guard && 'value' in guard && guard.value);
     expect(new Set(versions).size).toBe(3);
   });
 
-  it('does not do what was not shown', async () => {
+  it('does not apply changes that were not shown', async () => {
     answers = [
       () => {
         deploy('checkout', [{ name: 'OTEL_EXPORTER_OTLP_PROTOCOL', value: 'grpc' }]);
@@ -242,19 +242,19 @@ describe('--apply and --remove', () => {
       },
     ];
     await expect(connect(undefined, APPLY)).rejects.toMatchObject({
-      parts: { what: 'the Deployment was changed by somebody else meanwhile' },
+      parts: { what: 'the Deployment was changed by another client meanwhile' },
     });
     expect(seen().env).toEqual({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' });
   });
 
-  it('tells what the API server says against it', async () => {
+  it('reports why the API server rejects the patch', async () => {
     answers = [() => ({ status: 403, body: '{"reason":"Forbidden","message":"deployments is forbidden"}' })];
     await expect(connect(undefined, APPLY)).rejects.toMatchObject({
       parts: { what: expect.stringContaining('not allowed') as string, cause: 'deployments is forbidden' },
     });
   });
 
-  it('warns of variables that win over ours', async () => {
+  it('warns about variables that override ours', async () => {
     deploy('checkout', [{ name: 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', value: 'http://elsewhere:4318' }]);
     await connect('vllm', APPLY);
     expect(out.stderr).toMatch(/note: container app sets OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http:\/\/elsewhere:4318/);
@@ -269,7 +269,7 @@ describe('--apply with the operator', () => {
   });
   const web = { apply: 'deployment/web', appNamespace: 'shop', yes: true };
 
-  it('makes one Instrumentation for the namespace, annotates, and takes it away with the last', async () => {
+  it('creates one Instrumentation per namespace, and deletes it with the last application', async () => {
     await connect('python', APPLY);
     expect(out.stderr).toContain('Instrumentation shop/genai-obs');
     expect(seen().env).toEqual({ A: '1' });
@@ -288,7 +288,7 @@ describe('--apply with the operator', () => {
     expect(seen('web').annotations).not.toHaveProperty(MEMORY);
   });
 
-  it('leaves the Instrumentation to a StatefulSet that was annotated by hand', async () => {
+  it('keeps the Instrumentation for a StatefulSet that was annotated by hand', async () => {
     await connect('python', APPLY);
     const annotations = { 'instrumentation.opentelemetry.io/inject-python': 'genai-obs' };
     cluster().put({
@@ -301,7 +301,7 @@ describe('--apply with the operator', () => {
     expect([...instrumentations!.keys()]).toEqual(['genai-obs']);
   });
 
-  it('goes on where a run has ended between the two', async () => {
+  it('resumes a run that was interrupted between Instrumentation and Deployment', async () => {
     await connect('python', APPLY);
     answers = [() => ({ status: 500, body: 'etcd is away' })];
     await expect(connect(undefined, REMOVE)).rejects.toMatchObject({ exit: 1 });
@@ -310,7 +310,7 @@ describe('--apply with the operator', () => {
     expect(seen()).toMatchObject({ env: { A: '1' }, template: undefined });
   });
 
-  it('puts an Instrumentation back that somebody has edited', async () => {
+  it('reverts an Instrumentation that was edited by hand', async () => {
     await connect('python', APPLY);
     const edited = instrumentations!.get('genai-obs')!;
     instrumentations!.set('genai-obs', {
@@ -323,7 +323,7 @@ describe('--apply with the operator', () => {
     expect(instrumentations!.get('genai-obs')).toEqual(edited);
   });
 
-  it('an application that had the variables gets the annotations in their place', async () => {
+  it('replaces the variables of a connected application by annotations', async () => {
     instrumentations = undefined;
     await connect('python', APPLY);
     expect(seen().env).toHaveProperty('OTEL_SERVICE_NAME');
@@ -334,7 +334,7 @@ describe('--apply with the operator', () => {
   });
 });
 
-describe('a gateway that lets in nobody without a certificate', () => {
+describe('a gateway that requires a client certificate', () => {
   const HOME = 'genai-observability';
   const stack = async (clients: string[]): Promise<void> => {
     const mtls = { enabled: true, mode: 'strict', clients };
@@ -360,7 +360,7 @@ describe('a gateway that lets in nobody without a certificate', () => {
     issue('S0VZ');
   });
 
-  it('says when none is made for applications', async () => {
+  it('is an error when none is configured for applications', async () => {
     await stack([]);
     await expect(connect('python', { appNamespace: 'shop' })).rejects.toMatchObject({
       parts: {
@@ -371,11 +371,11 @@ describe('a gateway that lets in nobody without a certificate', () => {
     expect(await connect(undefined, {})).toBe(0);
   });
 
-  it('prints the port with TLS, the files, and which Secret is meant', async () => {
+  it('prints the TLS port, the files and the Secret', async () => {
     await connect('python', { appNamespace: 'shop' });
     expect(out.stdout).toContain('https://opentelemetry-collector.genai-observability.svc:4320');
     expect(out.stdout).toMatch(/OTEL_EXPORTER_OTLP_CLIENT_KEY\n +value: \/etc\/genai-obs\/otlp\/tls\.key/);
-    expect(out.stdout).toMatch(/Secret otel-client-shop of namespace genai-observability/);
+    expect(out.stdout).toMatch(/Secret otel-client-shop from namespace genai-observability/);
     expect(out.stdout).not.toMatch(/\.svc:431[78]/);
     forget();
     await connect('python', { appNamespace: 'bank', app: 'shop', json: true });
@@ -385,7 +385,7 @@ describe('a gateway that lets in nobody without a certificate', () => {
     expect(JSON.parse(out.stdout)).toMatchObject({ volumes: [{ secret: { secretName: 'otel-client-studio-1' } }] });
   });
 
-  it('--apply copies the Secret and mounts it; twice is as once; --remove leaves nothing', async () => {
+  it('--apply copies and mounts the Secret, is idempotent, and --remove deletes the copy', async () => {
     const before = spec();
     await connect(undefined, APPLY);
     expect(out.stderr).toMatch(/\+ Secret shop\/otel-client-shop: object = copied from namespace genai-observability/);
@@ -415,7 +415,7 @@ describe('a gateway that lets in nobody without a certificate', () => {
     expect(cluster().get('Secret', 'otel-client-shop', HOME), 'the gateway’s own').toBeDefined();
   });
 
-  it('refuses when the certificate is not there, or somebody else has a Secret of that name', async () => {
+  it('is an error when the certificate is missing, or the name is used by another Secret', async () => {
     const theirs: KubeObject = {
       apiVersion: 'v1',
       kind: 'Secret',
@@ -434,7 +434,7 @@ describe('a gateway that lets in nobody without a certificate', () => {
     expect(patches).toEqual([]);
   });
 
-  it('leaves the copy to a StatefulSet that mounts it by hand', async () => {
+  it('keeps the copy for a StatefulSet that mounts it by hand', async () => {
     await connect(undefined, APPLY);
     const volumes = [{ name: 'certificate', secret: { secretName: 'otel-client-shop' } }];
     cluster().put({
@@ -447,13 +447,13 @@ describe('a gateway that lets in nobody without a certificate', () => {
     expect(copy()).toBeDefined();
   });
 
-  it('warns of bundles of authorities that win over the mounted one', async () => {
+  it('warns about CA bundles that override the mounted one', async () => {
     deploy('checkout', [{ name: 'REQUESTS_CA_BUNDLE', value: '/etc/ssl/corporate.pem' }]);
     await connect(undefined, APPLY);
     expect(out.stderr).toMatch(/note: container app sets REQUESTS_CA_BUNDLE/);
   });
 
-  it('goes back to plain OTLP with the stack: the volume goes, too', async () => {
+  it('removes the volume when the stack returns to plain OTLP', async () => {
     await connect(undefined, APPLY);
     await writeJournal(cluster().kube, NS, await newJournal(cluster().kube, quickstart(), []));
     await connect(undefined, APPLY);
@@ -461,7 +461,7 @@ describe('a gateway that lets in nobody without a certificate', () => {
     expect(seen().env).not.toHaveProperty('OTEL_EXPORTER_OTLP_CLIENT_KEY');
   });
 
-  it('with the operator, its Instrumentation names the files, and they are mounted all the same', async () => {
+  it('with the operator, the Instrumentation names the mounted files', async () => {
     instrumentations = new Map();
     await connect('python', APPLY);
     expect(instrumentations.get('genai-obs')).toMatchObject({

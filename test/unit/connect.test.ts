@@ -1,22 +1,14 @@
+import jsonPatch from 'fast-json-patch';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../../src/parts/collectors/endpoint.ts';
-import {
-  MEMORY,
-  type State,
-  type Wanted,
-  connected,
-  differences,
-  disconnected,
-  patchOf,
-  stateOf,
-} from '../../src/connect/apply.ts';
+import { differences, patchOf } from '../../src/connect/patch.ts';
+import { MEMORY, type State, type Wanted, connected, disconnected, stateOf } from '../../src/connect/state.ts';
 import { type EnvVar, LANGUAGES, type Language, type Sender, environmentOf } from '../../src/connect/env.ts';
 import { injectionOf } from '../../src/connect/operator.ts';
 import { type Snippet, snippetOf, snippetText } from '../../src/connect/snippets.ts';
 import { readAsset } from '../../src/core/assets.ts';
 import type { KubeObject } from '../../src/core/types.ts';
-import { applyPatch } from './support/jsonPatch.ts';
 import { quickstart, without } from './support/config.ts';
 import { golden } from './support/golden.ts';
 
@@ -33,26 +25,26 @@ const valueOf = (env: EnvVar[], name: string): string | undefined => env.find((e
 const ALL = LANGUAGES.flatMap((language) => OTLP_PROTOCOLS.map((protocol) => ({ language, protocol })));
 
 describe('the endpoint', () => {
-  it('is the gateway’s Service, one port a protocol', () => {
+  it('is the gateway’s Service, with one port per protocol', () => {
     expect(gatewayEndpoint(quickstart({ namespace: 'watch' }))).toEqual({
       grpc: 'http://opentelemetry-collector.watch.svc:4317',
       'http/protobuf': 'http://opentelemetry-collector.watch.svc:4318',
     });
   });
 
-  it('is that of the chart’s Service', () => {
+  it('uses the ports of the chart’s Service', () => {
     const ports = readAsset('templates', 'opentelemetry-collector', 'templates', 'service.yaml');
     for (const url of Object.values(endpoints)) expect(ports).toMatch(new RegExp(`port: ${new URL(url).port}\\b`));
   });
 
-  it('is refused where there is no gateway', () => {
+  it('is an error without a gateway', () => {
     expect(() => gatewayEndpoint(without(['opentelemetry-collector']))).toThrow(/no gateway/);
   });
 });
 
 describe('snippets', () => {
   it.each(ALL)(
-    '$language by $protocol: port and protocol are a pair, nothing is left unfilled, prompts stay at home',
+    '$language with $protocol: port matches protocol, all placeholders are filled, prompts are not recorded',
     ({ language, protocol }) => {
       const snippet = snippetOf(sender(language, protocol, 'payments'));
       const text = snippetText(snippet);
@@ -69,7 +61,7 @@ describe('snippets', () => {
     },
   );
 
-  it.each(ALL)('$language by $protocol: code and packages are of that protocol only', ({ language, protocol }) => {
+  it.each(ALL)('$language with $protocol: code and packages match the protocol', ({ language, protocol }) => {
     const { install = '', files } = snippetOf(sender(language, protocol));
     const code = [install, ...files.map((file) => file.text)].join('\n');
     const other =
@@ -94,7 +86,7 @@ describe('snippets', () => {
     })),
     { language: 'python' as const, protocol: 'grpc' as const },
     { language: 'vllm' as const, protocol: 'http/protobuf' as const },
-  ])('$language by $protocol is as it was', ({ language, protocol }) =>
+  ])('$language with $protocol equals its golden file', ({ language, protocol }) =>
     golden(
       `connect/${language}-${protocol.replace('/', '-')}.txt`,
       snippetText(snippetOf(sender(language, protocol, 'payments'))),
@@ -102,7 +94,7 @@ describe('snippets', () => {
   );
 
   it.each(['python', 'node', 'java'] as const)(
-    'with the operator: %s is as it was, and needs neither environment nor packages',
+    'with the operator: %s equals its golden file, without environment and packages',
     (language) => {
       const who = sender(language, 'grpc', 'payments');
       const snippet = snippetOf(who, injectionOf(who, 'shop', endpoints));
@@ -123,7 +115,7 @@ describe('snippets', () => {
     },
   );
 
-  it('with a certificate: the files are named to the SDK and mounted, and vLLM does not call it insecure', () => {
+  it('with a certificate: the SDK variables name mounted files, and vLLM uses TLS', () => {
     const certificate = { secret: 'otel-client-shop', from: 'genai-observability' };
     const strict = {
       ...sender('vllm', 'grpc'),
@@ -139,19 +131,19 @@ describe('snippets', () => {
     expect(valueOf(env, 'OTEL_EXPORTER_OTLP_TRACES_INSECURE')).toBe('false');
   });
 
-  it('what the operator does not inject is not changed by it', () => {
+  it('the operator changes nothing for languages that it does not inject', () => {
     for (const language of ['vllm', 'litellm', 'env'] as const)
       expect(snippetOf(sender(language), injectionOf(sender(language), 'shop', endpoints))).toEqual(
         snippetOf(sender(language)),
       );
   });
 
-  it('env alone is YAML as it is printed', () => {
+  it('the output for env is valid YAML', () => {
     const { env } = parse(snippetText(snippetOf(sender('env')))) as { env: EnvVar[] };
     expect(env).toEqual(environmentOf(sender('env')));
   });
 
-  it('attributes of the resource are encoded, and name only what stands above them', () => {
+  it('resource attributes are percent-encoded, and reference only variables above them', () => {
     const env = environmentOf(sender('env', 'grpc', 'R&D, west=$(X)'));
     const attributes = valueOf(env, 'OTEL_RESOURCE_ATTRIBUTES') ?? '';
     expect(attributes).toContain('genops.team=R%26D%2C%20west%3D%24(X)');
@@ -167,7 +159,7 @@ describe('servers of models', () => {
   const file = (snippet: Snippet, name: string): unknown =>
     parse(snippet.files.find((one) => one.name === name)?.text ?? '');
 
-  it('vLLM: its flag, and for HTTP the whole path, because nobody adds it', () => {
+  it('vLLM: its flag, for HTTP with the path, which vLLM does not add', () => {
     const host = 'http://opentelemetry-collector.genai-observability.svc';
     expect(file(snippetOf(sender('vllm', 'grpc')), 'args.yaml')).toEqual({
       args: [`--otlp-traces-endpoint=${host}:4317`],
@@ -177,13 +169,13 @@ describe('servers of models', () => {
     expect(valueOf(http.env, 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL')).toBe('http/protobuf');
   });
 
-  it('LiteLLM: both callbacks, and no messages in them', () => {
+  it('LiteLLM: both callbacks, without messages', () => {
     expect(file(snippetOf(sender('litellm')), 'config.yaml')).toEqual({
       litellm_settings: { callbacks: ['otel', 'prometheus'], turn_off_message_logging: true },
     });
   });
 
-  it('the annotations are those that Prometheus looks for', () => {
+  it('the annotations are those that Prometheus reads', () => {
     const { scrape_configs } = parse(readAsset('templates', 'prometheus', 'config.yaml')) as {
       scrape_configs: { job_name: string; relabel_configs: { source_labels: string[] }[] }[];
     };
@@ -221,15 +213,17 @@ const deployment = (env: EnvVar[] | undefined, annotations?: Record<string, stri
   },
 });
 
-describe('into a Deployment and out again', () => {
+describe('connecting and disconnecting a Deployment', () => {
   const wantedOf = (who: Sender, named = false): Wanted => {
     const { env, annotations } = snippetOf(who);
     return { env, annotations, named };
   };
   const wanted = wantedOf(sender('vllm'));
-  const put = (object: KubeObject, want: Wanted): KubeObject =>
-    applyPatch(object, patchOf(object, connected(stateOf(object), want)));
-  const take = (object: KubeObject): KubeObject => applyPatch(object, patchOf(object, disconnected(stateOf(object))));
+  /** Applies the patch as the API server does; throws for a path whose parent is missing. */
+  const changed = (object: KubeObject, after: State): KubeObject =>
+    jsonPatch.applyPatch(object, patchOf(object, after), true, false).newDocument;
+  const put = (object: KubeObject, want: Wanted): KubeObject => changed(object, connected(stateOf(object), want));
+  const take = (object: KubeObject): KubeObject => changed(object, disconnected(stateOf(object)));
   /** With a volume of its own. */
   const spacious = (): KubeObject => {
     const object = deployment(undefined);
@@ -243,9 +237,9 @@ describe('into a Deployment and out again', () => {
   const envOf = (object: KubeObject): EnvVar[] => stateOf(object).containers[0]?.env ?? [];
 
   const cases: [string, KubeObject][] = [
-    ['nothing', deployment(undefined)],
+    ['no variables', deployment(undefined)],
     [
-      'variables of its own',
+      'own variables',
       deployment([
         { name: 'A', value: '1' },
         { name: 'B', value: '$(A)' },
@@ -253,7 +247,7 @@ describe('into a Deployment and out again', () => {
     ],
     ['other annotations', deployment(undefined, { 'prometheus.io/scrape': 'false', other: 'x' })],
     [
-      'OpenTelemetry already',
+      'existing OpenTelemetry variables',
       deployment([
         { name: 'OTEL_RESOURCE_ATTRIBUTES', value: 'team=a,k8s.pod.name=x' },
         { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', valueFrom: { configMapKeyRef: { name: 'c', key: 'k' } } },
@@ -263,7 +257,7 @@ describe('into a Deployment and out again', () => {
     ],
   ];
 
-  it.each(cases)('%s: twice is as once, and out again is exactly what was there', (_name, before) => {
+  it.each(cases)('%s: connecting is idempotent, and disconnecting restores the original exactly', (_name, before) => {
     const once = put(before, wanted);
     expect(differences(stateOf(before), stateOf(once)).length).toBeGreaterThan(5);
     expect(patchOf(once, connected(stateOf(once), wanted))).toEqual([]);
@@ -271,7 +265,7 @@ describe('into a Deployment and out again', () => {
     expect(patchOf(before, disconnected(stateOf(before)))).toEqual([]);
   });
 
-  it.each(cases)('%s: what a later run does not want any more is what it was', (_name, before) => {
+  it.each(cases)('%s: a later run restores what it no longer wants', (_name, before) => {
     const team = put(before, wantedOf(sender('litellm', 'grpc', 'payments'), true));
     const later = put(team, wanted);
     expect(differences(stateOf(later), stateOf(put(before, wanted)))).toEqual([]);
@@ -279,9 +273,9 @@ describe('into a Deployment and out again', () => {
   });
 
   it.each([
-    ['no volume', deployment(undefined)],
-    ['a volume', spacious()],
-  ] as [string, KubeObject][])('%s: a certificate comes and goes', (_name, before) => {
+    ['without a volume', deployment(undefined)],
+    ['with a volume', spacious()],
+  ] as [string, KubeObject][])('%s: a certificate is mounted and unmounted', (_name, before) => {
     const secure = { ...wanted, secret: 'otel-client-shop' };
     const once = put(before, secure);
     expect(stateOf(once).volumes.at(-1)).toMatchObject({
@@ -297,21 +291,21 @@ describe('into a Deployment and out again', () => {
     expect(take(once)).toEqual(before);
   });
 
-  it('a volume that somebody has put there by hand stays with --remove', () => {
+  it('--remove keeps a volume that was added by hand', () => {
     const before = spacious();
     const { spec } = (before['spec'] as { template: { spec: { volumes: object[] } } }).template;
     spec.volumes.push({ name: 'genai-obs-otlp', secret: { secretName: 'otel-client-shop' } });
     expect(patchOf(before, disconnected(stateOf(before)))).toEqual([]);
   });
 
-  it('fields of the pod stand in front of what names them, wherever that is', () => {
+  it('fields of the pod come before the variables that reference them', () => {
     const env = envOf(put(deployment([{ name: 'OTEL_RESOURCE_ATTRIBUTES', value: 'a=b' }]), wanted)).map(
       (entry) => entry.name,
     );
     expect(env.indexOf('OTEL_K8S_POD_UID')).toBeLessThan(env.indexOf('OTEL_RESOURCE_ATTRIBUTES'));
   });
 
-  it('an application keeps its own attributes, and its own name unless one is given', () => {
+  it('an application keeps its own attributes, and its own name unless --app is passed', () => {
     const [, theirs] = cases[3] ?? [];
     if (!theirs) throw new Error('no such case');
     const env = envOf(put(theirs, wanted));
@@ -327,7 +321,7 @@ describe('into a Deployment and out again', () => {
     expect(valueOf(envOf(put(theirs, wantedOf(sender('env'), true))), 'OTEL_SERVICE_NAME')).toBe('checkout');
   });
 
-  it('touches env, annotations and its own memory, and is guarded by the version that was read', () => {
+  it('the patch changes env and annotations only, and contains the resourceVersion that was read', () => {
     const before = deployment([{ name: 'A', value: '1' }]);
     const state: State = connected(stateOf(before), wanted);
     const paths = patchOf(before, state).map(({ op, path }) => `${op} ${path}`);

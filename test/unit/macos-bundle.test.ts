@@ -34,31 +34,27 @@ function made(over: Partial<BundleFlags> = {}): string {
   return join(request.out, request.hosts[0] ?? '');
 }
 
-describe('what is asked for', () => {
+describe('the flags', () => {
   it.each<[string, Partial<BundleFlags>, RegExp]>([
     ['no host', { host: [] }, /needs the name of a Mac/],
     ['a host with a domain', { host: ['studio.local'] }, /takes a DNS label, not "studio\.local"/],
     ['a path for a host', { host: ['../etc'] }, /takes a DNS label/],
-    ['a host twice', { host: ['a', 'b', 'a'] }, /--host a is given twice/],
+    ['a host twice', { host: ['a', 'b', 'a'] }, /--host a is passed twice/],
     ['no endpoint', { endpoint: undefined }, /needs the address of the gateway/],
     ['an endpoint without a port', { endpoint: 'gateway' }, /--endpoint takes HOST:PORT, not "gateway"/],
     ['an endpoint with a scheme', { endpoint: 'https://gateway:4317' }, /takes HOST:PORT/],
     ['a port out of range', { endpoint: 'gateway:65536' }, /takes HOST:PORT/],
     ['an interval without a unit', { interval: '15' }, /--interval takes 1s to 2m/],
-    ['an interval that the doctor calls old', { interval: '3m' }, /--interval takes 1s to 2m/],
+    ['an interval over two minutes', { interval: '3m' }, /--interval takes 1s to 2m/],
     ['both kinds of access', { mtls: 'certs', tokenFile: 'token' }, /exclude each other/],
-    ['an authority without a token', { ca: 'ca.crt' }, /--ca goes with --token-file/],
-    ['a token file that does not exist', { tokenFile: '/nowhere/token' }, /\/nowhere\/token cannot be read/],
-    ['certificates that are not there', { mtls: '/nowhere' }, /\/nowhere\/ca\.crt cannot be read/],
-    [
-      'an authority that does not exist',
-      { tokenFile: at('token'), ca: '/nowhere/ca.crt' },
-      /\/nowhere\/ca\.crt cannot be read/,
-    ],
-    ['no place', { out: undefined }, /needs a place to write to/],
-    ['a place that is a file', { out: 'package.json' }, /package\.json is a file/],
-    ['a place that is not empty', { out: 'src' }, /--out src is not empty/],
-  ])('%s is refused before anything is written', (_name, over, message) => {
+    ['a CA without a token', { ca: 'ca.crt' }, /--ca requires --token-file/],
+    ['a missing token file', { tokenFile: '/nowhere/token' }, /\/nowhere\/token cannot be read/],
+    ['missing certificates', { mtls: '/nowhere' }, /\/nowhere\/ca\.crt cannot be read/],
+    ['a missing CA', { tokenFile: at('token'), ca: '/nowhere/ca.crt' }, /\/nowhere\/ca\.crt cannot be read/],
+    ['no output folder', { out: undefined }, /needs an output folder/],
+    ['an output folder that is a file', { out: 'package.json' }, /package\.json is a file/],
+    ['an output folder that is not empty', { out: 'src' }, /--out src is not empty/],
+  ])('%s is rejected before anything is written', (_name, over, message) => {
     const before = tree(work);
     const asked = flags(over);
     expect(() => requestOf(asked)).toThrow(message);
@@ -66,15 +62,15 @@ describe('what is asked for', () => {
   });
 
   it.each(['two words', 'first\nsecond', '', '{"token": 1}'])(
-    'a token file that holds %j is refused, without its content',
+    'a token file that contains %j is rejected, without showing its content',
     (text) => {
       const file = at('wrong-token');
       writeFileSync(file, text);
-      expect(() => requestOf(flags({ tokenFile: file }))).toThrow(`${file} does not hold a bearer token`);
+      expect(() => requestOf(flags({ tokenFile: file }))).toThrow(`${file} does not contain a bearer token`);
     },
   );
 
-  it('takes an address in brackets and an empty folder', () => {
+  it('accepts an IPv6 address and an empty folder', () => {
     mkdirSync(at('empty'));
     expect(requestOf(flags({ endpoint: '[fd00::1]:4317', out: at('empty') })).endpoint).toBe('[fd00::1]:4317');
   });
@@ -100,20 +96,20 @@ describe('what is asked for', () => {
         'a certificate for a key',
         'tls.key',
         () => readFileSync(at('certs', 'other', 'tls.crt'), 'utf8'),
-        /tls\.key holds no private key/,
+        /tls\.key contains no readable private key/,
       ],
       [
-        'a torn certificate',
+        'a damaged certificate',
         'tls.crt',
         () => '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
-        /tls\.crt holds no certificate/,
+        /tls\.crt contains no readable certificate/,
       ],
-      ['no PEM', 'ca.crt', () => 'authority', /ca\.crt is no PEM file/],
-    ])('%s is refused', (name, file, text, message) => {
+      ['not PEM', 'ca.crt', () => 'authority', /ca\.crt is not a PEM file/],
+    ])('%s is rejected', (name, file, text, message) => {
       expect(() => requestOf(flags({ mtls: broken(name.replaceAll(' ', '-'), file, text()) }))).toThrow(message);
     });
 
-    it('of a Mac come before those for all; each Mac gets its own', () => {
+    it('of one Mac take precedence over those for all Macs', () => {
       const request = requestOf(flags({ host: ['studio-1', 'other'], mtls: at('certs') }));
       for (const host of request.hosts)
         expect(request.credentials.get(host)?.['tls/tls.crt']).toBe(readFileSync(at('certs', host, 'tls.crt'), 'utf8'));
@@ -130,7 +126,7 @@ describe('what is asked for', () => {
 });
 
 describe('the bundle', () => {
-  it('has the same files for every Mac, and the secrets for their owner alone', () => {
+  it('has the same files for every Mac, and secrets that only the owner can read', () => {
     const dir = made({ tokenFile: at('token') });
     expect(tree(dir)).toEqual([
       'README.txt',
@@ -147,7 +143,7 @@ describe('the bundle', () => {
     expect(readFileSync(join(dir, 'token'), 'utf8')).toBe(TOKEN);
   });
 
-  it('tells the secret in no other file', () => {
+  it('contains the secret in no other file', () => {
     const dir = made({ tokenFile: at('token') });
     for (const file of tree(dir).filter((name) => name !== 'token'))
       expect(readFileSync(join(dir, file), 'utf8'), file).not.toContain(TOKEN);
@@ -158,15 +154,15 @@ describe('the bundle', () => {
       expect(readFileSync(join(made(over), 'README.txt'), 'utf8')).not.toMatch(/HOST|ENDPOINT|ACCESS|SECRETS/);
   });
 
-  it('takes away what it wrote when it cannot write all of it', () => {
+  it('deletes what it wrote when it cannot write everything', () => {
     const asked = requestOf(flags({ host: ['first', 'second'] }));
     mkdirSync(asked.out);
-    writeFileSync(join(asked.out, 'second'), 'a file in the way');
+    writeFileSync(join(asked.out, 'second'), 'not a folder');
     expect(() => writeBundles(asked, asked.out)).toThrow('the bundle cannot be written');
     expect(existsSync(join(asked.out, 'first'))).toBe(false);
   });
 
-  it('names host, interval and gateway in the configuration, and how it proves who it is', () => {
+  it('configures host, interval, gateway and authentication', () => {
     interface Collector {
       receivers: { prometheus: { config: { scrape_configs: object[] } }; hostmetrics: object };
       exporters: { otlp_grpc: object };
@@ -197,7 +193,7 @@ describe('the bundle', () => {
   });
 
   it.skipIf(noCerts !== undefined)(
-    `context over certificates by their paths${noCerts ? ` (skipped: ${noCerts})` : ''}`,
+    `configures the paths of certificates${noCerts ? ` (skipped: ${noCerts})` : ''}`,
     () => {
       const dir = made({ mtls: at('certs') });
       const { exporters } = parse(readFileSync(join(dir, 'config.yaml'), 'utf8')) as {

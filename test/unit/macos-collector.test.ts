@@ -43,7 +43,7 @@ describe.skipIf(skipped !== undefined)(`the collector of a Mac${skipped ? ` (ski
     ).not.toThrow();
   });
 
-  it('sends what macmon, the script and the host say, under its name, with mutual TLS', async () => {
+  it('sends metrics of macmon, pressure.sh and the host with its host name, using mutual TLS', async () => {
     const port = await freePort();
     const there = gateway(port, 'mtls');
     const here = collector(mac(port, { mtls: at('certs') }));
@@ -81,7 +81,7 @@ describe.skipIf(skipped !== undefined)(`the collector of a Mac${skipped ? ` (ski
     await Promise.all([here.stop(), there.stop()]);
   }, 90_000);
 
-  it('is let in with the right token alone', async () => {
+  it('is accepted only with the right token', async () => {
     const port = await freePort();
     const there = gateway(port, 'token');
     const ca = at('certs/ca.crt');
@@ -101,18 +101,18 @@ describe.skipIf(skipped !== undefined)(`the collector of a Mac${skipped ? ` (ski
     await Promise.all([here.stop(), there.stop()]);
   }, 90_000);
 
-  it('keeps on disk what it read while the gateway was away, over a restart and without repeating it', async () => {
+  it('queues metrics on disk while the gateway is unreachable, survives a restart, sends each once', async () => {
     const port = await freePort();
     const config = mac(port, { mtls: at('certs') });
     const before = collector(config);
     await until(() => (/Exporting failed/i.test(before.said()) ? true : undefined), before.said);
-    // Some readings more.
+    // Waits for more scrapes.
     await new Promise((resolve) => setTimeout(resolve, 2500));
     await before.stop('SIGKILL');
     const restart = BigInt(Date.now()) * 1_000_000n;
     const there = gateway(port, 'mtls');
     const here = collector(config);
-    // Of the host: the receiver of Prometheus takes five seconds to find its targets.
+    // Host metrics: the prometheus receiver needs five seconds to discover its targets.
     const loads = await until(
       () => {
         const all = points(there.file).filter((point) => point.name === 'system.cpu.load_average.1m');

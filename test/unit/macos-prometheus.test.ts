@@ -15,7 +15,7 @@ afterAll(tearDown);
 const noStore = skipped ?? (prometheus === undefined ? 'the test bed has built no prometheus' : undefined);
 
 describe.skipIf(noStore !== undefined)(`Prometheus${noStore ? ` (skipped: ${noStore})` : ''}`, () => {
-  it('has the series of the document, an answer for every panel, and rules that hold', async () => {
+  it('has the documented series, data for every panel, and rules that evaluate', async () => {
     const [grpc, web] = [await freePort(), await freePort()];
     const dir = at('prometheus');
     mkdirSync(dir);
@@ -51,13 +51,11 @@ describe.skipIf(noStore !== undefined)(`Prometheus${noStore ? ` (skipped: ${noSt
         ? data.result.map(({ metric, value }) => `${metric['job']} ${metric['host_name']} ${value[1]}`)
         : undefined;
     };
-    // Row 004-T-04.
     expect(await until(() => values('macos_cpu_temperature_celsius'), said)).toEqual(['macos-host studio-1 52.318077']);
     expect(await until(() => values('macos_power_consumption_watts'), said)).toEqual(['macos-host studio-1 61.40625']);
     expect(await until(() => values('macos_memory_pressure'), said)).toEqual(['macos-host studio-1 4']);
     expect(await until(() => values('macos_thermal_throttling'), said)).toEqual(['macos-host studio-1 2']);
 
-    // Row 004-P5-05.
     const board = JSON.parse(readAsset('templates', 'dashboards', 'macos-monitoring.json')) as object;
     const api = (path: string): Promise<unknown> => get(path.replace('/api/datasources/proxy/uid/prometheus', ''));
     for (const query of panelQueries(board)) {
@@ -69,7 +67,7 @@ describe.skipIf(noStore !== undefined)(`Prometheus${noStore ? ` (skipped: ${noSt
       expect(found, query.query).toBeGreaterThan(0);
     }
 
-    // A Mac that was last heard of a quarter of an hour ago.
+    // A Mac whose last sample is 15 minutes old.
     const point = {
       asDouble: 1,
       timeUnixNano: `${Date.now() - 900_000}000000`,

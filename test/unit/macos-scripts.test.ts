@@ -59,7 +59,7 @@ describe.skipIf(!python)(`LaunchDaemons${python ? '' : ' (skipped: no python3, w
     ) as Plist;
   };
 
-  it('are called like their files, and run what install.sh puts there', () => {
+  it('have the names of their files, and run programs that install.sh installs', () => {
     const files = readdirSync('templates/macos').filter((name) => name.endsWith('.plist'));
     expect(files).toHaveLength(3);
     for (const file of files) {
@@ -72,7 +72,7 @@ describe.skipIf(!python)(`LaunchDaemons${python ? '' : ' (skipped: no python3, w
     }
   });
 
-  it('listen on loopback alone, where the collector reads', () => {
+  it('listen on loopback only, on the ports that the collector scrapes', () => {
     const config = readFileSync('templates/macos/config.yaml', 'utf8');
     const macmon = load('dev.genai-obs.macmon.plist');
     expect(macmon).toMatchObject({ KeepAlive: true, RunAtLoad: true });
@@ -95,7 +95,7 @@ describe('install.sh and uninstall.sh', () => {
     chown: 'echo "chown $*" >>"$CALLS"',
     macmon: 'echo "macmon 0.8.2"',
     'otelcol-contrib': '[ "$1" != --version ] || echo "otelcol-contrib version 0.158.0"; echo "otelcol $*" >>"$CALLS"',
-    // Knows what is loaded, as launchd does; refuses to load a thing twice.
+    // Like launchd, rejects a service that is already loaded.
     launchctl: `echo "launchctl $*" >>"$CALLS"
 loaded=$CALLS.loaded
 touch "$loaded"
@@ -106,7 +106,7 @@ bootstrap) label=$2/$(basename "$3" .plist); ! grep -qx "$label" "$loaded" && [ 
 esac`,
   };
 
-  /** A Mac: an empty disk and programs. */
+  /** A simulated Mac: an empty root folder and stub programs. */
   function mac(over: Record<string, string> = {}) {
     const root = at(`root-${++count}`);
     for (const dir of ['usr/local', 'Library/LaunchDaemons']) mkdirSync(join(root, dir), { recursive: true });
@@ -125,7 +125,7 @@ esac`,
     expect(() => execFileSync('sh', ['-n', join('templates/macos', script)], { stdio: 'pipe' })).not.toThrow();
   });
 
-  it('install, install again, uninstall: nothing is left, and what others have stays', async () => {
+  it('uninstall removes everything that two installs created, and nothing else', async () => {
     const { root, sh, loaded, calls } = mac();
     writeFileSync(join(root, 'Library/LaunchDaemons/com.example.plist'), '');
     const before = tree(root);
@@ -160,12 +160,12 @@ esac`,
       '700',
     ]);
 
-    // Again: services are stopped before their programs are replaced, and are not loaded twice.
+    // Stops services before it replaces their programs, and loads none twice.
     await sh(dir, 'install.sh');
     expect(loaded()).toEqual(LOADED);
     writeFileSync(join(home, 'var/queue/exporter'), 'unsent');
     writeFileSync(join(home, 'var/log/otelcol.log'), 'text');
-    // The bundle may be gone by now.
+    // Works without the bundle.
     await sh(home, 'uninstall.sh');
     expect(loaded()).toEqual([]);
     expect(tree(root)).toEqual(before);
@@ -173,18 +173,18 @@ esac`,
     expect(tree(root)).toEqual(before);
   });
 
-  it('a bundle with another kind of access leaves no old secret; foreign files stay', async () => {
+  it('a bundle with other access removes the old secret; foreign files stay', async () => {
     const { root, sh } = mac();
     await sh(made({ tokenFile: at('token') }), 'install.sh');
     const dir = made();
     await sh(dir, 'install.sh');
     expect(existsSync(join(root, HOME, 'etc/token'))).toBe(false);
     writeFileSync(join(root, HOME, 'bin/mine'), '');
-    expect((await sh(dir, 'uninstall.sh')).stderr).toContain('kept, because it holds files of others');
+    expect((await sh(dir, 'uninstall.sh')).stderr).toContain('kept, because it contains other files');
     expect(tree(join(root, HOME))).toEqual(['bin', 'bin/mine']);
   });
 
-  it.skipIf(noCerts !== undefined)(`keys are for root alone${noCerts ? ` (skipped: ${noCerts})` : ''}`, async () => {
+  it.skipIf(noCerts !== undefined)(`only root can read keys${noCerts ? ` (skipped: ${noCerts})` : ''}`, async () => {
     const { root, sh } = mac();
     await sh(made({ mtls: at('certs') }), 'install.sh');
     for (const file of ['ca.crt', 'tls.crt', 'tls.key'])
@@ -192,9 +192,13 @@ esac`,
   });
 
   it.each<[string, Record<string, string>, RegExp]>([
-    ['Linux', { uname: 'echo Linux' }, /this is no Mac/],
-    ['an Intel Mac', { uname: 'case "$1" in -s) echo Darwin ;; -m) echo x86_64 ;; esac' }, /no Apple silicon/],
-    ['a user who is not root', { id: 'echo 501' }, /services are for root[^]*sudo sh install\.sh/],
+    ['Linux', { uname: 'echo Linux' }, /this is not a Mac/],
+    [
+      'an Intel Mac',
+      { uname: 'case "$1" in -s) echo Darwin ;; -m) echo x86_64 ;; esac' },
+      /macmon requires Apple silicon/,
+    ],
+    ['a user who is not root', { id: 'echo 501' }, /must run as root[^]*sudo sh install\.sh/],
     ['a macmon that does not run', { macmon: 'exit 1' }, /macmon --version fails[^]*brew install macmon/],
     [
       'a macmon that cannot read an M3 Ultra',
@@ -206,7 +210,7 @@ esac`,
       { 'otelcol-contrib': 'echo "otelcol-contrib version 0.99.0"' },
       /too old: .*0\.99\.0; needs 0\.152\.0/,
     ],
-  ])('%s: refused before anything is changed', async (_name, over, message) => {
+  ])('%s: fails before it changes anything', async (_name, over, message) => {
     const { root, sh, calls } = mac(over);
     const before = tree(root);
     await expect(sh(made(), 'install.sh')).rejects.toMatchObject({
@@ -238,9 +242,9 @@ describe('pressure.sh', () => {
   }
 
   it.each<[string, Record<string, string>, Record<string, string>]>([
-    ['a calm Mac', {}, { macos_memory_pressure: '1', macos_thermal_throttling: '0' }],
+    ['no pressure', {}, { macos_memory_pressure: '1', macos_thermal_throttling: '0' }],
     [
-      'short of memory, hot',
+      'low memory, hot',
       { sysctl: 'echo 4', notifyutil: 'echo "x 2"' },
       { macos_memory_pressure: '4', macos_thermal_throttling: '2' },
     ],
@@ -253,12 +257,12 @@ describe('pressure.sh', () => {
       { macos_memory_pressure: '1', macos_thermal_throttling: '1' },
     ],
     [
-      'without the notification, calm',
+      'without the notification, not throttled',
       { notifyutil: 'exit 1' },
       { macos_memory_pressure: '1', macos_thermal_throttling: '0' },
     ],
     [
-      'what cannot be read is left out',
+      'omits unreadable values',
       { sysctl: 'echo "unknown oid" >&2; exit 1', notifyutil: 'exit 1', pmset: 'exit 1' },
       {},
     ],

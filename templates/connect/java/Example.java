@@ -12,20 +12,20 @@ import java.util.Map;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
-/** One call of a model, recorded by the names of the GenAI semantic conventions. The agent brings the SDK and the exporters. */
+/** Records one model call with the names of the GenAI semantic conventions. The agent contains SDK and exporters. */
 public class Example {
   record Answer(String text, Map<String, Long> tokens) {}
 
   private static final AttributeKey<String> TOKEN_TYPE = AttributeKey.stringKey("gen_ai.token.type");
   private static final AttributeKey<String> ERROR_TYPE = AttributeKey.stringKey("error.type");
   private static final Meter METER = GlobalOpenTelemetry.getMeter("{{app}}");
-  // The conventions' boundaries: the SDK's own are of milliseconds.
+  // Bucket boundaries of the conventions. The defaults of the SDK are for milliseconds.
   private static final DoubleHistogram DURATION = METER.histogramBuilder("gen_ai.client.operation.duration").setUnit("s")
       .setExplicitBucketBoundariesAdvice(IntStream.range(0, 14).mapToObj(n -> 0.01 * (1 << n)).toList()).build();
   private static final LongHistogram TOKENS = METER.histogramBuilder("gen_ai.client.token.usage").setUnit("{token}").ofLongs()
       .setExplicitBucketBoundariesAdvice(IntStream.range(0, 14).mapToObj(n -> 1L << 2 * n).toList()).build();
 
-  /** `ask` calls the model and returns its answer with the counts of tokens. */
+  /** `ask` calls the model and returns the answer and the token counts. */
   static String chat(String model, Supplier<Answer> ask) {
     Attributes who = Attributes.of(
         AttributeKey.stringKey("gen_ai.operation.name"), "chat",

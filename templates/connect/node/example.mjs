@@ -1,14 +1,14 @@
-// One call of a model, recorded by the names of the GenAI semantic conventions.
+// Records one model call with the names of the GenAI semantic conventions.
 import { SpanKind, SpanStatusCode, metrics, trace } from '@opentelemetry/api';
 
 const tracer = trace.getTracer('{{app}}');
 const meter = metrics.getMeter('{{app}}');
-// The conventions' boundaries: the SDK's own are of milliseconds.
+// Bucket boundaries of the conventions. The defaults of the SDK are for milliseconds.
 const boundaries = (first, factor) => ({ explicitBucketBoundaries: Array.from({ length: 14 }, (_, n) => first * factor ** n) });
 const duration = meter.createHistogram('gen_ai.client.operation.duration', { unit: 's', advice: boundaries(0.01, 2) });
 const tokens = meter.createHistogram('gen_ai.client.token.usage', { unit: '{token}', advice: boundaries(1, 4) });
 
-/** `ask` calls the model and returns its answer with the counts of tokens. */
+/** `ask` calls the model and returns the answer and the token counts. */
 export function chat(model, ask) {
   const who = { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'openai', 'gen_ai.request.model': model };
   return tracer.startActiveSpan(`chat ${model}`, { kind: SpanKind.CLIENT, attributes: who }, async (span) => {

@@ -1,5 +1,5 @@
 // OpenTelemetry for one process: node --import ./telemetry.mjs app.mjs
-// Endpoint, name and attributes come from the OTEL_* environment of the pod.
+// The OTEL_* variables of the pod set endpoint, service name and attributes.
 import { register } from 'node:module';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-{{nodeTransport}}';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-{{nodeTransport}}';
@@ -8,7 +8,7 @@ import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
 import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 
-// ES modules are instrumented by a loader hook.
+// Instruments ES modules.
 register('@opentelemetry/instrumentation/hook.mjs', import.meta.url);
 
 const sdk = new NodeSDK({
@@ -23,7 +23,7 @@ const sdk = new NodeSDK({
 });
 sdk.start();
 
-// What is not sent yet is sent before the process ends.
+// Sends queued telemetry before the process exits.
 const stop = () => sdk.shutdown().catch((error) => console.error('telemetry was not sent:', error.message));
 process.once('SIGTERM', () => stop().then(() => process.exit(0)));
 process.once('beforeExit', stop);

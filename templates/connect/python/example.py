@@ -1,4 +1,4 @@
-"""One call of a model, recorded by the names of the GenAI semantic conventions."""
+"""Records one model call with the names of the GenAI semantic conventions."""
 
 import time
 
@@ -7,7 +7,7 @@ from telemetry import create_span, setup_telemetry
 
 setup_telemetry()
 meter = metrics.get_meter("{{app}}")
-# The conventions' boundaries: the SDK's own are of milliseconds.
+# Bucket boundaries of the conventions. The defaults of the SDK are for milliseconds.
 SECONDS = [0.01 * 2**n for n in range(14)]
 duration = meter.create_histogram("gen_ai.client.operation.duration", unit="s", explicit_bucket_boundaries_advisory=SECONDS)
 TOKENS = [4**n for n in range(14)]
@@ -15,7 +15,7 @@ tokens = meter.create_histogram("gen_ai.client.token.usage", unit="{token}", exp
 
 
 def chat(model, ask):
-    """`ask` calls the model and returns its answer with the counts of tokens."""
+    """`ask` calls the model and returns the answer and the token counts."""
     who = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": model}
     start, failed = time.monotonic(), {}
     with create_span(f"chat {model}", who, trace.SpanKind.CLIENT) as span:

@@ -1,4 +1,7 @@
-"""A FastAPI service whose requests count by team and status: `pip install fastapi uvicorn`, then `uvicorn gateway:app`."""
+"""A FastAPI service that counts requests by team and status.
+
+Run it: `pip install fastapi uvicorn`, then `uvicorn gateway:app`.
+"""
 
 import time
 
@@ -10,7 +13,7 @@ app = FastAPI()
 setup_telemetry(app)
 meter = metrics.get_meter("{{app}}")
 requests = meter.create_counter("gateway.requests")
-# The SDK's own boundaries are of milliseconds.
+# The default bucket boundaries of the SDK are for milliseconds.
 SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60]
 duration = meter.create_histogram("gateway.request.duration", unit="s", explicit_bucket_boundaries_advisory=SECONDS)
 

@@ -1,4 +1,4 @@
-"""Logs as one line of JSON each, with level, time and the trace that they belong to: the node collectors read them from there."""
+"""One line of JSON per log record, with level, time, trace ID and span ID. The node collectors read these fields."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ class TraceFormatter(JsonFormatter):
 
 
 def setup_logging(level=logging.INFO):
-    """Call it once, as setup_telemetry()."""
+    """Call it once, like setup_telemetry()."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(TraceFormatter("%(levelname)s %(name)s %(message)s", rename_fields={"levelname": "level"}, timestamp=True))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""OpenTelemetry for one process. Endpoint, name and attributes come from the OTEL_* environment of the pod."""
+"""OpenTelemetry for one process. The OTEL_* variables of the pod set endpoint, service name and attributes."""
 
 import importlib.util
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
 def setup_telemetry(app=None, service_name=None):
-    """Call it once, before the first request. `app`: a FastAPI application, if there is one."""
+    """Call it once, before the first request. `app`: the FastAPI application, if any."""
     resource = Resource.create({"service.name": service_name} if service_name else {})
     tracers = TracerProvider(resource=resource)
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -38,7 +38,7 @@ def setup_telemetry(app=None, service_name=None):
 
 @contextmanager
 def create_span(name, attributes=None, kind=trace.SpanKind.INTERNAL):
-    """A span around a block. Attributes that are None are left out: the SDK would refuse them."""
-    kept = {key: value for key, value in (attributes or {}).items() if value is not None}
-    with trace.get_tracer("{{app}}").start_as_current_span(name, kind=kind, attributes=kept) as span:
+    """A span around a block. Skips attributes that are None: the SDK rejects them."""
+    given = {key: value for key, value in (attributes or {}).items() if value is not None}
+    with trace.get_tracer("{{app}}").start_as_current_span(name, kind=kind, attributes=given) as span:
         yield span
