@@ -76,7 +76,7 @@ export function checkpoint(ctx: { signal: AbortSignal }): void {
   if (ctx.signal.aborted) throw cancelled('cancelled', 'run the same command again');
 }
 
-/** Runs actions one after another. With `continueOnError`, the outcome lists the failed ones and the rest still runs. */
+/** Runs actions one after another. With `continueOnError`, the outcome lists the failed ones, and the rest runs. */
 export async function runActions(ctx: RestoreContext, actions: Action[], continueOnError: boolean): Promise<Outcome> {
   const outcome: Outcome = { done: 0, failed: [] };
   for (const { object, run } of actions) {

@@ -75,7 +75,7 @@ export function patchOf(deployment: KubeObject, after: State): Operation[] {
 /** Warnings about variables of the containers that override ours, or disable telemetry. */
 export function obstacles(state: State): string[] {
   const overrides =
-    /^OTEL_EXPORTER_OTLP_(TRACES|METRICS|LOGS)_(ENDPOINT|PROTOCOL)$|^OTEL_(SDK_DISABLED|(TRACES|METRICS|LOGS)_EXPORTER)$/;
+    /^OTEL_(EXPORTER_OTLP_(TRACES|METRICS|LOGS)_(ENDPOINT|PROTOCOL)|SDK_DISABLED|(TRACES|METRICS|LOGS)_EXPORTER)$/;
   // With these set, Python's HTTP exporter ignores the CA of the gateway's certificate.
   const bundles = state.volumes.some(({ name }) => name === VOLUME) ? /^(REQUESTS|CURL)_CA_BUNDLE$/ : undefined;
   const all = state.containers.flatMap(({ name: container, env }) => env.map((entry) => ({ container, ...entry })));

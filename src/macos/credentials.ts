@@ -27,7 +27,7 @@ export function mtlsOf(dir: string, host: string, now = new Date()): Credentials
   return { 'tls/ca.crt': ca, 'tls/tls.crt': text, 'tls/tls.key': key };
 }
 
-/** Files for `--token-file FILE`, and the CA of the gateway if the Macs do not trust it yet. @throws ObsError (usage) */
+/** Files for `--token-file FILE`, with the CA of the gateway if the Macs do not trust it. @throws ObsError (usage) */
 export function tokenOf(file: string, ca: string | undefined, now = new Date()): Credentials {
   const token = read(file).trim();
   // Other characters could break the HTTP header.

@@ -1,4 +1,4 @@
-/** The printed snippets, run as printed: packages from their registries, one process that sends, and a receiver on loopback. */
+/** Runs the printed snippets: packages from their registries, one process that sends, a receiver on loopback. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const PATIENCE = 240_000;
 const APP = 'checkout-of-connect';
 const scratch = mkdtempSync(join(tmpdir(), 'genai-obs-connect-'));
 let receiver: Receiver;
-/** Lets in nobody without a certificate. */
+/** A receiver that requires a client certificate. */
 let strict: Receiver | undefined;
 
 beforeAll(async () => {
@@ -32,9 +32,9 @@ afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-/** A JVM that lives for seconds gains nothing from its best compiler. */
+/** The C2 compiler does not pay off in a JVM that runs for seconds. */
 const QUICK_JVM = '-XX:TieredStopAtLevel=1';
-/** Of all that the agent instruments by itself, nothing runs here. */
+/** The example uses none of the libraries that the agent instruments. */
 const QUICK_AGENT = [
   '-Dotel.instrumentation.common.default-enabled=false',
   '-Dotel.instrumentation.opentelemetry-api.enabled=true',
@@ -53,23 +53,26 @@ function run(file: string, args: string[], cwd: string, env: Record<string, stri
       env: { ...process.env, NODE_OPTIONS: '', MAVEN_OPTS: QUICK_JVM, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    // Work of the machine that cannot wait comes first.
+    // Leaves the CPU to timing-sensitive tests.
     if (child.pid !== undefined) setPriority(child.pid, 10);
-    const hear = (chunk: Buffer): void => void (output += chunk.toString());
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
+    const append = (chunk: Buffer): void => void (output += chunk.toString());
+    child.stdout.on('data', append);
+    child.stderr.on('data', append);
     child.once('error', (error) => resolve({ code: null, output: String(error) }));
     child.once('close', (code) => resolve({ code, output }));
   });
 }
 
-const NO_NETWORK =
-  /NewConnectionError|ConnectTimeout|ReadTimeout|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|Unknown host|Could not transfer|Connection (refused|timed out)/i;
+const NO_NETWORK = new RegExp(
+  'NewConnectionError|ConnectTimeout|ReadTimeout|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|' +
+    'Unknown host|Could not transfer|Connection (refused|timed out)',
+  'i',
+);
 
-/** Why a snippet cannot be run here: a program or a registry is missing. Anything else fails. */
+/** `skip` says which program or registry is missing. Every other problem fails the test. */
 type Ready = { dir: string } | { skip: string };
 
-/** Runs the commands once for this set of packages; the folder is kept for the next run. */
+/** Runs the commands once for a set of packages, and keeps the folder for the next run. */
 async function prepared(
   name: string,
   commands: [file: string, ...args: string[]][],
@@ -96,7 +99,7 @@ async function prepared(
   return { dir };
 }
 
-/** The folder with the packages; without them the test is skipped and says why. */
+/** The folder with the packages. Skips the test, with the reason, if there are none. */
 function folderOf(ready: Ready, { skip }: TestContext): string {
   if ('skip' in ready) skip(ready.skip);
   return 'dir' in ready ? ready.dir : '';
@@ -117,7 +120,7 @@ function senderOf(language: Language, protocol: OtlpProtocol): Sender {
   };
 }
 
-/** For a gateway that asks for a certificate; the test is skipped where none can be made. */
+/** For a gateway that requires a certificate. Skips the test if this machine cannot create one. */
 function strictSnippet(language: Language, protocol: OtlpProtocol, { skip }: TestContext): Snippet {
   if (!strict) skip(noCerts);
   return snippetOf({
@@ -127,7 +130,7 @@ function strictSnippet(language: Language, protocol: OtlpProtocol, { skip }: Tes
   });
 }
 
-/** The environment with the mounted files where they are here. */
+/** Replaces the mount path by the local folder of the certificates. */
 const mounted = (env: Record<string, string>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(env).map(([name, value]) => [
@@ -136,7 +139,7 @@ const mounted = (env: Record<string, string>): Record<string, string> =>
     ]),
   );
 
-/** The environment of a container as the kubelet makes it: fields of the pod, then `$(NAME)` of what stands above. */
+/** Resolves the environment of a container like the kubelet: fields of the pod, and `$(NAME)` of variables above. */
 function kubelet(env: EnvVar[]): Record<string, string> {
   const pod: Record<string, string> = {
     'metadata.namespace': 'shop',
@@ -173,7 +176,7 @@ function double(value: number): Buffer {
 
 const has = ({ body }: Delivery, key: string, text: string): boolean => body.includes(attributeBytes(key, text));
 
-/** A trace and metrics have come by this protocol, from this service, with the pod's attributes and the names of the GenAI conventions. */
+/** Expects traces and metrics with this protocol, the attributes of the pod and the names of the GenAI conventions. */
 function expectArrived(deliveries: Delivery[], protocol: OtlpProtocol): void {
   const http = protocol === 'http/protobuf';
   for (const [signal, path] of [
@@ -209,7 +212,7 @@ function expectArrived(deliveries: Delivery[], protocol: OtlpProtocol): void {
       else
         for (const name of ['gen_ai.client.operation.duration', 'gen_ai.client.token.usage'])
           expect(delivery.body.includes(name), name).toBe(true);
-      // The conventions' last boundaries, as doubles: with the SDKs' own every call of a model is in one bucket.
+      // The last bucket boundaries of the conventions, as doubles.
       if (signal === 'metrics')
         for (const boundary of [81.92, 4 ** 13])
           expect(delivery.body.includes(double(boundary)), String(boundary)).toBe(true);
@@ -217,7 +220,7 @@ function expectArrived(deliveries: Delivery[], protocol: OtlpProtocol): void {
   }
 }
 
-/** What one process has sent. */
+/** What one process sent. */
 async function sentBy(program: () => Promise<Done>, to = receiver): Promise<Delivery[]> {
   to.deliveries.length = 0;
   const { code, output } = await program();
@@ -228,7 +231,7 @@ async function sentBy(program: () => Promise<Done>, to = receiver): Promise<Deli
 
 const words = (command = ''): string[] => command.split(' ');
 
-/** All registries are asked at once: most of the time is theirs. */
+/** Installs from all registries in parallel: they take most of the time. */
 let ready: Record<'python' | 'node' | 'java', Ready>;
 beforeAll(async () => {
   const pip = (args: string[]): [string, ...string[]] => [
@@ -243,13 +246,15 @@ beforeAll(async () => {
     '--timeout',
     '20',
   ];
-  const pom = `<project><modelVersion>4.0.0</modelVersion><groupId>t</groupId><artifactId>t</artifactId><version>1</version><dependencies>
-    <dependency><groupId>io.opentelemetry</groupId><artifactId>opentelemetry-api</artifactId><version>${javaApi()}</version></dependency>
-    </dependencies></project>`;
+  const pom = `<project>
+    <modelVersion>4.0.0</modelVersion><groupId>t</groupId><artifactId>t</artifactId><version>1</version>
+    <dependencies><dependency>
+      <groupId>io.opentelemetry</groupId><artifactId>opentelemetry-api</artifactId><version>${javaApi()}</version>
+    </dependency></dependencies></project>`;
   const [python, node, java] = await Promise.all([
     prepared('python', [
       ['python3', '-m', 'venv', 'venv'],
-      // Both exporters in one environment, and what the sample gateway stands on.
+      // Both exporters in one environment, and the dependencies of gateway.py.
       pip(
         [...new Set(OTLP_PROTOCOLS.flatMap((protocol) => words(snippet('python', protocol).install).slice(1)))].concat(
           'fastapi==0.165.0',
@@ -279,13 +284,13 @@ beforeAll(async () => {
   ready = { python, node, java };
 }, PATIENCE);
 
-/** The version that the notes name. */
+/** The version in the notes. */
 function javaApi(): string {
   const [, found = ''] = /opentelemetry-api:([\d.]+)/.exec(snippet('java', 'grpc').notes.join(' ')) ?? [];
   return found;
 }
 
-it('the receiver of these tests lets in nobody without a certificate', async ({ skip }) => {
+it('the receiver of these tests rejects clients without a certificate', async ({ skip }) => {
   if (!strict) skip(noCerts);
   const ca = readFileSync(join(scratch, 'certs', 'ca.crt'));
   const said = await new Promise<unknown>((settle) => {
@@ -301,32 +306,33 @@ it('the receiver of these tests lets in nobody without a certificate', async ({ 
 describe('python', () => {
   const python = (context: TestContext): string => join(folderOf(ready.python, context), 'venv', 'bin', 'python');
 
-  it.for(OTLP_PROTOCOLS)('example.py sends by %s', { timeout: PATIENCE }, async (protocol, context) => {
+  it.for(OTLP_PROTOCOLS)('example.py sends %s', { timeout: PATIENCE }, async (protocol, context) => {
     const program = python(context);
     const printed = snippet('python', protocol);
     const dir = folder('python', protocol, printed);
     expectArrived(await sentBy(() => run(program, ['example.py'], dir, kubelet(printed.env))), protocol);
   });
 
-  it.for(OTLP_PROTOCOLS)('example.py shows its certificate by %s', { timeout: PATIENCE }, async (protocol, context) => {
-    const program = python(context);
-    const printed = strictSnippet('python', protocol, context);
-    const dir = folder('python-strict', protocol, printed);
-    // The machine's own bundles, if it names some, would win over the authority that is mounted.
-    const env = { ...mounted(kubelet(printed.env)), REQUESTS_CA_BUNDLE: '', CURL_CA_BUNDLE: '' };
-    expectArrived(await sentBy(() => run(program, ['example.py'], dir, env), strict), protocol);
-  });
-
-  it(
-    'gateway.py counts by team and status, and hands its trace on to whom it calls',
+  it.for(OTLP_PROTOCOLS)(
+    'example.py sends %s with its certificate',
     { timeout: PATIENCE },
-    async (context) => {
+    async (protocol, context) => {
       const program = python(context);
-      const printed = snippet('python', 'http/protobuf');
-      const dir = folder('gateway', 'http/protobuf', printed);
-      writeFileSync(
-        join(dir, 'ask.py'),
-        `import asyncio, httpx, os, gateway
+      const printed = strictSnippet('python', protocol, context);
+      const dir = folder('python-strict', protocol, printed);
+      // CA bundles of this machine would override the mounted one.
+      const env = { ...mounted(kubelet(printed.env)), REQUESTS_CA_BUNDLE: '', CURL_CA_BUNDLE: '' };
+      expectArrived(await sentBy(() => run(program, ['example.py'], dir, env), strict), protocol);
+    },
+  );
+
+  it('gateway.py counts by team and status, and propagates its trace', { timeout: PATIENCE }, async (context) => {
+    const program = python(context);
+    const printed = snippet('python', 'http/protobuf');
+    const dir = folder('gateway', 'http/protobuf', printed);
+    writeFileSync(
+      join(dir, 'ask.py'),
+      `import asyncio, httpx, os, gateway
 async def ask():
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=gateway.app), base_url="http://gateway") as client:
         answer = await client.post("/api/quant/predict", headers={"X-Correlation-ID": "c-1"})
@@ -336,38 +342,37 @@ asyncio.run(ask())
 with gateway.trace.get_tracer("test").start_as_current_span("caller"):
     httpx.get(os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] + "/model")
 `,
-      );
-      const deliveries = await sentBy(() => run(program, ['ask.py'], dir, kubelet(printed.env)));
-      const of = (path: string): Delivery =>
-        deliveries.find((delivery) => delivery.path === path) ?? {
-          path,
-          contentType: '',
-          traceparent: '',
-          body: Buffer.alloc(0),
-        };
-      const [traces, metrics] = [of('/v1/traces'), of('/v1/metrics')];
-      expect(traces.body.includes('POST /api/{team}/predict')).toBe(true);
-      // Rows 001-SDK-06 and 001-SDK-07: W3C trace context goes along with calls of httpx.
-      expect(of('/model').traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[13]$/);
-      const [, trace = ''] = of('/model').traceparent.split('-');
-      expect(traces.body.includes(Buffer.from(trace, 'hex'))).toBe(true);
-      // upstream.md B.2 #21: the new names of http.*, because the environment asks for them.
-      expect(traces.body.includes('http.response.status_code')).toBe(true);
-      expect(has(traces, 'team', 'quant') && has(traces, 'correlation_id', 'c-1')).toBe(true);
-      for (const name of [
-        'gateway.requests',
-        'gateway.request.duration',
-        'http.server.request.duration',
-        'http.client.request.duration',
-      ])
-        expect(metrics.body.includes(name), name).toBe(true);
-      expect(has(metrics, 'team', 'quant') && has(metrics, 'status', '200')).toBe(true);
-      // upstream.md B.2 #10: seconds, so that the name has its unit once.
-      expect(metrics.body.includes('gateway.request.duration\x1a\x01s')).toBe(true);
-    },
-  );
+    );
+    const deliveries = await sentBy(() => run(program, ['ask.py'], dir, kubelet(printed.env)));
+    const of = (path: string): Delivery =>
+      deliveries.find((delivery) => delivery.path === path) ?? {
+        path,
+        contentType: '',
+        traceparent: '',
+        body: Buffer.alloc(0),
+      };
+    const [traces, metrics] = [of('/v1/traces'), of('/v1/metrics')];
+    expect(traces.body.includes('POST /api/{team}/predict')).toBe(true);
+    // httpx propagates W3C trace context.
+    expect(of('/model').traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[13]$/);
+    const [, trace = ''] = of('/model').traceparent.split('-');
+    expect(traces.body.includes(Buffer.from(trace, 'hex'))).toBe(true);
+    // OTEL_SEMCONV_STABILITY_OPT_IN selects the new names of http.*.
+    expect(traces.body.includes('http.response.status_code')).toBe(true);
+    expect(has(traces, 'team', 'quant') && has(traces, 'correlation_id', 'c-1')).toBe(true);
+    for (const name of [
+      'gateway.requests',
+      'gateway.request.duration',
+      'http.server.request.duration',
+      'http.client.request.duration',
+    ])
+      expect(metrics.body.includes(name), name).toBe(true);
+    expect(has(metrics, 'team', 'quant') && has(metrics, 'status', '200')).toBe(true);
+    // Unit s, so that the name in Prometheus has the suffix _seconds once.
+    expect(metrics.body.includes('gateway.request.duration\x1a\x01s')).toBe(true);
+  });
 
-  it('json_logs.py writes lines that name level, time and trace', { timeout: PATIENCE }, async (context) => {
+  it('json_logs.py writes lines with level, time and trace', { timeout: PATIENCE }, async (context) => {
     const program = python(context);
     const printed = snippet('python', 'http/protobuf');
     const dir = folder('logs', 'http/protobuf', printed);
@@ -381,7 +386,7 @@ with telemetry.create_span("inside"):
     logging.getLogger("shop").error("it broke", extra={"order": 7})
 `,
     );
-    // Imported by its old name the formatter warns (upstream.md B.4 #51): a warning is an error here.
+    // Fails on a deprecation warning: the formatter's old module name causes one.
     const { code, output } = await run(
       program,
       ['-W', 'error::DeprecationWarning', 'say.py'],
@@ -396,7 +401,6 @@ with telemetry.create_span("inside"):
     expect(outside).toMatchObject({ level: 'INFO', name: 'shop', message: 'outside' });
     expect(outside).not.toHaveProperty('trace_id');
     expect(inside).toMatchObject({ level: 'ERROR', message: 'it broke', order: 7 });
-    // Row 003-LOG-01.
     expect(inside?.['trace_id']).toMatch(/^[0-9a-f]{32}$/);
     expect(inside?.['span_id']).toMatch(/^[0-9a-f]{16}$/);
     expect(Number.isNaN(Date.parse(String(inside?.['timestamp'])))).toBe(false);
@@ -404,10 +408,10 @@ with telemetry.create_span("inside"):
 });
 
 describe('node', () => {
-  it.for(OTLP_PROTOCOLS)('example.mjs sends by %s', { timeout: PATIENCE }, async (protocol, context) => {
+  it.for(OTLP_PROTOCOLS)('example.mjs sends %s', { timeout: PATIENCE }, async (protocol, context) => {
     const packages = folderOf(ready.node, context);
     const printed = snippet('node', protocol);
-    // Node looks for packages in the folders above a file.
+    // Node resolves packages from the folders above a file.
     const dir = join(packages, slug(protocol));
     write(dir, printed);
     expectArrived(
@@ -419,7 +423,7 @@ describe('node', () => {
   });
 
   it.for(OTLP_PROTOCOLS)(
-    'example.mjs shows its certificate by %s',
+    'example.mjs sends %s with its certificate',
     { timeout: PATIENCE },
     async (protocol, context) => {
       const packages = folderOf(ready.node, context);
@@ -436,7 +440,7 @@ describe('node', () => {
 });
 
 describe('java', () => {
-  it.for(OTLP_PROTOCOLS)('Example.java sends by %s', { timeout: PATIENCE }, async (protocol, context) => {
+  it.for(OTLP_PROTOCOLS)('Example.java sends %s', { timeout: PATIENCE }, async (protocol, context) => {
     const packages = folderOf(ready.java, context);
     const printed = snippet('java', protocol);
     const dir = folder('java', protocol, printed);
@@ -455,7 +459,7 @@ describe('java', () => {
   });
 
   it.for(OTLP_PROTOCOLS)(
-    'Example.java shows its certificate by %s',
+    'Example.java sends %s with its certificate',
     { timeout: PATIENCE },
     async (protocol, context) => {
       const packages = folderOf(ready.java, context);

@@ -148,7 +148,7 @@ describe('backup', () => {
     await verify();
   });
 
-  it('runs unprivileged helper pods as the owner of the files, on the node of the pod, read-only for Loki', async () => {
+  it('runs unprivileged helper pods as owner of the files, on the node of the pod, read-only for Loki', async () => {
     interface PodSpec {
       nodeName: string;
       securityContext: object;

@@ -102,7 +102,9 @@ touch "$loaded"
 case "$1" in
 print) grep -qx "$2" "$loaded" ;;
 bootout) grep -vx "$2" "$loaded" >"$loaded.new"; mv "$loaded.new" "$loaded" ;;
-bootstrap) label=$2/$(basename "$3" .plist); ! grep -qx "$label" "$loaded" && [ -f "$3" ] && echo "$label" >>"$loaded" ;;
+bootstrap)
+  label=$2/$(basename "$3" .plist)
+  ! grep -qx "$label" "$loaded" && [ -f "$3" ] && echo "$label" >>"$loaded" ;;
 esac`,
   };
 

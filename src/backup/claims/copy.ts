@@ -239,7 +239,7 @@ async function swapIn(ctx: RestoreContext, component: ComponentId, helper: Helpe
     if (replicas > 0) await waitReady(firm, component);
     throw new ObsError({
       ...(error instanceof ObsError ? error.parts : { what: messageOf(error) }),
-      what: `${title} did not start with the restored data, and was rolled back to its former data: ${messageOf(error)}`,
+      what: `${title} did not start with the restored data and was rolled back to its former data: ${messageOf(error)}`,
       next: 'read its log while the restore runs again, or restore another backup',
     });
   }

@@ -143,7 +143,7 @@ export async function waitReady(ctx: Context, component: ComponentId): Promise<v
   }
 }
 
-/** Runs `use` while the component is stopped, and always starts it again. Returns the seconds for which it was stopped. */
+/** Runs `use` while the component is stopped, and always starts it again. Returns the seconds of the stop. */
 export async function whileStopped(ctx: Context, component: ComponentId, use: () => Promise<void>): Promise<number> {
   const begin = Date.now();
   const before = (await mustLive(ctx, component)).replicas;
