@@ -4,25 +4,13 @@
 //     [--user admin] [--from now-1h] UID…
 // Reads the password from the environment or stdin, never from the arguments. Prints one JSON object per dashboard;
 // exit code 1 if a panel shows "No data" or an error.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { chromium } from 'playwright-core';
+import { LOAD_MS, inGrafana, settle } from '../../../scripts/browser.mjs';
 
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const WIDTH = 1600;
 const ROW_PIXELS = 38;
-const LOAD_MS = 60_000;
 
 const { values: options, positionals: uids } = parseArgs({
   allowPositionals: true,
@@ -40,28 +28,22 @@ if (!options.url || !options.out || uids.length === 0) {
 }
 
 const password = process.env.GRAFANA_PASSWORD ?? (await readStdin());
-const profile = await mkdtemp(join(tmpdir(), 'genai-obs-chromium-'));
 await mkdir(options.out, { recursive: true });
-let context;
 let problems = 0;
-try {
-  context = await chromium.launchPersistentContext(profile, {
-    executablePath: options.chromium,
-    headless: true,
-    args: FLAGS,
-    viewport: { width: WIDTH, height: 1000 },
-  });
-  const login = await context.request.post(`${options.url}/login`, { data: { user: options.user, password } });
-  if (!login.ok()) throw new Error(`Grafana refuses the login of ${options.user}: ${login.status()}`);
+const session = {
+  url: options.url,
+  user: options.user,
+  password,
+  viewport: { width: WIDTH, height: 1000 },
+  executablePath: options.chromium,
+};
+await inGrafana(session, async (browser) => {
   for (const uid of uids) {
-    const report = await capture(context, uid);
+    const report = await capture(browser, uid);
     problems += report.noData.length + report.errors.length;
     console.log(JSON.stringify(report));
   }
-} finally {
-  await context?.close();
-  await rm(profile, { recursive: true, force: true });
-}
+});
 process.exit(problems > 0 ? 1 : 0);
 
 /** Opens one dashboard in a window as tall as the dashboard, because Grafana loads only visible panels. */
@@ -91,24 +73,6 @@ async function capture(browser, uid) {
     noData: panels.filter((panel) => panel.noData).map((panel) => panel.title),
     errors: panels.filter((panel) => panel.error).map((panel) => `${panel.title}: ${panel.error}`),
   };
-}
-
-/** Waits until there are panels and none is loading for two seconds. @returns false on timeout */
-async function settle(page) {
-  const deadline = Date.now() + LOAD_MS;
-  let quietSince = 0;
-  while (Date.now() < deadline) {
-    const busy = await page.evaluate(() => {
-      const names = ['Panel loading bar', 'Spinner'].flatMap((n) => [`[aria-label="${n}"]`, `[data-testid="${n}"]`]);
-      const loading = [...names, '.panel-loading'].join(', ');
-      return document.querySelectorAll('.react-grid-item').length === 0 || document.querySelector(loading) !== null;
-    });
-    if (busy) quietSince = 0;
-    else if (quietSince === 0) quietSince = Date.now();
-    else if (Date.now() - quietSince > 2000) return true;
-    await sleep(250);
-  }
-  return false;
 }
 
 /** Runs in the page. Skips rows, which are grid items without a panel header. */
