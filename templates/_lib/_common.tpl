@@ -26,7 +26,7 @@ app.kubernetes.io/part-of: genai-obs
 {{- with $base.Error }}{{ fail (print "config.yaml: " .) }}{{ end }}
 {{- $config := .Values.config | default $base | deepCopy }}
 {{- /* Before 1.33, kubelets serve volume metadata only to nodes/proxy, which allows any command on the node. */}}
-{{- if and (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) (dig "receivers" "kubeletstats" dict $config) }}
+{{- if and (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) (kindIs "map" $config.receivers) (dig "kubeletstats" dict $config.receivers) }}
 {{- $_ := unset $config.receivers.kubeletstats "extra_metadata_labels" }}
 {{- end }}
 {{- $config | toYaml }}

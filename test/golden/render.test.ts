@@ -52,14 +52,19 @@ const releases = (steps: Step[]): ReleaseStep[] =>
 const rendered = new Map<string, Promise<string>>();
 
 /** Renders each input only once, because each rendering starts a process. */
-function render(file: string, step: ReleaseStep, namespace: string): Promise<string> {
-  const key = hashOf([file, step.release, step.values, namespace]);
-  const text = rendered.get(key) ?? renderNow(file, step, namespace, join(dir, `${key}.json`));
+function render(file: string, step: ReleaseStep, namespace: string, kube = KUBE_VERSION): Promise<string> {
+  const key = hashOf([file, step.release, step.values, namespace, kube]);
+  const text = rendered.get(key) ?? renderNow(file, step, [namespace, kube], join(dir, `${key}.json`));
   rendered.set(key, text);
   return text;
 }
 
-async function renderNow(file: string, step: ReleaseStep, namespace: string, values: string): Promise<string> {
+async function renderNow(
+  file: string,
+  step: ReleaseStep,
+  [namespace, kube]: [string, string],
+  values: string,
+): Promise<string> {
   writeFileSync(values, JSON.stringify(step.values));
   const { stdout } = await run(
     file,
@@ -70,7 +75,7 @@ async function renderNow(file: string, step: ReleaseStep, namespace: string, val
       '--namespace',
       namespace,
       '--kube-version',
-      KUBE_VERSION,
+      kube,
       '--values',
       values,
     ],
@@ -230,6 +235,15 @@ describe.skipIf(helm === undefined)(`the rendered charts${helm ? '' : ' (skipped
       expect(text).not.toMatch(/persistentVolumeClaim|volumeClaimTemplates/);
     for (const { objects } of await all(VARIANTS.quickstart))
       expect(objects.map((object) => object.kind)).not.toContain('PersistentVolumeClaim');
+  });
+
+  it('support the oldest Kubernetes of their kubeVersion; before 1.33 without volume metadata of kubelets', async () => {
+    const configs = await Promise.all(
+      releases(buildPlan(VARIANTS.quickstart)).map((step) => render(helm ?? '', step, 'obs', 'v1.25.0')),
+    );
+    expect(configs).toHaveLength(COMPONENT_IDS.length);
+    expect(configs.join('\n')).toContain('kubeletstats');
+    expect(configs.join('\n')).not.toContain('extra_metadata_labels');
   });
 
   it('contains no Secret', async () => {
