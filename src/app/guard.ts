@@ -2,7 +2,7 @@
  * Runs an action; prints its error on stderr (or, with `--json`, as one JSON line on stdout) and sets the exit code.
  * Apart from exit.ts, whose imports an action that fails needs and `--help` does not.
  */
-export async function guard(json: boolean, action: () => Promise<number>): Promise<void> {
+export async function guard(json: boolean | undefined, action: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await action();
   } catch (error) {

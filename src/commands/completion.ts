@@ -1,8 +1,8 @@
-import type { Command } from 'commander';
+import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { EXIT, usageError } from '../core/errors.ts';
 
-/** A script made from the command tree itself, so that it never lags behind. */
-export function completion(shell: string, program: Command): number {
+/** Generates the script from the command tree, so that it is always current. @throws ObsError (usage) for another shell */
+export function completion(shell: string, program: CommandUnknownOpts): number {
   const verbs = program.commands.map((command) => ({
     name: command.name(),
     about: command.description(),
@@ -21,7 +21,7 @@ export function completion(shell: string, program: Command): number {
 interface Verb {
   name: string;
   about: string;
-  /** Values of its arguments, and commands of its own such as `verify` of `backup`. */
+  /** Values of its arguments, and subcommands such as `verify` of `backup`. */
   words: string[];
   flags: { flag: string; about: string }[];
 }

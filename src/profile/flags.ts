@@ -20,7 +20,7 @@ export interface ConfigFlags {
   samplingRate?: string | undefined;
   expose?: string | undefined;
   registry?: string | undefined;
-  replicas?: string | undefined;
+  gatewayReplicas?: string | undefined;
   environment?: string | undefined;
   clusterName?: string | undefined;
   disable?: string[] | undefined;
@@ -75,8 +75,8 @@ export function flagLayer(flags: ConfigFlags): Layer {
   put(['k8s-monitoring', 'destination', 'otlp', 'user'], flags.cloudUser);
   put(['global', 'environment'], flags.environment);
   put(['global', 'clusterName'], flags.clusterName);
-  if (flags.replicas !== undefined)
-    put(['opentelemetry-collector', 'replicaCount'], numberOf('--gateway-replicas', flags.replicas));
+  if (flags.gatewayReplicas !== undefined)
+    put(['opentelemetry-collector', 'replicaCount'], numberOf('--gateway-replicas', flags.gatewayReplicas));
   for (const id of flags.disable ?? []) {
     if (!COMPONENT_IDS.includes(id as ComponentId))
       throw usageError(`there is no component "${id}"`, `components: ${COMPONENT_IDS.join(', ')}`);

@@ -204,7 +204,7 @@ describe('flags', () => {
       registry: 'r.example/m',
       environment: 'staging',
       clusterName: 'c',
-      replicas: '3',
+      gatewayReplicas: '3',
       disable: ['loki', 'tempo'],
     });
     expect(stringify(data)).toBe(
@@ -231,7 +231,7 @@ describe('flags', () => {
     [{ budget: '' }, '--budget takes a number, not ""'],
     [{ budget: 'Infinity' }, '--budget takes a number, not "Infinity"'],
     [{ samplingRate: '10%' }, '--sampling-rate takes a number, not "10%"'],
-    [{ replicas: 'two' }, '--gateway-replicas takes a number, not "two"'],
+    [{ gatewayReplicas: 'two' }, '--gateway-replicas takes a number, not "two"'],
     [{ disable: ['mimir'] }, 'there is no component "mimir"'],
   ])('%j is refused', (flags, what) => {
     expect(refusal(() => flagLayer(flags))).toMatchObject({ what, exit: 2 });

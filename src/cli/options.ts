@@ -1,0 +1,58 @@
+import { Command, Option } from '@commander-js/extra-typings';
+
+/** Examples below the help of a command. */
+export function examples(lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
+}
+
+/** A verb of genai-obs; its action imports its command when it runs, so that `--help` loads nothing else. */
+export function verb(program: Command, name: string, description: string, lines: string[]): Command {
+  return program.command(name).description(description).addHelpText('after', examples(lines)).exitOverride();
+}
+
+/** For repeatable options and lists with commas. */
+export const collect = (value: string, before: string[] = []): string[] => [
+  ...before,
+  ...value.split(',').filter(Boolean),
+];
+
+export const context = () => new Option('--context <name>', 'kube context; default: the current one');
+export const namespace = () =>
+  new Option('-n, --namespace <name>', 'namespace of the installation (default: genai-observability)');
+export const timeout = () => new Option('--timeout <seconds>', 'longest wait for one workload').default('300');
+export const json = (what: string) => new Option('--json', what);
+export const yes = () => new Option('-y, --yes', 'do not prompt');
+
+const CHARTS = 'take upstream charts from a folder of archives, https://… or oci://… instead of their homes';
+export const charts = () => new Option('--charts <dir|url>', CHARTS);
+
+/** Options that change the configuration. */
+export function settingOptions(command: Command) {
+  return command
+    .addOption(namespace())
+    .option('--profile <name>', 'profile to start from (default: quickstart)')
+    .option('-f, --file <path>', 'configuration file over the profile; repeatable, later files win', collect)
+    .option('--storage-class <name>', "StorageClass of all claims; default: the cluster's default class")
+    .option('--no-persistence', 'no claims: data is lost when a pod is deleted (emptyDir)')
+    .option('--retention <duration>', 'how long metrics are kept, for example 15d')
+    .option('--budget <usd>', 'budget for model calls in USD per day; 0: none')
+    .option('--sampling-rate <share>', 'share of traces to store, 0 to 1')
+    .option('--gateway-replicas <n>', 'replicas of the gateway collector')
+    .option('--expose <type>', 'Service type of Grafana: ClusterIP, NodePort or LoadBalancer')
+    .option('--registry <host/path>', 'registry that replaces the registry of every image')
+    .addOption(charts())
+    .option('--cloud-url <url>', 'OTLP gateway of your Grafana Cloud stack')
+    .option('--cloud-user <id>', 'instance id of your Grafana Cloud stack')
+    .option('--environment <name>', 'value of deployment.environment')
+    .option('--cluster-name <name>', 'value of k8s.cluster.name')
+    .option('--disable <component>', 'disable a component; repeatable', collect);
+}
+
+/** Options of install and plan. */
+export function planOptions(command: Command) {
+  return settingOptions(command)
+    .addOption(context())
+    .option('--only <phase>', 'run only these phases; repeatable', collect)
+    .option('--from <phase>', 'start with this phase')
+    .option('--skip <phase>', 'skip these phases; repeatable', collect);
+}
