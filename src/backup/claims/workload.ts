@@ -5,7 +5,7 @@ import { type Kube, KubeError } from '../../adapters/kube.ts';
 import { placeOf } from '../../parts/catalog.ts';
 import { ObsError, messageOf } from '../../core/errors.ts';
 import type { KubeObject } from '../../core/types.ts';
-import { readiness } from '../../engine/steps/readiness.ts';
+import { waitReady as workloadReady } from '../../engine/steps/readiness.ts';
 import { COMPONENT_IDS, type ComponentId, isEnabled } from '../../profile/schema.ts';
 import { type Context, checkpoint } from '../types.ts';
 
@@ -117,29 +117,16 @@ export async function start(ctx: Context, component: ComponentId, replicas: numb
   }
 }
 
-/** Milliseconds for which a problem (a crash, no resources on the node) may resolve itself. */
-const STUCK_GRACE = 45_000;
-
-/** Waits until the component is ready. Returns at once after Ctrl-C: the workload starts without us. */
+/** Waits until the component is ready. Returns at once after Ctrl-C: the workload starts without us. @throws ObsError */
 export async function waitReady(ctx: Context, component: ComponentId): Promise<void> {
   const { title, workload, namespace } = placeOf(ctx.config, component);
-  const until = Date.now() + ctx.timeout;
-  let last = '';
-  let stuckSince: number | undefined;
-  while (!ctx.signal.aborted) {
-    const now = await withRetry(() => readiness(ctx.kube, { ...workload, namespace }));
-    if (now.ready) return;
-    if (now.detail !== last) ctx.report(`${title}: ${(last = now.detail)}`);
-    stuckSince = now.stuck ? (stuckSince ?? Date.now()) : undefined;
-    const stuck = stuckSince !== undefined && Date.now() - stuckSince > STUCK_GRACE;
-    if (stuck || Date.now() > until)
-      throw new ObsError({
-        what: stuck ? `${title} cannot start` : `${title} did not become ready within ${ctx.timeout / 1000} s`,
-        object: `${workload.kind} ${namespace}/${workload.name}`,
-        cause: now.stuck ?? now.detail,
-        next: `kubectl -n ${namespace} describe ${workload.kind.toLowerCase()} ${workload.name}`,
-      });
-    await sleep(250);
+  try {
+    await workloadReady({ ...workload, namespace }, ctx, (detail) => ctx.report(`${title}: ${detail}`));
+  } catch (error) {
+    if (ctx.signal.aborted) return;
+    if (!(error instanceof ObsError)) throw error;
+    const next = `kubectl -n ${namespace} describe ${workload.kind.toLowerCase()} ${workload.name}`;
+    throw new ObsError({ ...error.parts, what: `${title}: ${error.parts.what}`, next });
   }
 }
 

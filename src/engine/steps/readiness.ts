@@ -4,8 +4,9 @@ import { type Kube, KubeError } from '../../adapters/kube.ts';
 import { ObsError } from '../../core/errors.ts';
 import { oneLine } from '../../core/text.ts';
 import type { KubeObject } from '../../core/types.ts';
+import type { Waiting } from './waiting.ts';
 import { explainPod, isFinished, podsOf } from './pods.ts';
-import type { ApplyContext, Observation, ReadContext, Report, Workload } from './types.ts';
+import type { Observation, ReadContext, Report, Workload } from './types.ts';
 
 /** Readiness of a workload, in words for people. */
 export interface Readiness {
@@ -84,7 +85,7 @@ export async function notReady(workloads: Workload[], { kube }: ReadContext): Pr
 const STUCK_GRACE = 45_000;
 
 /** Waits until a workload is ready. @throws ObsError when it cannot start, or not within `context.timeout` */
-export async function waitReady(workload: Workload, context: ApplyContext, report: Report): Promise<void> {
+export async function waitReady(workload: Workload, context: Waiting, report: Report): Promise<void> {
   const object = `${workload.kind} ${workload.namespace}/${workload.name}`;
   const describe = `kubectl -n ${workload.namespace} describe ${workload.kind.toLowerCase()}/${workload.name}`;
   const next = `${describe}; then run install again: it resumes`;
@@ -112,11 +113,11 @@ export async function waitReady(workload: Workload, context: ApplyContext, repor
 }
 
 /** The API server may be overloaded for a moment while everything starts. */
-async function readinessOrRetry(workload: Workload, { kube }: ApplyContext): Promise<Readiness> {
+async function readinessOrRetry(workload: Workload, { kube }: Waiting): Promise<Readiness> {
   try {
     return await readiness(kube, workload);
   } catch (error) {
-    if (error instanceof KubeError && (error.status === 0 || error.status >= 500))
+    if (error instanceof KubeError && ([0, 429].includes(error.status) || error.status >= 500))
       return { ready: false, detail: `the API server does not answer: ${error.message}` };
     throw error;
   }

@@ -3,7 +3,8 @@ import { ObsError } from '../../core/errors.ts';
 import { type KubeObject, type ObjectRef, refOf, refText } from '../../core/types.ts';
 import type { ApplyContext } from './types.ts';
 
-type Waiting = Pick<ApplyContext, 'kube' | 'timeout' | 'signal'>;
+/** What waiting needs. */
+export type Waiting = Pick<ApplyContext, 'kube' | 'timeout' | 'signal'>;
 
 /** Waits until the objects are deleted. @throws ObsError naming those that remain, and their finalizers */
 export async function waitDeleted(refs: ObjectRef[], context: Waiting, command: string): Promise<void> {
