@@ -15,6 +15,7 @@ import { ROOT, say } from './setup.mjs';
 
 const LIMIT = 250 * 1024;
 const COLUMNS = 100;
+const NEW_NAMESPACE = 'genai-obs-picture';
 const CLI = join(ROOT, 'bin', 'genai-obs.js');
 
 const { values: options, positionals } = parseArgs({
@@ -110,18 +111,30 @@ async function wizard() {
   const dir = mkdtempSync(join(tmpdir(), 'genai-obs-pictures-'));
   const socket = join(dir, 'tmux');
   const tmux = (...args) => execFileSync('tmux', ['-S', socket, '-f', '/dev/null', ...args], { encoding: 'utf8' });
-  const command = cli('install', '--namespace', 'genai-obs-picture');
   try {
+    const program = ['--', process.execPath, ...cli('install', '--namespace', NEW_NAMESPACE)];
     const session = ['-x', String(COLUMNS), '-y', '200', '-c', dir, '-e', 'FORCE_COLOR=1'];
-    tmux('new-session', '-d', ...session, '--', process.execPath, ...command);
+    // A failed command stays on the screen, for the error message.
+    const keep = ['start-server', ';', 'set-option', '-g', 'remain-on-exit', 'on', ';'];
+    tmux(...keep, 'new-session', '-d', ...session, ...program);
     await answerPrompts(tmux);
-    const screen = tmux('capture-pane', '-e', '-p').replaceAll('genai-obs-picture', options.namespace);
-    save('wizard.svg', ansiSvg(`$ genai-obs install\n${screen}`, { title: 'genai-obs install', columns: COLUMNS }));
+    const screen = tmux('capture-pane', '-e', '-p').replaceAll(NEW_NAMESPACE, options.namespace);
+    save(
+      'wizard.svg',
+      ansiSvg(`$ genai-obs install\n${shortened(screen)}`, { title: 'genai-obs install', columns: COLUMNS }),
+    );
     tmux('send-keys', 'C-c');
   } finally {
     spawnSync('tmux', ['-S', socket, 'kill-server'], { stdio: 'ignore' });
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Beginning and end of a long screen. */
+function shortened(screen, { first = 32, last = 6 } = {}) {
+  const lines = screen.trimEnd().split('\n');
+  if (lines.length <= first + last + 1) return screen;
+  return [...lines.slice(0, first), '\u001b[0m  …', ...lines.slice(-last)].join('\n');
 }
 
 /** Presses Enter at each prompt, until the one that would install. */
