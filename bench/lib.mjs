@@ -139,7 +139,7 @@ export async function planOf(settings, profile = 'quickstart') {
   await writeFile(
     entry,
     [
-      `export { buildPlan } from ${from('engine/plan.ts')};`,
+      `export { buildPlan } from ${from('engine/plan/index.ts')};`,
       `export { extended, profileLayer } from ${from('profile/layers.ts')};`,
       `export { resolve } from ${from('profile/resolve.ts')};`,
     ].join('\n'),

@@ -50,7 +50,7 @@ describe('two installations at once', () => {
     expect(what).toBe('another genai-obs works on this installation');
     expect(on).toBe(`Lease ${NS}/genai-obs`);
     expect(cause).toMatch(new RegExp(`^held by \\S+@\\S+ pid=${first.child.pid} install `));
-    expect(next).toContain('wait until it has ended');
+    expect(next).toContain('wait until it ends');
     expect(await get('configmap', 'genai-obs-journal', '-n', NS)).toEqual(journal);
 
     const uninstall = await cli(['uninstall', '--namespace', NS, '--yes']);

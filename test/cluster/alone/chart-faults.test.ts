@@ -199,7 +199,7 @@ describe('an operator, its webhook and its CRDs', () => {
     );
     expect(cause).toContain(`failed calling webhook "opentelemetrycollectors.${NS}.test"`);
     expect(next).toContain(`-n ${NS} get endpointslices -l kubernetes.io/service-name=${NS}; kubectl --context`);
-    expect(next).toContain(`describe validatingwebhookconfiguration ${NS}; then run the same install again`);
+    expect(next).toContain(`describe validatingwebhookconfiguration ${NS}; then run install again`);
     await kubectl(['-n', NS, 'rollout', 'status', 'deployment/opentelemetry-operator', '--timeout=0s']);
     expect((await get(`${COLLECTORS},networkpolicies`, '-n', NS)).items).toEqual([]);
 
