@@ -307,7 +307,7 @@ describe('an existing cert-manager', () => {
     const { what, on, cause, next } = await refuses(NS, install(WITH_CERTIFICATES, mirror.folder), 1, ENV);
     expect(what).toBe('an existing cert-manager is too old');
     expect(on).toBe('CustomResourceDefinition certificates.cert-manager.io');
-    expect(cause).toContain('app.kubernetes.io/version says v1.5.0; at least v1.12.0 is needed');
+    expect(cause).toContain('its label app.kubernetes.io/version is v1.5.0; genai-obs needs at least v1.12.0');
     expect(next).toContain('upgrade cert-manager to v1.12.0');
 
     await applyForeignCrds(...theirs('v1.20.0'));
