@@ -9,7 +9,7 @@ import { upstreamReleases, upstreamValues } from '../contracts/lib/releases.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import { type Chart, checkArchives, readChart } from '../contracts/lib/archive.ts';
 import { type ChartFacts, knownCharts, readFacts, rendered, renderedNames } from '../contracts/lib/facts.ts';
-import { moved, segments, unknownValues } from '../contracts/lib/paths.ts';
+import { differences, segments, unknownValues } from '../contracts/lib/paths.ts';
 import { imagesOf, objectFacts } from '../contracts/lib/render.ts';
 import { closedPaths, paths, valueTree } from '../contracts/lib/tree.ts';
 
@@ -290,14 +290,14 @@ describe('renderings', () => {
     expect(() => renderedNames(facts, 'k3s/other', 'Service')).toThrow('was not rendered for k3s/other');
   });
 
-  it('moved says what came and what went', () => {
+  it('lists what was added and removed', () => {
     const before = known(['a', 'b'], { images: ['r/a:1'], renders: { c: [{ kind: 'Service', name: 'old' }] } });
     const after = known(['a', 'c'], {
       version: '1.1.0',
       images: ['r/a:2'],
       renders: { c: [{ kind: 'Service', name: 'new' }] },
     });
-    expect(moved(before, after)).toEqual([
+    expect(differences(before, after)).toEqual([
       'sample: version 1.0.0 → 1.1.0',
       'sample: value - b',
       'sample: value + c',
@@ -306,8 +306,8 @@ describe('renderings', () => {
       'sample: object - c Service old',
       'sample: object + c Service new',
     ]);
-    expect(moved(after, after)).toEqual([]);
-    expect(moved(undefined, after)).toEqual(['sample: new, 1.1.0']);
+    expect(differences(after, after)).toEqual([]);
+    expect(differences(undefined, after)).toEqual(['sample: new, 1.1.0']);
   });
 });
 

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import getPort from 'get-port';
 import { afterAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { podLabelsOf, placeOf } from '../../src/parts/catalog.ts';
@@ -12,7 +13,7 @@ import { buildPlan } from '../../src/engine/plan/index.ts';
 import { profile, quickstart } from './support/config.ts';
 import { configured, gateway } from './support/genops.ts';
 import { inside } from './support/plan.ts';
-import { bedProgram, freePort, start, stopAll, until } from './support/programs.ts';
+import { bedProgram, start, stopAll, until } from './support/programs.ts';
 
 const batchOf = (batch: string, mode = 'head'): JsonMap =>
   configured(
@@ -83,7 +84,7 @@ const otelcol = bedProgram('otelcol');
 const prometheus = bedProgram('prometheus');
 
 describe.skipIf(!otelcol)(
-  `the collector itself${otelcol ? '' : ' (skipped: the test bed has built no otelcol)'}`,
+  `the collector itself${otelcol ? '' : ' (skipped: otelcol is not built for the bed)'}`,
   () => {
     it.each([
       ['balanced', 'head'],
@@ -102,10 +103,10 @@ describe.skipIf(!otelcol)(
 );
 
 describe.skipIf(!otelcol || !prometheus)(
-  `the gateway of GenOps${otelcol && prometheus ? '' : ' (skipped: the test bed has built no otelcol and prometheus)'}`,
+  `the gateway of GenOps${otelcol && prometheus ? '' : ' (skipped: otelcol and prometheus are not built for the bed)'}`,
   () => {
     it('counts a call for the team of its span, else of its resource', async () => {
-      const [otlp, web] = [await freePort(), await freePort()];
+      const [otlp, web] = [await getPort(), await getPort()];
       const { otlp: translation, storage } = yamlAsset('templates', 'prometheus', 'config.yaml');
       writeFileSync(join(dir, 'prometheus.yaml'), stringify({ otlp: translation, storage }));
       const store = start(prometheus ?? '', [

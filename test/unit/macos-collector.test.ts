@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import getPort from 'get-port';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BundleFlags } from '../../src/macos/request.ts';
 import {
@@ -14,7 +15,7 @@ import {
   skipped,
   tearDown,
 } from './support/mac.ts';
-import { freePort, until } from './support/programs.ts';
+import { until } from './support/programs.ts';
 
 beforeAll(setUp);
 afterAll(tearDown);
@@ -44,7 +45,7 @@ describe.skipIf(skipped !== undefined)(`the collector of a Mac${skipped ? ` (ski
   });
 
   it('sends metrics of macmon, pressure.sh and the host with its host name, using mutual TLS', async () => {
-    const port = await freePort();
+    const port = await getPort();
     const there = gateway(port, 'mtls');
     const here = collector(mac(port, { mtls: at('certs') }));
     const all = await until(
@@ -82,7 +83,7 @@ describe.skipIf(skipped !== undefined)(`the collector of a Mac${skipped ? ` (ski
   }, 90_000);
 
   it('is accepted only with the right token', async () => {
-    const port = await freePort();
+    const port = await getPort();
     const there = gateway(port, 'token');
     const ca = at('certs/ca.crt');
     const stranger = collector(mac(port, { tokenFile: at('wrong-token'), ca }));
@@ -102,7 +103,7 @@ describe.skipIf(skipped !== undefined)(`the collector of a Mac${skipped ? ` (ski
   }, 90_000);
 
   it('queues metrics on disk while the gateway is unreachable, survives a restart, sends each once', async () => {
-    const port = await freePort();
+    const port = await getPort();
     const config = mac(port, { mtls: at('certs') });
     const before = collector(config);
     await until(() => (/Exporting failed/i.test(before.said()) ? true : undefined), before.said);

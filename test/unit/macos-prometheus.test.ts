@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import getPort from 'get-port';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { ruleFiles } from '../../src/parts/prometheus/rulefiles.ts';
@@ -7,16 +8,16 @@ import { readAsset, yamlAsset } from '../../src/core/assets.ts';
 import { panelQueries, runPanel } from '../cluster/support/panels.ts';
 import { quickstart } from './support/config.ts';
 import { at, collector, gateway, mac, prometheus, setUp, skipped, tearDown } from './support/mac.ts';
-import { freePort, start, until } from './support/programs.ts';
+import { start, until } from './support/programs.ts';
 
 beforeAll(setUp);
 afterAll(tearDown);
 
-const noStore = skipped ?? (prometheus === undefined ? 'the test bed has built no prometheus' : undefined);
+const noStore = skipped ?? (prometheus === undefined ? 'prometheus is not built for the bed' : undefined);
 
 describe.skipIf(noStore !== undefined)(`Prometheus${noStore ? ` (skipped: ${noStore})` : ''}`, () => {
   it('has the documented series, data for every panel, and rules that evaluate', async () => {
-    const [grpc, web] = [await freePort(), await freePort()];
+    const [grpc, web] = [await getPort(), await getPort()];
     const dir = at('prometheus');
     mkdirSync(dir);
     writeFileSync(join(dir, 'macos.yaml'), ruleFiles(quickstart({ macos: { enabled: true } }))['macos.yaml'] ?? '');

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import getPort from 'get-port';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { mapAt } from '../../src/core/json.ts';
@@ -17,7 +18,7 @@ import { resolve } from '../../src/profile/resolve.ts';
 import type { ComponentId, Config } from '../../src/profile/schema.ts';
 import { certs, noCerts } from './support/certs.ts';
 import { quickstart } from './support/config.ts';
-import { bedProgram, freePort, start, stopAll, until } from './support/programs.ts';
+import { bedProgram, start, stopAll, until } from './support/programs.ts';
 
 const MTLS = { 'cert-manager': { existing: true }, security: { mtls: { enabled: true } } };
 const k3s = (name: string, over: JsonMap = {}): Config =>
@@ -253,7 +254,7 @@ describe.skipIf(skipped !== undefined)(`the collector${skipped ? ` (skipped: ${s
   );
 
   it('accepts only senders with a certificate, over gRPC and HTTP', async () => {
-    const [grpc, http, plain, inner] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const [grpc, http, plain, inner] = [await getPort(), await getPort(), await getPort(), await getPort()];
     const config = strict();
     const ports = (text: JsonMap): JsonMap =>
       JSON.parse(

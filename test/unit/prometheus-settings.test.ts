@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import getPort from 'get-port';
 import { afterAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { datasources } from '../../src/parts/grafana/datasources.ts';
@@ -12,7 +13,7 @@ import { mebibytes } from '../../src/profile/values.ts';
 import { quickstart } from './support/config.ts';
 import { configured, genops, specOf } from './support/genops.ts';
 import { planOf } from './support/plan.ts';
-import { bedProgram, freePort, start, stopAll, until } from './support/programs.ts';
+import { bedProgram, start, stopAll, until } from './support/programs.ts';
 
 const server = (over: JsonMap, chart = 'genai-obs') => quickstart({ prometheus: { chart, server: over } });
 const chartValues = (over: JsonMap): JsonMap => planOf(server(over, 'prometheus')).values('prometheus', 'server');
@@ -154,7 +155,7 @@ describe('remote write', () => {
 const program = bedProgram('prometheus');
 
 describe.skipIf(!program)(
-  `Prometheus with these settings${program ? '' : ' (skipped: the test bed has built no prometheus)'}`,
+  `Prometheus with these settings${program ? '' : ' (skipped: prometheus is not built for the bed)'}`,
   () => {
     const dir = mkdtempSync(join(tmpdir(), 'genai-obs-prometheus-'));
     afterAll(() => {
@@ -184,7 +185,7 @@ describe.skipIf(!program)(
         mkdirSync(join(dir, path, '..'), { recursive: true });
         writeFileSync(join(dir, path), text);
       }
-      const port = await freePort();
+      const port = await getPort();
       // Scrapes only itself, because there is no cluster for discovery.
       const jobs = [{ job_name: 'prometheus', static_configs: [{ targets: [`127.0.0.1:${port}`] }] }];
       const rendered = set(set(configured('prometheus', config), ['scrape_configs'], jobs), ['rule_files'], []);

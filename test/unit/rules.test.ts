@@ -2,13 +2,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import getPort from 'get-port';
 import { afterAll, describe, expect, it } from 'vitest';
 import { at, listAt } from '../../src/core/json.ts';
 import { ruleFiles } from '../../src/parts/prometheus/rulefiles.ts';
 import { budgetRules, monthlyBudgets, priceRules, type ListPrice } from '../../src/parts/prometheus/rules.ts';
 import type { JsonMap } from '../../src/core/types.ts';
 import { quickstart } from './support/config.ts';
-import { bedProgram, freePort, start, stopAll, until } from './support/programs.ts';
+import { bedProgram, start, stopAll, until } from './support/programs.ts';
 
 const list: ListPrice[] = [
   { model: 'gpt-4o', provider: 'openai', input: 2.5, output: 10 },
@@ -127,7 +128,7 @@ describe('monthlyBudgets', () => {
 
 const program = bedProgram('prometheus');
 
-describe.skipIf(!program)(`Prometheus${program ? '' : ' (skipped: the test bed has built no prometheus)'}`, () => {
+describe.skipIf(!program)(`Prometheus${program ? '' : ' (skipped: prometheus is not built for the bed)'}`, () => {
   const dir = mkdtempSync(join(tmpdir(), 'genai-obs-rules-'));
   afterAll(() => {
     stopAll();
@@ -153,7 +154,7 @@ describe.skipIf(!program)(`Prometheus${program ? '' : ' (skipped: the test bed h
       join(dir, 'prometheus.yml'),
       stringify({ global: { evaluation_interval: '1s' }, rule_files: ['*.yaml'] }),
     );
-    const port = await freePort();
+    const port = await getPort();
     const store = start(program ?? '', [
       `--config.file=${join(dir, 'prometheus.yml')}`,
       `--storage.tsdb.path=${join(dir, 'data')}`,

@@ -15,14 +15,14 @@ export interface Dependency {
   name: string;
   version: string;
   alias: string;
-  /** Value that switches it on. */
+  /** Path of the value that enables it. */
   condition?: string;
-  /** From another repository. */
+  /** Whether it comes from another repository. */
   remote: boolean;
   chart: Chart;
 }
 
-/** One unpacked chart with the charts inside of it. */
+/** One unpacked chart with its dependencies. */
 export interface Chart {
   name: string;
   version: string;
@@ -30,9 +30,9 @@ export interface Chart {
   kubeVersion: string;
   values: JsonMap;
   schema?: JsonMap;
-  /** Texts below templates/, those of helpers included, and values.yaml. */
+  /** Contents of the files in templates/, including helpers, and of values.yaml. */
   templates: string[];
-  /** Texts below crds/. */
+  /** Contents of the files in crds/. */
   crds: string[];
   dependencies: Dependency[];
 }
@@ -54,7 +54,7 @@ interface ChartYaml {
 
 export const archiveName = (pin: Pin): string => `${pin.chart}-${pin.version}.tgz`;
 
-/** @throws ObsError (usage) that names every archive that is not there */
+/** @throws ObsError (usage) that names every missing archive */
 export function checkArchives(dir: string, pins: Pin[]): void {
   const missing = pins.map(archiveName).filter((file) => !existsSync(join(dir, file)));
   if (missing.length)
@@ -64,7 +64,7 @@ export function checkArchives(dir: string, pins: Pin[]): void {
     );
 }
 
-/** Unpacks an archive into a folder of its own for as long as `use` needs it. */
+/** Unpacks an archive into a temporary folder and passes it to `use`. */
 export async function readChart(archive: string): Promise<Chart> {
   const dir = await mkdtemp(join(tmpdir(), 'genai-obs-chart-'));
   try {
@@ -81,7 +81,7 @@ async function chartIn(dir: string): Promise<Chart> {
   const meta = parse(readFileSync(join(dir, 'Chart.yaml'), 'utf8')) as ChartYaml;
   const vendored = await chartsIn(join(dir, 'charts'));
   const asked = meta.dependencies ?? [];
-  // Helm also takes a chart that lies in charts/ without being asked for.
+  // Helm also uses charts in charts/ that Chart.yaml does not list.
   const extra: Asked[] = vendored
     .filter(({ name }) => !asked.some((one) => one.name === name))
     .map(({ name }) => ({ name }));
@@ -110,7 +110,7 @@ async function chartIn(dir: string): Promise<Chart> {
     kubeVersion: meta.kubeVersion ?? '',
     values: (parse(text, { merge: true }) as JsonMap | null) ?? {},
     ...(existsSync(schemaFile) ? { schema: JSON.parse(readFileSync(schemaFile, 'utf8')) as JsonMap } : {}),
-    // Some values are templates themselves (`tpl`).
+    // Some values are templates that charts evaluate with `tpl`.
     templates: [...textsIn(join(dir, 'templates')), text.replace(/^\s*#.*$/gm, '')],
     crds: textsIn(join(dir, 'crds')),
     dependencies,

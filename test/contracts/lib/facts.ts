@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import type { ChartName } from '../../../src/charts/pins.ts';
 import { assetPath } from '../../../src/core/assets.ts';
 
-/** What a rendered object is called and how it is reached. */
+/** Name and addresses of a rendered object. */
 export interface RenderedObject {
   kind: string;
   name: string;
   namespace?: string;
-  /** Of a Service. */
+  /** Ports of a Service. */
   ports?: { name?: string; port: number; targetPort?: number | string; protocol?: string }[];
-  /** Name → image, init containers too; of a custom resource with `spec.image`, its kind → image. */
+  /** Name → image, including init containers. For a custom resource with `spec.image`: kind → image. */
   containers?: Record<string, string>;
-  /** Labels that the Service or the workload selects its pods by. */
+  /** Labels by which the Service or the workload selects pods. */
   selector?: Record<string, string>;
 }
 
@@ -22,19 +22,19 @@ export interface ChartFacts {
   version: string;
   appVersion: string;
   kubeVersion: string;
-  /** `name@version`, with ` as <alias>` where the chart renames it. */
+  /** `name@version`, followed by ` as <alias>` if the chart renames it. */
   dependencies: string[];
   /**
-   * Leaves of the values as `helm --set` spells them (a dot in a key is `\.`). `path.*`: anything may stand at and below it. A dependency that is pinned
-   * itself at this version is not repeated: its own facts hold for what stands under its name.
+   * Leaves of the values in the notation of `helm --set` (a dot in a key is `\.`). `path.*`: any value at or below it.
+   * Leaves out a dependency that is itself pinned at this version: its own facts apply below its name.
    */
   values: string[];
   /** Maps in which values.schema.json forbids unknown keys; "" is the top level. */
   schemaClosed: string[];
   crds: string[];
-  /** Of a rendering with default values. */
+  /** Images of a rendering with default values. */
   images: string[];
-  /** By case of upstreamReleases(). */
+  /** Rendered objects by `case` of upstreamReleases(). */
   renders: Record<string, RenderedObject[]>;
 }
 
@@ -51,10 +51,10 @@ export function knownCharts(): string[] {
     .map((file) => file.slice(0, -5));
 }
 
-/** In the file, values stand in sections (`{section: [keys]}`): half the size. */
+/** The file groups values by section (`{section: [keys]}`), which halves its size. */
 type FactsFile = Omit<ChartFacts, 'values'> & { values: Record<string, string[]> };
 
-/** @throws when the chart has no facts yet: npm run contracts */
+/** @throws if the chart has no facts yet; create them with npm run contracts */
 export function readFacts(chart: ChartName): ChartFacts {
   const file = JSON.parse(readFileSync(factsFile(chart), 'utf8')) as FactsFile;
   const values = Object.entries(file.values).flatMap(([section, keys]) =>
@@ -63,7 +63,7 @@ export function readFacts(chart: ChartName): ChartFacts {
   return { ...file, values: values.toSorted() };
 }
 
-/** One line per section and per object: a change reads well in a diff. */
+/** Writes one line per section and per object, for readable diffs. */
 export function writeFacts(facts: ChartFacts): void {
   const text = (value: unknown): string => JSON.stringify(value);
   const lines = ([first, last]: string, items: string[], indent: string): string =>
@@ -112,14 +112,15 @@ function sections(values: string[]): Record<string, string[]> {
   return found;
 }
 
-/** Names of the objects of a kind in one case's rendering. @throws when that case was never rendered */
+/** Names of rendered objects of a kind. @throws if the case was not rendered */
 export function renderedNames(facts: ChartFacts, renderCase: string, kind: string): string[] {
   return rendered(facts, renderCase, kind).map(({ name }) => name);
 }
 
-/** Objects of a kind in one case's rendering. @throws when that case was never rendered */
+/** Rendered objects of a kind. @throws if the case was not rendered */
 export function rendered(facts: ChartFacts, renderCase: string, kind: string): RenderedObject[] {
   const objects = facts.renders[renderCase];
-  if (!objects) throw new Error(`${facts.chart} was not rendered for ${renderCase}: npm run contracts -- --charts DIR`);
+  if (!objects)
+    throw new Error(`${facts.chart} was not rendered for ${renderCase}; run: npm run contracts -- --charts DIR`);
   return objects.filter((object) => object.kind === kind);
 }

@@ -11,14 +11,14 @@ import { ObsError, messageOf, usageError } from '../../../src/core/errors.ts';
 import type { JsonMap, KubeObject } from '../../../src/core/types.ts';
 import { type Chart, archiveName, checkArchives, readChart } from './archive.ts';
 import { type ChartFacts, type RenderedObject, knownCharts, readFacts, writeFacts } from './facts.ts';
-import { moved } from './paths.ts';
+import { differences } from './paths.ts';
 import { imagesOf, objectFacts } from './render.ts';
 import { closedPaths, paths, valueTree } from './tree.ts';
 
 const KUBE_VERSION = 'v1.34.0';
 
-/** What a chart must be given before it renders at all, or before it shows its CRDs. */
-const ENOUGH: Partial<Record<ChartName, JsonMap>> = {
+/** Values without which a chart does not render, or does not render its CRDs. */
+const REQUIRED: Partial<Record<ChartName, JsonMap>> = {
   'cert-manager': { crds: { enabled: true } },
   'k8s-monitoring': {
     cluster: { name: 'contracts' },
@@ -42,10 +42,10 @@ const ENOUGH: Partial<Record<ChartName, JsonMap>> = {
 };
 
 /**
- * Reads the archives of all pinned charts, says what moved against test/contracts and writes it there.
- * @param check only say it
- * @returns lines that say what moved
- * @throws ObsError (usage) for missing archives, ObsError when a chart does not render
+ * Compares the archives of all pinned charts with test/contracts, and updates that folder.
+ * @param check compare only
+ * @returns one line for each difference
+ * @throws ObsError (usage) for missing archives, ObsError if a chart does not render
  */
 export async function contracts(charts: string, check: boolean): Promise<string[]> {
   const dir = resolve(charts);
@@ -56,7 +56,7 @@ export async function contracts(charts: string, check: boolean): Promise<string[
   const lines: string[] = [];
   for (const name of Object.keys(PINS) as ChartName[]) {
     const facts = await factsOf(dir, name, releases, helm);
-    lines.push(...moved(knownCharts().includes(name) ? readFacts(name) : undefined, facts));
+    lines.push(...differences(knownCharts().includes(name) ? readFacts(name) : undefined, facts));
     if (!check) writeFacts(facts);
   }
   return lines;
@@ -69,7 +69,7 @@ async function factsOf(dir: string, name: ChartName, releases: UpstreamRelease[]
   if (chart.name !== name || chart.version !== pin.version)
     throw usageError(`${archive} holds ${chart.name} ${chart.version}, not ${name} ${pin.version}`);
   const tree = valueTree(chart, (inner, version) => isPinned(inner, version));
-  const byDefault = await render(helm, archive, { release: name, namespace: 'default', values: ENOUGH[name] ?? {} });
+  const byDefault = await render(helm, archive, { release: name, namespace: 'default', values: REQUIRED[name] ?? {} });
   const renders: Record<string, RenderedObject[]> = {};
   for (const release of releases.filter((one) => one.chart === name))
     renders[release.case] = objectFacts(await render(helm, archive, release));
@@ -108,7 +108,7 @@ function crdFiles(chart: Chart): string[] {
   ];
 }
 
-/** All objects of a release, those of its hooks too: their images are wanted as well. @throws ObsError when the chart does not render */
+/** All objects of a release, including hooks, whose images count as well. @throws ObsError if it does not render */
 async function render(
   helm: string,
   archive: string,
@@ -118,17 +118,8 @@ async function render(
   try {
     const file = join(dir, 'values.json');
     await writeFile(file, JSON.stringify(values), { mode: 0o600 });
-    const args = [
-      'template',
-      release,
-      archive,
-      '--namespace',
-      namespace,
-      '--kube-version',
-      KUBE_VERSION,
-      '--values',
-      file,
-    ];
+    const options = ['--namespace', namespace, '--kube-version', KUBE_VERSION, '--values', file];
+    const args = ['template', release, archive, ...options];
     const { stdout } = await promisify(execFile)(helm, args, { maxBuffer: 64e6 });
     return parseManifest(stdout);
   } catch (error) {
@@ -137,20 +128,20 @@ async function render(
       what: 'a chart does not render',
       object: `release ${namespace}/${release} of ${archive}`,
       cause,
-      next: 'mend its values, then run this again',
+      next: 'fix its values, then run this again',
     });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
 }
 
-/** The first helm of the PATH under one of its usual names. */
+/** GENAI_OBS_HELM, or the first of helm, helm3 and helm4 on the PATH. */
 function findHelm(): string {
   const file = [process.env['GENAI_OBS_HELM'], 'helm', 'helm3', 'helm4'].find((one) => one && answers(one));
   if (!file)
     throw new ObsError({
-      what: 'there is no helm in the PATH',
-      next: 'install helm 3.12 or newer, or name it in GENAI_OBS_HELM',
+      what: 'helm is not on the PATH',
+      next: 'install helm 3.12 or newer, or set GENAI_OBS_HELM to its path',
     });
   return file;
 }

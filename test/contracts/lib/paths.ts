@@ -3,7 +3,7 @@ import type { ChartFacts } from './facts.ts';
 
 export type FactsOf = (chart: string) => ChartFacts | undefined;
 
-/** A key as `helm --set` writes it. */
+/** A key in the notation of `helm --set`. */
 export const escaped = (key: string): string => key.replaceAll('.', '\\.');
 
 export const joined = (path: string[]): string => path.map(escaped).join('.');
@@ -24,14 +24,14 @@ export const isMap = (value: Json | undefined): value is JsonMap =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * What of `values` the chart would not read, as sentences; empty when all is well.
- * @param factsOf facts of dependencies that are pinned themselves
+ * One sentence for each of the values that the chart does not read.
+ * @param factsOf facts of dependencies that are themselves pinned
  */
 export function unknownValues(facts: ChartFacts, values: JsonMap, factsOf: FactsOf): string[] {
   return leaves(values).flatMap(({ path, value }) => {
     const found = find(facts, path, factsOf);
     if (found === 'unknown') return [`${facts.chart} ${facts.version} has no value ${joined(path)}`];
-    // null takes a default away, and an empty map adds nothing: both are fine for a whole section.
+    // A section may be null, which removes its defaults, or an empty map, which adds nothing.
     if (found === 'section' && value !== null && !isMap(value))
       return [`${facts.chart} ${facts.version}: ${joined(path)} is a map, not ${JSON.stringify(value)}`];
     return [];
@@ -69,8 +69,8 @@ export function dependencies(facts: ChartFacts): { name: string; version: string
   });
 }
 
-/** What differs between two states of a chart's facts, one line each; empty when nothing moved. */
-export function moved(before: ChartFacts | undefined, after: ChartFacts): string[] {
+/** One line for each difference between two states of a chart's facts. */
+export function differences(before: ChartFacts | undefined, after: ChartFacts): string[] {
   if (!before) return [`${after.chart}: new, ${after.version}`];
   const lines = (['version', 'appVersion', 'kubeVersion'] as const).flatMap((key) =>
     before[key] === after[key] ? [] : [`${key} ${before[key]} → ${after[key]}`],

@@ -19,8 +19,8 @@ export interface UpstreamRelease {
 }
 
 /**
- * Every upstream release of every profile as it is delivered; and once, as `<profile>+addons`, each that is new or different when every add-on is
- * switched on.
+ * Every upstream release of every profile with its defaults.
+ * In addition, as `<profile>+addons`, each release that is new or different when every add-on is enabled.
  */
 export function upstreamReleases(): UpstreamRelease[] {
   const releases = plans().flatMap(({ name, steps }) =>
@@ -43,7 +43,7 @@ export function upstreamReleases(): UpstreamRelease[] {
   return releases.filter((one) => !one.case.includes('+addons/') || first.get(sameAs(one)) === one);
 }
 
-/** Values that upstream charts are given, those by which their CRDs are rendered included; `case` names where they stand. */
+/** Values passed to upstream charts, including those for rendering CRDs; `case` names the profile and the release. */
 export function upstreamValues(): Pick<UpstreamRelease, 'case' | 'chart' | 'values'>[] {
   const definitions = plans().flatMap(({ name, steps }) =>
     steps.flatMap((step) =>
@@ -53,18 +53,18 @@ export function upstreamValues(): Pick<UpstreamRelease, 'case' | 'chart' | 'valu
   return [...upstreamReleases(), ...definitions];
 }
 
-/** What an add-on cannot do without. */
-const ASKS: Partial<Record<AddonId, JsonMap>> = {
+/** Required settings of add-ons. */
+const REQUIRED: Partial<Record<AddonId, JsonMap>> = {
   'csi-driver-nfs': { server: 'nfs.example.com' },
   'cloudwatch-exporter': { regions: ['us-west-2'], roleArn: 'arn:aws:iam::000000000000:role/cloudwatch' },
 };
 
-/** Plans of the profiles as delivered, then those with every add-on. */
+/** Plans of the profiles with their defaults, then with every add-on. */
 function plans(): { name: string; steps: Step[] }[] {
   const addons: Layer = {
     source: 'every add-on',
     data: {
-      ...Object.fromEntries(ADDONS.map(({ id }) => [id, { enabled: true, ...ASKS[id] }])),
+      ...Object.fromEntries(ADDONS.map(({ id }) => [id, { enabled: true, ...REQUIRED[id] }])),
       storage: { s3: { enabled: true } },
     },
   };

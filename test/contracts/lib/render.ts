@@ -2,7 +2,7 @@ import type { Json, JsonMap, KubeObject } from '../../../src/core/types.ts';
 import type { RenderedObject } from './facts.ts';
 import { isMap } from './paths.ts';
 
-/** Rights and rule texts have no names that anybody calls; there are hundreds of them. */
+/** Hundreds of objects whose names nothing refers to. */
 const LEFT_OUT =
   /^(ClusterRole|ClusterRoleBinding|Role|RoleBinding|PrometheusRule|CustomResourceDefinition|PodSecurityPolicy)$/;
 
@@ -54,10 +54,10 @@ function portFacts(port: JsonMap): NonNullable<RenderedObject['ports']>[number] 
 const map = (value: unknown): JsonMap => (isMap(value as Json) ? (value as JsonMap) : {});
 const list = (value: unknown): JsonMap[] => (Array.isArray(value) ? (value as JsonMap[]) : []);
 
-/** Arguments by which an operator is told what to start. */
+/** Arguments that pass an image to an operator. */
 const IMAGE_ARGUMENT = /^--?[\w-]*(?:image|reloader)[\w-]*=(.+[/:].+)$/;
 
-/** Images of a rendering: every `image` field of a pod or a custom resource, and those that an operator gets as an argument. */
+/** Images of a rendering: the `image` fields of pods and custom resources, and image arguments of operators. */
 export function imagesOf(objects: KubeObject[]): string[] {
   const images = new Set<string>();
   const walk = (value: unknown, key: string): void => {

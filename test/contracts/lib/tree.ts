@@ -2,10 +2,10 @@ import type { Json, JsonMap } from '../../../src/core/types.ts';
 import type { Chart, Dependency } from './archive.ts';
 import { isMap, joined } from './paths.ts';
 
-/** Below this many keys a path is cut and left open. */
+/** Maximum depth; deeper values are open. */
 const DEPTH = 8;
 
-/** What a chart knows to read: a leaf, an open place (anything goes), or a map of known keys. */
+/** Values that a chart reads: a leaf, an open value (which may be anything), or a map of known keys. */
 export interface Branch {
   open: boolean;
   /** values.schema.json forbids other keys. */
@@ -19,10 +19,9 @@ const section = (): Branch => ({ open: false, closed: false, keys: new Map() });
 const under = (key: string, branch: Branch): Branch => ({ ...section(), keys: new Map([[key, branch]]) });
 
 /**
- * Values of a chart from its values.yaml, from values.schema.json, and from what its templates read (many charts read keys that values.yaml only shows
- * in a comment). A map that a template takes as a whole (`toYaml`, `range`, `tpl`) is open, and so, for size, are charts inside of a chart's chart
- * and guests.
- * @param isKnown whether a dependency has facts of its own and is left out; asked of direct ones, which the facts name
+ * Values of a chart: from values.yaml, values.schema.json and its templates, which may read keys that values.yaml lacks.
+ * Open are maps that a template uses as a whole (`toYaml`, `range`, `tpl`), nested dependencies and guests.
+ * @param isKnown whether a direct dependency has its own facts and is left out
  */
 export function valueTree(chart: Chart, isKnown: (name: string, version: string) => boolean, nested = false): Branch {
   const tree = fromValues(chart.values, 0);
@@ -38,10 +37,10 @@ export function valueTree(chart: Chart, isKnown: (name: string, version: string)
   }
   const inner = new Set(chart.dependencies.map(({ alias }) => alias));
   if (chart.schema) addSchema(tree, chart.schema, chart.schema, 0, inner);
-  for (const { path, by } of HANDED_IN[chart.name] ?? [])
+  for (const { path, by } of PASSED_IN[chart.name] ?? [])
     if (chart.templates.some((template) => by.test(template))) place(tree, path, open);
   const { read, whole } = references(chart.templates);
-  // Longest first: what is read deeper down makes a section of what stands above it.
+  // Longest first, so that the parents of a path become sections.
   for (const path of read.toSorted((a, b) => b.length - a.length)) place(tree, path, open);
   for (const path of whole) {
     const branch = branchAt(tree, path);
@@ -50,12 +49,12 @@ export function valueTree(chart: Chart, isKnown: (name: string, version: string)
   return tree;
 }
 
-/** What a template reads of a section that it is handed by another one, and values.yaml does not name. */
-const HANDED_IN: Record<string, { path: string[]; by: RegExp }[]> = {
+/** Values that a template reads from a section passed to it as an argument, and that values.yaml lacks. */
+const PASSED_IN: Record<string, { path: string[]; by: RegExp }[]> = {
   loki: [{ path: ['singleBinary', 'lifecycle'], by: /\$component\.lifecycle\b/ }],
 };
 
-/** Another project's chart that is off unless asked for, as MinIO in Loki's. */
+/** A chart of another project that is disabled by default, such as MinIO in the chart of Loki. */
 function isGuest(chart: Chart, { condition, remote }: Dependency): boolean {
   const on = condition
     ?.split('.')
@@ -63,9 +62,11 @@ function isGuest(chart: Chart, { condition, remote }: Dependency): boolean {
   return remote && condition !== undefined && on !== true;
 }
 
-/** Maps whose shape is Kubernetes' own: charts hand them on as they are. */
-const HANDED_ON =
-  /^(affinity|resources|tolerations|dnsConfig|(update)?[sS]trategy)$|([sS]ecurityContext|Probe|[aA]nnotations|[lL]abels|(node|pod)\w*Affinity|[sS]elector)$/;
+/** Maps of the Kubernetes API, which charts pass through unchanged. */
+const PASSED_THROUGH = new RegExp(
+  '^(affinity|resources|tolerations|dnsConfig|(update)?[sS]trategy)$|' +
+    '([sS]ecurityContext|Probe|[aA]nnotations|[lL]abels|(node|pod)\\w*Affinity|[sS]elector)$',
+);
 
 function fromValues(value: Json | undefined, depth: number): Branch {
   if (value === null || value === undefined || Array.isArray(value)) return open();
@@ -76,7 +77,7 @@ function fromValues(value: Json | undefined, depth: number): Branch {
     keys: new Map(
       Object.entries(value).map(([key, one]) => [
         key,
-        isMap(one) && HANDED_ON.test(key) ? open() : fromValues(one, depth + 1),
+        isMap(one) && PASSED_THROUGH.test(key) ? open() : fromValues(one, depth + 1),
       ]),
     ),
   };
@@ -86,7 +87,7 @@ function branchAt(tree: Branch, path: string[]): Branch | undefined {
   return path.reduce<Branch | undefined>((here, key) => here?.keys?.get(key), tree);
 }
 
-/** Puts a branch at a path unless something is known there; what a leaf or an open place holds is not looked into. */
+/** Adds a branch at a path unless there is one. Does not descend into leaves and open values. */
 function place(tree: Branch, path: string[], make: () => Branch): void {
   let here = tree;
   for (const [i, key] of path.entries()) {
@@ -106,7 +107,7 @@ function merge(into: Branch, from: Branch): void {
   }
 }
 
-/** @param inner names of charts inside, which the schema may leave to their own */
+/** @param inner names of dependencies, which have their own schemas */
 function addSchema(branch: Branch, schema: JsonMap, root: JsonMap, depth: number, inner: Set<string>): void {
   const node = resolved(schema, root);
   const properties = isMap(node['properties']) ? node['properties'] : {};
@@ -124,7 +125,7 @@ function addSchema(branch: Branch, schema: JsonMap, root: JsonMap, depth: number
   if (depth > 0 && mayHoldAnything(node)) branch.open = true;
 }
 
-/** `additionalProperties: true` beside named properties only says that the schema is not strict. */
+/** `additionalProperties: true` next to named properties only means that the schema is not strict. */
 function mayHoldAnything(node: JsonMap): boolean {
   const more = node['additionalProperties'];
   return (
@@ -142,7 +143,7 @@ function fromSchema(schema: JsonMap, root: JsonMap): Branch {
     : open();
 }
 
-/** Follows references inside of the schema; what stands in another file is unknown, so anything goes. */
+/** Follows references inside the schema. A reference to another file stays unresolved, so its value is open. */
 function resolved(schema: JsonMap, root: JsonMap): JsonMap {
   let node = schema;
   for (let hops = 0; hops < 10; hops++) {
@@ -164,11 +165,11 @@ function resolved(schema: JsonMap, root: JsonMap): JsonMap {
 
 const VALUES = /\.Values((?:\.[A-Za-z_]\w*)+)|index\s+\$?\.Values((?:\s+"[^"]+")+)(?:\)((?:\.[A-Za-z_]\w*)+))?/g;
 const TAKES_ALL = /\b(toYaml|toYamlPretty|toJson|toPrettyJson|toRawJson|toToml|tpl|range|omit|pick|render)\b/;
-/** `with .Values.x`, and what follows up to its first end. */
+/** `with .Values.x` and its body up to the first `end`. */
 const WITH = /\{\{-?\s*with\s+(\$?\.Values[\w.]+)\s*-?\}\}([^]*?)\{\{-?\s*end\b/g;
 const DOT_WHOLE = /\b(toYaml|toJson|tpl|range)\b[^}]*?[\s(]\.(?=[\s)}])/;
 
-/** Values that templates name, and which of them they take with everything inside. */
+/** Values that templates refer to (`read`), and those that they use as a whole (`whole`). */
 function references(templates: string[]): { read: string[][]; whole: string[][] } {
   const read = new Map<string, string[]>();
   const whole = new Map<string, string[]>();

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
 import { type Kube, connect } from '../../../src/adapters/kube.ts';
+import { listen } from '../../support/server.ts';
 
 export interface Asked {
   method: string;
@@ -16,9 +16,9 @@ export interface Asked {
 
 export interface ApiServer {
   kube: Kube;
-  /** Requests so far, in the order of their ends. */
+  /** Requests so far, in the order in which they were complete. */
   asked: Asked[];
-  /** Undefined: no answer. `'reset'`: the connection is cut. */
+  /** The response. Undefined: none; `'reset'`: resets the connection. */
   answer: (
     asked: Asked,
     request: IncomingMessage,
@@ -26,7 +26,10 @@ export interface ApiServer {
   close(): void;
 }
 
-/** A local HTTP server under the path /base, and the real client connected to it by a kubeconfig with the contexts one (current) and two. */
+/**
+ * A local HTTP server with the path prefix /base, and the real client connected to it.
+ * The kubeconfig has the contexts one (current) and two; the client uses two.
+ */
 export async function apiServer(): Promise<ApiServer> {
   const asked: Asked[] = [];
   const server = createServer((request, response) => {
@@ -47,10 +50,10 @@ export async function apiServer(): Promise<ApiServer> {
       })();
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const listening = await listen(server);
   const dir = mkdtempSync(join(tmpdir(), 'genai-obs-api-'));
   const path = join(dir, 'kubeconfig');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/base/`;
+  const url = `http://127.0.0.1:${listening.port}/base/`;
   const contexts = ['one', 'two'].map((name) => ({ name, context: { cluster: 'c', user: 'u' } }));
   const clusters = [{ name: 'c', cluster: { server: url, 'insecure-skip-tls-verify': true } }];
   const users = [{ name: 'u', user: { token: 'token-of-the-user' } }];
@@ -63,15 +66,14 @@ export async function apiServer(): Promise<ApiServer> {
   vi.unstubAllEnvs();
   const close = (): void => {
     kube.close();
-    server.closeAllConnections();
-    server.close();
+    void listening.close();
     rmSync(dir, { recursive: true });
   };
   const api: ApiServer = { kube, asked, answer: () => ({ status: 200, body: '{}' }), close };
   return api;
 }
 
-/** As the API server says no. */
+/** An error response of the API server. */
 export const status = (code: number, reason: string, message: string) => ({
   status: code,
   body: JSON.stringify({ kind: 'Status', reason, message }),

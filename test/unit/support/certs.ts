@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Why no certificates can be made here; undefined when they can. */
+/** Why tests cannot create certificates; undefined if they can. */
 export const noCerts: string | undefined = (() => {
   try {
     execFileSync('openssl', ['version'], { stdio: 'ignore' });
@@ -12,7 +12,10 @@ export const noCerts: string | undefined = (() => {
   }
 })();
 
-/** An authority in DIR/ca.crt, with certificates signed by it: DIR/<name>/{ca.crt,tls.crt,tls.key}. They serve localhost, and what `also` names. */
+/**
+ * Creates a CA in DIR/ca.crt and certificates signed by it: DIR/<name>/{ca.crt,tls.crt,tls.key}.
+ * They are valid for localhost, 127.0.0.1 and the names in `also`.
+ */
 export function certs(dir: string, names: string[], also: string[] = []): void {
   const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
   mkdirSync(dir, { recursive: true });
@@ -22,23 +25,8 @@ export function certs(dir: string, names: string[], also: string[] = []): void {
   for (const name of names) {
     mkdirSync(join(dir, name));
     openssl('req', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}/tls.key`, '-out', `${name}/csr`);
-    openssl(
-      'x509',
-      '-req',
-      '-in',
-      `${name}/csr`,
-      '-CA',
-      'ca.crt',
-      '-CAkey',
-      'ca.key',
-      '-CAcreateserial',
-      '-days',
-      '2',
-      '-extfile',
-      'ext',
-      '-out',
-      `${name}/tls.crt`,
-    );
+    const ca = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'ext'];
+    openssl('x509', '-req', '-in', `${name}/csr`, ...ca, '-out', `${name}/tls.crt`);
     openssl('x509', '-in', 'ca.crt', '-out', `${name}/ca.crt`);
   }
 }

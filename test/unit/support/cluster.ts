@@ -16,18 +16,18 @@ import { COMPONENT_IDS, type ComponentId } from '../../../src/profile/schema.ts'
 export const NS = 'genai-observability';
 export const CLUSTER_UID = '11111111-2222-3333-4444-555555555555';
 
-/** A cluster in memory: objects with resource versions, and helm's records as Secrets. */
+/** An in-memory cluster: objects with resource versions, and helm's release records as Secrets. */
 export interface FakeCluster {
   kube: Kube;
   helm: Helm;
   kubectl: Kubectl;
   charts: Charts;
-  /** What was asked of helm and kubectl and written through the API, in order. */
+  /** Calls of helm and kubectl, and writes through the API, in order. */
   calls: string[];
   put(object: KubeObject): KubeObject;
   get(kind: string, name: string, namespace?: string): KubeObject | undefined;
   all(kind: string): KubeObject[];
-  /** A helm record of this status; with the objects of the release. */
+  /** Adds a helm record with this status and the objects of the release. */
   record(
     release: string,
     status: string,
@@ -35,13 +35,13 @@ export interface FakeCluster {
     values?: JsonMap,
     more?: { namespace?: string; version?: string },
   ): void;
-  /** What a release consists of. */
+  /** The objects of a release. */
   rendered: (target: Target) => KubeObject[];
-  /** What a chart has in its crds folder. */
+  /** The CRDs in the crds folder of a chart. */
   definitions: (release: string) => KubeObject[];
-  /** Asked before every operation; what it throws is thrown, what it awaits delays. */
+  /** Called before every operation, which it can delay, or fail by throwing. */
   before: (operation: string) => void | Promise<void>;
-  /** Status of a workload that helm has just made; ready unless told otherwise. */
+  /** Status of a workload that helm just created; ready by default. */
   status: (workload: KubeObject) => JsonMap;
 }
 
@@ -55,7 +55,7 @@ const READY: JsonMap = {
   updatedNumberScheduled: 1,
 };
 
-/** What the API lists of a group's version: kinds of established definitions. */
+/** The resources of a group version: kinds of established CRDs. */
 function listed(crds: KubeObject[], group: string, version: string): { name: string }[] {
   return crds.flatMap((crd) => {
     const spec = crd['spec'] as { group?: string; names?: { plural: string }; versions: { name: string }[] };
@@ -257,7 +257,7 @@ function isWorkload(object: KubeObject): boolean {
   return ['StatefulSet', 'Deployment', 'DaemonSet'].includes(object.kind);
 }
 
-/** What a release of ours consists of, in short: its workload, a ConfigMap and something cluster-scoped. */
+/** A short form of a release of ours: its workload, a ConfigMap and a cluster-scoped object. */
 export function releaseObjects(release: string, namespace: string): KubeObject[] {
   const id = COMPONENT_IDS.find((known): known is ComponentId => known === release);
   const workload = id ? CATALOG[id].workload : { kind: 'Deployment' as const, name: release };
@@ -285,7 +285,7 @@ export function releaseObjects(release: string, namespace: string): KubeObject[]
   ];
 }
 
-/** What the engine needs to change a fake cluster. */
+/** The context in which the engine changes a fake cluster. */
 export function contextOf(cluster: FakeCluster, over: Partial<ApplyContext> = {}): ApplyContext {
   const { kube, helm, kubectl, charts } = cluster;
   return { kube, helm, kubectl, charts, namespace: NS, timeout: 5_000, signal: new AbortController().signal, ...over };

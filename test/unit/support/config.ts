@@ -4,23 +4,23 @@ import { extended, profileLayer } from '../../../src/profile/layers.ts';
 import { resolve } from '../../../src/profile/resolve.ts';
 import { COMPONENT_IDS, type ComponentId, type Config } from '../../../src/profile/schema.ts';
 
-/** The quickstart profile with changes on top, resolved as for a user. */
+/** The quickstart profile with `over` on top, resolved as for a user. */
 export function quickstart(over: JsonMap = {}): Config {
   return resolve([profileLayer('quickstart'), { source: 'test', data: over }]);
 }
 
-/** What a profile leaves to its user, and cannot do without. */
-const ASKS: Record<string, JsonMap> = {
+/** Settings that a profile requires from its user. */
+const REQUIRED: Record<string, JsonMap> = {
   'grafana-cloud': {
     'k8s-monitoring': { destination: { otlp: { url: 'https://otlp-gateway.example/otlp', user: '123456' } } },
   },
 };
 
-/** A profile with all that it extends and asks for, and changes on top. */
+/** A profile with all that it extends, its required settings, and `over` on top. */
 export function profile(name: string, over: JsonMap = {}): Config {
   return resolve([
     ...extended(profileLayer(name)),
-    { source: 'asked', data: ASKS[name] ?? {} },
+    { source: 'required', data: REQUIRED[name] ?? {} },
     { source: 'test', data: over },
   ]);
 }

@@ -11,7 +11,7 @@ export interface Session {
   journal: Journal;
   controller: AbortController;
   result: Promise<RunResult>;
-  /** Ids of steps with an event of this type. */
+  /** IDs of steps with an event of this type. */
   of: (type: EngineEvent['type']) => string[];
 }
 
@@ -24,7 +24,7 @@ export interface SessionOptions {
   context?: Partial<RunContext>;
 }
 
-/** One run of the engine over a fake cluster, with a journal in that cluster. */
+/** Runs the engine on a fake cluster that holds the journal. */
 export async function session(
   cluster: FakeCluster,
   config: Config,

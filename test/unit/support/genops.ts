@@ -9,7 +9,7 @@ import { extended, profileLayer } from '../../../src/profile/layers.ts';
 import { resolve } from '../../../src/profile/resolve.ts';
 import type { ComponentId, Config } from '../../../src/profile/schema.ts';
 
-/** The profile genops with changes. */
+/** The profile genops with `over` on top. */
 export const genops = (over: JsonMap = {}): Config =>
   resolve([...extended(profileLayer('genops')), { source: 'test', data: over }]);
 

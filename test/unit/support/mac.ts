@@ -1,20 +1,21 @@
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { HOME, writeBundles } from '../../../src/macos/bundle.ts';
 import { type BundleFlags, requestOf } from '../../../src/macos/request.ts';
+import { listen } from '../../support/server.ts';
 import { certs, noCerts } from './certs.ts';
 import { type Running, bedProgram, start, stopAll, stubsIn } from './programs.ts';
 
-// The collector's own configuration, run by the collector that the test bed has built for Linux; only paths and ports are others.
+// Runs the configuration of the Mac's collector with the test bed's collector for Linux; only paths and ports differ.
 export const otelcol = bedProgram('otelcol');
 export const prometheus = bedProgram('prometheus');
-/** Why no collector can run here; undefined when one can. */
-export const skipped = otelcol === undefined ? 'the test bed has built no otelcol' : noCerts;
+/** Why tests cannot run a collector; undefined if they can. */
+export const skipped = otelcol === undefined ? 'otelcol is not built for the bed' : noCerts;
 
 const work = mkdtempSync(join(tmpdir(), 'genai-obs-mac-'));
 export const at = (...parts: string[]): string => join(work, ...parts);
@@ -24,7 +25,7 @@ let macmonPort = 0;
 let pressurePort = 0;
 let count = 0;
 
-/** Certificates, tokens, macmon and the script of a Mac; call it from beforeAll. */
+/** Prepares certificates, tokens, a fake macmon and the pressure script of a Mac; call it from beforeAll. */
 export async function setUp(): Promise<void> {
   if (skipped !== undefined) return;
   certs(at('certs'), ['gateway', 'studio-1']);
@@ -45,7 +46,7 @@ export async function setUp(): Promise<void> {
     notifyutil: 'echo "com.apple.system.thermalpressurelevel 2"',
     pmset: 'exit 1',
   });
-  // As launchd does it: the script's stdin and stdout are the connection.
+  // Like launchd, connects the script's stdin and stdout to the socket.
   pressurePort = await listening(
     createServer((socket) => {
       const child = spawn('sh', ['templates/macos/pressure.sh'], {
@@ -68,11 +69,10 @@ export function tearDown(): void {
 
 async function listening(server: ReturnType<typeof createServer>): Promise<number> {
   servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return (server.address() as AddressInfo).port;
+  return (await listen(server)).port;
 }
 
-/** A Mac with an installed bundle: the path of its configuration. */
+/** Installs a bundle as on a Mac. @returns the path of its configuration */
 export function mac(port: number, over: Partial<BundleFlags> = {}): string {
   const flags = {
     host: ['studio-1'],
@@ -103,7 +103,7 @@ interface Gateway extends Running {
   file: string;
 }
 
-/** A gateway that asks who is there, and writes what it gets into a file. */
+/** A gateway that requires authentication and writes received metrics to a file. */
 export function gateway(port: number, access: 'mtls' | 'token', exporters: Record<string, object> = {}): Gateway {
   const dir = at(`gateway-${++count}`);
   mkdirSync(dir);
@@ -149,7 +149,7 @@ interface Payload {
 const mapOf = (list: Attribute[] = []): Record<string, string> =>
   Object.fromEntries(list.map(({ key, value }) => [key, value.stringValue ?? '']));
 
-/** Every data point in the file so far. */
+/** All data points in the file so far. */
 export function points(file: string): Point[] {
   if (!existsSync(file)) return [];
   const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);

@@ -6,15 +6,16 @@ import {
   createSecureServer as createSecureHttp2Server,
 } from 'node:http2';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo, Server as NetServer } from 'node:net';
+import type { Server as NetServer } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import type { OtlpProtocol } from '../../../src/parts/collectors/endpoint.ts';
+import { listen } from '../../support/server.ts';
 
 export interface Delivery {
-  /** Of the request: `/v1/traces`, or the gRPC method. */
+  /** Path of the request: `/v1/traces`, or the gRPC method. */
   path: string;
   contentType: string;
-  /** The trace that the request itself belongs to. */
+  /** Trace context of the request itself, if it was traced. */
   traceparent: string;
   body: Buffer;
 }
@@ -25,7 +26,7 @@ export interface Receiver {
   close: () => void;
 }
 
-/** PEM. */
+/** Contents of PEM files. */
 export interface Identity {
   ca: Buffer;
   cert: Buffer;
@@ -33,13 +34,13 @@ export interface Identity {
 }
 
 /**
- * An OTLP receiver on loopback that takes everything, and remembers it: HTTP on one port, gRPC on another, as at the gateway. With an
- * identity it lets in nobody without a certificate of the same authority.
+ * An OTLP receiver on loopback that accepts and records everything: HTTP on one port, gRPC on another, like the gateway.
+ * With an identity, it requires client certificates of the same CA.
  */
 export async function otlpReceiver(identity?: Identity): Promise<Receiver> {
   const deliveries: Delivery[] = [];
   const tls = identity && { ...identity, requestCert: true, rejectUnauthorized: true };
-  const take: RequestListener = (request, response) => {
+  const record: RequestListener = (request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
@@ -54,13 +55,13 @@ export async function otlpReceiver(identity?: Identity): Promise<Receiver> {
       response.writeHead(200, { 'Content-Type': 'application/x-protobuf' }).end();
     });
   };
-  const http = tls ? createSecureServer(tls, take) : createServer(take);
+  const http = tls ? createSecureServer(tls, record) : createServer(record);
   const grpc = tls ? createSecureHttp2Server(tls) : createHttp2Server();
   grpc.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     const chunks: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('end', () => {
-      // A message begins with one byte for its compression and four for its length.
+      // A gRPC message starts with one byte for the compression and four for the length.
       const raw = Buffer.concat(chunks);
       const body = raw[0] === 1 ? gunzipSync(raw.subarray(5)) : raw.subarray(5);
       deliveries.push({
@@ -74,20 +75,16 @@ export async function otlpReceiver(identity?: Identity): Promise<Receiver> {
       stream.end(Buffer.alloc(5));
     });
   });
-  const listen = (server: NetServer): Promise<string> =>
-    new Promise((resolve) =>
-      server.listen(0, '127.0.0.1', () =>
-        resolve(`${tls ? 'https://localhost' : 'http://127.0.0.1'}:${(server.address() as AddressInfo).port}`),
-      ),
-    );
+  const urlOf = async (server: NetServer): Promise<string> =>
+    `${tls ? 'https://localhost' : 'http://127.0.0.1'}:${(await listen(server)).port}`;
   return {
-    url: { grpc: await listen(grpc), 'http/protobuf': await listen(http) },
+    url: { grpc: await urlOf(grpc), 'http/protobuf': await urlOf(http) },
     deliveries,
     close: () => void (http.close(), grpc.close()),
   };
 }
 
-/** The bytes of an attribute with a short text, as protobuf has them: KeyValue{1: key, 2: AnyValue{1: text}}. */
+/** Encodes an attribute with a short text in protobuf: KeyValue{1: key, 2: AnyValue{1: text}}. */
 export function attributeBytes(key: string, text: string): Buffer {
   const field = (tag: number, bytes: Buffer): Buffer => Buffer.concat([Buffer.from([tag, bytes.length]), bytes]);
   return Buffer.concat([field(0x0a, Buffer.from(key)), field(0x12, field(0x0a, Buffer.from(text)))]);

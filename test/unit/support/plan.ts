@@ -5,7 +5,7 @@ import type { Step } from '../../../src/engine/steps/index.ts';
 import type { ReleaseStep } from '../../../src/engine/steps/release.ts';
 import type { Config } from '../../../src/profile/schema.ts';
 
-/** A plan, to be asked by the ids of its steps. */
+/** A plan with lookups by step ID. */
 export function planOf(config: Config) {
   const steps = buildPlan(config);
   const step = (id: string): Step => {
@@ -15,7 +15,7 @@ export function planOf(config: Config) {
   };
   const release = (id: string): ReleaseStep => {
     const found = step(`release/${id}`);
-    if (found.kind !== 'release') throw new Error(`${id} is no release`);
+    if (found.kind !== 'release') throw new Error(`${id} is not a release`);
     return found;
   };
   return {
@@ -23,9 +23,9 @@ export function planOf(config: Config) {
     ids: steps.map((one) => one.id),
     step,
     release,
-    /** Values below a path of a release. */
+    /** The values of a release at a path. */
     values: (id: string, ...path: string[]): JsonMap => mapAt(release(id).values, ...path),
-    /** Objects of a step, of one kind where that is asked. */
+    /** Objects of a step, optionally of one kind. */
     objects(id: string, kind?: string): KubeObject[] {
       const found = step(id);
       return found.kind === 'objects' ? found.objects.filter((object) => !kind || object.kind === kind) : [];
@@ -33,7 +33,7 @@ export function planOf(config: Config) {
   };
 }
 
-/** What stands at a path of an object. */
+/** The value at a path of an object. */
 export function inside(object: KubeObject | undefined, ...path: string[]): Json | undefined {
-  return at(object as unknown as JsonMap | undefined, ...path);
+  return at(object, ...path);
 }

@@ -1,17 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A program that the test bed has built; undefined where it has not. */
+/** Path of a program of the test bed; undefined if it is not built. */
 export function bedProgram(name: string): string | undefined {
   const path = join(homedir(), '.cache', 'genai-obs-bed', 'bin', name);
   return existsSync(path) ? path : undefined;
 }
 
 export interface Running {
-  /** What it has said on stderr. */
+  /** Its stderr so far. */
   said: () => string;
   stop: (signal?: NodeJS.Signals) => Promise<void>;
 }
@@ -34,37 +34,27 @@ export function start(file: string, args: string[]): Running {
   };
 }
 
-/** Ends what a failed test has left. */
+/** Kills programs that a failed test did not stop. */
 export function stopAll(): void {
   for (const child of children) child.kill('SIGKILL');
 }
 
-/** A port of loopback that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
-/** Asks again until the answer is not undefined. @throws Error with `about()` when time is up */
+/** Polls `probe` until its result is not undefined. @throws Error with `about()` on timeout; errors of `probe` */
 export async function until<T>(
-  ask: () => Promise<T | undefined> | T | undefined,
+  probe: () => Promise<T | undefined> | T | undefined,
   about: () => string,
   seconds = 30,
 ): Promise<T> {
   const end = Date.now() + seconds * 1000;
   for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (Date.now() > end) throw new Error(`not within ${seconds} s: ${about()}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    const value = await probe();
+    if (value !== undefined) return value;
+    if (Date.now() > end) throw new Error(`timed out after ${seconds} s: ${about()}`);
+    await sleep(200);
   }
 }
 
-/** A folder of programs for the PATH: name → body of a shell script. */
+/** Writes a folder of shell scripts for the PATH: name → body. */
 export function stubsIn(dir: string, programs: Record<string, string>): string {
   mkdirSync(dir, { recursive: true });
   for (const [name, body] of Object.entries(programs))
