@@ -1,16 +1,18 @@
 import { type Wires, installed, wire } from '../app/wire.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../parts/collectors/endpoint.ts';
-import { type State, type Wanted, connected, disconnected } from '../connect/state.ts';
 import { certificateFor } from '../connect/certificate.ts';
+import { deploymentRef } from '../connect/deployment.ts';
 import { LANGUAGES, type Language, type Sender } from '../connect/env.ts';
-import { type Injection, hasOperator, injectionOf } from '../connect/operator.ts';
+import { proposeConnect, proposeDisconnect } from '../connect/flow.ts';
+import { hasOperator, injectionOf } from '../connect/operator.ts';
 import { type Snippet, snippetOf, snippetText } from '../connect/snippets.ts';
+import { type State, connected } from '../connect/state.ts';
 import { EXIT, ObsError, usageError } from '../core/errors.ts';
 import type { Config } from '../profile/schema.ts';
 import { resolve } from '../profile/resolve.ts';
 import { layersOf } from './configure.ts';
-import { apply, remove } from './connectApply.ts';
+import { confirmAndApply } from './connectApply.ts';
 
 export interface ConnectFlags {
   context?: string | undefined;
@@ -38,7 +40,8 @@ export async function connect(language: string | undefined, flags: ConnectFlags)
   const namespace = flags.appNamespace ?? APP_NAMESPACE;
   if (flags.remove) {
     const wires = await wire(flags);
-    return remove(wires, { namespace, name: deploymentName('--remove', flags.remove) }, flags, disconnected);
+    const ref = deploymentRef(namespace, deploymentName('--remove', flags.remove));
+    return confirmAndApply(wires, ref, flags, 'not connected', () => proposeDisconnect(wires.kube, ref));
   }
   const name = flags.apply === undefined ? undefined : deploymentName('--apply', flags.apply);
   const { config, operator, wires } = await stackOf(flags, name !== undefined);
@@ -57,21 +60,22 @@ export async function connect(language: string | undefined, flags: ConnectFlags)
   };
   const injection = operator ? injectionOf(sender, namespace, endpoints) : undefined;
   const snippet = snippetOf(sender, injection);
-  if (wires && name !== undefined)
-    return apply(wires, { namespace, name }, flags, { ...plan(snippet, injection, flags), certificate });
+  if (wires && name !== undefined) {
+    const ref = deploymentRef(namespace, name);
+    const companions = { certificate, injection: snippet.instrumentation ? injection : undefined };
+    const make = changeFor(snippet, flags);
+    return confirmAndApply(wires, ref, flags, 'already connected', () =>
+      proposeConnect(wires.kube, ref, make, companions),
+    );
+  }
   process.stdout.write(flags.json ? `${JSON.stringify(snippet)}\n` : snippetText(snippet));
   return EXIT.ok;
 }
 
-/** What `--apply` does to a Deployment, and the operator's object that it needs. */
-function plan(
-  snippet: Snippet,
-  injection: Injection | undefined,
-  flags: ConnectFlags,
-): { make: (state: State) => State; injection?: Injection } {
-  const { env, annotations, volumes } = snippet;
-  const wanted: Wanted = { env, annotations, secret: volumes?.[0]?.secret?.secretName, named: flags.app !== undefined };
-  return { make: (state) => connected(state, wanted), ...(snippet.instrumentation && injection ? { injection } : {}) };
+/** The change of a Deployment that `--apply` makes. */
+function changeFor({ env, annotations, volumes }: Snippet, { app }: ConnectFlags): (state: State) => State {
+  const secret = volumes?.[0]?.secret?.secretName;
+  return (state) => connected(state, { env, annotations, secret, named: app !== undefined });
 }
 
 /**

@@ -29,19 +29,6 @@ export async function readDeployment(kube: Kube, ref: ObjectRef): Promise<KubeOb
   });
 }
 
-export interface Change {
-  differences: Difference[];
-  /** False when the patch is empty. True without differences when only our annotation changes. */
-  needed: boolean;
-}
-
-/** What `make` would change. */
-export function changeOf(deployment: KubeObject, make: (state: State) => State): Change {
-  const before = stateOf(deployment);
-  const after = make(before);
-  return { differences: differences(before, after), needed: patchOf(deployment, after).length > 0 };
-}
-
 const RETRIES = 4;
 
 /**
