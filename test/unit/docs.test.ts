@@ -26,7 +26,7 @@ describe('documentation', () => {
     expect(Object.keys(SETTINGS).toSorted()).toEqual([...new Set(all.map((path) => lineFor(path) ?? ''))].toSorted());
   });
 
-  it('of the configuration is current', () => {
+  it('of the configuration is up to date', () => {
     expect(() =>
       execFileSync(process.execPath, ['scripts/config-doc.mjs', '--check'], { cwd: ROOT, stdio: 'pipe' }),
     ).not.toThrow();
@@ -47,7 +47,7 @@ describe('documentation', () => {
     }
   });
 
-  it('has a runbook for every alert, where the alert says', () => {
+  it('has a runbook for every alert, at the link of the alert', () => {
     const data = {
       macos: { enabled: true },
       genai: { cost: { monthlyLimit: 9 }, genops: { enabled: true } },
