@@ -38,7 +38,7 @@ const lazyChildProcess = {
     pending.onLoad({ filter: /node_modules\/commander\/lib\/command\.js$/ }, async ({ path }) => {
       const source = await readFile(path, 'utf8');
       const contents = source.replace(EAGER, LAZY);
-      if (contents === source) throw new Error(`${path} no longer says: ${EAGER}`);
+      if (contents === source) throw new Error(`${path} no longer contains: ${EAGER}`);
       return { contents, loader: 'js' };
     });
   },

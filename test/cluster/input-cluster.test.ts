@@ -117,11 +117,11 @@ describe('refuses a cluster that is unreachable or is the wrong one', () => {
       { 'client-certificate': '/absent.crt', 'client-key': '/absent.key' },
       /absent/,
     ],
-  ])('a kubeconfig with %s', async (_name, address, user, says) => {
+  ])('a kubeconfig with %s', async (_name, address, user, message) => {
     const { what, on, cause } = await refuses(NS, INSTALL, 2, { KUBECONFIG: configs.write('odd', address, user) });
     expect(what).toContain('cannot be used');
     expect(on).toContain('context odd');
-    expect(cause).toMatch(says);
+    expect(cause).toMatch(message);
   });
 
   it('a host name that does not resolve', async () => {

@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 describe('refuses invalid input with exit code 2 and changes nothing', () => {
-  const wrong: [name: string, args: () => string[], says: RegExp][] = [
+  const wrong: [name: string, args: () => string[], message: RegExp][] = [
     ['unknown profile', () => ['--profile', 'nope'], /there is no profile "nope"/],
     ['profile that is a path', () => ['--profile', '../../etc/passwd'], /there is no profile/],
     [
@@ -64,8 +64,8 @@ describe('refuses invalid input with exit code 2 and changes nothing', () => {
     ['phase', () => ['--only', 'dashbords'], /there is no phase "dashbords"/],
     ['timeout', () => ['--timeout', 'soon'], /--timeout takes seconds, not "soon"/],
   ];
-  it.each(wrong)('%s', async (_name, args, says) => {
-    expect((await refuses(NS, [...INSTALL, ...args()], 2)).what).toMatch(says);
+  it.each(wrong)('%s', async (_name, args, message) => {
+    expect((await refuses(NS, [...INSTALL, ...args()], 2)).what).toMatch(message);
   });
 
   it('suggests the closest setting', async () => {

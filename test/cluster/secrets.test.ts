@@ -27,7 +27,7 @@ function leaks(secret: string, texts: Iterable<[text: string, where: string]>): 
 
 describe('secrets', () => {
   const outputs: [string, string][] = [];
-  const say = async (args: string[], more: NodeJS.ProcessEnv = {}): Promise<Run> => {
+  const runCli = async (args: string[], more: NodeJS.ProcessEnv = {}): Promise<Run> => {
     const done = await cli([...args, '--namespace', NS], { ...env, ...more });
     outputs.push([`${done.stdout}\n${done.stderr}`, `output of genai-obs ${args.join(' ')}`]);
     return done;
@@ -61,21 +61,21 @@ describe('secrets', () => {
 
   it('the generated password is in no argument, variable, file, output, journal or helm release', async () => {
     const sampler = sample([TMP]);
-    const plain = await say(['install', '--yes']);
+    const plain = await runCli(['install', '--yes']);
     expect(plain.code, plain.stderr).toBe(0);
-    const again = await say(['install', '--yes', '--json', '--budget', '77']);
+    const again = await runCli(['install', '--yes', '--json', '--budget', '77']);
     expect(again.code, again.stderr).toBe(0);
     // Run every command that logs in to Grafana.
-    await say(['doctor', '--probe', '-o', 'json'], { GENAI_OBS_DEBUG: '1' });
-    await say(['doctor', '-v']);
-    await say(['status', '--json']);
-    await say(['plan']);
+    await runCli(['doctor', '--probe', '-o', 'json'], { GENAI_OBS_DEBUG: '1' });
+    await runCli(['doctor', '-v']);
+    await runCli(['status', '--json']);
+    await runCli(['plan']);
     const opened = startInstall(['open', '--port', '0', '--namespace', NS], env);
     await opened.said('get secret grafana-admin');
     opened.child.kill('SIGINT');
     outputs.push([JSON.stringify(await opened.ended), 'output of genai-obs open']);
-    await say(['doctor', '--save-facts', join(OUT, 'facts.json')]);
-    expect((await say(['backup', '--output', join(OUT, 'backup')])).code).toBe(0);
+    await runCli(['doctor', '--save-facts', join(OUT, 'facts.json')]);
+    expect((await runCli(['backup', '--output', join(OUT, 'backup')])).code).toBe(0);
 
     const secret = await get<{ data: Record<string, string> }>('secret', 'grafana-admin', '-n', NS);
     const password = Buffer.from(secret.data['admin-password'] ?? '', 'base64').toString();
@@ -89,7 +89,7 @@ describe('secrets', () => {
       [events, 'the events'],
       [await records(NS), 'the Helm releases'],
     );
-    const wrong = await say([
+    const wrong = await runCli([
       'install',
       '--yes',
       '--only',
@@ -100,7 +100,7 @@ describe('secrets', () => {
       `registry.invalid/${NS}`,
     ]);
     expect(wrong.code).not.toBe(0);
-    await say(['uninstall', '--delete-data', '--yes', '--json']);
+    await runCli(['uninstall', '--delete-data', '--yes', '--json']);
 
     const { seen, looked, rounds, processes } = sampler.stop();
     expect(leaks(password, outputs)).toEqual([]);

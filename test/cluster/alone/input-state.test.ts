@@ -117,7 +117,7 @@ describe('refuses an unsuitable namespace', () => {
       /PRE-11.*quota small leaves 2 of persistentvolumeclaims, the profile needs 5/,
     ],
     ['storage', { 'requests.storage': '4Gi' }, /PRE-11.*quota small leaves 4(\.0)? GiB of requests\.storage/],
-  ])('with a quota that is too small: %s', async (_name, hard, says) => {
+  ])('with a quota that is too small: %s', async (_name, hard, message) => {
     await apply(namespace, {
       apiVersion: 'v1',
       kind: 'ResourceQuota',
@@ -128,7 +128,7 @@ describe('refuses an unsuitable namespace', () => {
       (await get<{ status?: { hard?: object } }>('resourcequota', 'small', '-n', NS)).status?.hard ? true : undefined,
     );
     const { what, on, cause, next } = await refuses(NS, INSTALL, 1);
-    expect(what).toMatch(says);
+    expect(what).toMatch(message);
     expect(on).toBe(`ResourceQuota ${NS}/small`);
     expect(cause).toContain('too small');
     expect(next).toContain('edit resourcequota small');

@@ -40,7 +40,7 @@ async function leftovers(): Promise<string[]> {
   return items.map(({ metadata }) => metadata.name).filter((name) => name.startsWith(PREFIX));
 }
 
-async function allGone(): Promise<void> {
+async function allDeleted(): Promise<void> {
   await eventually(
     'the namespaces of the kill test are deleted',
     async () => ((await leftovers()).length ? undefined : true),
@@ -105,7 +105,7 @@ describe('install resumes after SIGKILL', () => {
   beforeAll(async () => {
     onInterrupt(() => used.forEach(discard));
     for (const namespace of await leftovers()) discard(namespace);
-    await allGone();
+    await allDeleted();
     for (const shape of ['whole', 'lean'] as const) {
       const namespace = fresh();
       const install = startInstall(installArgs(namespace, '--skip', 'verify', ...SHAPES[shape]));
@@ -124,7 +124,7 @@ describe('install resumes after SIGKILL', () => {
 
   afterAll(async () => {
     for (const namespace of await leftovers()) discard(namespace);
-    await allGone();
+    await allDeleted();
     const average = redone.reduce((a, b) => a + b, 0) / redone.length;
     const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
     process.stderr.write(

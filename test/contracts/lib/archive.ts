@@ -37,7 +37,7 @@ export interface Chart {
   dependencies: Dependency[];
 }
 
-interface Asked {
+interface ListedDependency {
   name: string;
   alias?: string;
   condition?: string;
@@ -49,7 +49,7 @@ interface ChartYaml {
   version: string;
   appVersion?: string | number;
   kubeVersion?: string;
-  dependencies?: Asked[];
+  dependencies?: ListedDependency[];
 }
 
 export const archiveName = (pin: Pin): string => `${pin.chart}-${pin.version}.tgz`;
@@ -80,12 +80,12 @@ export async function readChart(archive: string): Promise<Chart> {
 async function chartIn(dir: string): Promise<Chart> {
   const meta = parse(readFileSync(join(dir, 'Chart.yaml'), 'utf8')) as ChartYaml;
   const vendored = await chartsIn(join(dir, 'charts'));
-  const asked = meta.dependencies ?? [];
+  const listed = meta.dependencies ?? [];
   // Helm also uses charts in charts/ that Chart.yaml does not list.
-  const extra: Asked[] = vendored
-    .filter(({ name }) => !asked.some((one) => one.name === name))
+  const extra: ListedDependency[] = vendored
+    .filter(({ name }) => !listed.some((one) => one.name === name))
     .map(({ name }) => ({ name }));
-  const dependencies = [...asked, ...extra].flatMap(({ name, alias, condition, repository }): Dependency[] => {
+  const dependencies = [...listed, ...extra].flatMap(({ name, alias, condition, repository }): Dependency[] => {
     const chart = vendored.find((one) => one.name === name);
     return chart
       ? [

@@ -19,7 +19,7 @@ const section = (): Branch => ({ open: false, closed: false, keys: new Map() });
 const under = (key: string, branch: Branch): Branch => ({ ...section(), keys: new Map([[key, branch]]) });
 
 /**
- * Values of a chart: from values.yaml, values.schema.json and its templates, which may read keys that values.yaml lacks.
+ * Values of a chart: from values.yaml, values.schema.json and its templates, which may read further keys.
  * Open are maps that a template uses as a whole (`toYaml`, `range`, `tpl`), nested dependencies and guests.
  * @param isKnown whether a direct dependency has its own facts and is left out
  */

@@ -34,7 +34,7 @@ export interface Identity {
 }
 
 /**
- * An OTLP receiver on loopback that accepts and records everything: HTTP on one port, gRPC on another, like the gateway.
+ * An OTLP receiver on loopback that records everything: HTTP on one port, gRPC on another, as in the gateway.
  * With an identity, it requires client certificates of the same CA.
  */
 export async function otlpReceiver(identity?: Identity): Promise<Receiver> {
