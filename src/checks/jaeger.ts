@@ -10,13 +10,12 @@ import { GATEWAY } from './lib/collectors.ts';
 import { POLICIES, REACH_READS, reachVerdict } from './lib/network.ts';
 import { configObject, resourceOf, workloadObject } from './lib/place.ts';
 import { rate, scalar } from './lib/promql.ts';
-import { bodyOf, serviceReads, serviceVerdict } from './lib/service.ts';
+import { bodyText, bodyOf, serviceReads, serviceVerdict } from './lib/service.ts';
 import { CLOCK_READS, recentLines, settledFor } from './lib/time.ts';
 import { essence } from './lib/trouble.ts';
 import { workloadReads, workloadVerdict } from './lib/workload.ts';
 
 const jaeger = checksOf('JAEG');
-const OBJECT = (facts: Facts) => workloadObject(facts, 'jaeger');
 const LOGS = (facts: Facts) => `${facts.kubectlFor('jaeger')} logs ${resourceOf(facts, 'jaeger')} --tail=50`;
 const SERVICES = '/api/services';
 /** Its own counters: nothing else scrapes them, and they begin anew with its memory. */
@@ -53,7 +52,7 @@ function ownErrors(facts: Facts): Verdict {
   if (!last) return ok('no error line of the last 15 min in its last 200 lines');
   const storage = lines.findLast(({ text }) => STORAGE.test(text));
   const evidence = `${plural(lines.length, 'error line')} in 15 min, the last: ${oneLine(essence((storage ?? last).text), 200)}`;
-  const more = { fix: LOGS(facts), object: OBJECT(facts) };
+  const more = { fix: LOGS(facts), object: workloadObject(facts, 'jaeger') };
   return storage
     ? fail(evidence, { cause: 'its storage refuses or does not answer', ...more })
     : warn(evidence, { cause: 'see the message', ...more });
@@ -81,21 +80,18 @@ function failedExports(facts: Facts): Verdict {
   return warn(`${plural(lines.length, 'failed export')} to Jaeger in 15 min, the last: ${oneLine(said, 180)}`, {
     cause: 'Jaeger does not answer or refuses; the gateway keeps spans in its queue until that is full',
     fix: `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --since=15m | grep -i jaeger   # then JAEG-01 to JAEG-03`,
-    object: OBJECT(facts),
+    object: workloadObject(facts, 'jaeger'),
   });
 }
 
 function services(facts: Facts): Verdict {
   const answer = facts.http('jaeger', SERVICES);
   if (answer.status !== 200)
-    return fail(
-      `${SERVICES} answers ${answer.status}: ${oneLine(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body), 160)}`,
-      {
-        cause: 'its storage cannot be read',
-        fix: LOGS(facts),
-        object: OBJECT(facts),
-      },
-    );
+    return fail(`${SERVICES} answers ${answer.status}: ${bodyText(answer.body)}`, {
+      cause: 'its storage cannot be read',
+      fix: LOGS(facts),
+      object: workloadObject(facts, 'jaeger'),
+    });
   const listed = textsAt(answer.body, 'data');
   const applications = listed.filter((name) => name !== 'jaeger' && name !== PROBE_SERVICE);
   const taken = counter(facts, 'otelcol_receiver_accepted_spans_total') ?? 0;
@@ -113,7 +109,7 @@ function services(facts: Facts): Verdict {
     return fail(`the gateway sends ${rate(sent, 'spans')} and Jaeger has taken none since its start`, {
       cause: `the exporter sends elsewhere than to ${jaegerHost(facts.config, facts.place(GATEWAY).namespace)}:4317`,
       fix: `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --since=15m | grep jaeger`,
-      object: OBJECT(facts),
+      object: workloadObject(facts, 'jaeger'),
     });
   }
   return ok(
@@ -156,7 +152,7 @@ function storage(facts: Facts): Verdict {
     {
       cause: 'OpenSearch was out of reach, overloaded, or its indices are red',
       fix: LOGS(facts),
-      object: OBJECT(facts),
+      object: workloadObject(facts, 'jaeger'),
     },
   );
 }

@@ -1,8 +1,6 @@
-import { type Check } from '../lib/check.ts';
 import { alertmanagerChecks } from './alertmanager.ts';
+import type { Check } from '../lib/check.ts';
 import { alertRuleChecks } from './rules.ts';
+import { notificationChecks } from './notifications.ts';
 
-/** ALRT-01 to ALRT-11, by number. */
-export const alertingChecks: Check[] = [...alertmanagerChecks, ...alertRuleChecks].sort((a, b) =>
-  a.id < b.id ? -1 : 1,
-);
+export const alertingChecks: Check[] = [...alertmanagerChecks, ...alertRuleChecks, ...notificationChecks];

@@ -1,4 +1,4 @@
-import { at, mapAt, listAt, textAt, textsAt, isJsonMap } from '../../core/json.ts';
+import { asText, at, mapAt, listAt, textAt, textsAt, isJsonMap } from '../../core/json.ts';
 
 /** The routing tree of Alertmanager, as far as a label set's way through it needs it. */
 
@@ -21,11 +21,11 @@ export function matchersOf(texts: string[], equal: unknown = {}, pattern: unknow
     });
   const exact = Object.entries(mapAt(equal)).map(([name, value]): Matcher => ({
     name,
-    test: (given) => given === String(value),
+    test: (given) => given === asText(value),
   }));
   const loose = Object.entries(mapAt(pattern)).map(([name, value]): Matcher => ({
     name,
-    test: anchored(String(value)),
+    test: anchored(asText(value)),
   }));
   return [...modern, ...exact, ...loose];
 }

@@ -6,7 +6,6 @@ import { oneLine, list } from '../../core/text.ts';
 import { parse } from 'yaml';
 import {
   AGAIN,
-  type CollectorId,
   configReads,
   eachCollector,
   enabledCollectors,
@@ -17,9 +16,7 @@ import {
   variablesIn,
 } from '../lib/collectors.ts';
 import { configObject } from '../lib/place.ts';
-import { accountOf } from '../../parts/catalog.ts';
 import { configKeyOf, configMapOf } from '../lib/place.ts';
-import type { Config } from '../../profile/schema.ts';
 
 const col = checksOf('COL');
 
@@ -110,67 +107,6 @@ function configsAreValid(facts: Facts): Verdict {
   );
 }
 
-/** What each collector asks the API server for, by the receivers and processors it has. */
-const RIGHTS: Record<CollectorId, string[]> = {
-  'opentelemetry-collector': [
-    'list:/pods',
-    'watch:/pods',
-    'list:/namespaces',
-    'list:/nodes',
-    'list:apps/replicasets',
-    'watch:apps/replicasets',
-  ],
-  'opentelemetry-node-collector': ['get:/nodes/stats'],
-  'opentelemetry-cluster-collector': [
-    'list:/pods',
-    'watch:/pods',
-    'list:/nodes',
-    'watch:/nodes',
-    'list:/namespaces',
-    'list:/services',
-    'list:/resourcequotas',
-    'list:/replicationcontrollers',
-    'list:/events',
-    'watch:/events',
-    'list:apps/deployments',
-    'list:apps/daemonsets',
-    'list:apps/replicasets',
-    'list:apps/statefulsets',
-    'list:batch/jobs',
-    'list:batch/cronjobs',
-    'list:autoscaling/horizontalpodautoscalers',
-  ],
-};
-
-/** The rights of each collector's service account, `list:apps/replicasets`. */
-function rightsOf(config: Config): { id: CollectorId; account: string; verb: string; resource: string }[] {
-  return enabledCollectors(config).flatMap((id) =>
-    RIGHTS[id].map((right) => {
-      const [verb = '', resource = ''] = right.split(':');
-      return { id, account: accountOf(config, id), verb, resource };
-    }),
-  );
-}
-
-function rights(facts: Facts): Verdict {
-  const wanted = rightsOf(facts.config);
-  const denied = wanted.filter(({ account, verb, resource }) => {
-    return !facts.accountAccess(account, verb, resource).allowed;
-  });
-  const [first] = denied;
-  if (!first)
-    return ok(`${wanted.length} permissions of ${enabledCollectors(facts.config).length} service accounts are granted`);
-  const { account } = first;
-  const { chart, namespace } = facts.place(first.id);
-  const own = chart === 'genai-obs' ? ` ${namespace}-${account}` : '';
-  const texts = denied.map((one) => `${one.account} may not ${one.verb} ${one.resource.replace(/^\//, '')}`);
-  return fail(`${denied.length} of ${wanted.length} permissions are missing: ${list(texts, 3)}`, {
-    cause: `ClusterRole or ClusterRoleBinding${own || ` of ServiceAccount ${account}`} was removed or changed`,
-    fix: `genai-obs install   # applies role and binding again; then: ${facts.kubectl} auth can-i ${first.verb} ${first.resource.split('/').slice(1).join('/')} -A --as=system:serviceaccount:${namespace}:${account}`,
-    object: own ? `ClusterRoleBinding${own}` : `ServiceAccount ${namespace}/${account}`,
-  });
-}
-
 /** Variables that would expand to nothing. */
 function emptyValues(facts: Facts): Verdict {
   const bad: string[] = [];
@@ -240,14 +176,6 @@ export const configurationChecks: Check[] = [
     sources: '000-CFG-01, 001-CFG-01, 001-OPEN-02, 004-MNT-03, 004-TRB-01, upstream.md B.0',
     reads: [fact.objects('ConfigMap')],
     run: configsAreValid,
-  }),
-  col('06', 'Collectors may read what they collect', {
-    about:
-      "Asks the API server whether each collector's service account has the permissions that its receivers and processors need: pods and replicasets for k8s_attributes, nodes/stats for the kubelet, the whole cluster for k8s_cluster and events. Without them telemetry arrives without names of pods and workloads, or not at all. Role and binding are applied again by `genai-obs install`.",
-    sources: '001-CFG-07, 001-OPEN-01, 003-COL-16, 004-TRB-01, upstream.md B.0',
-    reads: (config) =>
-      rightsOf(config).map(({ account, verb, resource }) => fact.accountAccess(account, verb, resource)),
-    run: rights,
   }),
   col('20', 'No variable of the configurations is empty', {
     about:

@@ -2,12 +2,12 @@ import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib
 import { fact, type Facts } from '../lib/facts.ts';
 import { isReady, podsOf } from '../lib/objects.ts';
 import { listAt, textAt } from '../../core/json.ts';
-import { oneLine, plural, list } from '../../core/text.ts';
+import { plural, list } from '../../core/text.ts';
 import { openReceivers } from '../../parts/collectors/mtls.ts';
 import { configReads, eachCollector, enabledCollectors, GATEWAY, pipelinesOf, typeOf } from '../lib/collectors.ts';
 import { POLICIES, REACH_READS, reachVerdict } from '../lib/network.ts';
 import { configObject, resourceOf, serviceObject } from '../lib/place.ts';
-import { endpointsVerdict, serviceReads, serviceVerdict } from '../lib/service.ts';
+import { bodyText, endpointsVerdict, serviceReads, serviceVerdict } from '../lib/service.ts';
 
 const col = checksOf('COL');
 const SCRAPED = 'sum(scrape_samples_scraped{instance=~".*:8889"})';
@@ -127,14 +127,11 @@ export const entryChecks: Check[] = [
       const answers = enabledCollectors(facts.config).map((id) => ({ id, ...facts.http(id, '/') }));
       const bad = answers.find(({ status }) => status !== 200);
       if (!bad) return ok(`${answers.length} collectors answer 200 on 13133`);
-      return fail(
-        `${facts.place(bad.id).workload.name} answers ${bad.status} on 13133: ${oneLine(typeof bad.body === 'string' ? bad.body : JSON.stringify(bad.body), 120)}`,
-        {
-          cause: 'no ready pod, or a component of the collector has failed',
-          fix: `${facts.kubectlFor(bad.id)} logs ${resourceOf(facts, bad.id)} --tail=50`,
-          object: serviceObject(facts, bad.id),
-        },
-      );
+      return fail(`${facts.place(bad.id).workload.name} answers ${bad.status} on 13133: ${bodyText(bad.body, 120)}`, {
+        cause: 'no ready pod, or a component of the collector has failed',
+        fix: `${facts.kubectlFor(bad.id)} logs ${resourceOf(facts, bad.id)} --tail=50`,
+        object: serviceObject(facts, bad.id),
+      });
     },
   }),
   col('12', 'Collectors show their own metrics', {

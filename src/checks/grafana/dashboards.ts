@@ -1,7 +1,7 @@
 import { grafanaBodyOf, bodyOf } from '../lib/service.ts';
 import { type Verdict, type Check, checksOf, ok, warn, fail } from '../lib/check.ts';
 import { fact, type Facts } from '../lib/facts.ts';
-import { mapAt, listAt, textAt, textsAt, isJsonMap } from '../../core/json.ts';
+import { asText, mapAt, listAt, textAt, textsAt, isJsonMap } from '../../core/json.ts';
 import { oneLine, plural, list } from '../../core/text.ts';
 import { backends } from './datasources.ts';
 import { resourceOf, workloadObject } from '../lib/place.ts';
@@ -34,7 +34,7 @@ export function boards(facts: Facts): { boards: Board[]; problem?: string } {
   )) {
     let content: unknown;
     try {
-      content = JSON.parse(String(text));
+      content = JSON.parse(asText(text));
     } catch (error) {
       return {
         boards: found,

@@ -1,4 +1,4 @@
-import { listAt, mapAt, numberAt, textAt, at } from '../../core/json.ts';
+import { asText, listAt, mapAt, numberAt, textAt, at } from '../../core/json.ts';
 import { PART_OF, PART_OF_LABEL } from '../../core/labels.ts';
 import { quantity } from '../../core/quantity.ts';
 import { oneLine } from '../../core/text.ts';
@@ -76,7 +76,7 @@ export function selects(labels: unknown, pod: KubeObject): boolean {
 /** `app=loki,part=read`. */
 export function labelText(labels: unknown): string {
   return Object.entries(mapAt(labels))
-    .map(([key, value]) => `${key}=${String(value)}`)
+    .map(([key, value]) => `${key}=${asText(value)}`)
     .join(',');
 }
 

@@ -2,7 +2,7 @@ import { type Answer } from './values.ts';
 import { type Verdict, ok, warn, fail } from './check.ts';
 import { FactUnavailable, fact, type Reads, type Facts } from './facts.ts';
 import { labelText, isReady, selects, podsOf, objectsIn } from './objects.ts';
-import { at, listAt, textAt, numberAt } from '../../core/json.ts';
+import { asText, at, listAt, textAt, numberAt } from '../../core/json.ts';
 import { oneLine, plural } from '../../core/text.ts';
 import type { PlacedId } from '../../parts/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
@@ -26,7 +26,7 @@ function expect200({ status, body }: Answer, path: string, of: string): unknown 
 
 /** The body of an answer in one line. */
 export function bodyText(body: unknown, limit = 160): string {
-  return oneLine(typeof body === 'string' ? body : JSON.stringify(body ?? ''), limit);
+  return oneLine(asText(body ?? ''), limit);
 }
 
 export function serviceReads(id: PlacedId): Reads[] {
@@ -82,7 +82,7 @@ export function serviceVerdict(facts: Facts, id: PlacedId, ports: number[] = [fa
       );
     if (behind[0] && targetOf(port, behind[0]) === undefined) {
       return fail(
-        `port ${wanted} of Service ${name} leads to ${String(at(port, 'targetPort'))}, which no container of ${behind[0].metadata.name} has`,
+        `port ${wanted} of Service ${name} leads to ${asText(at(port, 'targetPort'))}, which no container of ${behind[0].metadata.name} has`,
         {
           cause: 'targetPort and container port differ',
           fix,
@@ -110,7 +110,7 @@ export function endpointsVerdict(facts: Facts, id: PlacedId): Verdict {
   const ready = all.filter((one) => at(one, 'conditions', 'ready') === true);
   if (ready.length)
     return ok(
-      `${plural(ready.length, 'ready endpoint')}: ${ready.map((one) => textAt(one, 'targetRef', 'name') ?? String(listAt(one, 'addresses')[0])).join(', ')}`,
+      `${plural(ready.length, 'ready endpoint')}: ${ready.map((one) => textAt(one, 'targetRef', 'name') ?? asText(listAt(one, 'addresses')[0])).join(', ')}`,
     );
   const service = facts.find('Service', name, namespace);
   if (!service)

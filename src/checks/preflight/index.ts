@@ -1,4 +1,4 @@
-import { type Check } from '../lib/check.ts';
+import type { Check } from '../lib/check.ts';
 import { clusterChecks } from './cluster.ts';
 import { networkChecks } from './network.ts';
 import { resourceChecks } from './resources.ts';
@@ -6,7 +6,11 @@ import { rightsChecks } from './rights.ts';
 import { storageChecks } from './storage.ts';
 import { toolChecks } from './tools.ts';
 
-const all = [...toolChecks, ...clusterChecks, ...resourceChecks, ...storageChecks, ...networkChecks, ...rightsChecks];
-
-/** PRE-01 to PRE-28 of appendix 1, and PRE-29 of our own; in the order of their ids. */
-export const preflightChecks: Check[] = all.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+export const preflightChecks: Check[] = [
+  ...clusterChecks,
+  ...networkChecks,
+  ...resourceChecks,
+  ...rightsChecks,
+  ...storageChecks,
+  ...toolChecks,
+];

@@ -12,7 +12,6 @@ const prom = checksOf('PROM');
 const TSDB = '/api/v1/status/tsdb';
 const TSDB_KEY = fact.http('prometheus', TSDB);
 const SELF = ['PROM-01', 'PROM-03'];
-const OBJECT = (facts: Facts) => workloadObject(facts, 'prometheus');
 
 const APPENDED = 'sum(rate(prometheus_tsdb_head_samples_appended_total[5m]))';
 const REJECTED = `sum(${ratesOf(['prometheus_tsdb_out_of_order_samples', 'prometheus_tsdb_too_old_samples', 'prometheus_tsdb_out_of_bound_samples'], '5m')})`;
@@ -48,7 +47,7 @@ function headSeries(facts: Facts): Verdict {
         ? `${first.name} has ${percent(first.value / total)} of all series`
         : 'labels with many values, or many pods',
     fix: 'drop or aggregate what nobody reads: labels of the application, or metric_relabel_configs',
-    object: OBJECT(facts),
+    object: workloadObject(facts, 'prometheus'),
   };
   if (total >= 3e6) return fail(text, more);
   // In a small installation one histogram easily is a fifth of everything.
@@ -67,7 +66,7 @@ function manyValues(facts: Facts): Verdict {
   const more = {
     cause: 'every value of such a label makes new series for ever',
     fix: 'drop the label where it is made, or with a labeldrop rule; keep such values in traces and logs',
-    object: OBJECT(facts),
+    object: workloadObject(facts, 'prometheus'),
   };
   const evidence = `labels with many values: ${risky.map(({ name, value }) => `${name} ${value}`).join(', ')}`;
   return risky.some(({ name, value }) => PERSONAL.test(name) && value >= 10_000)
@@ -86,7 +85,7 @@ function rejected(facts: Facts): Verdict {
   const more = {
     cause: 'two senders write the same series, clocks differ, or a queue came back after more than 30 min',
     fix: 'compare clocks (PRE-17), and in Explore: rate(prometheus_target_scrapes_sample_out_of_order_total[5m])',
-    object: OBJECT(facts),
+    object: workloadObject(facts, 'prometheus'),
   };
   return share > 0.01 ? fail(text, more) : warn(text, more);
 }
@@ -108,7 +107,7 @@ export const dataChecks: Check[] = [
       return fail(value === 0 ? '0 samples appended in 5 min' : 'Prometheus has no series of itself', {
         cause: value === 0 ? 'it cannot write, or has no targets' : 'the scrape job prometheus is missing or down',
         fix: `${facts.kubectlFor('prometheus')} logs ${resourceOf(facts, 'prometheus')} --tail=50`,
-        object: OBJECT(facts),
+        object: workloadObject(facts, 'prometheus'),
       });
     },
   }),

@@ -15,7 +15,6 @@ import { workloadReads, workloadVerdict } from '../lib/workload.ts';
 const prom = checksOf('PROM');
 const FLAGS = '/api/v1/status/flags';
 const RUNTIME = '/api/v1/status/runtimeinfo';
-const OBJECT = (facts: Facts) => workloadObject(facts, 'prometheus');
 const FILES = 'sum(prometheus_tsdb_storage_blocks_bytes) + sum(prometheus_tsdb_wal_storage_size_bytes or vector(0))';
 
 function receivers(facts: Facts): Verdict {
@@ -33,7 +32,7 @@ function receivers(facts: Facts): Verdict {
     {
       cause: 'the flag was removed from the arguments of the server',
       fix: 'genai-obs install   # sets the flag and replaces the pod',
-      object: OBJECT(facts),
+      object: workloadObject(facts, 'prometheus'),
     },
   );
 }
@@ -53,7 +52,7 @@ function writeLog(facts: Facts): Verdict {
   const more = {
     cause: hard.length ? 'storage or a writer fails' : 'samples come too late, twice or out of order',
     fix: `${facts.kubectlFor('prometheus')} logs ${resourceOf(facts, 'prometheus')} --since=1h | grep -i -e warn -e error`,
-    object: OBJECT(facts),
+    object: workloadObject(facts, 'prometheus'),
   };
   return hard.length ? fail(evidence, more) : warn(evidence, more);
 }
@@ -66,7 +65,7 @@ function retention(facts: Facts): Verdict {
     return warn(`retention is ${told || 'unlimited'}, the profile says ${wanted}`, {
       cause: 'the flag --storage.tsdb.retention.time is missing',
       fix: 'genai-obs install',
-      object: OBJECT(facts),
+      object: workloadObject(facts, 'prometheus'),
     });
   // Prometheus tells the cap as 50GiB.
   const cap = told.split(' or ').find((part) => parseDuration(part) === undefined) ?? '';
@@ -75,7 +74,7 @@ function retention(facts: Facts): Verdict {
     return warn(`retention is ${told}, the profile says ${[wanted, retentionSize].filter(Boolean).join(' or ')}`, {
       cause: 'the profile was changed and not applied, or the flag by hand',
       fix: 'genai-obs install',
-      object: OBJECT(facts),
+      object: workloadObject(facts, 'prometheus'),
     });
   return ok(`retention ${told}, as the profile says`);
 }

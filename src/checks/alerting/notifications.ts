@@ -1,0 +1,173 @@
+import { CONFIG, lastWord, MAP, UP } from './alertmanager.ts';
+import { notHere, type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
+import { FactUnavailable, fact, type Facts, ifAvailable } from '../lib/facts.ts';
+import { mapAt, listAt, textAt, textsAt, isJsonMap } from '../../core/json.ts';
+import { plural, list, percent } from '../../core/text.ts';
+import { resourceOf } from '../lib/place.ts';
+import { WRITTEN, writtenRules } from '../prometheus/rules.ts';
+import { rate } from '../lib/promql.ts';
+import { fits, integrations, type Labels, matchersOf, receiversOf } from './routes.ts';
+
+const alrt = checksOf('ALRT');
+
+const FAILED = 'sum by (integration) (rate(alertmanager_notifications_failed_total[15m]))';
+
+const TOLD = 'sum by (integration) (rate(alertmanager_notifications_total[15m]))';
+
+/** Label sets of the alerts that can fire. */
+function labelSets(facts: Facts): Labels[] {
+  const { rules } = writtenRules(facts);
+  return rules
+    .filter(({ alert }) => alert)
+    .map(({ name, labels }) => ({
+      ...Object.fromEntries(Object.entries(labels).map(([key, value]) => [key, String(value)])),
+      alertname: name,
+    }));
+}
+
+/** Alerts that go the same way are told once, by what decides it. */
+function kindsOf(facts: Facts): { name: string; labels: Labels }[] {
+  const named = labelSets(facts).map((labels) => ({
+    name: `${labels['category'] ?? '-'}/${labels['severity'] ?? '-'}`,
+    labels,
+  }));
+  return [...new Map(named.map((one) => [one.name, one])).values()];
+}
+
+function routes(facts: Facts): Verdict {
+  const config = facts.running('alertmanager');
+  const telling = listAt(config, 'receivers').filter((one) => integrations(one).length);
+  if (!telling.length)
+    return skip('no receiver has an integration: every alert stays in Alertmanager, whatever its route');
+  const root = mapAt(config, 'route');
+  const ways = kindsOf(facts).map(({ name, labels }) => ({ name, ...receiversOf(root, labels) }));
+  const silent = ways.filter(({ receivers }) =>
+    receivers.every(
+      (name) => !integrations(listAt(config, 'receivers').find((one) => textAt(one, 'name') === name)).length,
+    ),
+  );
+  if (!ways.length) throw new FactUnavailable('the rules hold no alert');
+  if (silent.length)
+    return warn(
+      `alerts that reach nobody: ${list(silent.map(({ name, receivers }) => `${name} → ${receivers.join(', ')}`))}`,
+      {
+        cause: 'they fall to a default without an integration',
+        fix: 'add a route for them to the profile, then: genai-obs install',
+        object: MAP(facts),
+      },
+    );
+  const byDefault = ways.filter((way) => way.byDefault && way.name !== 'observability/info');
+  if (byDefault.length && listAt(root, 'routes').length)
+    return warn(`alerts without a route of their own: ${list(byDefault.map(({ name }) => name))}`, {
+      cause: 'they fall to the default receiver',
+      fix: 'add a route for them to the profile, then: genai-obs install',
+      object: MAP(facts),
+    });
+  return ok(
+    `${plural(ways.length, 'kind')} of alerts reach ${list([...new Set(ways.flatMap(({ receivers }) => receivers))])}`,
+  );
+}
+
+function inhibitions(facts: Facts): Verdict {
+  const rules = listAt(facts.running('alertmanager'), 'inhibit_rules');
+  if (!rules.length) return skip('no inhibition is configured');
+  const sets = labelSets(facts);
+  if (!sets.length) throw new FactUnavailable('the rules hold no alert');
+  const dead = rules.flatMap((rule, index) => {
+    const source = matchersOf(
+      textsAt(rule, 'source_matchers'),
+      isJsonMap(rule) ? rule['source_match'] : {},
+      isJsonMap(rule) ? rule['source_match_re'] : {},
+    );
+    const target = matchersOf(
+      textsAt(rule, 'target_matchers'),
+      isJsonMap(rule) ? rule['target_match'] : {},
+      isJsonMap(rule) ? rule['target_match_re'] : {},
+    );
+    const equal = textsAt(rule, 'equal');
+    // A label that both lack is equal, too.
+    const pair = sets.some(
+      (one) =>
+        fits(source, one) &&
+        sets.some(
+          (other) =>
+            other !== one && fits(target, other) && equal.every((label) => (one[label] ?? '') === (other[label] ?? '')),
+        ),
+    );
+    return pair
+      ? []
+      : [
+          `number ${index + 1} (${textsAt(rule, 'source_matchers').join(', ')} → ${textsAt(rule, 'target_matchers').join(', ')})`,
+        ];
+  });
+  if (dead.length)
+    return warn(`inhibitions that can never match: ${list(dead)}`, {
+      cause: 'no pair of alerts has the same values of the labels in equal',
+      fix: 'change equal or the labels of the rules, then: genai-obs install',
+      object: MAP(facts),
+    });
+  return ok(`${plural(rules.length, 'inhibition')} can match`);
+}
+
+function notifications(facts: Facts): Verdict {
+  const told = facts.promql(TOLD);
+  if (!told.length) throw new FactUnavailable('Prometheus has no series of Alertmanager: see PROM-04');
+  const failed = facts.promql(FAILED).filter(({ value }) => value > 0);
+  const total = told.reduce((sum, { value }) => sum + value, 0);
+  if (!failed.length)
+    return ok(
+      total ? `${rate(total, 'notifications')}, none failed in 15 min` : 'no notification sent in 15 min, none failed',
+    );
+  const bad = failed.reduce((sum, { value }) => sum + value, 0);
+  const share = bad / Math.max(bad, total);
+  const text = `${percent(share)} of notifications failed in 15 min: ${list(failed.map(({ metric }) => metric['integration'] ?? '?'))}`;
+  const said = ifAvailable(() => lastWord(facts), '');
+  const more = {
+    cause: said ? said.slice(0, 200) : 'address, key or network of the receiver',
+    fix: `${facts.kubectlFor('alertmanager')} logs ${resourceOf(facts, 'alertmanager')} --since=15m | grep -i notify`,
+    object: MAP(facts),
+  };
+  return share > 0.01 ? fail(text, more) : warn(text, more);
+}
+
+export const notificationChecks: Check[] = [
+  alrt('04', 'Every kind of alert has a route', {
+    about:
+      'Sends category and severity of every alert rule through the routing tree and looks where they end. Alerts that only the default receiver takes warn. As long as no receiver tells anybody the check does not apply.',
+    sources: '003-AM-03, 003-AM-09',
+    needs: ['alertmanager', 'prometheus'],
+    dependsOn: ['PROM-13'],
+    reads: [CONFIG, WRITTEN],
+    run: routes,
+  }),
+  alrt('07', 'Inhibitions can match', {
+    about:
+      'An inhibition silences warnings while the critical alert of the same thing fires; it works only when both have the same values of the labels in equal. The check looks for a pair of alert rules that fits. One that can never match does nothing and warns.',
+    sources: '003-AM-16, 003-AM-17',
+    needs: ['alertmanager', 'prometheus'],
+    dependsOn: ['PROM-13'],
+    reads: [CONFIG, WRITTEN],
+    run: inhibitions,
+  }),
+  alrt('08', 'Notifications are delivered', {
+    about:
+      'Share of notifications that failed over 15 minutes, by integration. Up to 1 % warns, more fails. The reason is as a rule a wrong key or address, or no way out of the cluster; the log of Alertmanager says it.',
+    sources: '003-AM-13',
+    needs: ['alertmanager', 'prometheus'],
+    dependsOn: [...UP, 'PROM-01', 'PROM-03', 'PROM-04'],
+    reads: [
+      fact.promql(FAILED),
+      fact.promql(TOLD),
+      fact.logs('alertmanager'),
+      fact.pods(),
+      fact.workloads('alertmanager'),
+    ],
+    run: notifications,
+  }),
+  alrt('09', 'A test alert arrives', {
+    about:
+      'Sends an alert to a chosen receiver and waits for its arrival. It disturbs people, so it runs only when asked for, and this profile has no receiver that could be asked.',
+    sources: 'derived (requirements, appendix 1)',
+    ...notHere('a test alert is sent only when asked for, and no receiver of this profile tells anybody'),
+  }),
+];
