@@ -1,6 +1,6 @@
 /**
- * Ctrl-C and SIGTERM. The first asks the engine to stop: what runs (a helm call) ends, nothing new starts.
- * The second ends the process at once; the next run recovers from what it finds.
+ * Handles Ctrl-C and SIGTERM. The first asks the engine to stop: a running helm call finishes, nothing new starts. The second
+ * ends the process at once; the next run recovers from the live state.
  */
 export function softStop(onFirst: () => void): { signal: AbortSignal; stop: () => void; dispose: () => void } {
   const controller = new AbortController();

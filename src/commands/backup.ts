@@ -1,5 +1,5 @@
 import { softStop } from '../app/signals.ts';
-import { installed, wire } from '../app/wire.ts';
+import { installed, openSession } from '../app/session.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { openBackup } from '../backup/archive/archive.ts';
 import { type BackupOptions, type BackupResult, backupAll, recordBackup } from '../backup/flows/backup.ts';
@@ -30,19 +30,19 @@ export async function backup(flags: BackupFlags): Promise<number> {
     (message) => passwordOr('GENAI_OBS_PASSPHRASE or --passphrase-file', message),
     true,
   );
-  const wires = await wire(flags);
-  const { config } = await installed(wires);
+  const session = await openSession(flags);
+  const { config } = await installed(session);
   const stop = softStop(() => report('stopping: everything is put back first; press Ctrl-C again to stop at once'));
   let lock: Awaited<ReturnType<typeof takeLock>> | undefined;
   try {
     // Before the lock: nobody waits for somebody who types.
     if (flags.includeSecrets) await passphrase();
-    lock = await takeLock(wires.kube, wires.namespace, 'backup', report);
+    lock = await takeLock(session.kube, session.namespace, 'backup', report);
     const result = await runBackup(
-      { ...wires, config, signal: stop.signal, report, confirm: () => Promise.resolve(true), passphrase },
+      { ...session, config, signal: stop.signal, report, confirm: () => Promise.resolve(true), passphrase },
       { output: flags.output, includeSecrets: flags.includeSecrets },
     );
-    await recordBackup(wires.kube, wires.namespace, new Date());
+    await recordBackup(session.kube, session.namespace, new Date());
     showBackup(result, flags.json === true);
     return EXIT.ok;
   } catch (error) {
@@ -51,7 +51,7 @@ export async function backup(flags: BackupFlags): Promise<number> {
         'stopped: no backup was written, and the cluster is as it was before',
         'genai-obs backup --output DIR',
       );
-    throw explainKube(error, wires.kube, 'backing up');
+    throw explainKube(error, session.kube, 'backing up');
   } finally {
     await lock?.release();
     stop.dispose();

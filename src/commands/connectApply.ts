@@ -1,5 +1,5 @@
 import { explainKube } from '../adapters/kube.ts';
-import type { Wires } from '../app/wire.ts';
+import type { Session } from '../app/session.ts';
 import type { Proposal } from '../connect/flow.ts';
 import type { Difference } from '../connect/patch.ts';
 import { EXIT, cancelled } from '../core/errors.ts';
@@ -14,7 +14,7 @@ interface ApplyFlags {
 
 /** Shows a change, asks for confirmation, applies it. `unchanged` is the message when there is nothing to do. */
 export async function confirmAndApply(
-  { kube, context }: Wires,
+  { kube, context }: Session,
   ref: ObjectRef,
   flags: ApplyFlags,
   unchanged: string,

@@ -1,9 +1,9 @@
 import type { Finding } from '../checks/lib/check.ts';
 import type { FactMap } from '../checks/lib/facts.ts';
-import { type DoctorWires, examine } from '../doctor/stage.ts';
+import { type DoctorSession, examine } from '../doctor/stage.ts';
 import { explainKube, KubeError } from '../adapters/kube.ts';
 import { softStop } from '../app/signals.ts';
-import { journalOf, wire } from '../app/wire.ts';
+import { journalOf, openSession } from '../app/session.ts';
 import { CHECKS } from '../checks/index.ts';
 import { version } from '../core/assets.ts';
 import { EXIT, cancelled, usageError } from '../core/errors.ts';
@@ -46,7 +46,7 @@ export interface DoctorOptions {
 }
 
 /** Where the report goes and how it looks: data on `out`, progress on `err`. */
-export interface Desk {
+export interface Output {
   out: (text: string) => void;
   err: (text: string) => void;
   paint: Paint;
@@ -56,7 +56,7 @@ export interface Desk {
 /** The command: connects, looks, reports. Exit code 0, 3 when a check failed or could not look, 4 for warnings with --strict. */
 export async function doctor(options: DoctorOptions): Promise<number> {
   const live = process.stderr.isTTY === true;
-  const desk: Desk = {
+  const output: Output = {
     out: (text) => void process.stdout.write(text),
     err: (text) => void (live && process.stderr.write(`\r\u001b[K${text.slice(0, 79)}`)),
     paint: paintStdout(),
@@ -65,34 +65,34 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   // Refused before anything is connected.
   select(CHECKS, chosen(options));
   const baseline = options.baseline ? loadFacts(options.baseline).facts : undefined;
-  if (options.from) return replay(options, desk);
+  if (options.from) return replay(options, output);
   const wanted = options.profile || options.file?.length ? resolve(layersOf(options, undefined)) : undefined;
-  const stop = softStop(() => desk.err('stopping: the probe cleans up'));
+  const stop = softStop(() => output.err('stopping: the probe cleans up'));
   try {
-    const wires = await wire({ context: options.context, namespace: wanted?.namespace ?? options.namespace });
-    const config = wanted ?? (await configOf(wires));
-    return await runDoctor({ ...desk, wires, config, signal: stop.signal, ...(baseline ? { baseline } : {}) }, options);
+    const session = await openSession({ context: options.context, namespace: wanted?.namespace ?? options.namespace });
+    const config = wanted ?? (await configOf(session));
+    return await runDoctor({ ...output, session, config, signal: stop.signal, ...(baseline ? { baseline } : {}) }, options);
   } finally {
     stop.dispose();
   }
 }
 
 /** What the installation was made with; before there is one, the quickstart profile. */
-async function configOf(wires: Parameters<typeof journalOf>[0]): Promise<Config> {
+async function configOf(session: Parameters<typeof journalOf>[0]): Promise<Config> {
   const preset = () =>
-    resolve([profileLayer('quickstart'), { source: '--namespace', data: { namespace: wires.namespace } }]);
+    resolve([profileLayer('quickstart'), { source: '--namespace', data: { namespace: session.namespace } }]);
   try {
-    return (await journalOf(wires))?.config ?? preset();
+    return (await journalOf(session))?.config ?? preset();
   } catch (error) {
     // A cluster that does not answer is the doctor's first finding, not an error of the tool.
     if (error instanceof Error && /does not answer|refuses the credentials|not allowed/.test(error.message))
       return preset();
-    throw error instanceof KubeError ? explainKube(error, wires.kube, 'reading the journal') : error;
+    throw error instanceof KubeError ? explainKube(error, session.kube, 'reading the journal') : error;
   }
 }
 
-export interface DoctorDeps extends Desk {
-  wires: DoctorWires;
+export interface DoctorDeps extends Output {
+  session: DoctorSession;
   config: Config;
   baseline?: FactMap;
   signal?: AbortSignal;
@@ -100,9 +100,9 @@ export interface DoctorDeps extends Desk {
 
 /** Looks at a cluster and writes the report; returns the exit code. */
 export async function runDoctor(deps: DoctorDeps, options: DoctorOptions): Promise<number> {
-  const { wires, config } = deps;
+  const { session, config } = deps;
   const started = Date.now();
-  const { findings, facts } = await examine(wires, config, options.stage ?? 'stack', {
+  const { findings, facts } = await examine(session, config, options.stage ?? 'stack', {
     ...chosen(options),
     baseline: deps.baseline,
     report: deps.err,
@@ -113,7 +113,7 @@ export async function runDoctor(deps: DoctorDeps, options: DoctorOptions): Promi
     saveFacts(options.saveFacts, {
       schemaVersion: 1,
       tool: version(),
-      context: wires.context,
+      context: session.context,
       takenAt: new Date(started).toISOString(),
       probe: options.probe === true,
       config,
@@ -124,14 +124,14 @@ export async function runDoctor(deps: DoctorDeps, options: DoctorOptions): Promi
     findings,
     facts,
     config,
-    context: wires.context,
+    context: session.context,
     startedAt: new Date(started).toISOString(),
     ms: Date.now() - started,
   });
 }
 
 /** The same verdicts from saved facts, without a cluster. */
-function replay(options: DoctorOptions, desk: Desk): number {
+function replay(options: DoctorOptions, output: Output): number {
   const others = {
     '--save-facts': options.saveFacts,
     '--baseline': options.baseline,
@@ -144,7 +144,7 @@ function replay(options: DoctorOptions, desk: Desk): number {
   const started = Date.now();
   const selection = { ...chosen(options), stage: options.stage ?? 'stack', probe: saved.probe, context: saved.context };
   const findings = diagnose(saved.facts, saved.config, CHECKS, selection);
-  return write(desk, options, {
+  return write(output, options, {
     findings,
     facts: saved.facts,
     config: saved.config,
@@ -173,7 +173,7 @@ interface Outcome {
 }
 
 function write(
-  desk: Desk,
+  output: Output,
   options: DoctorOptions,
   { findings, facts, config, context, startedAt, ms }: Outcome,
 ): number {
@@ -192,11 +192,11 @@ function write(
     findings,
     ...(probe?.ok ? { probe: probe.value as ProbeResult } : {}),
   };
-  desk.out(render(report, options, desk));
+  output.out(render(report, options, output));
   return exitCode satisfies (typeof EXIT)[keyof typeof EXIT];
 }
 
-function render(report: Report, { output, json: asJson, verbose = false }: DoctorOptions, desk: Desk): string {
+function render(report: Report, { output, json: asJson, verbose = false }: DoctorOptions, to: Output): string {
   switch (asJson ? 'json' : (output ?? 'table')) {
     case 'json':
       return json(report);
@@ -205,6 +205,6 @@ function render(report: Report, { output, json: asJson, verbose = false }: Docto
     case 'short':
       return short(report);
     case 'table':
-      return table(report, desk.paint, { verbose, ...(desk.width ? { width: desk.width } : {}) });
+      return table(report, to.paint, { verbose, ...(to.width ? { width: to.width } : {}) });
   }
 }

@@ -1,29 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Session } from '../app/session.ts';
 import type { Finding } from '../checks/lib/check.ts';
-import type { Wires } from '../app/wire.ts';
 import { EXIT, ObsError, cancelled } from '../core/errors.ts';
-import type { GateStep } from '../engine/steps/gate.ts';
-import { sleep } from '../core/sleep.ts';
+import type { RunContext } from '../engine/run.ts';
+import type { Report } from '../engine/steps/types.ts';
 import type { Config } from '../profile/schema.ts';
 
-type Report = (detail: string) => void;
-
-/** The installer's gates are the doctor: preflight is its preflight stage, verify is all of it with the probe. */
-export function gates(
-  wires: Wires,
-  config: Config,
-  signal: AbortSignal,
-): (step: GateStep, report: Report) => Promise<string> {
+/** The gates of an installation are stages of the doctor: preflight, and verify with the probe. */
+export function gates(session: Session, config: Config, signal: AbortSignal): RunContext['gate'] {
   return (step, report) =>
-    step.gate === 'preflight' ? preflight(wires, config) : verify(wires, config, signal, report);
+    step.gate === 'preflight' ? preflight(session, config) : verify(session, config, signal, report);
 }
 
-/** kubectl and helm: without them nothing can be done, so one that does not tell its version is refused too. */
+/** Checks without which nothing works: a tool that does not report its version is refused, too. */
 const TOOLS: Record<string, string> = { 'PRE-01': 'kubectl version --client', 'PRE-02': 'helm version' };
 
-/** Refuses what is known to fail. What could not be looked at (a caller without rights on nodes) is told, and does not stop. */
-async function preflight(wires: Wires, config: Config): Promise<string> {
+/** Refuses what will fail. Checks that cannot run, for example without rights on nodes, are only reported. */
+async function preflight(session: Session, config: Config): Promise<string> {
   const { runStage } = await import('../doctor/stage.ts');
-  const findings = await runStage(wires, config, 'preflight', {});
+  const findings = await runStage(session, config, 'preflight', {});
   refuse(
     findings
       .filter((f) => f.status === 'fail' || (f.status === 'unknown' && TOOLS[f.id]))
@@ -34,34 +29,39 @@ async function preflight(wires: Wires, config: Config): Promise<string> {
   return summary(findings);
 }
 
-const SETTLE = 90_000;
+/** Milliseconds: scrapes and exports need time after the start. */
+const SETTLE_TIME = 90_000;
 
-/** Right after the start scrapes and exports need a moment: what fails is looked at again until it settles. */
-async function verify(wires: Wires, config: Config, signal: AbortSignal, report: Report): Promise<string> {
+/** Runs the stack checks and the probe until they pass. @throws ObsError when they do not pass within SETTLE_TIME */
+export async function verify(
+  session: Session,
+  config: Config,
+  signal: AbortSignal,
+  report: Report,
+): Promise<string> {
   const { runStage } = await import('../doctor/stage.ts');
-  const deadline = Date.now() + SETTLE;
-  let proven: Finding[] = [];
+  const deadline = Date.now() + SETTLE_TIME;
+  let passed: Finding[] = [];
   report('sending a trace, a metric and a log through the gateway');
   for (;;) {
-    const probe = proven.length === 0;
-    const findings = await runStage(wires, config, 'stack', { probe, signal });
+    // A probe that has passed need not be repeated while other checks settle.
+    const probe = passed.length === 0;
+    const findings = await runStage(session, config, 'stack', { probe, signal });
     const hops = findings.filter((f) => f.area === 'E2E');
-    // A probe that has passed need not be sent again while other checks settle.
-    if (probe && hops.every((f) => f.status === 'ok' || f.status === 'skip')) proven = hops;
-    const all = [...findings.filter((f) => f.area !== 'E2E'), ...(probe ? hops : proven)];
+    if (probe && hops.every((f) => f.status === 'ok' || f.status === 'skip')) passed = hops;
+    const all = [...findings.filter((f) => f.area !== 'E2E'), ...(probe ? hops : passed)];
     const bad = all.filter((f) => f.status === 'fail' || f.status === 'unknown');
     if (bad.length === 0) return summary(all);
     if (signal.aborted) throw cancelled('stopped during the verification', 'genai-obs doctor --probe');
     if (Date.now() > deadline)
       refuse(bad, 'everything is installed, but the verification did not pass', 'genai-obs doctor --probe');
-    report(
-      `waiting for ${bad.length} checks to settle: ${bad.map((f) => `${f.id} (${f.evidence.slice(0, 60)})`).join(', ')}`,
-    );
+    const waiting = bad.map((f) => `${f.id} (${f.evidence.slice(0, 60)})`);
+    report(`waiting for ${bad.length} checks to settle: ${waiting.join(', ')}`);
     await sleep(2_000);
   }
 }
 
-/** For example `27 checks ok; PRE-09 could not look; PRE-24 warns: port 3000 is taken`. */
+/** For example `27 checks ok; PRE-09 could not check: forbidden; PRE-24 warns: port 3000 is taken`. */
 function summary(findings: Finding[]): string {
   const of = (status: Finding['status']): Finding[] => findings.filter((f) => f.status === status);
   const notes = [
@@ -71,16 +71,9 @@ function summary(findings: Finding[]): string {
   return [`${of('ok').length} checks ok`, ...notes].join('; ');
 }
 
-function refuse(bad: Finding[], what: string, next: string): void {
-  const first = bad[0];
+function refuse([first, ...rest]: Finding[], what: string, next: string): void {
   if (!first) return;
-  const more =
-    bad.length > 1
-      ? ` (and ${bad.length - 1} more: ${bad
-          .slice(1)
-          .map((f) => f.id)
-          .join(', ')})`
-      : '';
+  const more = rest.length ? ` (and ${rest.length} more: ${rest.map((f) => f.id).join(', ')})` : '';
   throw new ObsError({
     what: `${what}: ${first.id} ${first.title}: ${first.evidence}${more}`,
     exit: EXIT.failed,

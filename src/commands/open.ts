@@ -1,5 +1,5 @@
 import { isPortFree } from '../adapters/kubectl.ts';
-import { installed, wire } from '../app/wire.ts';
+import { installed, openSession } from '../app/session.ts';
 import { EXIT, ObsError } from '../core/errors.ts';
 import { placeOf } from '../parts/catalog.ts';
 import { paint } from '../ui/paint.ts';
@@ -28,17 +28,17 @@ export async function open(options: OpenOptions): Promise<number> {
       next: `genai-obs open --port 0${where} takes any free one`,
     });
   }
-  const wires = await wire(options);
-  const { config } = await installed(wires);
+  const session = await openSession(options);
+  const { config } = await installed(session);
   const { service, namespace } = placeOf(config, 'grafana');
-  const tunnel = await wires.kubectl
+  const tunnel = await session.kubectl
     .portForward(service.name, service.port, { namespace, ...(port === 0 ? {} : { localPort: port }) })
     .catch((error: unknown) => Promise.reject(whenTaken(error, port)));
   process.stdout.write(`http://127.0.0.1:${tunnel.port}\n`);
   process.stderr.write(
     [
       `Grafana is at ${paint.bold(`http://127.0.0.1:${tunnel.port}`)} until you press Ctrl-C. User: admin. The password:`,
-      `  kubectl --context ${wires.context} -n ${namespace} get secret grafana-admin -o jsonpath='{.data.admin-password}' | base64 -d`,
+      `  kubectl --context ${session.context} -n ${namespace} get secret grafana-admin -o jsonpath='{.data.admin-password}' | base64 -d`,
       '',
     ].join('\n'),
   );

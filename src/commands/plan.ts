@@ -1,18 +1,18 @@
-import { type Wires, journalOf, wire, withCharts } from '../app/wire.ts';
-import type { Charts } from '../charts/source.ts';
-import { explainKube } from '../adapters/kube.ts';
+import pLimit from 'p-limit';
 import { releasesIn } from '../adapters/helm.ts';
+import { explainKube } from '../adapters/kube.ts';
+import { type Session, journalOf, openSession, withCharts } from '../app/session.ts';
+import type { Charts } from '../charts/source.ts';
 import { EXIT } from '../core/errors.ts';
-import { type Step, namespacesOfRecords, observe } from '../engine/steps/index.ts';
 import { buildPlan } from '../engine/plan/index.ts';
 import { type PhaseFlags, excludedSteps } from '../engine/plan/select.ts';
-import type { ConfigFlags } from '../profile/flags.ts';
-import { checkComplete } from '../parts/cloud.ts';
-import { resolve } from '../profile/resolve.ts';
-import { paintStdout } from '../ui/paint.ts';
+import { type Step, namespacesOfRecords, observe } from '../engine/steps/index.ts';
 import { imagesOf } from '../mirror/mirror.ts';
+import { checkComplete } from '../parts/cloud.ts';
+import type { ConfigFlags } from '../profile/flags.ts';
+import { paintStdout } from '../ui/paint.ts';
 import { type Observed, budgetText, planJson, planText } from '../ui/plan.ts';
-import { layersOf } from './configure.ts';
+import { configure, draftOf } from './configure.ts';
 
 export interface PlanOptions extends ConfigFlags, PhaseFlags {
   context?: string | undefined;
@@ -20,46 +20,40 @@ export interface PlanOptions extends ConfigFlags, PhaseFlags {
   exitCode?: boolean | undefined;
 }
 
-/** Looks at every step; changes nothing. Charts are rendered a few at a time: each helm costs a process. */
-export async function observeAll(steps: Step[], wires: Wires & { charts: Charts }): Promise<Observed> {
+/** Each rendered chart costs a helm process. */
+const PARALLEL = 4;
+
+/** Compares every step with the live state; changes nothing. @throws ObsError */
+export async function observeAll(steps: Step[], session: Session & { charts: Charts }): Promise<Observed> {
+  const { kube, namespace } = session;
   try {
-    const context = { ...wires, releases: await releasesIn(wires.kube, namespacesOfRecords(steps, wires.namespace)) };
-    const out: Observed = [];
-    for (let i = 0; i < steps.length; i += 4) {
-      out.push(
-        ...(await Promise.all(
-          steps.slice(i, i + 4).map(async (step) => ({ step, seen: await observe(step, context, { diff: true }) })),
-        )),
-      );
-    }
-    return out;
+    const context = { ...session, releases: await releasesIn(kube, namespacesOfRecords(steps, namespace)) };
+    return await pLimit(PARALLEL).map(steps, async (step) => ({
+      step,
+      seen: await observe(step, context, { diff: true }),
+    }));
   } catch (error) {
-    throw explainKube(error, wires.kube, 'comparing the plan with the cluster');
+    throw explainKube(error, kube, 'comparing the plan with the cluster');
   }
 }
 
-/** Exit code 0; with --exit-code 3 when something would change. */
+/** `genai-obs plan`: exit code 0; with --exit-code 3 when something would change. */
 export async function plan(options: PlanOptions): Promise<number> {
-  const first = resolve(layersOf(options, undefined));
-  const named = options.profile || options.file ? first.namespace : undefined;
-  const wires = await wire({ context: options.context, namespace: options.namespace ?? named });
-  const journal = await journalOf(wires);
-  const config = checkComplete(resolve(layersOf({ ...options, namespace: wires.namespace }, journal)));
+  const draft = draftOf(options);
+  const clients = await openSession({ context: options.context, namespace: options.namespace ?? draft.namespace });
+  const { config } = await configure(options, draft, await journalOf(clients), false, clients);
+  const session = withCharts(clients, checkComplete(config));
   const steps = buildPlan(config);
   const excluded = excludedSteps(steps, options);
-  const { charts, ...rest } = withCharts(wires, config);
-  const observed = await observeAll(
-    steps.filter((step) => !excluded.has(step.id)),
-    { ...rest, charts },
-  );
+  const included = steps.filter((step) => !excluded.has(step.id));
+  const observed = await observeAll(included, session);
+  if (options.json) {
+    const data = { namespace: config.namespace, context: session.context, steps: planJson(observed) };
+    process.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
+  } else {
+    const budget = budgetText(steps, await imagesOf(steps, session.helm, session.charts));
+    process.stdout.write(`${planText(observed, paintStdout())}\n\n${budget}\n`);
+  }
   const changes = observed.some(({ step, seen }) => step.kind !== 'gate' && seen.state !== 'done');
-  if (options.json)
-    process.stdout.write(
-      `${JSON.stringify({ namespace: config.namespace, context: wires.context, steps: planJson(observed) }, null, 2)}\n`,
-    );
-  else
-    process.stdout.write(
-      `${planText(observed, paintStdout())}\n\n${budgetText(steps, await imagesOf(steps, wires.helm, charts))}\n`,
-    );
   return changes && options.exitCode ? EXIT.check : EXIT.ok;
 }

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { describe } from '../app/exit.ts';
+import { describe } from '../ui/describe.ts';
 import { EXIT } from '../core/errors.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
 import { profileLayer, profileNames } from '../profile/layers.ts';

@@ -1,5 +1,5 @@
 import { softStop } from '../app/signals.ts';
-import { type Wires, journalOf, wire } from '../app/wire.ts';
+import { type Session, journalOf, openSession } from '../app/session.ts';
 import { explainKube } from '../adapters/kube.ts';
 import type { Manifest } from '../backup/archive/manifest.ts';
 import { passphraseFrom } from '../backup/archive/passphrase.ts';
@@ -37,13 +37,13 @@ export async function restore(path: string, flags: RestoreFlags): Promise<number
     (message) => passwordOr('GENAI_OBS_PASSPHRASE or --passphrase-file', message),
     false,
   );
-  const wires = await wire(flags);
-  const config = (await journalOf(wires))?.config;
+  const session = await openSession(flags);
+  const config = (await journalOf(session))?.config;
   const stop = softStop(() =>
     report('stopping: what was begun is ended or taken back; press Ctrl-C again to stop at once'),
   );
   const deps: RestoreDeps = {
-    ...wires,
+    ...session,
     config,
     signal: stop.signal,
     report,
@@ -57,13 +57,13 @@ export async function restore(path: string, flags: RestoreFlags): Promise<number
     yes: flags.yes,
     includeSecrets: flags.includeSecrets,
   };
-  const lock = config && !flags.dryRun ? await takeLock(wires.kube, wires.namespace, 'restore', report) : undefined;
+  const lock = config && !flags.dryRun ? await takeLock(session.kube, session.namespace, 'restore', report) : undefined;
   try {
     const result = await runRestore(deps, options, (plan, manifest) =>
       flags.json ? undefined : showPlan(plan, manifest, flags),
     );
     for (const text of result.warnings) process.stderr.write(`${paint.warn('note:')} ${redact(text)}\n`);
-    if (!flags.dryRun && config) await examine(wires, config, stop.signal, result);
+    if (!flags.dryRun && config) await examine(session, config, stop.signal, result);
     if (flags.json)
       process.stdout.write(
         `${redact(JSON.stringify({ backup: result.manifest.createdAt, plan: result.plan, restored: result.restored, warnings: result.warnings }))}\n`,
@@ -72,7 +72,7 @@ export async function restore(path: string, flags: RestoreFlags): Promise<number
   } catch (error) {
     if (error instanceof ObsError && error.exit === EXIT.cancelled && stop.signal.aborted)
       throw cancelled('stopped: every store is either restored or as it was before', 'run the same restore again');
-    throw explainKube(error, wires.kube, 'restoring');
+    throw explainKube(error, session.kube, 'restoring');
   } finally {
     await lock?.release();
     stop.dispose();
@@ -94,13 +94,13 @@ function showPlan(plan: RestoreResult['plan'], manifest: Manifest, flags: Restor
   else process.stderr.write(text);
 }
 
-async function examine(wires: Wires, config: Config, signal: AbortSignal, result: RestoreResult): Promise<void> {
+async function examine(session: Session, config: Config, signal: AbortSignal, result: RestoreResult): Promise<void> {
   const done = Object.values(result.restored).reduce((sum, outcome) => sum + outcome.done, 0);
   process.stderr.write(
     `\n${done > 0 ? `${paint.ok('Restored')}: ${done} objects` : paint.ok('Nothing to restore: everything is as in the backup')}. The doctor looks at the stack.\n`,
   );
   await gates(
-    wires,
+    session,
     config,
     signal,
   )({ kind: 'gate', gate: 'verify', id: 'verify', phase: 'verify', title: 'Verification', needs: [] }, calmly(report));

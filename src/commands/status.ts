@@ -1,4 +1,4 @@
-import { installed, wire, withCharts } from '../app/wire.ts';
+import { installed, openSession, withCharts } from '../app/session.ts';
 import { EXIT } from '../core/errors.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { releasesIn } from '../adapters/helm.ts';
@@ -14,12 +14,12 @@ export interface StatusOptions {
 
 /** One line per step: what the journal says and what the cluster says. Exit code 3 when they differ from done. */
 export async function status(options: StatusOptions): Promise<number> {
-  const wires = await wire(options);
-  const { journal, config } = await installed(wires);
+  const session = await openSession(options);
+  const { journal, config } = await installed(session);
   const steps = buildPlan(config).filter((step) => step.kind !== 'gate');
   const context = {
-    ...withCharts(wires, config),
-    releases: await releasesIn(wires.kube, namespacesOfRecords(steps, wires.namespace)),
+    ...withCharts(session, config),
+    releases: await releasesIn(session.kube, namespacesOfRecords(steps, session.namespace)),
   };
   const rows = await Promise.all(
     steps.map(async (step) => ({
@@ -29,7 +29,7 @@ export async function status(options: StatusOptions): Promise<number> {
       journal: journal.steps[step.id]?.state ?? 'not started',
       ...(await observe(step, context)),
     })),
-  ).catch((error: unknown) => Promise.reject(explainKube(error, wires.kube, 'reading the installation')));
+  ).catch((error: unknown) => Promise.reject(explainKube(error, session.kube, 'reading the installation')));
   const good = rows.every((row) => row.state === 'done');
   if (options.json) {
     process.stdout.write(

@@ -1,5 +1,5 @@
 import { softStop } from '../app/signals.ts';
-import { wire } from '../app/wire.ts';
+import { openSession } from '../app/session.ts';
 import { chartsFrom } from '../charts/source.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { EXIT, cancelled } from '../core/errors.ts';
@@ -8,7 +8,7 @@ import { refText } from '../core/types.ts';
 import { takeLock } from '../engine/state/lock.ts';
 import { uninstall } from '../engine/uninstall/index.ts';
 import { type RemovalPlan, planRemoval } from '../engine/uninstall/plan.ts';
-import { drawer } from '../ui/events.ts';
+import { drawer } from '../ui/drawers.ts';
 import { paint } from '../ui/paint.ts';
 
 export interface UninstallOptions {
@@ -23,10 +23,10 @@ export interface UninstallOptions {
 
 export async function runUninstall(options: UninstallOptions): Promise<number> {
   const timeout = secondsOf(options.timeout);
-  const wires = await wire(options);
+  const session = await openSession(options);
   const deleteData = options.deleteData ?? false;
-  const removal = await planRemoval(wires).catch((error: unknown) =>
-    Promise.reject(explainKube(error, wires.kube, 'looking for what is ours')),
+  const removal = await planRemoval(session).catch((error: unknown) =>
+    Promise.reject(explainKube(error, session.kube, 'looking for what is ours')),
   );
   const nothing =
     removal.releases.length + removal.resources.length + removal.objects.length === 0 &&
@@ -35,7 +35,7 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
   if (options.dryRun) return EXIT.ok;
   if (nothing) {
     process.stderr.write(
-      `Nothing of genai-obs is in namespace ${wires.namespace}${removal.data.length ? `, but ${removal.data.map(refText).join(', ')} (remove with --delete-data)` : ''}.\n`,
+      `Nothing of genai-obs is in namespace ${session.namespace}${removal.data.length ? `, but ${removal.data.map(refText).join(', ')} (remove with --delete-data)` : ''}.\n`,
     );
     return EXIT.ok;
   }
@@ -45,12 +45,12 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
   const draw = await drawer(options.json ?? false);
   const stop = softStop(() => draw.emit({ type: 'notice', detail: 'stopping after what runs' }));
   const lock =
-    removal.namespaces.length || (await wires.kube.read({ apiVersion: 'v1', kind: 'Namespace', name: wires.namespace }))
-      ? await takeLock(wires.kube, wires.namespace, 'uninstall', (detail) => draw.emit({ type: 'notice', detail }))
+    removal.namespaces.length || (await session.kube.read({ apiVersion: 'v1', kind: 'Namespace', name: session.namespace }))
+      ? await takeLock(session.kube, session.namespace, 'uninstall', (detail) => draw.emit({ type: 'notice', detail }))
       : undefined;
   try {
     draw.emit({ type: 'plan', steps: stepsOf(removal, deleteData) });
-    const hands = { ...wires, charts: chartsFrom(''), timeout: timeout * 1000, signal: stop.signal };
+    const hands = { ...session, charts: chartsFrom(''), timeout: timeout * 1000, signal: stop.signal };
     const result = await uninstall(removal, hands, { deleteData }, draw.emit);
     await draw.close();
     if (options.json)
@@ -71,7 +71,7 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
     return EXIT.ok;
   } catch (error) {
     await draw.close();
-    throw explainKube(error, wires.kube, 'uninstalling');
+    throw explainKube(error, session.kube, 'uninstalling');
   } finally {
     await lock?.release();
     stop.dispose();

@@ -11,7 +11,7 @@ import { scrubText } from './facts/scrub.ts';
 
 /** Live objects against the plan of this configuration, by the installer's own comparison. Absent steps are MNT-05's business. */
 export async function driftOf(
-  wires: { kube: Kube; helm: Helm; namespace: string },
+  session: { kube: Kube; helm: Helm; namespace: string },
   config: Config,
 ): Promise<DriftRow[]> {
   // What would need a chart archive is left to `plan`: the doctor works where no chart can be had.
@@ -19,9 +19,9 @@ export async function driftOf(
     (step) => step.kind !== 'gate' && step.kind !== 'crds' && step.kind !== 'webhook',
   );
   const context = {
-    ...wires,
+    ...session,
     charts: chartsFrom(config.global.charts),
-    releases: await releasesIn(wires.kube, namespacesOfRecords(steps, wires.namespace)),
+    releases: await releasesIn(session.kube, namespacesOfRecords(steps, session.namespace)),
   };
   const seen = await Promise.all(steps.map((step) => observe(step, context)));
   return seen.flatMap(({ changes }) =>

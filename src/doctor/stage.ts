@@ -10,7 +10,7 @@ import { driftOf } from './drift.ts';
 import { collectFacts } from './facts/index.ts';
 import { diagnose, factKeys, type Stage } from './run.ts';
 
-export interface DoctorWires {
+export interface DoctorSession {
   kube: Kube;
   helm: Helm;
   kubectl: Kubectl;
@@ -36,21 +36,21 @@ export interface Examination {
 
 /** Collects what the checks of a stage need and judges it: the doctor for other commands. */
 export async function examine(
-  wires: DoctorWires,
+  session: DoctorSession,
   config: Config,
   stage: Stage,
   options: StageOptions = {},
 ): Promise<Examination> {
   const { probe = false, only, skip, baseline, signal, report } = options;
-  const selection = { stage, probe, context: wires.context, ...(only ? { only } : {}), ...(skip ? { skip } : {}) };
+  const selection = { stage, probe, context: session.context, ...(only ? { only } : {}), ...(skip ? { skip } : {}) };
   // Looked up first: an unknown id is refused before anything is asked.
   const keys = factKeys(CHECKS, config, selection);
   const facts = await collectFacts([...keys, 'time:now'], {
-    kube: wires.kube,
-    kubectl: wires.kubectl,
+    kube: session.kube,
+    kubectl: session.kubectl,
     exec,
     config,
-    drift: () => driftOf(wires, config),
+    drift: () => driftOf(session, config),
     onFact: (key, done, total) => report?.(`looked at ${done} of ${total}: ${key.slice(0, 60)}`),
     onProbe: (text) => report?.(`probe: ${text}`),
     ...(baseline ? { baseline } : {}),
@@ -61,10 +61,10 @@ export async function examine(
 
 /** The findings alone; what the installer's gates ask for. */
 export async function runStage(
-  wires: DoctorWires,
+  session: DoctorSession,
   config: Config,
   stage: Stage,
   options: StageOptions = {},
 ): Promise<Finding[]> {
-  return (await examine(wires, config, stage, options)).findings;
+  return (await examine(session, config, stage, options)).findings;
 }

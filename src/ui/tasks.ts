@@ -2,14 +2,14 @@ import { Listr, ListrLogger, type ListrTask, type ListrTaskWrapper, ProcessOutpu
 import { PHASES } from '../parts/types.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import { redact } from '../core/redact.ts';
-import { type Drawer, resultText } from './events.ts';
+import { type Drawer, resultText } from './drawer.ts';
 import { paint } from './paint.ts';
 
 type Wrapper = ListrTaskWrapper<unknown, never, never>;
 
 interface Row {
   title: string;
-  /** What stands behind the title: time taken, unchanged, left out. Dim title: not started yet. */
+  /** The title with time and outcome; dim until the step starts. */
   shown: string;
   wrapper?: Wrapper;
   settle: () => void;
@@ -17,13 +17,13 @@ interface Row {
   settled: Promise<void>;
 }
 
-/** listr2 draws; the engine decides. Each step is a task whose promise an event settles. */
+/** A live list by listr2. Each step is a task whose promise an engine event settles. */
 export function taskDrawer(): Drawer {
   const rows = new Map<string, Row>();
   let drawing: Promise<unknown> = Promise.resolve();
   const emit = (event: EngineEvent): void => {
     if (event.type === 'plan') {
-      // Before drawing: an event may come before listr2 has made its task.
+      // Before drawing: an event may arrive before listr2 has created its task.
       for (const step of event.steps) rows.set(step.id, newRow(step.title));
       drawing = draw(event.steps, rows);
       return;

@@ -20,7 +20,7 @@ afterAll(() => new Promise<void>((done) => void server.close(() => done())));
 const strict = quickstart({ security: { mtls: { enabled: true, mode: 'strict' } } });
 const home = 'genai-observability';
 
-function wires(failures = 0) {
+function session(failures = 0) {
   const passed: string[] = [];
   const opened: string[] = [];
   let closed = 0;
@@ -44,7 +44,7 @@ function wires(failures = 0) {
 
 describe('the way to a gateway that takes plain OTLP from its own pod only', () => {
   it('is a tunnel, opened once, and closed in the end; all else goes as ever', async () => {
-    const all = wires();
+    const all = session();
     const { kube, close } = throughTunnel({ ...all, config: strict });
     for (const body of ['{"a":1}', '{"b":2}'])
       expect(await kube.service(home, 'opentelemetry-collector', 4318, '/v1/logs', { method: 'POST', body })).toEqual({
@@ -61,14 +61,14 @@ describe('the way to a gateway that takes plain OTLP from its own pod only', () 
   });
 
   it('is tried again after it could not be opened', async () => {
-    const { kube } = throughTunnel({ ...wires(1), config: strict });
+    const { kube } = throughTunnel({ ...session(1), config: strict });
     await expect(kube.service(home, 'opentelemetry-collector', 4318, '/v1/logs')).rejects.toThrow('no pod');
     expect((await kube.service(home, 'opentelemetry-collector', 4318, '/v1/logs')).status).toBe(200);
   });
 
   it('is the API server’s proxy in every other configuration', async () => {
     for (const config of [quickstart(), quickstart({ security: { mtls: { enabled: true } } })]) {
-      const all = wires();
+      const all = session();
       await throughTunnel({ ...all, config }).kube.service(home, 'opentelemetry-collector', 4318, '/v1/logs');
       expect(all.passed).toEqual(['opentelemetry-collector:4318']);
     }

@@ -5,7 +5,7 @@ import { install } from '../../src/commands/install.ts';
 import { plan } from '../../src/commands/plan.ts';
 import { status } from '../../src/commands/status.ts';
 import { runUninstall } from '../../src/commands/uninstall.ts';
-import type { Wires } from '../../src/app/wire.ts';
+import type { Session } from '../../src/app/session.ts';
 import { LEASE } from '../../src/engine/state/lock.ts';
 import type { GateStep } from '../../src/engine/steps/gate.ts';
 import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
@@ -19,8 +19,8 @@ interface World {
 }
 const { world } = vi.hoisted<{ world: World }>(() => ({ world: { findings: [], asked: [] } }));
 
-vi.mock('../../src/app/wire.ts', async (original) => ({
-  ...(await original<typeof import('../../src/app/wire.ts')>()),
+vi.mock('../../src/app/session.ts', async (original) => ({
+  ...(await original<typeof import('../../src/app/session.ts')>()),
   wire: (options: { namespace?: string }) => Promise.resolve(wiresOf(options.namespace)),
 }));
 vi.mock('../../src/doctor/stage.ts', () => ({
@@ -30,7 +30,7 @@ vi.mock('../../src/doctor/stage.ts', () => ({
   },
 }));
 
-function wiresOf(namespace = NS): Wires {
+function wiresOf(namespace = NS): Session {
   const { kube, helm, kubectl } = world.cluster as FakeCluster;
   return { kube, helm, kubectl, context: 'fake', namespace };
 }

@@ -1,7 +1,7 @@
 import jsonPatch, { type Operation } from 'fast-json-patch';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Answer, KubeError } from '../../src/adapters/kube.ts';
-import type { Wires } from '../../src/app/wire.ts';
+import type { Session } from '../../src/app/session.ts';
 import { connect } from '../../src/commands/connect.ts';
 import { MEMORY } from '../../src/connect/state.ts';
 import type { EnvVar } from '../../src/connect/env.ts';
@@ -11,12 +11,12 @@ import { type FakeCluster, NS, fakeCluster } from './support/cluster.ts';
 import { quickstart } from './support/config.ts';
 
 const { world } = vi.hoisted(() => ({ world: {} as { cluster?: unknown; wired: number } }));
-vi.mock('../../src/app/wire.ts', async (original) => ({
-  ...(await original<typeof import('../../src/app/wire.ts')>()),
+vi.mock('../../src/app/session.ts', async (original) => ({
+  ...(await original<typeof import('../../src/app/session.ts')>()),
   wire: (options: { namespace?: string }) => Promise.resolve(wiresOf(options.namespace)),
 }));
 
-function wiresOf(namespace = NS): Wires {
+function wiresOf(namespace = NS): Session {
   world.wired += 1;
   const { kube, helm, kubectl } = cluster();
   return { kube, helm, kubectl, context: 'fake', namespace };

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { describe as explain } from '../../src/app/exit.ts';
+import { describe as explain } from '../../src/ui/describe.ts';
 import { KubeError } from '../../src/adapters/kube.ts';
 import { canonical, hashOf, subsetDiff } from '../../src/core/compare.ts';
 import { EXIT, ObsError, cancelled, messageOf, usageError } from '../../src/core/errors.ts';

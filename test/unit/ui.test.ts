@@ -6,7 +6,7 @@ import type { EngineEvent } from '../../src/engine/events.ts';
 import { buildPlan } from '../../src/engine/plan/index.ts';
 import type { Step } from '../../src/engine/steps/index.ts';
 import type { Observation } from '../../src/engine/steps/types.ts';
-import { drawer } from '../../src/ui/events.ts';
+import { drawer } from '../../src/ui/drawers.ts';
 import type { Paint } from '../../src/core/paint.ts';
 import { type Observed, budgetText, planJson, planText } from '../../src/ui/plan.ts';
 import { confirmOr, isInteractive, passwordOr } from '../../src/ui/prompts.ts';

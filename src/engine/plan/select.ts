@@ -8,15 +8,18 @@ export interface PhaseFlags {
   skip?: string[] | undefined;
 }
 
+/** @throws ObsError (usage) for an unknown phase */
+export function checkPhases({ only = [], from, skip = [] }: PhaseFlags): void {
+  const unknown = [...only, ...skip, ...(from ? [from] : [])].find((name) => !PHASES.includes(name as Phase));
+  if (unknown) throw usageError(`there is no phase "${unknown}"`, `phases: ${PHASES.join(', ')}`);
+}
+
 /**
  * Ids of steps that `--only`, `--from` and `--skip` leave out. The namespace always runs, because the lock lives in it. Pruning
  * needs the whole plan: a replacement may be in an excluded phase. @throws ObsError (usage) for an unknown phase
  */
 export function excludedSteps(steps: Step[], flags: PhaseFlags): Set<string> {
-  for (const name of [...(flags.only ?? []), ...(flags.skip ?? []), ...(flags.from ? [flags.from] : [])]) {
-    if (!PHASES.includes(name as Phase))
-      throw usageError(`there is no phase "${name}"`, `phases: ${PHASES.join(', ')}`);
-  }
+  checkPhases(flags);
   const from = flags.from ? PHASES.indexOf(flags.from as Phase) : 0;
   const out = steps.filter(({ phase }) => {
     if (phase === 'namespaces') return false;

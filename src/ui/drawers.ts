@@ -1,14 +1,10 @@
-import type { Emit, EngineEvent } from '../engine/events.ts';
-import { describe } from '../app/exit.ts';
+import type { EngineEvent } from '../engine/events.ts';
+import { type Drawer, resultText } from './drawer.ts';
+import { describe } from './describe.ts';
 import { redact } from '../core/redact.ts';
 import { paint } from './paint.ts';
 
-/** Draws the engine's events; `close` waits until everything is on the screen. */
-export interface Drawer {
-  emit: Emit;
-  close: () => Promise<void>;
-}
-
+/** Draws as JSON lines, as a live list on a terminal, or as plain lines. */
 export async function drawer(json: boolean): Promise<Drawer> {
   if (json) return jsonDrawer();
   if (process.stderr.isTTY && process.env['TERM'] !== 'dumb') {
@@ -18,14 +14,7 @@ export async function drawer(json: boolean): Promise<Drawer> {
   return plainDrawer();
 }
 
-/** What stands behind a finished step's title. */
-export function resultText(event: Extract<EngineEvent, { type: 'done' }>): string {
-  const time = event.ms >= 100 ? `${(event.ms / 1000).toFixed(1)} s` : '';
-  const what = event.detail ?? (event.result === 'applied' ? '' : event.result);
-  return [time, what].filter(Boolean).join(', ');
-}
-
-/** One JSON object a line on stdout. */
+/** One JSON object per line on stdout. */
 function jsonDrawer(): Drawer {
   const write = (event: object): void =>
     void process.stdout.write(`${redact(JSON.stringify({ time: new Date().toISOString(), ...event }))}\n`);
@@ -36,7 +25,7 @@ function jsonDrawer(): Drawer {
   };
 }
 
-/** Plain lines on stderr, for logs and CI. Progress is shown when it changes, at most once in five seconds a step. */
+/** Plain lines on stderr, for logs and CI; progress of a step at most every five seconds. */
 function plainDrawer(): Drawer {
   const titles = new Map<string, string>();
   const shown = new Map<string, number>();

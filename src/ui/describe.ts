@@ -1,9 +1,9 @@
 import { KubeError } from '../adapters/kube.ts';
 import { EXIT, ObsError, messageOf } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
-import { paint } from '../ui/paint.ts';
+import { paint } from './paint.ts';
 
-/** Any error → what a user reads, and the exit code. The one place where both are decided. */
+/** Text, JSON and exit code of any error; nothing else decides them. */
 export function describe(error: unknown): { text: string; json: object; exit: number } {
   if (error instanceof ObsError) {
     const { what, object, cause, next } = error.parts;
@@ -27,7 +27,7 @@ export function describe(error: unknown): { text: string; json: object; exit: nu
     };
   const what =
     error instanceof KubeError ? `the cluster refused: ${error.message}` : `genai-obs failed: ${messageOf(error)}`;
-  const next = 'run again with GENAI_OBS_DEBUG=1 and report what it prints';
+  const next = 'run again with GENAI_OBS_DEBUG=1 and report the output';
   const trace = process.env['GENAI_OBS_DEBUG'] && error instanceof Error ? `\n${redact(error.stack ?? '')}` : '';
   return {
     text: redact(`${paint.fail('error:')} ${what}\n  next   ${next}${trace}`),

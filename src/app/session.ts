@@ -7,7 +7,7 @@ import { PART_OF } from '../core/labels.ts';
 import { JOURNAL, type Journal, readJournal } from '../engine/state/journal.ts';
 import type { Config } from '../profile/schema.ts';
 
-export interface Wires {
+export interface Session {
   kube: Kube;
   helm: Helm;
   kubectl: Kubectl;
@@ -17,8 +17,8 @@ export interface Wires {
 
 export const DEFAULT_NAMESPACE = 'genai-observability';
 
-/** Connects everything to one context and namespace; nothing else opens connections. */
-export async function wire(options: { context?: string | undefined; namespace?: string | undefined }): Promise<Wires> {
+/** Clients of one cluster, context and namespace; nothing else opens connections. @throws ObsError */
+export async function openSession(options: { context?: string | undefined; namespace?: string | undefined }): Promise<Session> {
   const kube = await connect(options.context);
   const namespace = options.namespace ?? (await homeOf(kube));
   return {
@@ -30,13 +30,13 @@ export async function wire(options: { context?: string | undefined; namespace?: 
   };
 }
 
-/** With the charts that a configuration takes from elsewhere. */
-export function withCharts<T extends Wires>(wires: T, config: Config): T & { charts: Charts } {
-  return { ...wires, charts: chartsFrom(config.global.charts) };
+/** Adds the source of charts that the configuration names. */
+export function withCharts<T extends Session>(session: T, config: Config): T & { charts: Charts } {
+  return { ...session, charts: chartsFrom(config.global.charts) };
 }
 
 /**
- * The namespace of the one installation of the cluster, so that nobody must remember it; the default when there is none, or one may not look.
+ * The namespace of the cluster's only installation; the default without an installation, or without the right to list ConfigMaps.
  * @throws ObsError (usage) when there are several and none is in the default namespace
  */
 async function homeOf(kube: Kube): Promise<string> {
@@ -62,24 +62,24 @@ async function homeOf(kube: Kube): Promise<string> {
   );
 }
 
-/** The journal of an installation that must exist. @throws ObsError when there is none, or the cluster does not answer */
-export async function installed(wires: Wires): Promise<{ journal: Journal; config: Config }> {
-  const journal = await journalOf(wires);
+/** Journal and configuration of an existing installation. @throws ObsError without one, or when the cluster does not answer */
+export async function installed(session: Session): Promise<{ journal: Journal; config: Config }> {
+  const journal = await journalOf(session);
   if (!journal) {
     throw new ObsError({
       what: 'genai-obs is not installed here',
-      object: `namespace ${wires.namespace}, context ${wires.context}`,
-      next: `genai-obs install${wires.namespace === DEFAULT_NAMESPACE ? '' : ` --namespace ${wires.namespace}`}`,
+      object: `namespace ${session.namespace}, context ${session.context}`,
+      next: `genai-obs install${session.namespace === DEFAULT_NAMESPACE ? '' : ` --namespace ${session.namespace}`}`,
       exit: EXIT.failed,
     });
   }
   return { journal, config: journal.config };
 }
 
-export async function journalOf(wires: Wires): Promise<Journal | undefined> {
+export async function journalOf(session: Session): Promise<Journal | undefined> {
   try {
-    return await readJournal(wires.kube, wires.namespace);
+    return await readJournal(session.kube, session.namespace);
   } catch (error) {
-    throw explainKube(error, wires.kube, 'reading the journal');
+    throw explainKube(error, session.kube, 'reading the journal');
   }
 }
