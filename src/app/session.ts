@@ -18,7 +18,10 @@ export interface Session {
 export const DEFAULT_NAMESPACE = 'genai-observability';
 
 /** Clients of one cluster, context and namespace; nothing else opens connections. @throws ObsError */
-export async function openSession(options: { context?: string | undefined; namespace?: string | undefined }): Promise<Session> {
+export async function openSession(options: {
+  context?: string | undefined;
+  namespace?: string | undefined;
+}): Promise<Session> {
   const kube = await connect(options.context);
   const namespace = options.namespace ?? (await homeOf(kube));
   return {

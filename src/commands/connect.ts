@@ -1,4 +1,4 @@
-import { type Wires, installed, wire } from '../app/wire.ts';
+import { type Session, installed, openSession } from '../app/session.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../parts/collectors/endpoint.ts';
 import { certificateFor } from '../connect/certificate.ts';
@@ -39,12 +39,12 @@ export async function connect(language: string | undefined, flags: ConnectFlags)
   if (flags.apply && flags.remove) throw usageError('--apply and --remove are opposites', 'give one of them');
   const namespace = flags.appNamespace ?? APP_NAMESPACE;
   if (flags.remove) {
-    const wires = await wire(flags);
+    const session = await openSession(flags);
     const ref = deploymentRef(namespace, deploymentName('--remove', flags.remove));
-    return confirmAndApply(wires, ref, flags, 'not connected', () => proposeDisconnect(wires.kube, ref));
+    return confirmAndApply(session, ref, flags, 'not connected', () => proposeDisconnect(session.kube, ref));
   }
   const name = flags.apply === undefined ? undefined : deploymentName('--apply', flags.apply);
-  const { config, operator, wires } = await stackOf(flags, name !== undefined);
+  const { config, operator, session } = await stackOf(flags, name !== undefined);
   const endpoints = gatewayEndpoint(config);
   if (name === undefined && !language) return list(config, endpoints, operator, flags);
   const app = flags.app ?? name ?? 'my-app';
@@ -60,12 +60,12 @@ export async function connect(language: string | undefined, flags: ConnectFlags)
   };
   const injection = operator ? injectionOf(sender, namespace, endpoints) : undefined;
   const snippet = snippetOf(sender, injection);
-  if (wires && name !== undefined) {
+  if (session && name !== undefined) {
     const ref = deploymentRef(namespace, name);
     const companions = { certificate, injection: snippet.instrumentation ? injection : undefined };
     const make = changeFor(snippet, flags);
-    return confirmAndApply(wires, ref, flags, 'already connected', () =>
-      proposeConnect(wires.kube, ref, make, companions),
+    return confirmAndApply(session, ref, flags, 'already connected', () =>
+      proposeConnect(session.kube, ref, make, companions),
     );
   }
   process.stdout.write(flags.json ? `${JSON.stringify(snippet)}\n` : snippetText(snippet));
@@ -85,18 +85,18 @@ function changeFor({ env, annotations, volumes }: Snippet, { app }: ConnectFlags
 async function stackOf(
   flags: ConnectFlags,
   mustBeThere: boolean,
-): Promise<{ config: Config; operator: boolean; wires?: Wires }> {
+): Promise<{ config: Config; operator: boolean; session?: Session }> {
   const { namespace, profile, file } = flags;
   if (profile || file?.length) {
     if (mustBeThere) throw usageError('--apply needs the installed stack, not a profile', 'leave out --profile and -f');
     return { config: resolve(layersOf({ namespace, profile, file }, undefined)), operator: false };
   }
-  const wires = await wire(flags);
-  const { config } = await installed(wires);
+  const session = await openSession(flags);
+  const { config } = await installed(session);
   try {
-    return { config, operator: await hasOperator(wires.kube), wires };
+    return { config, operator: await hasOperator(session.kube), session };
   } catch (error) {
-    throw explainKube(error, wires.kube, 'looking for the OpenTelemetry operator');
+    throw explainKube(error, session.kube, 'looking for the OpenTelemetry operator');
   }
 }
 

@@ -71,7 +71,10 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   try {
     const session = await openSession({ context: options.context, namespace: wanted?.namespace ?? options.namespace });
     const config = wanted ?? (await configOf(session));
-    return await runDoctor({ ...output, session, config, signal: stop.signal, ...(baseline ? { baseline } : {}) }, options);
+    return await runDoctor(
+      { ...output, session, config, signal: stop.signal, ...(baseline ? { baseline } : {}) },
+      options,
+    );
   } finally {
     stop.dispose();
   }

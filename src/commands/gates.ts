@@ -33,12 +33,7 @@ async function preflight(session: Session, config: Config): Promise<string> {
 const SETTLE_TIME = 90_000;
 
 /** Runs the stack checks and the probe until they pass. @throws ObsError when they do not pass within SETTLE_TIME */
-export async function verify(
-  session: Session,
-  config: Config,
-  signal: AbortSignal,
-  report: Report,
-): Promise<string> {
+export async function verify(session: Session, config: Config, signal: AbortSignal, report: Report): Promise<string> {
   const { runStage } = await import('../doctor/stage.ts');
   const deadline = Date.now() + SETTLE_TIME;
   let passed: Finding[] = [];

@@ -45,7 +45,8 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
   const draw = await drawer(options.json ?? false);
   const stop = softStop(() => draw.emit({ type: 'notice', detail: 'stopping after what runs' }));
   const lock =
-    removal.namespaces.length || (await session.kube.read({ apiVersion: 'v1', kind: 'Namespace', name: session.namespace }))
+    removal.namespaces.length ||
+    (await session.kube.read({ apiVersion: 'v1', kind: 'Namespace', name: session.namespace }))
       ? await takeLock(session.kube, session.namespace, 'uninstall', (detail) => draw.emit({ type: 'notice', detail }))
       : undefined;
   try {
