@@ -128,6 +128,6 @@ describe('connect', () => {
   it('refuses a Deployment that does not exist', async () => {
     const done = await cli(['connect', '--apply', 'deployment/chekout', ...WHERE]);
     expect(done.code).toBe(1);
-    expect(done.stderr).toMatch(/there is no such Deployment[^]*the namespace has: checkout/);
+    expect(done.stderr).toMatch(/the Deployment does not exist[^]*the namespace contains: checkout/);
   });
 });
