@@ -136,7 +136,7 @@ describe('Ctrl-C', () => {
     };
     expect(last.exit).toBe(130);
     expect(last.error.what).toMatch(/^stopped: \d+ of \d+ steps are done/);
-    expect(last.error.next).toContain('run the same install again');
+    expect(last.error.next).toContain('run install again: it resumes');
     expect(await pending(NS), 'releases that helm did not complete').toEqual([]);
     const { items } = await get('lease', '-n', NS);
     expect(
@@ -160,9 +160,9 @@ describe('Ctrl-C', () => {
     slow.release();
     const done = await install.ended;
     expect(done.code, done.stderr).toBe(130);
-    expect(done.stderr).toContain('stopping: what runs is let finish; press Ctrl-C again to stop at once');
+    expect(done.stderr).toContain('stopping after the running steps; press Ctrl-C again to stop at once');
     expect(errorOf({ ...done, stderr: done.stderr.replace('cancelled: ', 'error: ') }).next).toContain(
-      'run the same install again',
+      'run install again: it resumes',
     );
     expect(await pending(NS)).toEqual([]);
   });
