@@ -1,4 +1,5 @@
 import pRetry from 'p-retry';
+import { statusError } from '../adapters/answer.ts';
 import { type Kube, KubeError } from '../adapters/kube.ts';
 import { refPath } from '../adapters/kinds.ts';
 import { canonical } from '../core/compare.ts';
@@ -8,7 +9,6 @@ import type { KubeObject, ObjectRef } from '../core/types.ts';
 import { refText } from '../core/types.ts';
 import { type Difference, differences, patchOf } from './patch.ts';
 import { type State, stateOf } from './state.ts';
-import { throwRefusal } from './operator.ts';
 
 export function deploymentRef(namespace: string, name: string): ObjectRef {
   return { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name };
@@ -52,7 +52,8 @@ export async function patchDeployment(
         next: 'run the command again',
       });
     const body = JSON.stringify(patchOf(deployment, after));
-    throwRefusal(await kube.request('PATCH', refPath(ref), { body, contentType: 'application/json-patch+json' }));
+    const answer = await kube.request('PATCH', refPath(ref), { body, contentType: 'application/json-patch+json' });
+    if (answer.status >= 300) throw statusError(answer, refText(ref));
   };
   await pRetry(attempt, {
     retries: RETRIES,

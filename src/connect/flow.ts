@@ -36,7 +36,7 @@ export async function proposeConnect(
   ]);
 }
 
-/** What `connect --remove` changes: also unused copies of Instrumentation and certificate. @throws ObsError, KubeError */
+/** What `connect --remove` changes, including unused companion objects. @throws ObsError, KubeError */
 export async function proposeDisconnect(kube: Kube, ref: ObjectRef): Promise<Proposal> {
   const deployment = await readDeployment(kube, ref);
   return proposal(kube, ref, deployment, disconnected, await unusedObjects(kube, ref, stateOf(deployment)));

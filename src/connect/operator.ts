@@ -1,4 +1,5 @@
-import { type Answer, type Kube, KubeError } from '../adapters/kube.ts';
+import { statusError } from '../adapters/answer.ts';
+import { type Kube, KubeError } from '../adapters/kube.ts';
 import type { OtlpProtocol } from '../parts/collectors/endpoint.ts';
 import { MANAGED_BY_LABEL, PART_OF } from '../core/labels.ts';
 import type { KubeObject } from '../core/types.ts';
@@ -104,19 +105,7 @@ export async function readInstrumentation(kube: Kube, namespace: string): Promis
 /** @throws KubeError */
 export async function removeInstrumentation(kube: Kube, namespace: string): Promise<void> {
   const answer = await kube.request('DELETE', path(namespace, `/${NAME}`));
-  if (answer.status !== 404) throwRefusal(answer);
-}
-
-/** @throws KubeError with the API server's message, unless the status is a success */
-export function throwRefusal({ status, body }: Answer): void {
-  if (status < 300) return;
-  let said: { reason?: string; message?: string } = {};
-  try {
-    said = JSON.parse(body) as typeof said;
-  } catch {
-    // Not from the API server but from a proxy.
-  }
-  throw new KubeError(status, said.reason ?? 'Unknown', said.message ?? `HTTP ${status}`);
+  if (answer.status >= 300 && answer.status !== 404) throw statusError(answer, `Instrumentation ${namespace}/${NAME}`);
 }
 
 /** Whether a pod template references our Instrumentation. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
+import { statusError } from '../../adapters/answer.ts';
 import { restPath } from '../../adapters/kinds.ts';
 import { type Kube, KubeError } from '../../adapters/kube.ts';
 import { placeOf } from '../../parts/catalog.ts';
@@ -69,12 +70,7 @@ async function scale(kube: Kube, live: KubeObject, replicas: number, note: strin
   const path = `${restPath(live.kind, live.metadata.namespace, live.metadata.name)}?fieldManager=genai-obs`;
   const body = JSON.stringify({ metadata: { annotations: { [REPLICAS]: note } }, spec: { replicas } });
   const answer = await kube.request('PATCH', path, { body, contentType: 'application/merge-patch+json' });
-  if (answer.status >= 300)
-    throw new KubeError(
-      answer.status,
-      'Patch',
-      `${live.kind} ${live.metadata.name}: HTTP ${answer.status} ${answer.body.slice(0, 200)}`,
-    );
+  if (answer.status >= 300) throw statusError(answer, `${live.kind} ${live.metadata.name}`);
 }
 
 /** Stops a component and waits until its pods no longer exist, because they write to the claim until then. */
@@ -117,7 +113,7 @@ export async function start(ctx: Context, component: ComponentId, replicas: numb
   }
 }
 
-/** Waits until the component is ready. Returns at once after Ctrl-C: the workload starts without us. @throws ObsError */
+/** Waits until the component is ready. Returns at once after Ctrl-C: it starts without us. @throws ObsError */
 export async function waitReady(ctx: Context, component: ComponentId): Promise<void> {
   const { title, workload, namespace } = placeOf(ctx.config, component);
   try {

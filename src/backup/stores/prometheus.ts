@@ -3,7 +3,8 @@ import { ObsError } from '../../core/errors.ts';
 import { SNAPSHOT, withHelper } from '../claims/helperPod.ts';
 import { listScript } from '../claims/scripts.ts';
 import { type BackupContext, type Store, runActions } from '../types.ts';
-import { closeVolume, hasClaim, planVolume } from '../claims/copy.ts';
+import { closeVolume, hasClaim } from '../claims/copy.ts';
+import { planVolume } from '../claims/replace.ts';
 
 /** Copies a snapshot of Prometheus, taken by its admin API: consistent without a stop, including samples in memory. */
 export const prometheusStore: Store = {

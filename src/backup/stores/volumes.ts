@@ -1,4 +1,5 @@
-import { backupVolume, hasClaim, planVolume } from '../claims/copy.ts';
+import { backupVolume, hasClaim } from '../claims/copy.ts';
+import { planVolume } from '../claims/replace.ts';
 import { type Store, runActions } from '../types.ts';
 
 interface Volume {
