@@ -1,7 +1,8 @@
 import type { JsonMap } from '../core/types.ts';
 import { listAt, mapAt, set } from '../core/json.ts';
-import { SECRETS_PATH, notifySecrets, withReceivers } from '../parts/prometheus/receivers.ts';
-import type { Component, Input } from '../parts/types.ts';
+import { notifySecrets, withReceivers } from '../parts/prometheus/receivers.ts';
+import { ownSecretFiles, secretNames, upstreamSecretMounts } from '../parts/secretFiles.ts';
+import type { Component } from '../parts/types.ts';
 import {
   OWN_LABEL,
   checksumAnnotations,
@@ -18,10 +19,7 @@ export const alertmanager: Component = {
   needs: [],
   configure: (template, config) =>
     withReceivers(config.genai.genops.enabled ? template : withoutThresholds(template), config),
-  values(config) {
-    const files = notifySecrets(config).map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` }));
-    return files.length ? { secretFiles: files } : {};
-  },
+  values: (config) => ownSecretFiles(notifySecrets(config)),
   stack: (input) => ({
     alertmanager: {
       enabled: true,
@@ -32,7 +30,7 @@ export const alertmanager: Component = {
         image: imageParts(input.image),
         podMetadata: { labels: OWN_LABEL },
         resources: resourcesOf(input),
-        secrets: secretNames(input),
+        secrets: secretNames(notifySecrets(input.config)),
         ...operatorStorage(input, 'storage', input.config.alertmanager.size),
       },
     },
@@ -46,12 +44,7 @@ export const alertmanager: Component = {
       config: { enabled: true, global: null, templates: null, ...input.configuration },
       // The StatefulSet adopts our claim by its name.
       persistence: { enabled: input.claim !== '', size: input.config.alertmanager.size },
-      extraSecretMounts: secretNames(input).map((secret) => ({
-        name: `secret-${secret}`,
-        secretName: secret,
-        mountPath: `${SECRETS_PATH}/${secret}`,
-        readOnly: true,
-      })),
+      extraSecretMounts: upstreamSecretMounts(notifySecrets(input.config)),
       // The chart probes the web page, which does not show readiness.
       livenessProbe: { httpGet: { path: '/-/healthy', port: 'http' } },
       readinessProbe: { httpGet: { path: '/-/ready', port: 'http' }, periodSeconds: 2, timeoutSeconds: 3 },
@@ -68,5 +61,3 @@ function withoutThresholds(template: JsonMap): JsonMap {
     listAt(template, 'inhibit_rules').filter((rule) => !JSON.stringify(rule).includes('BudgetThreshold')),
   );
 }
-
-const secretNames = ({ config }: Input): string[] => [...new Set(notifySecrets(config).map(({ secret }) => secret))];

@@ -1,6 +1,6 @@
 import { collectorEnv, onlyStored } from '../parts/collectors/pipelines.ts';
 import { protectedExit, protectedValues, secretVolumes } from '../parts/collectors/mtls.ts';
-import { collectorResources } from '../parts/collectors/operator.ts';
+import { UNPRIVILEGED, collectorResources } from '../parts/collectors/operator.ts';
 import type { Component } from '../parts/types.ts';
 
 /** One replica for what must be collected only once: cluster metrics and Kubernetes events. */
@@ -14,13 +14,7 @@ export const clusterCollector: Component = {
     collectorResources(input, {
       mode: 'deployment',
       replicas: 1,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 10001,
-        readOnlyRootFilesystem: true,
-        allowPrivilegeEscalation: false,
-        capabilities: { drop: ['ALL'] },
-      },
+      securityContext: UNPRIVILEGED,
       ...secretVolumes(input.config, 'opentelemetry-cluster-collector'),
     }),
 };

@@ -10,7 +10,7 @@ import { withGenops } from '../parts/collectors/genops.ts';
 import { PEER_PORT, withSampling } from '../parts/collectors/sampling.ts';
 import { ownIngress } from '../parts/ingress.ts';
 import { ingestService, protectedEntry, protectedValues, secretVolumes } from '../parts/collectors/mtls.ts';
-import { collectorResources } from '../parts/collectors/operator.ts';
+import { UNPRIVILEGED, collectorResources } from '../parts/collectors/operator.ts';
 import type { Component, Input } from '../parts/types.ts';
 
 /** The gateway: receives OTLP, enriches, derives span metrics before sampling, exports to the backends. */
@@ -42,13 +42,7 @@ export const gatewayCollector: Component = {
         replicas: input.config['opentelemetry-collector'].replicaCount,
         ...autoscaler(input.config),
         topologySpreadConstraints: spreadOf(input),
-        securityContext: {
-          runAsNonRoot: true,
-          runAsUser: 10001,
-          readOnlyRootFilesystem: true,
-          allowPrivilegeEscalation: false,
-          capabilities: { drop: ['ALL'] },
-        },
+        securityContext: UNPRIVILEGED,
         // Must exceed the flush interval of the span metrics.
         terminationGracePeriodSeconds: 20,
         ...tailResources(input.config),

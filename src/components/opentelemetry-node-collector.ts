@@ -2,6 +2,7 @@ import { collectorEnv, onlyStored } from '../parts/collectors/pipelines.ts';
 import { protectedExit, protectedValues, secretVolumes } from '../parts/collectors/mtls.ts';
 import { collectorResources, excludingOwnLogs } from '../parts/collectors/operator.ts';
 import type { Component } from '../parts/types.ts';
+import { CONTAINER_SECURITY } from '../parts/upstream.ts';
 
 /** One per node: container logs, host and kubelet metrics, sent to the gateway. */
 export const nodeCollector: Component = {
@@ -17,13 +18,7 @@ export const nodeCollector: Component = {
       {
         mode: 'daemonset',
         // Only root may read log files and the kubelet's folders.
-        securityContext: {
-          runAsUser: 0,
-          runAsGroup: 0,
-          readOnlyRootFilesystem: true,
-          allowPrivilegeEscalation: false,
-          capabilities: { drop: ['ALL'] },
-        },
+        securityContext: { runAsUser: 0, runAsGroup: 0, ...CONTAINER_SECURITY },
         tolerations: [{ operator: 'Exists', effect: 'NoSchedule' }],
         nodeSelector: { 'kubernetes.io/os': 'linux' },
         volumes: [

@@ -1,12 +1,12 @@
 import type { Json, JsonMap } from '../core/types.ts';
-import { type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
+import { COLLECTOR_IDS, type ComponentId, type Config, isEnabled } from '../profile/schema.ts';
 import { secondsIn } from '../profile/values.ts';
 import { imageOf, placeOf } from '../parts/catalog.ts';
 import { listAt, mapAt, set } from '../core/json.ts';
 import { camel } from '../parts/prometheus/monitoring.ts';
 import { ownIngress, upstreamIngress } from '../parts/ingress.ts';
-import { SECRETS_PATH } from '../parts/prometheus/receivers.ts';
 import { operatorWrites, remoteWrites, writeSecrets } from '../parts/prometheus/remoteWrite.ts';
+import { ownSecretFiles, upstreamSecretMounts } from '../parts/secretFiles.ts';
 import type { Component, Input } from '../parts/types.ts';
 import {
   OWN_LABEL,
@@ -17,14 +17,8 @@ import {
   resourcesOf,
 } from '../parts/upstream.ts';
 
-/** Scrape jobs to remove with their component: their targets would always be down. */
-const JOBS: Record<string, ComponentId> = {
-  alertmanager: 'alertmanager',
-  loki: 'loki',
-  tempo: 'tempo',
-  grafana: 'grafana',
-  'kube-state-metrics': 'kube-state-metrics',
-};
+/** Scrape jobs, named like their component, to remove with it: their targets would always be down. */
+const JOBS: ComponentId[] = ['alertmanager', 'loki', 'tempo', 'grafana', 'kube-state-metrics'];
 
 /** Off by default, because it needs permissions on nodes and adds many series. */
 const CADVISOR = 'kubernetes-cadvisor';
@@ -39,8 +33,7 @@ export const prometheus: Component = {
     const jobs = listAt(template, 'scrape_configs').filter((job) => {
       const name = (job as { job_name: string }).job_name;
       if (name === CADVISOR) return config.prometheus.cadvisor;
-      const owner = JOBS[name];
-      return !owner || isEnabled(config, owner);
+      return JOBS.every((id) => id !== name || isEnabled(config, id));
     });
     const labels = { cluster: config.global.clusterName, environment: config.global.environment };
     const { scrapeInterval } = config.prometheus.server;
@@ -58,9 +51,7 @@ export const prometheus: Component = {
   },
   values: (config) => ({
     ...retentionOf(config),
-    ...(writeSecrets(config).length
-      ? { secretFiles: writeSecrets(config).map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` })) }
-      : {}),
+    ...ownSecretFiles(writeSecrets(config)),
     ...(config.prometheus.cadvisor ? { cadvisor: true } : {}),
     ...ownIngress(config.prometheus.ingress),
   }),
@@ -168,17 +159,7 @@ function retentionOf({ prometheus: { server } }: Config): JsonMap {
 /** Remote write for the prometheus chart, with the Secrets that it reads. */
 function remoteWriteOf({ config, configuration }: Input): JsonMap {
   const remoteWrite = listAt(configuration, 'remote_write');
-  if (remoteWrite.length === 0) return {};
-  const names = [...new Set(writeSecrets(config).map(({ secret }) => secret))];
-  return {
-    remoteWrite,
-    extraSecretMounts: names.map((name) => ({
-      name: `secret-${name}`,
-      secretName: name,
-      mountPath: `${SECRETS_PATH}/${name}`,
-      readOnly: true,
-    })),
-  };
+  return remoteWrite.length ? { remoteWrite, extraSecretMounts: upstreamSecretMounts(writeSecrets(config)) } : {};
 }
 
 /** An Alertmanager from another release. */
@@ -210,9 +191,7 @@ const CHART_JOBS = [
 /** Sets namespaces and label selector of the collectors' pods in the job otel-collector. */
 function withCollectors(config: Config, job: Json): Json {
   if ((job as { job_name: string }).job_name !== 'otel-collector') return job;
-  const places = (
-    ['opentelemetry-collector', 'opentelemetry-node-collector', 'opentelemetry-cluster-collector'] as const
-  ).map((id) => placeOf(config, id));
+  const places = COLLECTOR_IDS.map((id) => placeOf(config, id));
   const isOperated = places.some((place) => place.chart === 'opentelemetry-operator');
   const isLocal = places.every(
     (place) =>

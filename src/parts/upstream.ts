@@ -7,6 +7,13 @@ import type { Input } from './types.ts';
 /** Label on objects of upstream charts; in a release's values it marks the release as ours. */
 export const OWN_LABEL: Record<string, string> = { [PART_OF_LABEL]: PART_OF };
 
+/** securityContext of every container, in addition to its user. */
+export const CONTAINER_SECURITY: JsonMap = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+};
+
 /** Splits `quay.io/prometheus/prometheus:v3.14.0` into the three values of most charts. */
 export function imageParts(image: string): { registry: string; repository: string; tag: string } {
   const slash = image.indexOf('/');

@@ -1,4 +1,4 @@
-import { type Config, isEnabled, namespaceOf } from './schema.ts';
+import { COLLECTOR_IDS, type Config, isEnabled, namespaceOf } from './schema.ts';
 import { hoursIn, mebibytes, secondsIn } from './values.ts';
 
 /** A constraint between settings, checked after the schema. */
@@ -17,11 +17,6 @@ const externalS3 = (config: Config): boolean =>
 const homeOf = (config: Config, id: 'loki' | 'tempo' | 'seaweedfs'): string => config[id].namespace || config.namespace;
 const hasSeveral = (names: string[]): boolean => new Set(names).size > 1;
 const hasDuplicates = (names: string[]): boolean => new Set(names).size < names.length;
-const COLLECTORS = [
-  'opentelemetry-collector',
-  'opentelemetry-node-collector',
-  'opentelemetry-cluster-collector',
-] as const;
 /** Without a gateway, mutual TLS has no effect. */
 const usesMtls = (config: Config): boolean => config['opentelemetry-collector'].enabled && config.security.mtls.enabled;
 const forgetsMonths = ({ prometheus }: Config): boolean =>
@@ -216,7 +211,7 @@ export const RULES: Rule[] = [
     key: 'security.mtls.enabled',
     when: (config) =>
       usesMtls(config) &&
-      hasSeveral(COLLECTORS.filter((id) => isEnabled(config, id)).map((id) => namespaceOf(config, id))),
+      hasSeveral(COLLECTOR_IDS.filter((id) => isEnabled(config, id)).map((id) => namespaceOf(config, id))),
     message: 'requires all collectors in one namespace: they share a CA',
     next: 'give the three collectors the same namespace',
   },

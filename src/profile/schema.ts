@@ -17,6 +17,12 @@ export const COMPONENT_IDS = [
 ] as const;
 export type ComponentId = (typeof COMPONENT_IDS)[number];
 
+export const COLLECTOR_IDS = [
+  'opentelemetry-collector',
+  'opentelemetry-node-collector',
+  'opentelemetry-cluster-collector',
+] as const satisfies ComponentId[];
+
 /** Add-ons: installed from upstream charts, off by default. */
 export const ADDON_IDS = [
   'cert-manager',

@@ -121,7 +121,7 @@ describe('certificates', () => {
       expect(names).toContain(name);
     expect(names).not.toContain('192.0.2.7');
     const { tls, endpoint } = mapAt(
-      find(config, 'OpenTelemetryCollector', 'otel-node')?.['spec'] as JsonMap,
+      find(config, 'OpenTelemetryCollector', 'otel-node')?.['spec'],
       'config',
       'exporters',
       'otlp_grpc',

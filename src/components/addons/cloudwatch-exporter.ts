@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { imageOf } from '../../parts/catalog.ts';
-import { OWN_LABEL, imageParts } from '../../parts/upstream.ts';
+import { CONTAINER_SECURITY, OWN_LABEL, imageParts } from '../../parts/upstream.ts';
 import type { Addon } from '../../parts/types.ts';
 import type { Config } from '../../profile/schema.ts';
 
@@ -49,11 +49,7 @@ export const cloudwatchExporter: Addon = {
       aws: { secret: { name: secret } },
       testConnection: false,
       podSecurityContext: { runAsNonRoot: true, runAsUser: 65534, seccompProfile: { type: 'RuntimeDefault' } },
-      securityContext: {
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        capabilities: { drop: ['ALL'] },
-      },
+      securityContext: CONTAINER_SECURITY,
       resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '200m', memory: '256Mi' } },
       config: discovery(config),
     };

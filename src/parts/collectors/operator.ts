@@ -4,7 +4,10 @@ import { ownLabels } from '../../core/labels.ts';
 import type { Json, JsonMap, KubeObject } from '../../core/types.ts';
 import { at, mapAt, set } from '../../core/json.ts';
 import type { Input } from '../types.ts';
-import { resourcesOf } from '../upstream.ts';
+import { CONTAINER_SECURITY, resourcesOf } from '../upstream.ts';
+
+/** securityContext of collectors that do not run as root. */
+export const UNPRIVILEGED: JsonMap = { runAsNonRoot: true, runAsUser: 10001, ...CONTAINER_SECURITY };
 
 /**
  * A collector as a custom resource of the OpenTelemetry operator, with its RBAC and NetworkPolicy.

@@ -2,6 +2,7 @@ import { readAsset } from '../../core/assets.ts';
 import type { JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import { imageOf } from '../catalog.ts';
+import { CONTAINER_SECURITY } from '../upstream.ts';
 
 /** ConfigMap with the template of nginx' configuration. */
 export const PROXY_CONFIG = 'grafana-gateway-proxy';
@@ -28,14 +29,7 @@ export function proxyContainer(config: Config): JsonMap {
     env: [{ name: 'NGINX_ENTRYPOINT_LOCAL_RESOLVERS', value: '1' }],
     ports: [{ name: 'gateway-proxy', containerPort: PROXY_PORT, protocol: 'TCP' }],
     resources: { requests: { cpu: '50m', memory: '32Mi' }, limits: { cpu: '200m', memory: '64Mi' } },
-    securityContext: {
-      runAsUser: 101,
-      runAsGroup: 101,
-      runAsNonRoot: true,
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'] },
-    },
+    securityContext: { runAsUser: 101, runAsGroup: 101, runAsNonRoot: true, ...CONTAINER_SECURITY },
     volumeMounts: [
       { name: 'gateway-proxy', mountPath: '/etc/nginx/templates', readOnly: true },
       { name: 'gateway-proxy-conf', mountPath: '/etc/nginx/conf.d' },

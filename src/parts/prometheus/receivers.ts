@@ -1,11 +1,7 @@
 import type { Json, JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import { listAt } from '../../core/json.ts';
-
-export interface SecretKey {
-  secret: string;
-  key: string;
-}
+import { SECRETS_PATH, type SecretKey } from '../secretFiles.ts';
 
 /** Secret keys that the receivers read as files. */
 export function notifySecrets({ alertmanager: { notify } }: Config): SecretKey[] {
@@ -18,8 +14,7 @@ export function notifySecrets({ alertmanager: { notify } }: Config): SecretKey[]
   return all.flatMap((one) => (one ? [{ secret: one.secret, key: one.key }] : []));
 }
 
-/** Mount path of Secrets in our own and most upstream charts, and in pods of the Prometheus operator. */
-export const SECRETS_PATH = '/etc/secrets';
+/** Folder of Secrets in pods of the Prometheus operator. */
 const OPERATOR_PATH = '/etc/alertmanager/secrets';
 
 /** Adds receivers and routes; without `notify` and GenOps, the only receiver stays the one that sends nothing. */

@@ -1,42 +1,41 @@
-import type { JsonMap } from '../../core/types.ts';
+import type { Json, JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
-import { SECRETS_PATH, type SecretKey } from './receivers.ts';
+import { SECRETS_PATH, type SecretKey } from '../secretFiles.ts';
 
 type Target = Config['prometheus']['server']['remoteWrite'][number];
 
-const headersOf = ({ tenant }: Target): JsonMap => (tenant ? { headers: { 'X-Scope-OrgID': tenant } } : {});
+/** URL and headers of a target; `login` returns its credentials. */
+function writes(config: Config, login: (secret: NonNullable<Target['secret']>) => JsonMap): JsonMap[] {
+  return config.prometheus.server.remoteWrite.map(({ url, tenant, secret }) => ({
+    url,
+    ...(tenant ? { headers: { 'X-Scope-OrgID': tenant } } : {}),
+    ...(secret ? login(secret) : {}),
+  }));
+}
 
 /** For prometheus.yml. Prometheus reads the credential files again for every request. */
 export function remoteWrites(config: Config): JsonMap[] {
-  return config.prometheus.server.remoteWrite.map((target) => {
-    const { url, secret } = target;
-    const file = (key: string): string => `${SECRETS_PATH}/${secret?.name}/${key}`;
-    const login: JsonMap = secret?.tokenKey
-      ? { authorization: { credentials_file: file(secret.tokenKey) } }
-      : secret
-        ? { basic_auth: { username_file: file(secret.usernameKey), password_file: file(secret.passwordKey) } }
-        : {};
-    return { url, ...headersOf(target), ...login };
+  return writes(config, ({ name, tokenKey, usernameKey, passwordKey }) => {
+    const file = (key: string): string => `${SECRETS_PATH}/${name}/${key}`;
+    return tokenKey
+      ? { authorization: { credentials_file: file(tokenKey) } }
+      : { basic_auth: { username_file: file(usernameKey), password_file: file(passwordKey) } };
   });
 }
 
 /** For the custom resource Prometheus, which refers to the Secrets. */
 export function operatorWrites(config: Config): JsonMap[] {
-  return config.prometheus.server.remoteWrite.map((target) => {
-    const { url, secret } = target;
-    const from = (key: string): JsonMap => ({ name: secret?.name ?? '', key });
-    const login: JsonMap = secret?.tokenKey
-      ? { authorization: { credentials: from(secret.tokenKey) } }
-      : secret
-        ? { basicAuth: { username: from(secret.usernameKey), password: from(secret.passwordKey) } }
-        : {};
-    return { url, ...headersOf(target), ...login };
+  return writes(config, ({ name, tokenKey, usernameKey, passwordKey }) => {
+    const from = (key: string): Json => ({ name, key });
+    return tokenKey
+      ? { authorization: { credentials: from(tokenKey) } }
+      : { basicAuth: { username: from(usernameKey), password: from(passwordKey) } };
   });
 }
 
 /** Secret keys that `remoteWrites` uses, each once. */
 export function writeSecrets(config: Config): SecretKey[] {
-  const all = config.prometheus.server.remoteWrite.flatMap(({ secret }): SecretKey[] =>
+  const all = config.prometheus.server.remoteWrite.flatMap(({ secret }) =>
     secret
       ? (secret.tokenKey ? [secret.tokenKey] : [secret.usernameKey, secret.passwordKey]).map((key) => ({
           secret: secret.name,

@@ -1,6 +1,6 @@
 import { parse, stringify } from 'yaml';
 import { yamlAsset } from '../../core/assets.ts';
-import { type Config, namespacesOf } from '../../profile/schema.ts';
+import { COLLECTOR_IDS, type Config, namespacesOf } from '../../profile/schema.ts';
 import { placeOf } from '../catalog.ts';
 import {
   type ListPrice,
@@ -16,12 +16,7 @@ import { teamRules } from './teams.ts';
 
 /** `absent(up{job="otel-collector"})` would always fire without collectors. */
 function needsCollectors(rule: Rule, config: Config): boolean {
-  const collectors = [
-    'opentelemetry-collector',
-    'opentelemetry-node-collector',
-    'opentelemetry-cluster-collector',
-  ] as const;
-  return rule.expr.includes('absent(up{job="otel-collector"})') && collectors.every((id) => !config[id].enabled);
+  return rule.expr.includes('absent(up{job="otel-collector"})') && COLLECTOR_IDS.every((id) => !config[id].enabled);
 }
 
 /** Fills in namespaces and the name of the node collectors' DaemonSet. */
