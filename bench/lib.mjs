@@ -1,11 +1,10 @@
 // Shared by the benchmarks: child processes, medians, tables, and cleanup that also runs when interrupted.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { fileURLToPath } from 'node:url';
+import { importSource } from '../scripts/bundle.mjs';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 export const CLI = join(ROOT, 'bin', 'genai-obs.js');
@@ -132,30 +131,11 @@ export function verdict(name, value, limit, unit = '') {
 
 /** Builds the plan that the CLI would use, from the sources: a profile with `settings` on top. */
 export async function planOf(settings, profile = 'quickstart') {
-  const dir = join(ROOT, 'node_modules', '.cache', `genai-obs-bench-${process.pid}`);
-  const entry = join(dir, 'entry.ts');
-  const from = (path) => JSON.stringify(join(ROOT, 'src', path));
-  await mkdir(dir, { recursive: true });
-  await writeFile(
-    entry,
-    [
-      `export { buildPlan } from ${from('engine/plan/index.ts')};`,
-      `export { extended, profileLayer } from ${from('profile/layers.ts')};`,
-      `export { resolve } from ${from('profile/resolve.ts')};`,
-    ].join('\n'),
+  const { buildPlan, extended, profileLayer, resolve } = await importSource(
+    "export { buildPlan } from './src/engine/plan/index.ts';" +
+      "export { extended, profileLayer } from './src/profile/layers.ts';" +
+      "export { resolve } from './src/profile/resolve.ts';",
   );
-  await build({
-    entryPoints: [entry],
-    outfile: join(dir, 'plan.mjs'),
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    external: ['yaml'],
-    logLevel: 'error',
-    absWorkingDir: ROOT,
-  });
-  const { buildPlan, extended, profileLayer, resolve } = await import(pathToFileURL(join(dir, 'plan.mjs')).href);
-  await rm(dir, { recursive: true, force: true });
   return buildPlan(resolve([...extended(profileLayer(profile)), { source: 'bench', data: settings }]));
 }
 

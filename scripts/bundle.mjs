@@ -1,6 +1,9 @@
 // Bundles src/ for build.mjs and for the tests of the command line.
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { ROOT } from './setup.mjs';
 
 /**
  * @param {string} outdir
@@ -76,4 +79,26 @@ export function startupPath(metafile) {
     bytes: outputs.reduce((sum, { bytes }) => sum + bytes, 0),
     inputs: outputs.flatMap(({ inputs }) => Object.keys(inputs)),
   };
+}
+
+/**
+ * Bundles TypeScript and imports it, from inside the package, because sources locate assets relative to themselves.
+ * @param {string} contents a module; its imports are relative to the root of the repository
+ */
+export async function importSource(contents) {
+  const outfile = join(ROOT, 'node_modules', `.source-${process.pid}.mjs`);
+  try {
+    await build({
+      stdin: { contents, resolveDir: ROOT, loader: 'ts' },
+      outfile,
+      bundle: true,
+      packages: 'external',
+      format: 'esm',
+      platform: 'node',
+      logLevel: 'error',
+    });
+    return await import(pathToFileURL(outfile).href);
+  } finally {
+    await rm(outfile, { force: true });
+  }
 }

@@ -1,27 +1,9 @@
 // Writes docs/checks.md from src/checks.
 //   node scripts/checks-doc.mjs [--check]
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { importSource } from './bundle.mjs';
 
-// Inside the package, because the checks locate its templates relative to their own file.
-const bundle = join('node_modules', `.checks-doc-${process.pid}.mjs`);
-await build({
-  entryPoints: ['src/checks/index.ts'],
-  bundle: true,
-  packages: 'external',
-  format: 'esm',
-  platform: 'node',
-  outfile: bundle,
-  logLevel: 'error',
-});
-let CHECKS;
-try {
-  ({ CHECKS } = await import(pathToFileURL(bundle).href));
-} finally {
-  rmSync(bundle, { force: true });
-}
+const { CHECKS } = await importSource("export { CHECKS } from './src/checks/index.ts';");
 
 const AREAS = {
   PRE: [

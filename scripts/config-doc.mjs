@@ -1,14 +1,12 @@
 // Writes docs/configuration.md from src/profile/settings.ts, the schema's defaults and profiles/quickstart.yaml.
 //   node scripts/config-doc.mjs [--check]
 import { readFileSync, writeFileSync } from 'node:fs';
-import { build } from 'esbuild';
 import { parse } from 'yaml';
+import { importSource } from './bundle.mjs';
 
-const entry = "export * from './settings.ts'; export { ADDON_IDS, COMPONENT_IDS, completed } from './schema.ts';";
-const stdin = { contents: entry, resolveDir: 'src/profile', loader: 'ts' };
-const built = await build({ stdin, bundle: true, write: false, format: 'esm', platform: 'node' });
-const { ADDON_IDS, COMPONENT_IDS, SETTINGS, completed } = await import(
-  `data:text/javascript;base64,${Buffer.from(built.outputFiles[0].text).toString('base64')}`
+const { ADDON_IDS, COMPONENT_IDS, SETTINGS, completed } = await importSource(
+  "export * from './src/profile/settings.ts';" +
+    "export { ADDON_IDS, COMPONENT_IDS, completed } from './src/profile/schema.ts';",
 );
 const defaults = completed(parse(readFileSync('profiles/quickstart.yaml', 'utf8')));
 // One row stands for all components or add-ons, because they share their default.

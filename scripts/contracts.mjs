@@ -1,27 +1,9 @@
 // Writes test/contracts/<chart>.json from the archives of the pinned charts.
 //   node scripts/contracts.mjs --charts DIR [--check]
-import { rmSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { importSource } from './bundle.mjs';
 
-// Inside the package, because the plan locates its templates relative to its own file.
-const bundle = `.contracts-${process.pid}.mjs`;
-await build({
-  entryPoints: ['test/contracts/lib/main.ts'],
-  bundle: true,
-  packages: 'external',
-  format: 'esm',
-  platform: 'node',
-  outfile: bundle,
-  logLevel: 'error',
-});
-let contracts;
-try {
-  ({ contracts } = await import(pathToFileURL(bundle).href));
-} finally {
-  rmSync(bundle, { force: true });
-}
+const { contracts } = await importSource("export { contracts } from './test/contracts/lib/main.ts';");
 
 try {
   const { values } = parseArgs({ options: { charts: { type: 'string' }, check: { type: 'boolean', default: false } } });
