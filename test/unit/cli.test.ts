@@ -136,7 +136,7 @@ describe('bad input', () => {
     [['open', '--port', '99999'], /--port takes a port number/],
     [['macos'], /Usage: genai-obs macos/],
     [['harden', 'audit'], /needs a place to write to/],
-    [['macos', 'bundle', '--host', 'studio-1', '--endpoint', 'gw:4317'], /needs a place to write to/],
+    [['macos', 'bundle', '--host', 'studio-1', '--endpoint', 'gw:4317'], /needs an output folder/],
     [
       ['macos', 'bundle', '--host', 'Studio 1', '--endpoint', 'gw:4317', '--out', 'macs'],
       /--host takes a DNS label, not "Studio 1"/,

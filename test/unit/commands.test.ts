@@ -21,7 +21,7 @@ const { world } = vi.hoisted<{ world: World }>(() => ({ world: { findings: [], a
 
 vi.mock('../../src/app/session.ts', async (original) => ({
   ...(await original<typeof import('../../src/app/session.ts')>()),
-  wire: (options: { namespace?: string }) => Promise.resolve(wiresOf(options.namespace)),
+  openSession: (options: { namespace?: string }) => Promise.resolve(sessionOf(options.namespace)),
 }));
 vi.mock('../../src/doctor/stage.ts', () => ({
   runStage: (_wires: unknown, _config: unknown, stage: string, options: { probe?: boolean }) => {
@@ -30,7 +30,7 @@ vi.mock('../../src/doctor/stage.ts', () => ({
   },
 }));
 
-function wiresOf(namespace = NS): Session {
+function sessionOf(namespace = NS): Session {
   const { kube, helm, kubectl } = world.cluster as FakeCluster;
   return { kube, helm, kubectl, context: 'fake', namespace };
 }
@@ -196,7 +196,7 @@ describe('the gates', () => {
   ): { result: Promise<string>; told: string[] } => {
     const told: string[] = [];
     const step: GateStep = { kind: 'gate', gate: which, id: which, phase: which, title: which, needs: [] };
-    const result = gates(wiresOf(), quickstart(), signal)(step, (detail) => told.push(detail));
+    const result = gates(sessionOf(), quickstart(), signal)(step, (detail) => told.push(detail));
     result.catch(() => {});
     return { result, told };
   };

@@ -13,10 +13,10 @@ import { quickstart } from './support/config.ts';
 const { world } = vi.hoisted(() => ({ world: {} as { cluster?: unknown; wired: number } }));
 vi.mock('../../src/app/session.ts', async (original) => ({
   ...(await original<typeof import('../../src/app/session.ts')>()),
-  wire: (options: { namespace?: string }) => Promise.resolve(wiresOf(options.namespace)),
+  openSession: (options: { namespace?: string }) => Promise.resolve(sessionOf(options.namespace)),
 }));
 
-function wiresOf(namespace = NS): Session {
+function sessionOf(namespace = NS): Session {
   world.wired += 1;
   const { kube, helm, kubectl } = cluster();
   return { kube, helm, kubectl, context: 'fake', namespace };
