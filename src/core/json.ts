@@ -2,7 +2,7 @@ import type { Json, JsonMap } from './types.ts';
 
 type Path = (string | number)[];
 
-/** The value at a path of keys and indexes; undefined where there is none. Everything that is read here came as JSON. */
+/** The value at a path of keys and indexes; undefined where there is none. Values are JSON. */
 export function at(value: unknown, ...path: Path): Json | undefined {
   let here = value;
   for (const key of path) {
