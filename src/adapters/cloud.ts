@@ -1,23 +1,24 @@
 import { messageOf } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
+import { oneLine } from '../core/text.ts';
 
 export interface EmptyWrite {
   protocol: 'otlp' | 'prometheus' | 'loki';
   signal: 'metrics' | 'logs' | 'traces';
-  /** As the collector gets it: base URL for OTLP, the whole path for the others. */
+  /** As in the collector's configuration: base URL for OTLP, full URL for the others. */
   url: string;
   user: string;
   token: string;
 }
 
 export interface CloudAnswer {
-  /** 0: no answer. */
+  /** HTTP status; 0 without a response. */
   status: number;
-  /** What it said, or why there was no answer; one line, without secrets. */
+  /** The response's text, or why there was none; one redacted line. */
   text: string;
 }
 
-/** Empty requests as each protocol spells them: they are authenticated and authorised like any write, and store nothing. */
+/** The empty request of each protocol: authenticated and authorised like any write, but stores nothing. */
 const OTLP_FIELD = { metrics: 'resourceMetrics', logs: 'resourceLogs', traces: 'resourceSpans' };
 
 function requestOf({ protocol, signal, url }: EmptyWrite): {
@@ -33,7 +34,7 @@ function requestOf({ protocol, signal, url }: EmptyWrite): {
       headers: json,
     };
   if (protocol === 'loki') return { url, body: JSON.stringify({ streams: [] }), headers: json };
-  // An empty protobuf message in snappy's block format: its length, 0.
+  // An empty protobuf message in snappy's block format is its length, 0.
   const headers = {
     'content-type': 'application/x-protobuf',
     'content-encoding': 'snappy',
@@ -42,7 +43,7 @@ function requestOf({ protocol, signal, url }: EmptyWrite): {
   return { url, body: new Uint8Array([0]), headers };
 }
 
-/** Sends one empty write with basic auth from this machine. Never throws; redirects are answers, credentials do not follow them. */
+/** Sends one empty write with basic auth from this machine. Never throws; does not follow redirects. */
 export async function emptyWrite(write: EmptyWrite, signal?: AbortSignal): Promise<CloudAnswer> {
   const { url, body, headers } = requestOf(write);
   const authorization = `Basic ${Buffer.from(`${write.user}:${write.token}`).toString('base64')}`;
@@ -55,12 +56,12 @@ export async function emptyWrite(write: EmptyWrite, signal?: AbortSignal): Promi
       redirect: 'manual',
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
-    return { status: answer.status, text: oneLine(await answer.text()) };
+    return { status: answer.status, text: short(await answer.text()) };
   } catch (error) {
-    return { status: 0, text: oneLine(messageOf(error instanceof Error && error.cause ? error.cause : error)) };
+    return { status: 0, text: short(messageOf(error instanceof Error && error.cause ? error.cause : error)) };
   }
 }
 
-function oneLine(text: string): string {
-  return redact(text).replace(/\s+/g, ' ').trim().slice(0, 200);
+function short(text: string): string {
+  return oneLine(redact(text), 200);
 }

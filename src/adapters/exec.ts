@@ -7,11 +7,11 @@ import { ObsError, messageOf } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
 
 export interface ExecOptions {
-  /** On stdin: the way for values and secrets, never argv. It is whole from the start, even for a program that outlives us. */
+  /** For stdin: values and secrets never go to argv. */
   input?: string;
   /** Milliseconds; default 120 000. */
   timeout?: number;
-  /** Kills the command; without it the command is left to finish on Ctrl-C. */
+  /** Kills the command. Without it the command finishes after Ctrl-C. */
   signal?: AbortSignal | undefined;
   env?: Record<string, string>;
 }
@@ -23,22 +23,22 @@ export interface ExecResult {
   /** Redacted. */
   stderr: string;
   timedOut: boolean;
-  /** Set when a signal ended it, for example SIGKILL by the kernel that needed the memory. */
+  /** The signal that ended it, for example SIGKILL by the OOM killer. */
   signal?: string;
 }
 
-/** Why a program failed that said nothing. */
+/** The reason for a failure without stderr. */
 export function howItEnded({ code, signal, timedOut }: ExecResult): string {
-  return timedOut ? 'it did not end in time' : signal ? `it was ended by ${signal}` : `it ended with exit code ${code}`;
+  return timedOut ? 'it timed out' : signal ? `it was ended by ${signal}` : `it exited with code ${code}`;
 }
 
 /**
- * Runs a program to its end; never throws for a non-zero exit. Children get a process group of their own:
- * Ctrl-C in the terminal must not cut helm off half-way (helm#10599), the engine decides what to stop.
- * @throws ObsError when the program is not installed.
+ * Runs a program to its end; a non-zero exit is a result, not an error. The child has its own process group:
+ * Ctrl-C in the terminal must not interrupt helm (https://github.com/helm/helm/issues/10599).
+ * @throws ObsError when the program is not installed
  */
 export async function exec(file: string, args: string[], options: ExecOptions = {}): Promise<ExecResult> {
-  const stdin = options.input === undefined ? undefined : nameless(options.input);
+  const stdin = options.input === undefined ? undefined : unlinkedFile(options.input);
   const result = await execa(file, args, {
     reject: false,
     detached: true,
@@ -69,8 +69,11 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
   };
 }
 
-/** A private file without a name: nothing is left of it, whoever is killed. A pipe would break off with us, and what it holds look whole. */
-function nameless(text: string): ReadStream {
+/**
+ * stdin as an unlinked temporary file: nothing is left on disk after SIGKILL.
+ * A pipe that breaks off half-written could look complete to helm.
+ */
+function unlinkedFile(text: string): ReadStream {
   const path = join(tmpdir(), `genai-obs-${randomUUID()}`);
   try {
     writeFileSync(path, text, { mode: 0o600, flag: 'wx' });
@@ -78,4 +81,9 @@ function nameless(text: string): ReadStream {
   } finally {
     rmSync(path, { force: true });
   }
+}
+
+/** The end of a program's stderr, which holds the reason of a failure. */
+export function lastLines(text: string, lines = 3): string {
+  return text.trim().split('\n').filter(Boolean).slice(-lines).join(' / ');
 }

@@ -11,7 +11,8 @@ export interface Grafana {
 }
 
 /**
- * Opens a tunnel to Grafana's Service; the Secret with its administrator lies in the same namespace. The API server's own proxy cannot be used: it strips the Authorization header.
+ * Opens a tunnel to Grafana's Service; its admin Secret is in the same namespace.
+ * The API server's proxy cannot be used: it strips the Authorization header.
  * @throws ObsError when the Secret is missing or the tunnel does not open
  */
 export async function openGrafana(
@@ -46,7 +47,7 @@ export async function openGrafana(
   let refused: Promise<Answer | undefined> | undefined;
   return {
     async request(method, path, body, headers) {
-      // Grafana locks an account after five wrong passwords: one attempt is enough to know.
+      // Grafana locks an account after five wrong passwords, so a refused one is tried once.
       refused ??= send('GET', '/api/org').then((answer) => (answer.status === 401 ? answer : undefined));
       const no = path === '/api/health' ? undefined : await refused;
       return no ?? send(method, path, body, headers);
@@ -58,7 +59,7 @@ export async function openGrafana(
   };
 }
 
-/** The administrator as the Secret names him; the password is registered, so that it is printed nowhere. @throws ObsError without the Secret */
+/** Grafana's administrator; the password is redacted from all output. @throws ObsError without the Secret */
 export async function grafanaAdmin(
   kube: Pick<Kube, 'read'>,
   namespace: string,
@@ -66,7 +67,7 @@ export async function grafanaAdmin(
   const secret = await kube.read({ apiVersion: 'v1', kind: 'Secret', namespace, name: GRAFANA_ADMIN });
   if (!secret)
     throw new ObsError({
-      what: 'the Secret with Grafana’s administrator is missing',
+      what: 'the Secret with Grafana’s admin password is missing',
       object: `Secret ${namespace}/${GRAFANA_ADMIN}`,
       next: 'genai-obs install',
     });

@@ -2,14 +2,13 @@ import { gunzipSync } from 'node:zlib';
 import { CORE_SCHEMA, loadAll } from 'js-yaml';
 import { ObsError } from '../core/errors.ts';
 import type { JsonMap, KubeObject } from '../core/types.ts';
-import { exec, howItEnded } from './exec.ts';
+import { type ExecOptions, type ExecResult, exec, howItEnded, lastLines } from './exec.ts';
 import type { Kube } from './kube.ts';
-import { lastLines } from './kubectl.ts';
 
 interface Payload {
   values: JsonMap;
   objects: KubeObject[];
-  /** What its hooks make: helm does not remove that with the release. */
+  /** Objects of its hooks; helm does not delete them with the release. */
   hooks: KubeObject[];
   /** Name and version of the chart. */
   chart: { name: string; version: string };
@@ -37,8 +36,8 @@ export interface Target {
 export interface Helm {
   version(): Promise<{ version: string; major: number; minor: number }>;
   /**
-   * Renders without a cluster, as for a server of `kubeVersion`; `crds`: with those of the chart's crds folder. Hooks are left out, as in helm's record.
-   * @throws ObsError when the chart does not render.
+   * Renders without a cluster, for a server of `kubeVersion`; `crds` adds those of the chart's crds folder.
+   * Hooks are left out, as in helm's record. @throws ObsError when the chart does not render
    */
   template(
     target: Target,
@@ -48,110 +47,90 @@ export interface Helm {
     options?: { crds?: boolean },
   ): Promise<KubeObject[]>;
   /**
-   * `helm upgrade --install`, without waiting: readiness is watched by the engine. CRDs have a step of their own.
+   * `helm upgrade --install` without --wait: the engine watches readiness. CRDs have their own step.
    * @throws ObsError
    */
   upgrade(target: Target, chart: string, values: JsonMap): Promise<void>;
-  /** False when there was no such release. @throws ObsError */
+  /** False when there is no such release. @throws ObsError */
   uninstall(target: Target): Promise<boolean>;
 }
 
 export function helmFor(context: string, file = process.env['GENAI_OBS_HELM'] ?? 'helm'): Helm {
   const pinned = (namespace: string): string[] => ['--kube-context', context, '--namespace', namespace];
-  const version: Helm['version'] = async () => {
-    const { stdout, ok, stderr } = await exec(file, ['version', '--template', '{{.Version}}']);
-    const match = /^v?(\d+)\.(\d+)\.\S*/.exec(stdout.trim());
-    if (!ok || !match)
-      throw new ObsError({
-        what: 'helm does not tell its version',
-        cause: lastLines(stderr) || stdout,
-        next: 'helm version',
-      });
-    return { version: stdout.trim(), major: Number(match[1]), minor: Number(match[2]) };
-  };
-  // Helm 4 applies server-side, where a field that somebody edited by hand is a conflict; helm 3 just sets it right.
-  let mending: Promise<string[]> | undefined;
-  const mend = (): Promise<string[]> =>
-    (mending ??= version().then(({ major }) => (major >= 4 ? ['--server-side=true', '--force-conflicts'] : [])));
+  const inspect = ({ release, namespace }: Target, verb: string): string =>
+    `helm --kube-context ${context} -n ${namespace} ${verb} ${release}`;
+  const version = (): ReturnType<Helm['version']> => versionOf(file);
+  // Helm 4 applies server-side, where a manual edit is a conflict; helm 3 overwrites it.
+  let forced: Promise<string[]> | undefined;
+  const force = (): Promise<string[]> =>
+    (forced ??= version().then(({ major }) => (major >= 4 ? ['--server-side=true', '--force-conflicts'] : [])));
   return {
     version,
     async template({ release, namespace }, chart, values, kubeVersion, { crds = false } = {}) {
-      const args = [
-        'template',
-        release,
-        chart,
-        '--namespace',
-        namespace,
-        '--kube-version',
-        kubeVersion,
-        '--values',
-        '-',
-        '--no-hooks',
-      ];
-      const result = await exec(file, [...args, crds ? '--include-crds' : '--skip-crds'], {
-        input: JSON.stringify(values),
-      });
-      if (!result.ok)
-        throw new ObsError({
-          what: 'the chart does not render',
-          object: `release ${release}`,
-          cause: lastLines(result.stderr),
-          next: 'report this with your configuration file',
-        });
+      const args = ['template', release, chart, '--namespace', namespace, '--kube-version', kubeVersion];
+      const flags = ['--values', '-', '--no-hooks', crds ? '--include-crds' : '--skip-crds'];
+      const result = await exec(file, [...args, ...flags], { input: JSON.stringify(values) });
+      const next = 'report this with your configuration file';
+      if (!result.ok) throw failed('the chart does not render', `release ${release}`, result, next);
       return parseManifest(result.stdout);
     },
-    async upgrade({ release, namespace }, chart, values) {
-      const result = await exec(
-        file,
-        [
-          'upgrade',
-          '--install',
-          release,
-          chart,
-          ...pinned(namespace),
-          '--values',
-          '-',
-          '--history-max',
-          '5',
-          '--reset-values',
-          '--skip-crds',
-          // It fetches and parses the API's description of all kinds for each release, most of what helm costs here. The API server judges what is sent.
-          '--disable-openapi-validation',
-          ...(await mend()),
-        ],
-        { timeout: 180_000, input: JSON.stringify(values) },
-      );
+    async upgrade(target, chart, values) {
+      const { release, namespace } = target;
+      const args = ['upgrade', '--install', release, chart, ...pinned(namespace), '--values', '-'];
+      const flags = ['--history-max', '5', '--reset-values', '--skip-crds', SKIP_OPENAPI, ...(await force())];
+      const result = await exec(file, [...args, ...flags], { ...LONG, input: JSON.stringify(values) });
       if (!result.ok)
-        throw new ObsError({
-          what: 'helm could not apply a release',
-          object: `release ${namespace}/${release}`,
-          cause: lastLines(result.stderr) || howItEnded(result),
-          next: `helm --kube-context ${context} -n ${namespace} history ${release}`,
-        });
+        throw failed(
+          'helm could not apply a release',
+          `release ${namespace}/${release}`,
+          result,
+          inspect(target, 'history'),
+        );
     },
-    async uninstall({ release, namespace }) {
-      const result = await exec(file, ['uninstall', release, ...pinned(namespace)], { timeout: 180_000 });
-      // --ignore-not-found is younger than 3.12.
+    async uninstall(target) {
+      const { release, namespace } = target;
+      const result = await exec(file, ['uninstall', release, ...pinned(namespace)], LONG);
+      // --ignore-not-found came after helm 3.12.
       if (!result.ok && /release: not found/i.test(result.stderr)) return false;
       if (!result.ok)
-        throw new ObsError({
-          what: 'helm could not remove a release',
-          object: `release ${namespace}/${release}`,
-          cause: lastLines(result.stderr) || howItEnded(result),
-          next: `helm --kube-context ${context} -n ${namespace} status ${release}`,
-        });
+        throw failed(
+          'helm could not remove a release',
+          `release ${namespace}/${release}`,
+          result,
+          inspect(target, 'status'),
+        );
       return true;
     },
   };
 }
 
+const LONG: ExecOptions = { timeout: 180_000 };
+/** Fetching the OpenAPI document for each release is most of helm's time; the API server validates anyway. */
+const SKIP_OPENAPI = '--disable-openapi-validation';
+
+async function versionOf(file: string): ReturnType<Helm['version']> {
+  const { stdout, ok, stderr } = await exec(file, ['version', '--template', '{{.Version}}']);
+  const match = /^v?(\d+)\.(\d+)\.\S*/.exec(stdout.trim());
+  if (!ok || !match)
+    throw new ObsError({
+      what: 'helm does not report its version',
+      cause: lastLines(stderr) || stdout,
+      next: 'helm version',
+    });
+  return { version: stdout.trim(), major: Number(match[1]), minor: Number(match[2]) };
+}
+
+function failed(what: string, object: string, result: ExecResult, next: string): ObsError {
+  return new ObsError({ what, object, cause: lastLines(result.stderr) || howItEnded(result), next });
+}
+
 /** Objects of a multi-document manifest; empty documents are dropped. */
 export function parseManifest(text: string): KubeObject[] {
-  // What machines wrote needs no positions for messages: js-yaml reads a megabyte of definitions in a quarter of the time.
+  // js-yaml, since `yaml` takes 6 to 10 times as long: seconds for the CRDs of an operator.
   return loadAll(text, null, { schema: CORE_SCHEMA, json: true }).flatMap((document) => {
     const object = document as KubeObject | null | undefined;
     if (!object?.kind) return [];
-    // A chart writes `annotations:` with nothing below it: YAML's null.
+    // `annotations:` with nothing below it is null.
     const { labels, annotations, ...metadata } = (object.metadata as KubeObject['metadata'] | undefined) ?? {
       name: '',
     };
@@ -161,7 +140,7 @@ export function parseManifest(text: string): KubeObject[] {
   });
 }
 
-/** The newest revision of every release in a namespace, read from helm's own Secrets: an API error is never taken for "no releases". @throws KubeError */
+/** The newest revision of every release in a namespace, read from helm's Secrets. @throws KubeError */
 export async function storedReleases(kube: Kube, namespace: string): Promise<Map<string, StoredRelease>> {
   const secrets = await kube.list('Secret', namespace, 'owner=helm');
   const newest = new Map<string, StoredRelease>();
@@ -199,7 +178,7 @@ export async function recordOf(
   return (releases ?? (await releasesIn(kube, [namespace]))).get(`${namespace}/${release}`);
 }
 
-/** Helm's encoding: JSON, gzip, base64, and base64 again by the Secret. */
+/** Helm's encoding: JSON, gzip, base64, and the Secret's base64. */
 function decode(data: string): Payload {
   const packed = Buffer.from(Buffer.from(data, 'base64').toString(), 'base64');
   const release = JSON.parse(gunzipSync(packed).toString()) as {

@@ -1,15 +1,16 @@
 import { ObsError } from '../core/errors.ts';
 import type { ObjectRef } from '../core/types.ts';
 
-/** Kinds that we create or read → REST path parts. The only place that knows plurals. */
+/** The REST resource of a kind. */
 interface KindInfo {
   apiVersion: string;
   plural: string;
   namespaced: boolean;
-  /** Served only while its CustomResourceDefinition is there. */
+  /** Served only while its CRD exists. */
   custom?: boolean;
 }
 
+/** Kinds that we create or read. */
 const KINDS: Record<string, KindInfo> = {
   Namespace: { apiVersion: 'v1', plural: 'namespaces', namespaced: false },
   Node: { apiVersion: 'v1', plural: 'nodes', namespaced: false },
@@ -59,7 +60,7 @@ const KINDS: Record<string, KindInfo> = {
     plural: 'validatingwebhookconfigurations',
     namespaced: false,
   },
-  // Of the charts that profiles install.
+  // From the CRDs of charts that profiles install.
   OpenTelemetryCollector: custom('opentelemetry.io/v1beta1', 'opentelemetrycollectors'),
   Instrumentation: custom('opentelemetry.io/v1alpha1', 'instrumentations'),
   Prometheus: custom('monitoring.coreos.com/v1', 'prometheuses'),
@@ -93,7 +94,7 @@ export function isNamespaced(kind: string): boolean {
   return kindInfo(kind).namespaced;
 }
 
-/** Kinds in which something of ours can be left behind; what `uninstall` proves to be empty. */
+/** Kinds that an uninstallation could leave behind; `uninstall` verifies that none of ours remain. */
 export function ownableKinds(): string[] {
   const never = new Set([
     'Node',
@@ -120,7 +121,7 @@ export function refPath(ref: ObjectRef): string {
   return restPath(ref.kind, ref.namespace, ref.name);
 }
 
-/** REST path of an object in the version that it names; undefined where only the cluster knows the plural of its kind. */
+/** REST path of an object in its own apiVersion; undefined when only the cluster knows the kind's plural. */
 export function knownPath({ apiVersion, kind, namespace, name }: ObjectRef): string | undefined {
   const info = KINDS[kind];
   return info && groupOf(info.apiVersion) === groupOf(apiVersion)

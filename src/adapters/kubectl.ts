@@ -1,13 +1,18 @@
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import getPort from 'get-port';
 import { ObsError } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
-import { type ExecOptions, type ExecResult, exec } from './exec.ts';
+import { type ExecOptions, type ExecResult, exec, lastLines } from './exec.ts';
+
+const LOCALHOST = '127.0.0.1';
 
 /** kubectl pinned to one context and namespace; every call names both. */
 export interface Kubectl {
   run(args: string[], options?: ExecOptions): Promise<ExecResult>;
-  /** A tunnel to a Service's port, on a free port of 127.0.0.1 and in the pinned namespace unless told otherwise. The caller must `close` it. @throws ObsError */
+  /**
+   * A tunnel from a port of 127.0.0.1 (default: a free one) to a Service (default: in the pinned namespace).
+   * The caller must `close` it. @throws ObsError
+   */
   portForward(
     service: string,
     port: number,
@@ -35,15 +40,15 @@ async function openTunnel(
   port: number,
   wanted?: number,
 ): Promise<{ port: number; close: () => void; ended: Promise<string> }> {
-  const local = wanted ?? (await freePort());
+  const local = wanted ?? (await getPort({ host: LOCALHOST }));
   const child = spawn(
     file,
-    [...pinned, 'port-forward', '--address', '127.0.0.1', `service/${service}`, `${local}:${port}`],
+    [...pinned, 'port-forward', '--address', LOCALHOST, `service/${service}`, `${local}:${port}`],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
-  // The tunnel must not outlive us, however we end.
+  // The tunnel must not outlive this process.
   const close = (): void => void child.kill('SIGTERM');
   process.once('exit', close);
   let output = '';
@@ -73,30 +78,7 @@ async function openTunnel(
   return { port: local, close: () => (process.removeListener('exit', close), close()), ended };
 }
 
-/** Binds the port for a moment: the only proof that it can be had. */
-export function isPortFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
-
-/** A port of 127.0.0.1 that is free right now. */
-export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port')),
-      );
-    });
-  });
-}
-
-/** The end of a program's stderr, where the reason stands. */
-export function lastLines(text: string, lines = 3): string {
-  return text.trim().split('\n').filter(Boolean).slice(-lines).join(' / ');
+/** True when this machine can listen on the port of 127.0.0.1 right now. */
+export async function isPortFree(port: number): Promise<boolean> {
+  return (await getPort({ port, host: LOCALHOST })) === port;
 }

@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process';
 import { Readable, Writable } from 'node:stream';
-import { exec } from './exec.ts';
-import { lastLines } from './kubectl.ts';
 import { ObsError } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
+import { exec, lastLines } from './exec.ts';
 
-/** A script that runs in a pod. `done` rejects when it fails or when the connection breaks. */
+/** A script that runs in a pod. `done` rejects when kubectl does not start. */
 export interface Running {
   stdin: Writable;
   stdout: Readable;
-  /** What it wrote on stderr, and its exit code. */
+  /** Its stderr and exit code. */
   done: Promise<{ stderr: string; code: number | null }>;
   kill: () => void;
 }
@@ -26,7 +25,7 @@ export interface PodRef {
   name: string;
 }
 
-/** Scripts by `kubectl exec`; they are in argv, so nothing secret may be in them. */
+/** Scripts by `kubectl exec`. They are visible in argv, so they must not hold secrets. */
 export function podExecFor(context: string, file = process.env['GENAI_OBS_KUBECTL'] ?? 'kubectl'): PodExec {
   const args = ({ namespace, name }: PodRef, script: string, stdin: boolean): string[] => [
     '--context',
@@ -48,11 +47,11 @@ export function podExecFor(context: string, file = process.env['GENAI_OBS_KUBECT
       return result.stdout;
     },
     start(pod, script, stdin) {
-      // A process group of its own: Ctrl-C in the terminal must reach us first, not the copy.
+      // Its own process group: Ctrl-C in the terminal must not reach the copy.
       const child = spawn(file, args(pod, script, stdin), { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
       let stderr = '';
       child.stderr.on('data', (chunk: Buffer) => (stderr = `${stderr}${chunk.toString()}`.slice(-8192)));
-      // The cause is the exit code and stderr, not the broken pipe that follows.
+      // A broken pipe only follows from the exit code and stderr, which `done` reports.
       child.stdin.on('error', () => {});
       if (!stdin) child.stdin.end();
       const kill = (): void => void child.kill('SIGKILL');

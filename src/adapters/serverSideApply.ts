@@ -1,36 +1,38 @@
+import pLimit from 'p-limit';
+import pRetry from 'p-retry';
 import { ObsError, messageOf } from '../core/errors.ts';
-import { sleep } from '../core/sleep.ts';
 import { type KubeObject, type ObjectRef, refOf, refText } from '../core/types.ts';
-import { type Answer, KubeError, type RequestOptions, statusError } from './answer.ts';
 import { knownPath, pathIn, versionPath } from './kinds.ts';
+import { ASK_FOR_RIGHTS, KubeError, LOG_IN, statusError } from './kubeError.ts';
+import type { Request } from './transport.ts';
 
-/** Owns the fields of what we apply ourselves. Installations know their own objects' fields by it: it never changes. */
+/** Owns the fields of what we apply. It never changes: later versions recognise their own fields by it. */
 export const FIELD_MANAGER = 'genai-obs';
 
 export interface ApplyOptions {
-  /** Asks admission and validation, changes nothing. It is one question: whoever waits for another answer asks again. */
+  /** Runs admission and validation, changes nothing. Does not retry; callers poll. */
   dryRun?: boolean;
-  /** Milliseconds that one request may take. A webhook may take 30 s, and the API server itself gives up after 60 s, the default. */
+  /** Milliseconds for one request. A webhook may take 30 s; the API server gives up after 60 s, the default. */
   timeout?: number;
 }
 
 interface Api {
   context: string;
   server: string;
-  request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  request: Request;
 }
 
-/** What others live in or are a kind of. */
+/** Other objects are in a namespace or are of a CRD's kind. */
 const FIRST = new Set(['Namespace', 'CustomResourceDefinition']);
 const PARALLEL = 8;
 const TIMEOUT = 60_000;
-/** Milliseconds before each further try. */
-const PAUSES = [250, 500, 1_000, 2_000, 2_000];
+/** Milliseconds between tries: 250, 500, 1000, 2000, 2000. */
+const RETRIES = { retries: 5, minTimeout: 250, factor: 2, maxTimeout: 2_000, maxRetryTime: TIMEOUT };
 
 /**
- * Server-side apply (PATCH of type apply, conflicts forced), as `kubectl apply --server-side --force-conflicts` does it, without its
- * process and its reading of the API's description: https://kubernetes.io/docs/reference/using-api/server-side-apply/.
- * After a refusal nothing new is sent.
+ * Like `kubectl apply --server-side --force-conflicts`, without its process and its fetch of the OpenAPI document.
+ * After a refusal no further object is sent.
+ * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/
  * @throws ObsError naming the refused object
  */
 export async function serverSideApply(
@@ -43,49 +45,47 @@ export async function serverSideApply(
     await sideBySide(group, (object) => applyOne(api, object, dryRun, timeout));
 }
 
-/** What was sent is let end, so that after an error nothing of it is under way. */
+/** Waits for requests that are under way, so that none is left running after an error. */
 async function sideBySide<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const worker = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift())
-      await work(item).catch((error: unknown) => {
-        queue.length = 0;
-        throw error;
-      });
-  };
-  const ends = await Promise.allSettled(Array.from({ length: PARALLEL }, worker));
-  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  const limit = pLimit({ concurrency: PARALLEL, rejectOnClear: true });
+  const failed: unknown[] = [];
+  await Promise.allSettled(
+    items.map((item) =>
+      limit(work, item).catch((error: unknown) => {
+        failed.push(error);
+        limit.clearQueue();
+      }),
+    ),
+  );
+  if (failed.length) throw failed[0];
 }
 
 async function applyOne(api: Api, object: KubeObject, dryRun: boolean, timeout: number): Promise<void> {
   const ref = refOf(object);
-  // Strict, as kubectl asks by default: a field that the API does not know is refused, not dropped.
+  // Strict, as kubectl's default: an unknown field is refused, not dropped.
   const query = `?fieldManager=${FIELD_MANAGER}&force=true&fieldValidation=Strict${dryRun ? '&dryRun=All' : ''}`;
-  const until = Date.now() + TIMEOUT;
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const path = knownPath(ref) ?? (await discoveredPath(api, ref));
-      const answer = await api.request('PATCH', path + query, {
-        body: JSON.stringify(object),
-        contentType: 'application/apply-patch+yaml',
-        timeout,
-      });
-      if (answer.status < 300) return;
-      throw statusError(answer, refText(ref));
-    } catch (error) {
-      const pause = PAUSES[attempt];
-      if (dryRun || pause === undefined || Date.now() > until || !mayPass(error)) throw refused(error, ref, api);
-      await sleep(pause);
-    }
+  const send = async (): Promise<void> => {
+    const path = knownPath(ref) ?? (await discoveredPath(api, ref));
+    const answer = await api.request('PATCH', path + query, {
+      body: JSON.stringify(object),
+      contentType: 'application/apply-patch+yaml',
+      timeout,
+    });
+    if (answer.status >= 300) throw statusError(answer, refText(ref));
+  };
+  try {
+    await pRetry(send, { ...RETRIES, shouldRetry: ({ error }) => !dryRun && isTransient(error) });
+  } catch (error) {
+    throw refused(error, ref, api);
   }
 }
 
-/** Apply creates what is not there: a 404 is a namespace or a kind that the API server does not know yet. */
-function mayPass(error: unknown): boolean {
+/** Includes 404: apply creates objects, so only a namespace or a kind can be missing, and both may be new. */
+function isTransient(error: unknown): boolean {
   return error instanceof KubeError && ([0, 404, 409, 429].includes(error.status) || error.status >= 500);
 }
 
-/** For a kind that we have no plural of. @throws KubeError 404 when the cluster does not serve it */
+/** Asks the cluster for the plural of a kind. @throws KubeError 404 when it does not serve the kind */
 async function discoveredPath(api: Api, { apiVersion, kind, namespace, name }: ObjectRef): Promise<string> {
   const answer = await api.request('GET', versionPath(apiVersion));
   if (answer.status >= 300 && answer.status !== 404) throw statusError(answer, apiVersion);
@@ -100,14 +100,14 @@ async function discoveredPath(api: Api, { apiVersion, kind, namespace, name }: O
 function refused(error: unknown, ref: ObjectRef, { context, server }: Api): ObsError {
   const status = error instanceof KubeError ? error.status : undefined;
   return new ObsError({
-    what: status === 0 ? `the cluster does not answer while an object is applied` : 'the cluster refused an object',
+    what: status === 0 ? 'the cluster does not answer while applying an object' : 'the cluster refused an object',
     object: refText(ref) + (status === 0 ? ` (${server})` : ''),
     cause: messageOf(error),
-    next: wayOut(status, messageOf(error), ref, `kubectl --context ${context}`),
+    next: nextStep(status, messageOf(error), ref, `kubectl --context ${context}`),
   });
 }
 
-function wayOut(
+function nextStep(
   status: number | undefined,
   message: string,
   { kind, namespace, name }: ObjectRef,
@@ -115,13 +115,13 @@ function wayOut(
 ): string {
   const within = namespace ? `${kubectl} -n ${namespace}` : kubectl;
   if (status === 0 || status === 429 || status === 503)
-    return `${kubectl} get --raw /readyz; then run the same install again: it carries on`;
-  if (status === 401) return 'log in again with your cluster provider’s CLI, then: kubectl auth whoami';
+    return `${kubectl} get --raw /readyz; then run install again: it resumes`;
+  if (status === 401) return LOG_IN;
   if (message.includes('being terminated'))
-    return `wait until the namespace is gone: ${kubectl} get namespace ${namespace} -w; then run the same install again`;
+    return `wait until the namespace is deleted: ${kubectl} get namespace ${namespace} -w; then run install again`;
   if (message.includes('exceeded quota')) return `${within} describe resourcequota`;
-  if (status === 403) return 'ask for the rights that `genai-obs doctor --stage preflight` lists under PRE-23';
+  if (status === 403) return ASK_FOR_RIGHTS;
   if (status === 400 || status === 422)
-    return `compare with what is there: ${within} get ${kind.toLowerCase()} ${name} -o yaml`;
-  return `${within} get events --sort-by=.lastTimestamp; then run the same install again: it carries on`;
+    return `compare with the live object: ${within} get ${kind.toLowerCase()} ${name} -o yaml`;
+  return `${within} get events --sort-by=.lastTimestamp; then run install again: it resumes`;
 }

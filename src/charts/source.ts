@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from '
 import { homedir } from 'node:os';
 import { join, resolve as absolute } from 'node:path';
 import { exec } from '../adapters/exec.ts';
-import { lastLines } from '../adapters/kubectl.ts';
+import { lastLines } from '../adapters/exec.ts';
 import { assetPath } from '../core/assets.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
 import { MIRROR_INDEX, type MirrorIndex, parseIndex, readIndex } from './mirrorIndex.ts';

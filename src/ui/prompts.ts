@@ -1,4 +1,4 @@
-import { type Kube, contexts } from '../adapters/kube.ts';
+import type { Kube } from '../adapters/kube.ts';
 import { usageError } from '../core/errors.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
 import { profileNames } from '../profile/layers.ts';
@@ -46,7 +46,8 @@ async function storageClasses(kube: Kube): Promise<StorageChoice[]> {
 
 /** Which cluster, when the kubeconfig knows several. */
 export async function askContext(): Promise<string | undefined> {
-  const { names, current } = await contexts();
+  const { contexts } = await import('../adapters/kubeconfig.ts');
+  const { names, current } = contexts();
   if (names.length < 2) return undefined;
   const { select } = await import('./inquirer.ts');
   return select(

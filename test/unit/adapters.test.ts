@@ -4,11 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { exec } from '../../src/adapters/exec.ts';
+import { exec, lastLines } from '../../src/adapters/exec.ts';
 import { helmFor, parseManifest, storedReleases } from '../../src/adapters/helm.ts';
 import { isNamespaced, ownableKinds, refPath, restPath } from '../../src/adapters/kinds.ts';
 import { type Kube, KubeError, explainKube } from '../../src/adapters/kube.ts';
-import { freePort, isPortFree, kubectlFor, lastLines } from '../../src/adapters/kubectl.ts';
+import { isPortFree, kubectlFor } from '../../src/adapters/kubectl.ts';
 import { ObsError } from '../../src/core/errors.ts';
 import { registerSecret } from '../../src/core/redact.ts';
 import { type ApiServer, apiServer, status } from './support/apiServer.ts';
@@ -17,7 +17,7 @@ import { NS, fakeCluster } from './support/cluster.ts';
 const dir = mkdtempSync(join(tmpdir(), 'genai-obs-adapters-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-/** A program that records how it was called, then does as the script says. */
+/** A program that records its arguments, then runs the script. */
 function program(name: string, script: string): { file: string; calls: () => string[] } {
   const [file, log] = [join(dir, name), join(dir, `${name}.log`)];
   writeFileSync(file, `#!/bin/sh\nfor a in "$@"; do printf '%s\\n' "$a" >> ${log}; done\n${script}\n`);
@@ -26,30 +26,30 @@ function program(name: string, script: string): { file: string; calls: () => str
 }
 
 describe('exec', () => {
-  it('returns what a program says, whatever its exit code', async () => {
+  it('returns stdout, stderr and the exit code of a program that fails', async () => {
     const { file } = program('both', 'echo out; echo err >&2; exit 3');
     expect(await exec(file, [])).toEqual({ ok: false, code: 3, stdout: 'out', stderr: 'err', timedOut: false });
   });
 
-  it('names a program that is not there, and where to get helm', async () => {
+  it('names a missing program, and where to get helm', async () => {
     await expect(exec(join(dir, 'nowhere'), [])).rejects.toThrow(/nowhere is not installed/);
     await expect(exec(join(dir, 'nohelm'), [])).rejects.toMatchObject({
       parts: { next: expect.stringContaining('helm.sh') as string },
     });
   });
 
-  it('sends input on stdin, and no shell reads the arguments', async () => {
+  it('sends input on stdin, and passes arguments without a shell', async () => {
     const { file } = program('cat', 'cat; printf "%s" "$1"');
     expect((await exec(file, ['$(id); `id` "'], { input: 'in\n' })).stdout).toBe('in\n$(id); `id` "');
   });
 
-  it('never shows a secret on stderr', async () => {
+  it('redacts secrets in stderr', async () => {
     registerSecret('correct-horse-battery');
     const { file } = program('leak', 'echo "no: correct-horse-battery" >&2; exit 1');
     expect((await exec(file, [])).stderr).toBe('no: [redacted]');
   });
 
-  it('ends a program that takes too long', async () => {
+  it('ends a program after the timeout', async () => {
     const { file } = program('slow', 'exec sleep 30');
     expect(await exec(file, [], { timeout: 100 })).toMatchObject({ ok: false, timedOut: true });
   });
@@ -58,7 +58,7 @@ describe('exec', () => {
 describe('helm', () => {
   const values = { password: 'correct-horse-battery', config: { a: 1 } };
 
-  it('is pinned to context and namespace, and gets its values from a private file that has no name', async () => {
+  it('is pinned to context and namespace, and reads its values from an unlinked private file', async () => {
     const { file, calls } = program(
       'helm-ok',
       `[ "$1" = version ] && echo v3.19.0 && exit; stat -Lc '%F %a %h' /dev/stdin >${dir}/kind; cat >${dir}/seen`,
@@ -71,12 +71,12 @@ describe('helm', () => {
       /^version --template \S+ upgrade --install loki \/charts\/loki --kube-context ctx --namespace ns --values - --history-max 5 --reset-values --skip-crds --disable-openapi-validation$/,
     );
     expect(JSON.parse(readFileSync(join(dir, 'seen'), 'utf8'))).toEqual(values);
-    // No link to it is left: a helm that is killed, or outlives us, leaves no file.
+    // 0 links: no file is left when helm or this process is killed.
     expect(readFileSync(join(dir, 'kind'), 'utf8').trim()).toBe('regular file 600 0');
     expect(readdirSync(tmp)).toEqual([]);
   });
 
-  it('that fails: release, cause and the next command', async () => {
+  it('reports a failure with release, cause and next command', async () => {
     const { file } = program(
       'helm-no',
       '[ "$1" = version ] && echo v3.19.0 && exit; echo "Error: UPGRADE FAILED: no" >&2; exit 1',
@@ -102,7 +102,7 @@ describe('helm', () => {
     ['v3.19.2', 3, 19],
     ['v4.0.0', 4, 0],
     ['v3.12.0+gabc', 3, 12],
-  ])('%s is read as version', async (text, major, minor) => {
+  ])('reads the version %s', async (text, major, minor) => {
     const { file } = program(`helm-${text}`, `echo ${text}`);
     expect(await helmFor('c', file).version()).toEqual({ version: text, major, minor });
   });
@@ -110,7 +110,7 @@ describe('helm', () => {
   it.each([
     ['v3.19.2', false],
     ['v4.0.1', true],
-  ])('%s: what was edited by hand is set right (conflicts forced: %s)', async (version, forced) => {
+  ])('%s overwrites manual edits (conflicts forced: %s)', async (version, forced) => {
     const { file, calls } = program(`helm-edit-${version}`, `[ "$1" = version ] && echo ${version}; true`);
     const helm = helmFor('c', file);
     await Promise.all([
@@ -122,13 +122,13 @@ describe('helm', () => {
     expect(calls().filter((word) => word === 'version')).toHaveLength(1);
   });
 
-  it('that tells no version is refused', async () => {
+  it('is refused when it does not report its version', async () => {
     await expect(helmFor('c', program('helm-odd', 'echo hello').file).version()).rejects.toThrow(
-      'helm does not tell its version',
+      'helm does not report its version',
     );
   });
 
-  it('that knows no such release has removed nothing', async () => {
+  it('reports whether an uninstall removed a release', async () => {
     expect(
       await helmFor(
         'c',
@@ -146,7 +146,7 @@ describe('helm', () => {
     ).toBe(true);
   });
 
-  it('keeps its records as Secrets: the newest revision, decoded', async () => {
+  it('reads the newest revision of each release from its Secrets', async () => {
     const cluster = fakeCluster();
     cluster.record('loki', 'superseded', 9);
     cluster.record('loki', 'deployed', 10, { a: 1 });
@@ -165,7 +165,7 @@ describe('helm', () => {
     ).toEqual(['StatefulSet', 'ConfigMap', 'ClusterRole']);
   });
 
-  it('renders manifests with comments and empty documents', () => {
+  it('parses manifests with comments and empty documents', () => {
     expect(
       parseManifest(
         '---\n# Source: a\n---\nkind: A\nmetadata: {name: x}\n---\n\n---\nkind: B\nmetadata: {name: y, annotations: }\n',
@@ -175,7 +175,7 @@ describe('helm', () => {
 });
 
 describe('kubectl', () => {
-  it('opens a tunnel that is closed again, or says why there is none', async () => {
+  it('opens and closes a tunnel, or reports why it cannot', async () => {
     const tunnel = await kubectlFor(
       'ctx',
       'ns',
@@ -195,12 +195,13 @@ describe('kubectl', () => {
     ).rejects.toMatchObject({ parts: { object: 'Service grafana:80', cause: 'error: services "grafana" not found' } });
   });
 
-  it('knows whether a port is free', async () => {
+  it('reports whether a port is free', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
-    expect(await isPortFree((server.address() as AddressInfo).port)).toBe(false);
-    server.close();
-    expect(await isPortFree(await freePort())).toBe(true);
+    const { port } = server.address() as AddressInfo;
+    expect(await isPortFree(port)).toBe(false);
+    await new Promise((resolve) => server.close(resolve));
+    expect(await isPortFree(port)).toBe(true);
     expect(lastLines('a\n\nb\n', 1)).toBe('b');
   });
 });
@@ -221,7 +222,7 @@ describe('paths of the API', () => {
     expect(refPath(ref)).toBe(path);
   });
 
-  it('of collections, cluster-wide and in a namespace; unknown kinds are refused', () => {
+  it('cover collections, cluster-wide and in a namespace; unknown kinds are refused', () => {
     expect(restPath('Pod')).toBe('/api/v1/pods');
     expect(restPath('Lease', 'n')).toBe('/apis/coordination.k8s.io/v1/namespaces/n/leases');
     expect(() => restPath('Widget')).toThrow('does not know the kind Widget');
@@ -247,7 +248,7 @@ describe('the API server', () => {
 
   const pod = { apiVersion: 'v1', kind: 'Pod', namespace: 'n', name: 'p' };
 
-  it('is that of the named context, with its path and credentials', async () => {
+  it('is asked with the path and credentials of the named context', async () => {
     let token: string | undefined;
     api.answer = (_asked, request) => {
       token = request.headers.authorization;
@@ -259,7 +260,7 @@ describe('the API server', () => {
     expect(token).toBe('Bearer token-of-the-user');
   });
 
-  it('says 404: read gives nothing, remove gives false, list is an error', async () => {
+  it('answers 404: read returns undefined, remove returns false, list throws', async () => {
     api.answer = () => status(404, 'NotFound', 'not found');
     expect(await kube.read(pod)).toBeUndefined();
     expect(await kube.remove(pod)).toBe(false);
@@ -270,7 +271,7 @@ describe('the API server', () => {
     [401, 'credentials'],
     [403, 'not allowed'],
     [500, 'the cluster refused'],
-  ])('says %d: never taken for "nothing there"', async (code, what) => {
+  ])('answers %d: an error, never an empty result', async (code, what) => {
     api.answer = () => status(code, 'Reason', 'the message');
     const error: unknown = await kube.read(pod).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ name: 'KubeError', status: code, reason: 'Reason', message: 'the message' });
@@ -282,7 +283,7 @@ describe('the API server', () => {
     await expect(kube.remove(pod)).rejects.toThrow('the message');
   });
 
-  it('lists with kind and apiVersion, which the API leaves out of items; selectors are escaped', async () => {
+  it('lists items with kind and apiVersion, which the API omits, and escapes selectors', async () => {
     api.answer = () => ({ status: 200, body: JSON.stringify({ items: [{ metadata: { name: 'a' } }] }) });
     expect(await kube.list('StatefulSet', 'n', 'a=b,c in (d)')).toEqual([
       { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'a' } },
@@ -290,7 +291,7 @@ describe('the API server', () => {
     expect(asked()).toEqual(['GET /base/apis/apps/v1/namespaces/n/statefulsets?labelSelector=a%3Db%2Cc%20in%20(d)']);
   });
 
-  it('writes with the method and path of the kind', async () => {
+  it('uses the method and path of the kind', async () => {
     api.answer = () => ({ status: 200, body: '{}' });
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x', namespace: 'n' } };
     await kube.create(object);
@@ -305,7 +306,7 @@ describe('the API server', () => {
     ]);
   });
 
-  it('that does not answer in time, or not with JSON', async () => {
+  it('reports a timeout and a response that is not JSON', async () => {
     api.answer = () => undefined;
     await expect(kube.json('/version', 100)).rejects.toMatchObject({
       status: 0,
@@ -321,7 +322,7 @@ describe('the API server', () => {
     });
   });
 
-  it('explains the rest, and leaves what is explained already', () => {
+  it('explains other errors, and keeps an ObsError', () => {
     const known = new ObsError({ what: 'x' });
     expect(explainKube(known, kube, 'looking')).toBe(known);
     expect(explainKube(new KubeError(0, 'Unreachable', 'refused'), kube, 'looking').parts).toMatchObject({

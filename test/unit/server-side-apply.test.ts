@@ -37,14 +37,14 @@ describe('server-side apply', () => {
     ]);
   });
 
-  it('of a dry run says so', async () => {
+  it('marks a dry run', async () => {
     await api.kube.apply([map('x')], { dryRun: true });
     expect(api.asked.map(({ url }) => url)).toEqual([
       '/base/api/v1/namespaces/n/configmaps/x?fieldManager=genai-obs&force=true&fieldValidation=Strict&dryRun=All',
     ]);
   });
 
-  it('sends namespaces and definitions first, then the rest, at most 8 at a time', async () => {
+  it('sends namespaces and CRDs first, then the rest, at most 8 at a time', async () => {
     let now = 0;
     let most = 0;
     api.answer = async () => {
@@ -70,12 +70,12 @@ describe('server-side apply', () => {
     expect(most).toBe(8);
   });
 
-  it('of nothing asks nothing', async () => {
+  it('sends nothing for an empty list', async () => {
     await api.kube.apply([]);
     expect(api.asked).toEqual([]);
   });
 
-  it('takes the version that the object names', async () => {
+  it('uses the apiVersion of the object', async () => {
     await api.kube.apply([
       {
         apiVersion: 'opentelemetry.io/v1alpha1',
@@ -87,8 +87,8 @@ describe('server-side apply', () => {
   });
 
   it.each([
-    ['a kind that we do not know', 'example.com/v1', 'Widget'],
-    ["a kind of another group's that is called as one that we know", 'example.com/v1', 'Certificate'],
+    ['an unknown kind', 'example.com/v1', 'Widget'],
+    ['a kind of another group with a known name', 'example.com/v1', 'Certificate'],
   ])('asks the cluster for the path of %s', async (_name, apiVersion, kind) => {
     const resources = [
       { name: 'things/status', kind, namespaced: true },
@@ -99,7 +99,7 @@ describe('server-side apply', () => {
     expect(paths()).toEqual(['/apis/example.com/v1', '/apis/example.com/v1/things/w']);
   });
 
-  it('of a kind that the cluster does not serve is refused', async () => {
+  it('refuses a kind that the cluster does not serve', async () => {
     api.answer = () => ({ status: 404, body: '404 page not found' });
     expect(
       await parts(
@@ -112,13 +112,13 @@ describe('server-side apply', () => {
   });
 });
 
-describe('what passes by itself is tried again', () => {
+describe('a transient error is retried', () => {
   it.each([
     ['too many requests', () => status(429, 'TooManyRequests', 'too many')],
-    ['a server in trouble', () => ({ status: 503, body: 'busy' })],
-    ['a webhook that does not answer yet', () => status(500, 'InternalError', 'failed calling webhook')],
-    ['a namespace that is not known yet', () => status(404, 'NotFound', 'namespaces "n" not found')],
-    ['a cut connection', () => 'reset' as const],
+    ['an overloaded server', () => ({ status: 503, body: 'busy' })],
+    ['a webhook that is not ready', () => status(500, 'InternalError', 'failed calling webhook')],
+    ['a namespace that is not visible yet', () => status(404, 'NotFound', 'namespaces "n" not found')],
+    ['a reset connection', () => 'reset' as const],
   ])('%s', async (_name, no) => {
     let times = 2;
     api.answer = () => (times-- > 0 ? no() : { status: 200, body: '{}' });
@@ -126,7 +126,7 @@ describe('what passes by itself is tried again', () => {
     expect(api.asked).toHaveLength(3);
   });
 
-  it('a dry run is one question: its asker waits', async () => {
+  it('except in a dry run: its callers poll', async () => {
     api.answer = () => status(500, 'InternalError', 'failed calling webhook "w": connection refused');
     expect((await parts(api.kube.apply([map('x')], { dryRun: true }))).cause).toBe(
       'failed calling webhook "w": connection refused',
@@ -134,7 +134,7 @@ describe('what passes by itself is tried again', () => {
     expect(api.asked).toHaveLength(1);
   });
 
-  it('and given up in the end', async () => {
+  it('at most five times', async () => {
     api.answer = () => status(503, 'ServiceUnavailable', 'no');
     expect(await parts(api.kube.apply([map('x')]))).toMatchObject({
       object: 'ConfigMap n/x',
@@ -146,7 +146,7 @@ describe('what passes by itself is tried again', () => {
 });
 
 describe('a refusal', () => {
-  it('names the one object that is refused, and nothing is begun after it', async () => {
+  it('names the refused object, and no further object is sent', async () => {
     api.answer = ({ url }) =>
       url.includes('/m3?')
         ? status(422, 'Invalid', 'ConfigMap "m3" is invalid: data: Required value')
@@ -156,7 +156,7 @@ describe('a refusal', () => {
       what: 'the cluster refused an object',
       object: 'ConfigMap n/m3',
       cause: 'ConfigMap "m3" is invalid: data: Required value',
-      next: 'compare with what is there: kubectl --context two -n n get configmap m3 -o yaml',
+      next: 'compare with the live object: kubectl --context two -n n get configmap m3 -o yaml',
     });
     expect(api.asked.length).toBeLessThan(40);
     const sent = api.asked.length;
@@ -183,10 +183,10 @@ describe('a refusal', () => {
     expect(api.asked).toHaveLength(1);
   });
 
-  it('by silence is told apart', async () => {
+  it('distinguishes a server that does not answer', async () => {
     api.answer = () => 'reset';
     expect(await parts(api.kube.apply([map('x')], { dryRun: true }))).toMatchObject({
-      what: 'the cluster does not answer while an object is applied',
+      what: 'the cluster does not answer while applying an object',
       object: `ConfigMap n/x (${api.kube.server})`,
     });
   });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { recordOf } from '../../adapters/helm.ts';
 import { kindInfo } from '../../adapters/kinds.ts';
-import { lastLines } from '../../adapters/kubectl.ts';
+import { lastLines } from '../../adapters/exec.ts';
 import { type ChartRef, PINS } from '../../charts/pins.ts';
 import { canonical, hashOf } from '../../core/compare.ts';
 import { ObsError } from '../../core/errors.ts';
