@@ -1,5 +1,5 @@
 import pRetry from 'p-retry';
-import { statusError } from '../adapters/answer.ts';
+import { statusError } from '../adapters/kubeError.ts';
 import { type Kube, KubeError } from '../adapters/kube.ts';
 import { refPath } from '../adapters/kinds.ts';
 import { canonical } from '../core/compare.ts';

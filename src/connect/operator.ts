@@ -1,4 +1,4 @@
-import { statusError } from '../adapters/answer.ts';
+import { statusError } from '../adapters/kubeError.ts';
 import { type Kube, KubeError } from '../adapters/kube.ts';
 import type { OtlpProtocol } from '../parts/collectors/endpoint.ts';
 import { MANAGED_BY_LABEL, PART_OF } from '../core/labels.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
-import { statusError } from '../../adapters/answer.ts';
+import { statusError } from '../../adapters/kubeError.ts';
 import { restPath } from '../../adapters/kinds.ts';
 import { type Kube, KubeError } from '../../adapters/kube.ts';
 import { placeOf } from '../../parts/catalog.ts';
