@@ -237,7 +237,7 @@ describe.skipIf(helm === undefined)(`the rendered charts${helm ? '' : ' (skipped
       expect(objects.map((object) => object.kind)).not.toContain('PersistentVolumeClaim');
   });
 
-  it('support the oldest Kubernetes of their kubeVersion, before 1.33 without volume metadata of the kubelet', async () => {
+  it('support the oldest Kubernetes of their kubeVersion, before 1.33 without volume metadata', async () => {
     const configs = await Promise.all(
       releases(buildPlan(VARIANTS.quickstart)).map((step) => render(helm ?? '', step, 'obs', 'v1.25.0')),
     );
