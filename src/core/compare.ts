@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import stringify from 'safe-stable-stringify';
 
 /** One difference between what is wanted and what is there; `path` in dots, values shortened for people. */
 export interface Change {
@@ -8,20 +9,11 @@ export interface Change {
 }
 
 /** JSON with sorted keys: equal data gives equal text. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, v: unknown) =>
-    v && typeof v === 'object' && !Array.isArray(v)
-      ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-      : v,
-  );
-}
+export const canonical = (value: unknown): string => stringify(value) ?? 'undefined';
 
 /** Short stable hash of any JSON value. */
 export function hashOf(value: unknown): string {
-  return createHash('sha256')
-    .update(canonical(value) ?? 'undefined')
-    .digest('hex')
-    .slice(0, 16);
+  return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16);
 }
 
 /**

@@ -111,6 +111,8 @@ describe('hashOf', () => {
     expect(hashOf({ a: 1, b: { c: 2, d: 3 } })).toBe(hashOf({ b: { d: 3, c: 2 }, a: 1 }));
     expect(hashOf([1, 2])).not.toBe(hashOf([2, 1]));
     expect(hashOf(undefined)).toMatch(/^[0-9a-f]{16}$/);
+    // Journals of existing installations contain these hashes.
+    expect(hashOf({ b: [1, { d: undefined, c: 'x' }], a: null })).toBe('48aa8d7ca4745dc1');
     expect(canonical({ b: 1, a: [{ d: 1, c: 2 }] })).toBe('{"a":[{"c":2,"d":1}],"b":1}');
   });
 });
