@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { messageOf, usageError } from '../../core/errors.ts';
 import { registerSecret } from '../../core/redact.ts';
 
-export const ENV = 'GENAI_OBS_PASSPHRASE';
+const ENV = 'GENAI_OBS_PASSPHRASE';
 const MIN_LENGTH = 8;
 
 /**
@@ -14,7 +14,8 @@ export function passphraseFrom(
   ask: (message: string) => Promise<string>,
   twice: boolean,
 ): () => Promise<string> {
-  const given = fromEnv();
+  const given = process.env[ENV] || undefined;
+  delete process.env[ENV];
   let known: Promise<string> | undefined;
   return () => (known ??= find(file, given, ask, twice));
 }
@@ -30,12 +31,6 @@ async function find(
     throw usageError(`the passphrase is shorter than ${MIN_LENGTH} characters`, 'choose a longer one');
   registerSecret(value);
   return value;
-}
-
-function fromEnv(): string | undefined {
-  const value = process.env[ENV];
-  delete process.env[ENV];
-  return value || undefined;
 }
 
 /** The first line, without its line ending. */

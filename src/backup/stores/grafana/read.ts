@@ -59,24 +59,17 @@ export async function search(api: GrafanaApi, type: 'dash-db' | 'dash-folder'): 
 
 /** Parents before children: the order in which they must be created. */
 export async function foldersOf(api: GrafanaApi): Promise<Folder[]> {
-  const rest = (await search(api, 'dash-folder')).map(({ uid, title, folderUid }): Folder => ({
+  const folders = (await search(api, 'dash-folder')).map(({ uid, title, folderUid }): Folder => ({
     uid,
     title,
     ...(folderUid ? { parentUid: folderUid } : {}),
   }));
-  const known = new Set(rest.map((folder) => folder.uid));
-  const done = new Set<string>();
-  const sorted: Folder[] = [];
-  while (rest.length > sorted.length) {
-    const next = rest.filter(
-      (folder) =>
-        !done.has(folder.uid) && (!folder.parentUid || !known.has(folder.parentUid) || done.has(folder.parentUid)),
-    );
-    if (next.length === 0) break;
-    for (const { uid } of next) done.add(uid);
-    sorted.push(...next);
-  }
-  return sorted;
+  const byUid = new Map(folders.map((folder) => [folder.uid, folder]));
+  const depth = ({ parentUid }: Folder): number => {
+    const parent = byUid.get(parentUid ?? '');
+    return parent ? 1 + depth(parent) : 0;
+  };
+  return folders.toSorted((a, b) => depth(a) - depth(b));
 }
 
 const NEVER = ['secureJsonData', 'password', 'basicAuthPassword'];
