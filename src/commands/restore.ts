@@ -3,20 +3,14 @@ import { type Session, journalOf, openSession } from '../app/session.ts';
 import { explainKube } from '../adapters/kube.ts';
 import type { Manifest } from '../backup/archive/manifest.ts';
 import { passphraseFrom } from '../backup/archive/passphrase.ts';
-import {
-  type RestoreDeps,
-  type RestoreOptions,
-  type RestoreResult,
-  planText,
-  restoreAll,
-} from '../backup/flows/restore.ts';
+import { type RestoreDeps, type RestoreResult, planText, restoreAll } from '../backup/flows/restore.ts';
 import { EXIT, ObsError, cancelled } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
 import { takeLock } from '../engine/state/lock.ts';
 import type { Config } from '../profile/schema.ts';
 import { paint } from '../ui/paint.ts';
 import { report } from './backup.ts';
-import { gates } from './gates.ts';
+import { verify } from './gates.ts';
 
 export interface RestoreFlags {
   context?: string | undefined;
@@ -40,8 +34,9 @@ export async function restore(path: string, flags: RestoreFlags): Promise<number
   const session = await openSession(flags);
   const config = (await journalOf(session))?.config;
   const stop = softStop(() =>
-    report('stopping: what was begun is ended or taken back; press Ctrl-C again to stop at once'),
+    report('stopping after the current store is finished or rolled back; press Ctrl-C again to stop at once'),
   );
+  const { dryRun, only, yes, includeSecrets, json } = flags;
   const deps: RestoreDeps = {
     ...session,
     config,
@@ -50,42 +45,25 @@ export async function restore(path: string, flags: RestoreFlags): Promise<number
     confirm: (message) => confirmOr('--yes', message),
     passphrase,
   };
-  const options: RestoreOptions = {
-    path,
-    dryRun: flags.dryRun,
-    only: flags.only,
-    yes: flags.yes,
-    includeSecrets: flags.includeSecrets,
-  };
-  const lock = config && !flags.dryRun ? await takeLock(session.kube, session.namespace, 'restore', report) : undefined;
+  const lock = config && !dryRun ? await takeLock(session.kube, session.namespace, 'restore', report) : undefined;
   try {
-    const result = await runRestore(deps, options, (plan, manifest) =>
-      flags.json ? undefined : showPlan(plan, manifest, flags),
+    const result = await restoreAll(deps, { path, dryRun, only, yes, includeSecrets }, (plan, manifest) =>
+      json ? undefined : showPlan(plan, manifest, flags),
     );
-    for (const text of result.warnings) process.stderr.write(`${paint.warn('note:')} ${redact(text)}\n`);
-    if (!flags.dryRun && config) await examine(session, config, stop.signal, result);
-    if (flags.json)
-      process.stdout.write(
-        `${redact(JSON.stringify({ backup: result.manifest.createdAt, plan: result.plan, restored: result.restored, warnings: result.warnings }))}\n`,
-      );
+    const { manifest, plan, restored, warnings } = result;
+    for (const text of warnings) process.stderr.write(`${paint.warn('note:')} ${redact(text)}\n`);
+    if (!dryRun && config) await examine(session, config, stop.signal, result);
+    if (json)
+      process.stdout.write(`${redact(JSON.stringify({ backup: manifest.createdAt, plan, restored, warnings }))}\n`);
     return EXIT.ok;
   } catch (error) {
     if (error instanceof ObsError && error.exit === EXIT.cancelled && stop.signal.aborted)
-      throw cancelled('stopped: every store is either restored or as it was before', 'run the same restore again');
+      throw cancelled('stopped: every store is either restored or unchanged', 'run the same restore again');
     throw explainKube(error, session.kube, 'restoring');
   } finally {
     await lock?.release();
     stop.dispose();
   }
-}
-
-/** The work of `restore`, with everything given. */
-export function runRestore(
-  deps: RestoreDeps,
-  options: RestoreOptions,
-  show: (plan: RestoreResult['plan'], manifest: Manifest) => void = () => {},
-): Promise<RestoreResult> {
-  return restoreAll(deps, options, show);
 }
 
 function showPlan(plan: RestoreResult['plan'], manifest: Manifest, flags: RestoreFlags): void {
@@ -96,23 +74,21 @@ function showPlan(plan: RestoreResult['plan'], manifest: Manifest, flags: Restor
 
 async function examine(session: Session, config: Config, signal: AbortSignal, result: RestoreResult): Promise<void> {
   const done = Object.values(result.restored).reduce((sum, outcome) => sum + outcome.done, 0);
-  process.stderr.write(
-    `\n${done > 0 ? `${paint.ok('Restored')}: ${done} objects` : paint.ok('Nothing to restore: everything is as in the backup')}. The doctor looks at the stack.\n`,
-  );
-  await gates(
-    session,
-    config,
-    signal,
-  )({ kind: 'gate', gate: 'verify', id: 'verify', phase: 'verify', title: 'Verification', needs: [] }, calmly(report));
+  const outcome =
+    done > 0
+      ? `${paint.ok('Restored')}: ${done} objects`
+      : paint.ok('Nothing to restore: the stack matches the backup');
+  process.stderr.write(`\n${outcome}. Running the doctor.\n`);
+  await verify(session, config, signal, throttled(report));
   process.stderr.write(`${paint.ok('The stack is healthy.')}\n`);
 }
 
-/** The doctor tells every look it takes; a line in three seconds is enough. */
-function calmly(tell: (text: string) => void): (text: string) => void {
+/** At most one line every three seconds: the doctor reports each check. */
+function throttled(show: (text: string) => void): (text: string) => void {
   let last = 0;
   return (text) => {
     if (Date.now() - last < 3_000) return;
     last = Date.now();
-    tell(text);
+    show(text);
   };
 }

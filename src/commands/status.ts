@@ -1,9 +1,12 @@
-import { installed, openSession, withCharts } from '../app/session.ts';
+import { type Session, installed, openSession, withCharts } from '../app/session.ts';
 import { EXIT } from '../core/errors.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { releasesIn } from '../adapters/helm.ts';
 import { namespacesOfRecords, observe } from '../engine/steps/index.ts';
 import { buildPlan } from '../engine/plan/index.ts';
+import type { Journal } from '../engine/state/journal.ts';
+import type { Observation } from '../engine/steps/types.ts';
+import type { Config } from '../profile/schema.ts';
 import { paintStdout } from '../ui/paint.ts';
 
 export interface StatusOptions {
@@ -12,42 +15,48 @@ export interface StatusOptions {
   json?: boolean | undefined;
 }
 
-/** One line per step: what the journal says and what the cluster says. Exit code 3 when they differ from done. */
+/** `genai-obs status`: journal and live state of each step. Exit code 3 when a step is not done. */
 export async function status(options: StatusOptions): Promise<number> {
   const session = await openSession(options);
   const { journal, config } = await installed(session);
-  const steps = buildPlan(config).filter((step) => step.kind !== 'gate');
-  const context = {
-    ...withCharts(session, config),
-    releases: await releasesIn(session.kube, namespacesOfRecords(steps, session.namespace)),
-  };
-  const rows = await Promise.all(
-    steps.map(async (step) => ({
-      id: step.id,
-      phase: step.phase,
-      title: step.title,
-      journal: journal.steps[step.id]?.state ?? 'not started',
-      ...(await observe(step, context)),
-    })),
-  ).catch((error: unknown) => Promise.reject(explainKube(error, session.kube, 'reading the installation')));
-  const good = rows.every((row) => row.state === 'done');
+  const rows = await rowsOf(session, journal, config).catch((error: unknown) =>
+    Promise.reject(explainKube(error, session.kube, 'reading the installation')),
+  );
+  const verified = journal.steps['verify'];
+  const { namespace, profile } = config;
+  const { tool } = journal;
   if (options.json) {
-    process.stdout.write(
-      `${JSON.stringify({ namespace: config.namespace, profile: config.profile, tool: journal.tool, verified: journal.steps['verify']?.state ?? 'not started', steps: rows }, null, 2)}\n`,
-    );
+    const data = { namespace, profile, tool, verified: verified?.state ?? 'not started', steps: rows };
+    process.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
   } else {
-    const paint = paintStdout();
-    const lines = rows.map(({ state, title, detail, journal: told }) => {
-      const note = detail ?? (state === 'done' ? '' : `journal: ${told}`);
-      // States first: names of claims that operators make have a hundred characters.
-      return `${state === 'done' ? paint.ok('✔') : paint.fail('✖')} ${state.padEnd(8)} ${title}${note && paint.dim(`  ${note}`)}`;
-    });
-    const verified = journal.steps['verify'];
-    lines.push(
-      '',
-      `profile ${config.profile} in namespace ${config.namespace}, by ${journal.tool}; verification ${verified ? `${verified.state} at ${verified.at}` : 'has not run'}`,
-    );
-    process.stdout.write(`${lines.join('\n')}\n`);
+    const when = verified ? `${verified.state} at ${verified.at}` : 'not run yet';
+    const summary = `profile ${profile} in namespace ${namespace}, by ${tool}; verification ${when}`;
+    process.stdout.write([...linesOf(rows), '', summary, ''].join('\n'));
   }
-  return good ? EXIT.ok : EXIT.check;
+  return rows.every((row) => row.state === 'done') ? EXIT.ok : EXIT.check;
+}
+
+type Row = Observation & { id: string; phase: string; title: string; journal: string };
+
+async function rowsOf(session: Session, journal: Journal, config: Config): Promise<Row[]> {
+  const steps = buildPlan(config).filter((step) => step.kind !== 'gate');
+  const releases = await releasesIn(session.kube, namespacesOfRecords(steps, session.namespace));
+  const context = { ...withCharts(session, config), releases };
+  return Promise.all(
+    steps.map(async (step) => {
+      const { id, phase, title } = step;
+      const state = journal.steps[id]?.state ?? 'not started';
+      return { id, phase, title, journal: state, ...(await observe(step, context)) };
+    }),
+  );
+}
+
+/** The state comes first, because names of claims can have a hundred characters. */
+function linesOf(rows: Row[]): string[] {
+  const paint = paintStdout();
+  return rows.map(({ state, title, detail, journal }) => {
+    const mark = state === 'done' ? paint.ok('✔') : paint.fail('✖');
+    const note = detail ?? (state === 'done' ? '' : `journal: ${journal}`);
+    return `${mark} ${state.padEnd(8)} ${title}${note && paint.dim(`  ${note}`)}`;
+  });
 }

@@ -1,9 +1,10 @@
 import { softStop } from '../app/signals.ts';
-import { openSession } from '../app/session.ts';
+import { type Session, openSession } from '../app/session.ts';
 import { chartsFrom } from '../charts/source.ts';
 import { explainKube } from '../adapters/kube.ts';
 import { EXIT, cancelled } from '../core/errors.ts';
 import { secondsOf } from '../profile/flags.ts';
+import { list } from '../core/text.ts';
 import { refText } from '../core/types.ts';
 import { takeLock } from '../engine/state/lock.ts';
 import { uninstall } from '../engine/uninstall/index.ts';
@@ -21,12 +22,13 @@ export interface UninstallOptions {
   timeout: string;
 }
 
+/** `genai-obs uninstall`: shows what it removes, asks, removes it. */
 export async function runUninstall(options: UninstallOptions): Promise<number> {
-  const timeout = secondsOf(options.timeout);
+  const timeout = secondsOf(options.timeout) * 1000;
   const session = await openSession(options);
   const deleteData = options.deleteData ?? false;
   const removal = await planRemoval(session).catch((error: unknown) =>
-    Promise.reject(explainKube(error, session.kube, 'looking for what is ours')),
+    Promise.reject(explainKube(error, session.kube, 'listing the objects of the installation')),
   );
   const nothing =
     removal.releases.length + removal.resources.length + removal.objects.length === 0 &&
@@ -34,57 +36,72 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
   if (options.dryRun || (!options.yes && !nothing)) process.stderr.write(`${describeRemoval(removal, deleteData)}\n`);
   if (options.dryRun) return EXIT.ok;
   if (nothing) {
-    process.stderr.write(
-      `Nothing of genai-obs is in namespace ${session.namespace}${removal.data.length ? `, but ${removal.data.map(refText).join(', ')} (remove with --delete-data)` : ''}.\n`,
-    );
+    const data = removal.data.map(refText).join(', ');
+    const kept = data && `, except ${data} (remove with --delete-data)`;
+    process.stderr.write(`Nothing of genai-obs is in namespace ${session.namespace}${kept}.\n`);
     return EXIT.ok;
   }
   const { confirmOr } = await import('../ui/prompts.ts');
-  if (!options.yes && !(await confirmOr('--yes', deleteData ? 'Delete all of it, with its data?' : 'Remove it?')))
+  const message = deleteData ? 'Remove all of it and delete its data?' : 'Remove it?';
+  if (!options.yes && !(await confirmOr('--yes', message)))
     throw cancelled('nothing was removed', 'genai-obs uninstall');
-  const draw = await drawer(options.json ?? false);
-  const stop = softStop(() => draw.emit({ type: 'notice', detail: 'stopping after what runs' }));
-  const lock =
-    removal.namespaces.length ||
-    (await session.kube.read({ apiVersion: 'v1', kind: 'Namespace', name: session.namespace }))
-      ? await takeLock(session.kube, session.namespace, 'uninstall', (detail) => draw.emit({ type: 'notice', detail }))
-      : undefined;
+  return execute(session, removal, { deleteData, timeout, json: options.json ?? false });
+}
+
+interface Work {
+  deleteData: boolean;
+  /** Milliseconds per workload. */
+  timeout: number;
+  json: boolean;
+}
+
+async function execute(session: Session, removal: RemovalPlan, work: Work): Promise<number> {
+  const { kube, namespace } = session;
+  const { deleteData, timeout, json } = work;
+  const draw = await drawer(json);
+  const notice = (detail: string): void => draw.emit({ type: 'notice', detail });
+  const stop = softStop(() => notice('stopping after the running steps'));
+  const hasNamespace =
+    removal.namespaces.length > 0 || (await kube.read({ apiVersion: 'v1', kind: 'Namespace', name: namespace }));
+  const lock = hasNamespace ? await takeLock(kube, namespace, 'uninstall', notice) : undefined;
   try {
     draw.emit({ type: 'plan', steps: stepsOf(removal, deleteData) });
-    const hands = { ...session, charts: chartsFrom(''), timeout: timeout * 1000, signal: stop.signal };
-    const result = await uninstall(removal, hands, { deleteData }, draw.emit);
+    const context = { ...session, charts: chartsFrom(''), timeout, signal: stop.signal };
+    const result = await uninstall(removal, context, { deleteData }, draw.emit);
     await draw.close();
-    if (options.json)
+    if (json)
       process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), type: 'result', ...result })}\n`);
-    else {
-      process.stderr.write(
-        `\n${paint.ok('Removed.')} Nothing else of genai-obs is left in the cluster (${result.kinds} kinds looked at).\n`,
-      );
-      if (deleteData) for (const line of heldBy(removal)) process.stderr.write(`${paint.warn('kept:')} ${line}\n`);
-      const kept = deleteData
-        ? result.kept.filter((text) => !removal.held.some((ref) => refText(ref) === text))
-        : result.kept;
-      if (kept.length)
-        process.stderr.write(
-          `kept: ${kept.join(', ')}\n  a new install uses them again; remove them with: genai-obs uninstall --delete-data\n`,
-        );
-    }
+    else process.stderr.write(`\n${summary(removal, result, deleteData).join('\n')}\n`);
     return EXIT.ok;
   } catch (error) {
     await draw.close();
-    throw explainKube(error, session.kube, 'uninstalling');
+    throw explainKube(error, kube, 'uninstalling');
   } finally {
     await lock?.release();
     stop.dispose();
   }
 }
 
-/** Which namespace stays for whose objects: whoever asked for all of it to go wants to know why it did not. */
+function summary(removal: RemovalPlan, result: { kinds: number; kept: string[] }, deleteData: boolean): string[] {
+  const held = new Set(deleteData ? removal.held.map(refText) : []);
+  const kept = result.kept.filter((text) => !held.has(text));
+  return [
+    `${paint.ok('Removed.')} Nothing else of genai-obs is left in the cluster (checked ${result.kinds} kinds).`,
+    ...(deleteData ? heldBy(removal).map((line) => `${paint.warn('kept:')} ${line}`) : []),
+    ...(kept.length
+      ? [
+          `kept: ${kept.join(', ')}`,
+          '  a new install uses them again; to remove them: genai-obs uninstall --delete-data',
+        ]
+      : []),
+  ];
+}
+
+/** Explains which namespaces were kept and whose objects are in them. */
 function heldBy({ held, foreign }: RemovalPlan): string[] {
   return held.map(({ name }) => {
     const theirs = foreign.filter((text) => text.split(' ')[1]?.startsWith(`${name}/`));
-    const more = theirs.length > 5 ? ` and ${theirs.length - 5} more` : '';
-    return `namespace ${name}, because it holds objects of others: ${theirs.slice(0, 5).join(', ')}${more}`;
+    return `namespace ${name}, because it holds objects of others: ${list(theirs, 5)}`;
   });
 }
 
@@ -101,7 +118,7 @@ function stepsOf(removal: RemovalPlan, deleteData: boolean): { id: string; phase
 
 function describeRemoval(removal: RemovalPlan, deleteData: boolean): string {
   const lines = [
-    paint.bold('This will be removed:'),
+    paint.bold('To be removed:'),
     ...removal.resources.map((ref) => `  - ${refText(ref)}`),
     ...removal.releases.map(({ name, namespace }) => `  - release ${namespace}/${name}`),
     ...removal.objects.map((ref) => `  - ${refText(ref)}`),
@@ -109,6 +126,6 @@ function describeRemoval(removal: RemovalPlan, deleteData: boolean): string {
   const data = [...removal.data, ...removal.namespaces].map(refText);
   if (deleteData) lines.push(...data.map((text) => paint.fail(`  - ${text}`)));
   else if (data.length)
-    lines.push(paint.bold('This is kept (remove it with --delete-data):'), ...data.map((text) => `  = ${text}`));
+    lines.push(paint.bold('Kept (to remove it as well: --delete-data):'), ...data.map((text) => `  = ${text}`));
   return lines.join('\n');
 }
