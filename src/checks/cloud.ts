@@ -10,29 +10,33 @@ function writes(facts: Facts, signal: Signal): Verdict {
   const { secret } = facts.config['k8s-monitoring'];
   const object = `Secret ${secret.name}`;
   const said = text ? `: ${text.slice(0, 120)}` : '';
-  const fresh = `put a token that is valid into key ${secret.tokenKey}: ${facts.kubectl} delete secret ${secret.name}; export GRAFANA_CLOUD_TOKEN, and install again`;
+  const fresh =
+    `put a token that is valid into key ${secret.tokenKey}: ${facts.kubectl} delete secret ` +
+    `${secret.name}; export GRAFANA_CLOUD_TOKEN, and install again`;
   if (!url)
     return fail(`no URL is set for ${signal}`, {
-      cause: 'the profile leaves the address of your Grafana Cloud stack to you',
-      fix: 'genai-obs install --profile grafana-cloud --cloud-url https://otlp-gateway-<zone>.grafana.net/otlp --cloud-user <instance id>',
+      cause: 'the profile does not contain the address of your Grafana Cloud stack',
+      fix:
+        'genai-obs install --profile grafana-cloud --cloud-url ' +
+        'https://otlp-gateway-<zone>.grafana.net/otlp --cloud-user <instance id>',
     });
   if (missing)
-    return fail(`nobody has given ${missing}`, {
+    return fail(`${missing} is not set`, {
       object,
-      cause: `neither Secret ${secret.name} nor this machine holds it`,
-      fix: `export ${missing}, or ${missing}_FILE=path of a file that holds it`,
+      cause: `it is neither in Secret ${secret.name} nor in the environment`,
+      fix: `export ${missing}, or ${missing}_FILE with the path of a file that contains it`,
     });
   if (status === 0)
     return fail(`${url} does not answer${said}`, {
       object: url,
-      cause: 'wrong host, or DNS, proxy or egress rules of this machine stand between',
+      cause: 'wrong host, or DNS, proxy or egress rules of this machine block the way',
       fix: `curl -sSI ${url}; then check k8s-monitoring.destination`,
     });
-  // Grafana Cloud answers a token without the scope with 401 or 403, depending on the endpoint, and says so.
+  // A token without the scope gets 401 or 403, depending on the endpoint, and a text that names the scope.
   if (status === 403 || (status === 401 && /scope/i.test(text)))
     return fail(`${url} answers ${status}: the token lacks the scope ${signal}:write${said}`, {
       object,
-      cause: 'the access policy of the token does not allow to write this signal',
+      cause: 'the access policy of the token does not allow writes of this signal',
       fix: `add ${signal}:write to its policy (${POLICY})`,
     });
   if (status === 401)
@@ -44,15 +48,15 @@ function writes(facts: Facts, signal: Signal): Verdict {
   if (status === 429 || status >= 500)
     return warn(`${url} answers ${status}${said}`, {
       object: url,
-      cause: 'it limits the rate, or has trouble of its own',
+      cause: 'a rate limit, or a failure of the service',
       fix: 'try again later: genai-obs doctor --stage preflight --only CLD',
     });
-  // An empty write may be called a bad one: by then it was let in.
+  // 400 and 422 reject the empty body after the token was accepted.
   if ((status >= 200 && status < 300) || status === 400 || status === 422)
-    return ok(`${url} lets ${signal} in (${status})`);
+    return ok(`${url} accepts ${signal} (${status})`);
   return fail(`${url} answers ${status}${said}`, {
     object: url,
-    cause: 'the path is not that of an endpoint for writing',
+    cause: 'the path is not that of a write endpoint',
     fix: `compare with the details page of your stack: ${expected(facts, signal)}`,
   });
 }
@@ -63,10 +67,13 @@ function expected(facts: Facts, signal: Signal): string {
 }
 
 const about = (signal: Signal): string =>
-  `Sends an empty write of ${signal} from this machine with the user and the token that the collectors use; nothing is stored. Failed: no URL, no token, no answer, a token that is refused (401) or that lacks the scope ${signal}:write (403). Warning: a rate limit, or an error of the service. Neither token nor user is in the facts.`;
+  `Sends an empty write of ${signal} from this machine with the user and token of the collectors; ` +
+  'nothing is stored. Warning: a rate limit, or an error of the service. Failed: no URL, no token, no ' +
+  `answer, a refused token (401), or a token without the scope ${signal}:write (403). Neither token ` +
+  'nor user is in the facts.';
 
 function writeCheck(number: string, signal: Signal): Check {
-  return cld(number, `Grafana Cloud lets ${signal} in`, {
+  return cld(number, `Grafana Cloud accepts ${signal}`, {
     about: about(signal),
     sources: 'ALLOY-05, PRE-25, 002-DEP-02, 002-GOAL-02, 002-GOAL-03',
     reads: fact.cloud(signal),

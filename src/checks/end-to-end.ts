@@ -23,7 +23,7 @@ function hops(facts: Facts, ids: string[]): Verdict {
   if (broken) {
     const reached = times ? `; before it: ${times}` : '';
     return fail(`${broken.path} is broken after ${broken.ms} ms: ${broken.detail}${reached}`, {
-      cause: broken.cause ?? 'this hop does not pass the signal on',
+      cause: broken.cause ?? 'this hop does not forward the signal',
       fix: broken.fix ?? 'genai-obs doctor --verbose',
     });
   }
@@ -33,7 +33,7 @@ function hops(facts: Facts, ids: string[]): Verdict {
 
 function links(facts: Facts): Verdict {
   const verdict = hops(facts, ['log-to-trace', 'trace-to-log']);
-  // Both signals are there; only the way between them is not.
+  // Both signals arrived; only the link between them is broken.
   return verdict.status === 'fail' ? { ...verdict, status: 'warn' } : verdict;
 }
 
@@ -62,8 +62,9 @@ function cleaned(facts: Facts): Verdict {
     ? ok(text)
     : warn(text, {
         cause:
-          'the backend refuses deletion: Prometheus needs --web.enable-admin-api, Loki its compactor with retention and deletion',
-        fix: 'genai-obs plan, then genai-obs install; what is left ends with the retention',
+          'the backend refuses the deletion: Prometheus needs --web.enable-admin-api, Loki its ' +
+          'compactor with retention and deletion',
+        fix: 'genai-obs plan, then genai-obs install; the rest expires with the retention',
       });
 }
 
@@ -78,7 +79,9 @@ const without =
 export const endToEndChecks: Check[] = [
   e2e('01', 'A metric arrives', {
     about:
-      'One gauge with a nonce goes by OTLP/HTTP through the gateway, is found in Prometheus and again through Grafana’s datasource. Latency per hop; the first broken hop is named. The series is deleted afterwards.',
+      'Sends one gauge with a nonce by OTLP/HTTP to the gateway and reads it from Prometheus and through ' +
+      "Grafana's datasource. Ok: all hops, with the latency of each. Failed: the first broken hop is " +
+      'named. The series is deleted afterwards.',
     sources: '001-CFG-13, 004-BAK-04, 004-P2-05, 004-T-01',
     reads: fact.probe(),
     dependsOn: [...GATEWAY, 'PROM-01', 'PROM-03', 'PROM-07', 'PROM-08', 'COL-16', ...GRAFANA],
@@ -87,7 +90,9 @@ export const endToEndChecks: Check[] = [
   }),
   e2e('02', 'A log line arrives', {
     about:
-      'One log record with a nonce and a trace id goes through the gateway, is found in Loki and again through Grafana’s datasource. Its deletion is requested afterwards.',
+      'Sends one log record with a nonce and a trace id to the gateway and reads it from Loki and ' +
+      "through Grafana's datasource. Failed: the first broken hop is named. Its deletion is requested " +
+      'afterwards.',
     sources: '001-CFG-13, 003-LOKI-08, 004-BAK-04, 004-P2-05, 004-T-02',
     reads: fact.probe(),
     dependsOn: [...GATEWAY, 'LOKI-01', 'LOKI-02', 'LOKI-05', 'COL-16', ...GRAFANA],
@@ -96,7 +101,10 @@ export const endToEndChecks: Check[] = [
   }),
   e2e('03', 'A trace arrives', {
     about:
-      'One gen_ai trace of two spans that asks the sampler to be kept goes through the gateway, is found in Tempo, or in Jaeger where that stores the traces, and again through Grafana’s datasource. Neither can delete: the trace ends with the retention, or with Jaeger’s memory.',
+      'Sends one gen_ai trace of two spans, marked to be kept by the sampler, and reads it from Tempo, ' +
+      "or from Jaeger where that stores traces, and through Grafana's datasource. Failed: the first " +
+      'broken hop is named. Neither backend can delete a trace: it expires with the retention, or with ' +
+      "Jaeger's memory.",
     sources: '001-CFG-13, 002-TDEP-04, 004-BAK-04, 004-T-03',
     reads: fact.probe(),
     dependsOn: [...GATEWAY, 'TEMPO-01', 'TEMPO-02', 'TEMPO-03', 'JAEG-01', 'JAEG-03', 'COL-21', 'COL-16', ...GRAFANA],
@@ -107,13 +115,15 @@ export const endToEndChecks: Check[] = [
     },
   }),
   e2e('04', 'macOS hosts send temperature and power', {
-    about: 'Only for profiles with macOS agents.',
+    about: 'Always skipped: only for profiles with macOS agents.',
     sources: '004-T-04',
     ...notHere('this profile has no macOS agents'),
   }),
   e2e('05', 'The log line opens its trace', {
     about:
-      'Takes the derived fields of the datasource loki from Grafana’s API, applies them to the probe’s log line as Grafana does, and follows the link to the trace; then runs the query that Grafana offers on a span and finds the log line again. A warning when one of them fails.',
+      "Applies the derived fields of Grafana's datasource loki to the probe's log line and follows the " +
+      'link to the trace; then runs the query that Grafana offers on a span and looks for the log line. ' +
+      'Warning: one of the two links does not work. Run install for the phase datasources.',
     sources: '001-CHK-11',
     reads: fact.probe(),
     dependsOn: ['E2E-02', 'E2E-03', 'GRAF-09', 'GRAF-10'],
@@ -122,7 +132,9 @@ export const endToEndChecks: Check[] = [
   }),
   e2e('06', 'The trace is complete', {
     about:
-      'The trace read back from Tempo or Jaeger has both spans, connected, and all gen_ai attributes that dashboards and costs need.',
+      'Checks the trace read from Tempo or Jaeger. Failed: the gen_ai span is not a child of the other ' +
+      'span. Warning: a gen_ai attribute that dashboards and costs need is missing. Look for processors ' +
+      'that rewrite ids or remove attributes.',
     sources: '001-CHK-07, 001-PRIN-03, 001-SDK-06, 001-TRACE-01, 001-TRACE-02, 001-TRACE-03, 002-ATTR-01',
     reads: fact.probe(),
     dependsOn: ['E2E-03'],
@@ -131,14 +143,17 @@ export const endToEndChecks: Check[] = [
   }),
   e2e('07', 'Sampling policies keep what they must', {
     about:
-      'Only for profiles with tail sampling. The quickstart profile samples by a share at the head; the probe’s trace asks to be kept (E2E-03).',
+      'Always skipped: only for profiles with tail sampling. Other profiles sample a share of traces at ' +
+      "the head; the probe's trace is marked to be kept (E2E-03).",
     sources: '003-SAMP-03, 003-SAMP-04, 003-SAMP-05, 003-SAMP-06, 003-SAMP-07, 003-SAMP-08',
     ...notHere('this profile samples by a share and has no policies'),
   }),
   e2e('08', 'The probe cleaned up', {
     about:
-      'A check of our own, beyond appendix 1: what the probe wrote was removed from Prometheus and its deletion requested from Loki. The trace expires with Tempo’s retention, or is pushed out of Jaeger’s memory, because neither can delete.',
-    sources: 'genai-obs; peers.md 10',
+      'Checks that what the probe wrote was deleted from Prometheus and its deletion requested from ' +
+      "Loki. Warning: a backend refused. The trace expires with Tempo's retention, or leaves Jaeger's " +
+      'memory, because neither can delete it.',
+    sources: 'genai-obs',
     reads: fact.probe(),
     dependsOn: ['E2E-01', 'E2E-02', 'E2E-03'],
     skipIf: without('opentelemetry-collector'),

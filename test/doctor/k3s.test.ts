@@ -183,7 +183,7 @@ describe('what only several namespaces can have wrong', () => {
     expect(add(version('ffff0000', '2030-01-01T00:00:00Z', 'a: ['))).toMatchObject({
       status: 'fail',
       evidence: expect.stringContaining(
-        'collector.yaml of ConfigMap otel-gateway-collector-ffff0000 is no YAML',
+        'collector.yaml of ConfigMap otel-gateway-collector-ffff0000 is not YAML',
       ) as string,
     });
     expect(add(version('targetallocator', '2030-01-01T00:00:00Z', 'a: [')).status).toBe('ok');

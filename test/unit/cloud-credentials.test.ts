@@ -152,8 +152,8 @@ describe('credentials of Grafana Cloud', () => {
   });
 
   it.each([
-    [400, 'ok', 'lets metrics in (400)'],
-    [429, 'warn', 'limits the rate'],
+    [400, 'ok', 'accepts metrics (400)'],
+    [429, 'warn', 'a rate limit'],
     [503, 'warn', 'try again later'],
     [404, 'fail', '…/otlp'],
   ])('an answer of %i is %s', async (status, verdict, text) => {
@@ -164,20 +164,20 @@ describe('credentials of Grafana Cloud', () => {
     expect(evidence(findings, 'CLD-01')).toContain(text);
   });
 
-  it('that nobody has given are asked for by name, and nothing is sent', async () => {
+  it('that are missing are reported by name, and nothing is sent', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', undefined);
     const { endpoints, answers } = await stand();
     expect(evidence((await examine(configFor(endpoints))).findings, 'CLD-01')).toContain(
-      'nobody has given GRAFANA_CLOUD_TOKEN',
+      'GRAFANA_CLOUD_TOKEN is not set',
     );
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     expect(evidence((await examine(configFor(endpoints, 'otlp', ''))).findings, 'CLD-01')).toContain(
-      'nobody has given GRAFANA_CLOUD_USERNAME',
+      'GRAFANA_CLOUD_USERNAME is not set',
     );
     expect(answers).toEqual([]);
   });
 
-  it('are not looked at by profiles that send nothing there', () => {
+  it('are not checked for profiles that send nothing there', () => {
     const quickstart = resolve([profileLayer('quickstart')]);
     expect(cloudChecks.every((check) => check.skipIf?.(quickstart) !== undefined)).toBe(true);
   });

@@ -167,7 +167,7 @@ export const notificationChecks: Check[] = [
   alrt('09', 'A test alert arrives', {
     about:
       'Sends an alert to a chosen receiver and waits for its arrival. It disturbs people, so it runs only when asked for, and this profile has no receiver that could be asked.',
-    sources: 'derived (requirements, appendix 1)',
+    sources: 'genai-obs',
     ...notHere('a test alert is sent only when asked for, and no receiver of this profile tells anybody'),
   }),
 ];

@@ -148,7 +148,7 @@ export const alertRuleChecks: Check[] = [
   alrt('10', 'Rules read metrics that exist', {
     about:
       'Compares the metric names in every rule of the ConfigMap with those that Prometheus knows. A rule on a name that does not exist never fires and says nothing. Metrics that only applications or rare events bring are left out.',
-    sources: 'derived (requirements, appendix 1)',
+    sources: 'genai-obs',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-13', 'PROM-04', 'PROM-19', 'COL-12', 'COL-14'],
     reads: [fact.http('prometheus', NAMES), WRITTEN, ...CLOCK_READS],

@@ -20,7 +20,7 @@ import { configKeyOf, configMapOf } from '../lib/place.ts';
 
 const col = checksOf('COL');
 
-/** Types that upstream has removed: a collector with one of them does not start. */
+/** Component types that upstream removed: a collector with one of them does not start. */
 const REMOVED: Record<string, string> = {
   logging: 'removed in 0.111, use debug',
   loki: 'removed in 0.131, use otlp_http with endpoint …/otlp',
@@ -86,7 +86,8 @@ function configsAreValid(facts: Facts): Verdict {
       config = parse(text, { logLevel: 'error' });
     } catch (error) {
       return fail(
-        `${key} of ConfigMap ${name} is no YAML: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`,
+        `${key} of ConfigMap ${name} is not YAML: ` +
+          oneLine(error instanceof Error ? error.message : String(error), 160),
         {
           cause: 'it was edited by hand',
           fix: AGAIN,
@@ -102,12 +103,10 @@ function configsAreValid(facts: Facts): Verdict {
         object,
       });
   }
-  return ok(
-    `${enabledCollectors(facts.config).length} configurations parse, all components are defined and none is a removed one`,
-  );
+  return ok(`${enabledCollectors(facts.config).length} configurations parse; all components are defined and supported`);
 }
 
-/** Variables that would expand to nothing. */
+/** Variables that expand to an empty text. */
 function emptyValues(facts: Facts): Verdict {
   const bad: string[] = [];
   let count = 0;
@@ -136,7 +135,7 @@ function emptyValues(facts: Facts): Verdict {
   }
   if (bad.length)
     return warn(list(bad), {
-      cause: 'the variable expands to an empty text, so that telemetry lacks the attribute',
+      cause: 'the variable expands to an empty text, so telemetry lacks the attribute',
       fix: 'set global.clusterName and global.environment in the profile, then: genai-obs install',
     });
   return ok(`${count} variables of the configurations have a value`);
@@ -156,14 +155,14 @@ function order(facts: Facts): Verdict {
       const ranks = processors
         .map((processor) => ORDER.findIndex((types) => types.includes(typeOf(processor))))
         .filter((rank) => rank >= 0);
-      // memory_limiter first, batch last, resource after k8s_attributes, because it may use what that found.
+      // resource comes after k8s_attributes because it may use the attributes found there.
       const sorted = ranks.every((rank, i) => i === 0 || rank >= (ranks[i - 1] ?? 0));
       return sorted ? [] : [`${facts.place(id).workload.name} ${name}: ${processors.join(', ')}`];
     }),
   );
   if (wrong.length)
     return warn(list(wrong, 2), {
-      cause: 'batching before k8s_attributes loses the sender; resource before it finds no attribute to use',
+      cause: 'batch before k8s_attributes loses the sender; resource before it finds no attributes',
       fix: AGAIN,
     });
   return ok('memory_limiter first, k8s_attributes before resource, batch last in every pipeline');
@@ -172,14 +171,20 @@ function order(facts: Facts): Verdict {
 export const configurationChecks: Check[] = [
   col('05', 'Collector configurations are valid', {
     about:
-      'Parses the ConfigMap of every collector, looks for components that upstream has removed, for pipelines that use something undefined, for pipelines without receiver or exporter and for connectors used on one side only. A collector with such a configuration ends at once. `genai-obs install` renders it again; settings belong into the profile.',
-    sources: '000-CFG-01, 001-CFG-01, 001-OPEN-02, 004-MNT-03, 004-TRB-01, upstream.md B.0',
+      'Parses the ConfigMap of every collector. Failed: a component that upstream removed, a pipeline ' +
+      'that uses an undefined component or lacks receiver or exporter, or a connector used on one side ' +
+      'only; such a collector does not start. `genai-obs install` restores the configuration; settings ' +
+      'belong in the profile.',
+    sources: '000-CFG-01, 001-CFG-01, 001-OPEN-02, 004-MNT-03, 004-TRB-01',
     reads: [fact.objects('ConfigMap')],
     run: configsAreValid,
   }),
   col('20', 'No variable of the configurations is empty', {
     about:
-      'Cluster name, environment and node name come into the telemetry from environment variables; an unset one expands to an empty text without an error, and dashboards that filter by it stay empty. Variables that come from a Secret need the key there. Set them in the profile and re-apply.',
+      "Resolves the environment variables in the collectors' configurations: cluster name, environment " +
+      'and node name come from them. Warning: one is unset, empty, or refers to a missing key of a ' +
+      'Secret; it expands to an empty text without an error, and dashboards that filter by it stay ' +
+      'empty. Set it in the profile and run install.',
     sources: '001-CFG-06, 003-COL-05',
     dependsOn: ['COL-05'],
     reads: (config) => [
@@ -191,8 +196,10 @@ export const configurationChecks: Check[] = [
   }),
   col('23', 'Processors are in the right order', {
     about:
-      "memory_limiter comes first so that it can refuse, k8s_attributes before resource and batch because it needs the connection's address and because later processors use what it found, batch last. Another order loses attributes without any error message.",
-    sources: '001-CFG-13, upstream.md B.0',
+      'Checks the order of processors in every pipeline: memory_limiter first, k8s_attributes before ' +
+      'resource, batch last. Warning: another order; attributes get lost without an error message, ' +
+      'because batch drops the connection and later processors use what k8s_attributes found.',
+    sources: '001-CFG-13',
     dependsOn: ['COL-05'],
     reads: configReads,
     run: (facts) => {

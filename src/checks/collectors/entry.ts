@@ -26,7 +26,7 @@ function grpcEntry(facts: Facts): Verdict {
     const endpoint = textAt(config, 'receivers', receiver ?? '', 'protocols', protocol ?? '', 'endpoint') ?? '';
     if (!/^(0\.0\.0\.0|\[::\]|\$\{env:\w+\}):\d+$/.test(endpoint)) {
       return fail(`the OTLP receiver listens for ${protocol} on ${endpoint || 'localhost (its default)'}`, {
-        cause: 'a receiver on localhost takes nothing from other pods',
+        cause: 'a receiver on localhost accepts nothing from other pods',
         fix: 'genai-obs install   # sets it to 0.0.0.0',
         object: configObject(facts, GATEWAY),
       });
@@ -44,7 +44,7 @@ function ownMetrics(facts: Facts): Verdict {
       .find((one) => one !== undefined);
     if (host === undefined || /^(localhost|127\.)/.test(host)) {
       return warn(
-        `${facts.place(id).workload.name} shows its own metrics on ${host ?? 'localhost (the default)'} only`,
+        `${facts.place(id).workload.name} exposes its own metrics on ${host ?? 'localhost (the default)'} only`,
         {
           cause: 'service.telemetry.metrics.readers does not name 0.0.0.0',
           fix: 'genai-obs install',
@@ -63,43 +63,51 @@ function ownMetrics(facts: Facts): Verdict {
   const home = pods.find((pod) => pod.metadata.name === name)?.metadata.namespace ?? facts.namespace;
   const fix = `${facts.kubectlIn(home)} port-forward pod/${name} 8888   # then: curl localhost:8888/metrics`;
   if (silent.length)
-    return fail(`${list(silent)} ${silent.length === 1 ? 'gives' : 'give'} Prometheus no answer on 8888`, {
-      cause: 'the port is closed or a NetworkPolicy is in the way',
+    return fail(`${list(silent)} ${silent.length === 1 ? 'does' : 'do'} not answer Prometheus on 8888`, {
+      cause: 'the port is closed or a NetworkPolicy blocks it',
       fix,
     });
-  // A pod is found by its labels within a scrape interval of its start.
+  // Prometheus discovers a new pod within one scrape interval.
   if (unknown.length === pods.length && pods.length)
     return fail(`Prometheus scrapes none of ${plural(pods.length, 'collector pod')}`, {
       cause: 'the scrape job otel-collector finds no pod: labels, port name or permissions of Prometheus',
       fix,
     });
   return ok(
-    `${pods.length - unknown.length} of ${plural(pods.length, 'collector pod')} scraped on 8888${unknown.length ? `, not yet ${list(unknown)}` : ''}`,
+    `${pods.length - unknown.length} of ${plural(pods.length, 'collector pod')} scraped on ` +
+      `8888${unknown.length ? `, not yet ${list(unknown)}` : ''}`,
   );
 }
 
 export const entryChecks: Check[] = [
   col('08', 'The gateway Service has endpoints', {
     about:
-      "Applications send to the Service of the gateway (quickstart: opentelemetry-collector); without a ready pod behind it every connection is refused. Either no gateway pod is ready, or the Service's selector does not fit the pods' labels. The finding says which.",
+      "Reads the EndpointSlices of the gateway's Service, to which applications send. Failed: no ready " +
+      'endpoint, so that every connection is refused. The finding says whether no pod is ready or the ' +
+      'selector does not match the labels of the pods.',
     sources: '000-OPEN-04, 000-TRB-02, 003-COL-13, 003-QS-04',
     needs: [GATEWAY],
     dependsOn: ['COL-02', 'COL-09'],
     reads: [fact.objects('Service'), fact.objects('EndpointSlice'), fact.pods()],
     run: (facts) => endpointsVerdict(facts, GATEWAY),
   }),
-  col('09', 'Nothing is in the way to OTLP port 4317', {
+  col('09', 'OTLP port 4317 can be reached', {
     about:
-      'Follows the way of a sender by what is declared: the Service has ports 4317 and 4318, they lead to container ports, the receiver listens on all addresses, and no NetworkPolicy keeps the other collectors from it. It reads NetworkPolicies rather than starting a pod; the end-to-end probe sends real data. The finding names the policy and how to open it.',
+      "Follows a sender's path by declaration: the Service has ports 4317 and 4318, they lead to " +
+      'container ports, the receiver listens on all addresses, and no NetworkPolicy blocks the other ' +
+      'collectors. Failed: one of these does not hold; the finding names it. No pod is started; the ' +
+      'end-to-end probe sends real data.',
     sources: '000-CFG-01, 001-PORT-01, 003-COL-01',
     needs: [GATEWAY],
     dependsOn: ['COL-05', POLICIES],
     reads: [...serviceReads(GATEWAY), REACH_READS, fact.running(GATEWAY)],
     run: grpcEntry,
   }),
-  col('10', 'The gateway takes OTLP over HTTP', {
+  col('10', 'The gateway accepts OTLP over HTTP', {
     about:
-      'Posts an empty OTLP request to port 4318 of the gateway, which changes nothing and is answered with 200 by a working receiver; 405 also proves that it is reached. No answer means that no pod is ready or the receiver is bound to localhost, 404 that something else listens there.',
+      'Posts an empty OTLP request to port 4318 of the gateway, which changes nothing. Ok: 200, or 405, ' +
+      'which also proves that the receiver answers. Failed: anything else; no answer means no ready pod ' +
+      'or a receiver on localhost, 404 another server on that port.',
     sources: '000-TRB-03, 001-PORT-01, 003-COL-01',
     needs: [GATEWAY],
     dependsOn: ['COL-02', 'COL-08', 'COL-09'],
@@ -110,7 +118,7 @@ export const entryChecks: Check[] = [
       return fail(`POST /v1/traces on 4318 answers ${status}`, {
         cause:
           status === 404
-            ? 'something else than an OTLP receiver listens on 4318'
+            ? 'another server than an OTLP receiver listens on 4318'
             : 'no ready gateway pod answers on 4318',
         fix: `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --tail=50`,
         object: serviceObject(facts, GATEWAY),
@@ -119,7 +127,9 @@ export const entryChecks: Check[] = [
   }),
   col('11', 'Collectors answer their health check', {
     about:
-      "Each collector's health_check extension on 13133 answers 200 while all its pipelines run; Kubernetes uses the same answer for readiness and restarts. Another answer means that a component failed after its start: the log says which.",
+      'Requests the health_check extension on port 13133 of each collector; Kubernetes uses it for ' +
+      'readiness and restarts. Ok: 200, all pipelines run. Failed: another status, because a component ' +
+      'failed after the start; its log names it.',
     sources: '001-CFG-12, 001-COL-05, 003-COL-15',
     dependsOn: ['COL-01', 'COL-02', 'COL-24', 'COL-08', 'COL-09'],
     reads: (config) => enabledCollectors(config).map((id) => fact.http(id, '/')),
@@ -134,9 +144,11 @@ export const entryChecks: Check[] = [
       });
     },
   }),
-  col('12', 'Collectors show their own metrics', {
+  col('12', 'Collectors expose their own metrics', {
     about:
-      'Every collector pod shows its own counters on 8888, which Prometheus scrapes as job otel-collector; the checks of throughput, refusals and queues read them. A reader on localhost cannot be scraped, a pod that does not answer is named.',
+      'Checks that Prometheus scrapes port 8888 of every collector pod as job otel-collector; the checks ' +
+      'of throughput, refusals and queues need it. Warning: the reader listens on localhost only. ' +
+      'Failed: a pod does not answer, or no pod is scraped.',
     sources: '001-PORT-01, 001-PROM-08, 004-TRB-02',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-03', 'COL-05', 'COL-01', 'COL-02', 'COL-24'],
@@ -150,7 +162,9 @@ export const entryChecks: Check[] = [
   }),
   col('13', 'The Prometheus exporter on 8889 has series', {
     about:
-      "Some set-ups let Prometheus scrape the gateway's prometheus exporter on 8889 instead of sending metrics by OTLP. Where a pipeline uses that exporter it must show series; where none does the check does not apply.",
+      'Only where a pipeline of the gateway uses the prometheus exporter on 8889 instead of OTLP. ' +
+      'Failed: Prometheus does not scrape that port, or it exposes no series. Check the scrape job and ' +
+      'the pipeline.',
     sources: '003-COL-07, 003-TRB-03',
     needs: [GATEWAY, 'prometheus'],
     dependsOn: ['COL-05', 'PROM-01'],
@@ -162,9 +176,11 @@ export const entryChecks: Check[] = [
       if (!used) return skip('metrics leave the gateway by OTLP: no pipeline uses a prometheus exporter on 8889');
       const series = facts.promql(SCRAPED)[0]?.value;
       if (series) return ok(`${series} samples per scrape of 8889`);
-      return fail(series === undefined ? 'Prometheus scrapes no port 8889' : 'port 8889 shows no series', {
+      return fail(series === undefined ? 'Prometheus scrapes no port 8889' : 'port 8889 exposes no series', {
         cause: 'the scrape job is missing, or no metrics reach the pipeline',
-        fix: `${facts.kubectlFor(GATEWAY)} port-forward ${resourceOf(facts, GATEWAY)} 8889   # then: curl localhost:8889/metrics`,
+        fix:
+          `${facts.kubectlFor(GATEWAY)} port-forward ${resourceOf(facts, GATEWAY)} 8889   # then: curl ` +
+          'localhost:8889/metrics',
       });
     },
   }),

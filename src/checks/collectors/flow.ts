@@ -23,8 +23,11 @@ const counters = (...whats: string[]) => whats.flatMap((what) => ITEMS.map((item
 const ACCEPTED = `sum by (collector, receiver) (${ratesOf(counters('receiver_accepted'), '5m')})`;
 const REFUSED = `sum by (collector, receiver) (${ratesOf(counters('receiver_refused', 'receiver_failed'), '5m')})`;
 const SENT = `sum by (collector, exporter) (${ratesOf(counters('exporter_sent'), '5m')})`;
-const FAILED = `sum by (collector, exporter) (${ratesOf(counters('exporter_send_failed', 'exporter_enqueue_failed'), '5m')})`;
-const QUEUE = `max by (collector, exporter) (${otelcol('exporter_queue_size')} / on (instance, exporter, data_type) ${otelcol('exporter_queue_capacity')})`;
+const LOST = ratesOf(counters('exporter_send_failed', 'exporter_enqueue_failed'), '5m');
+const FAILED = `sum by (collector, exporter) (${LOST})`;
+const QUEUE =
+  `max by (collector, exporter) (${otelcol('exporter_queue_size')} / on (instance, exporter, data_type) ` +
+  `${otelcol('exporter_queue_capacity')})`;
 
 function keys(...exprs: string[]): FactRef[] {
   return [...CLOCK_READS, ...exprs.map(fact.promql)];
@@ -48,11 +51,11 @@ const BACKENDS = [
   'COL-12',
 ];
 
-/** A rate needs two scrapes; what happened while the stack came up is no fault. */
+/** A rate needs two scrapes; failures while the stack starts do not count. */
 const FIRST_RATES_S = 120;
 const START_WINDOW_S = 600;
 
-/** By the label collector, which is the name of the workload. */
+/** Values by the label collector, the name of the workload. */
 function by(facts: Facts, expr: string): Map<string, number> {
   return new Map(facts.promql(expr).map(({ metric, value }) => [metric['collector'] ?? '', value]));
 }
@@ -68,31 +71,32 @@ function accepted(facts: Facts): Verdict {
   const name = (id: CollectorId) => facts.place(id).workload.name;
   const [gateway, node] = [name(GATEWAY), name(NODE)];
   const silent = enabledCollectors(facts.config).filter((id) => !metrics.get(name(id)));
-  // Each collects at its own interval, and a rate needs two scrapes after that.
+  // Collectors have intervals of their own, and a rate needs two scrapes after them.
   if (settled < FIRST_RATES_S && (silent.length || total(ever) === 0))
     return skip(
-      `the stack started ${formatDuration(settled)} ago: no rates yet${silent.length ? ` of ${list(silent.map(name))}` : ''}`,
+      `the stack started ${formatDuration(settled)} ago: no rates ` +
+        `yet${silent.length ? ` of ${list(silent.map(name))}` : ''}`,
     );
   const fix = (id: CollectorId) => `${facts.kubectlFor(id)} logs ${resourceOf(facts, id)} --tail=50`;
   if (silent[0]) {
     return fail(`${list(silent.map(name))} accepted no metric points in 5 min`, {
       cause:
         silent[0] === GATEWAY
-          ? 'the node and cluster collectors do not get through to the gateway'
+          ? 'the node and cluster collectors do not reach the gateway'
           : 'its receivers read nothing: permissions or configuration',
       fix: fix(silent[0]),
     });
   }
   if (facts.config.loki.enabled && facts.config[NODE].enabled) {
-    // After a restart on a quiet node there is no line to take: files held open tell that it would.
+    // A quiet node has no new lines after a restart: open files prove that the collector would read them.
     if (!ever.get(node) && !files.get(node))
       return fail(`${node} reads no container log: no file open, no log record accepted`, {
-        cause: 'its log paths match nothing, or it may not read them',
+        cause: 'its log paths match nothing, or it lacks permission to read them',
         fix: fix(NODE),
       });
     if (logs.get(node) && !logs.get(gateway) && !ever.get(gateway))
       return fail(`${node} accepted ${rate(logs.get(node) ?? 0, 'log records')}, ${gateway} none`, {
-        cause: 'logs of the node collectors do not get through to the gateway',
+        cause: 'logs of the node collectors do not reach the gateway',
         fix: fix(GATEWAY),
       });
   }
@@ -105,7 +109,7 @@ function accepted(facts: Facts): Verdict {
   return ok(`all collectors together: ${text.join(', ')}`);
 }
 
-/** Share of bad in good + bad, worst row first. */
+/** Share of bad in good and bad together, worst first. */
 function shares(
   facts: Facts,
   good: string,
@@ -114,7 +118,7 @@ function shares(
 ): { name: string; share: number; rate: number }[] {
   const keyOf = (metric: Record<string, string>) => `${metric['collector'] ?? '?'} ${metric[label] ?? '?'}`;
   const goods = new Map(facts.promql(good).map(({ metric, value }) => [keyOf(metric), value]));
-  // Counters of trouble may be absent until the first trouble; those of the normal case are not.
+  // Failure counters may be absent until the first failure; success counters always exist.
   if (!goods.size) throw new FactUnavailable("Prometheus has no series of the collectors' own counters");
   const bads = facts.promql(bad).filter(({ value }) => value > 0);
   return bads
@@ -148,19 +152,26 @@ function queues(facts: Facts): Verdict {
   const rows = facts.promql(QUEUE).toSorted((a, b) => b.value - a.value);
   const worst = rows[0];
   if (!worst) throw new FactUnavailable("Prometheus has no series of the exporters' queues");
-  const text = `fullest queue: ${worst.metric['exporter'] ?? '?'} of ${worst.metric['collector'] ?? '?'} at ${percent(worst.value)}`;
+  const text =
+    `fullest queue: ${worst.metric['exporter'] ?? '?'} of ${worst.metric['collector'] ?? '?'} at ` +
+    percent(worst.value);
   const more = {
-    cause: 'the backend takes less than is sent, or does not answer',
-    fix: `look at the backend of ${worst.metric['exporter'] ?? 'the exporter'}; ${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --tail=50`,
+    cause: 'the backend is slower than its senders, or does not answer',
+    fix:
+      `check the backend of ${worst.metric['exporter'] ?? 'the exporter'}; ${facts.kubectlFor(GATEWAY)} ` +
+      `logs ${resourceOf(facts, GATEWAY)} --tail=50`,
   };
   if (worst.value >= 0.8) return fail(text, more);
   return worst.value >= 0.5 ? warn(text, more) : ok(`${text}, ${rows.length} queues`);
 }
 
 export const flowChecks: Check[] = [
-  col('14', 'Collectors take in telemetry', {
+  col('14', 'Collectors receive telemetry', {
     about:
-      'Rates of accepted metric points, log records and spans, by collector. The node and cluster collectors always send metrics, so 0 metric points anywhere is a break between sender and collector. So is a node collector that holds no log file open, or a gateway that takes none of the log records that node collectors read; a quiet node without new lines is no fault. Spans come from applications only: none in 15 minutes is told, and is no fault.',
+      'Compares the rates of accepted metric points, log records and spans by collector. Failed: no ' +
+      'metric points anywhere, a node collector without an open log file, or a gateway that receives ' +
+      'none of the log records that node collectors read. Spans come from applications only: none in 15 ' +
+      'minutes is reported and is ok, and so is a quiet node without new lines.',
     sources: '000-SELF-01, 001-PRIN-01, 004-TRB-02',
     needs: [GATEWAY, 'prometheus'],
     dependsOn: [...FLOW, 'COL-06', 'COL-09', 'COL-18', 'COL-24', 'LOKI-01'],
@@ -169,34 +180,43 @@ export const flowChecks: Check[] = [
   }),
   col('15', 'Collectors refuse nothing', {
     about:
-      'Share of spans, points and records that receivers refused or failed to take over 5 minutes. A refusal is back-pressure: the memory_limiter is at work, or a queue is full. Below 1 % it warns, from 1 % it fails. Give the collector memory or replicas, or mend the backend behind the full queue.',
-    sources: 'derived (requirements, appendix 1)',
+      'Share of spans, points and records that receivers refused or failed to accept in 5 minutes. A ' +
+      'refusal is back-pressure: the memory_limiter is active, or a queue is full. Warning: under 1 %. ' +
+      'Failed: 1 % or more. Add memory or replicas, or fix the backend behind the full queue.',
+    sources: 'genai-obs',
     needs: ['prometheus'],
     dependsOn: [...FLOW, 'COL-16', 'COL-17', ...BACKENDS],
     reads: keys(ACCEPTED, REFUSED),
     run: (facts) =>
       judgeShare(facts, shares(facts, ACCEPTED, REFUSED, 'receiver'), 'refused', {
-        cause: 'the memory_limiter is at work or a sending queue is full',
-        fix: `more replicas (opentelemetry-collector.replicaCount) or memory, then: genai-obs install; ${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --tail=20`,
+        cause: 'the memory_limiter is active or a sending queue is full',
+        fix:
+          'more replicas (opentelemetry-collector.replicaCount) or memory, then: genai-obs install; ' +
+          `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --tail=20`,
       }),
   }),
   col('16', 'Exporters lose nothing', {
     about:
-      'Share of spans, points and records that an exporter failed to send or could not even queue, over 5 minutes, by exporter. Exporters retry without end, so a failure here is a permanent one: data that the backend refuses, or a queue that overflowed. Failures of the first ten minutes after a start are told and not counted.',
+      'Share of spans, points and records that an exporter failed to send or to queue in 5 minutes, by ' +
+      'exporter. Exporters retry without limit, so this counts permanent failures: data that the backend ' +
+      'refuses, or a full queue. Warning: under 1 %. Failed: 1 % or more. Failures in the first ten ' +
+      'minutes after a start are reported and do not count.',
     sources: '004-TRB-03',
     needs: ['prometheus'],
     dependsOn: BACKENDS,
     reads: keys(SENT, FAILED),
     run: (facts) =>
       judgeShare(facts, shares(facts, SENT, FAILED, 'exporter'), 'failed to leave', {
-        cause: 'the backend refuses the data or is out of reach: address, TLS, credentials, limits',
+        cause: 'the backend refuses the data or cannot be reached: address, TLS, credentials, limits',
         fix: `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --since=15m | grep -i 'Exporting failed'`,
       }),
   }),
   col('17', 'Sending queues are not filling up', {
     about:
-      "Fill of every exporter's sending queue. A queue that grows means that a backend is slower than its senders or gone; when it is full the collector refuses and applications lose data. Below 50 % passes, from 80 % fails. Facts at the backend first, then at replicas.",
-    sources: 'derived (requirements, appendix 1)',
+      'Fill level of the sending queue of every exporter. A growing queue means that a backend is slow ' +
+      'or down; a full one makes the collector refuse data. Ok: under 50 %. Warning: under 80 %. Failed: ' +
+      '80 % or more. Check the backend first, then add replicas.',
+    sources: 'genai-obs',
     needs: ['prometheus'],
     dependsOn: BACKENDS,
     reads: keys(QUEUE),

@@ -7,7 +7,7 @@ import type { Config } from '../../profile/schema.ts';
 
 const col = checksOf('COL');
 
-/** What each collector asks the API server for, by the receivers and processors it has. */
+/** Permissions that the receivers and processors of each collector need. */
 const RIGHTS: Record<CollectorId, string[]> = {
   'opentelemetry-collector': [
     'list:/pods',
@@ -63,16 +63,22 @@ function rights(facts: Facts): Verdict {
   const texts = denied.map((one) => `${one.account} may not ${one.verb} ${one.resource.replace(/^\//, '')}`);
   return fail(`${denied.length} of ${wanted.length} permissions are missing: ${list(texts, 3)}`, {
     cause: `ClusterRole or ClusterRoleBinding${own || ` of ServiceAccount ${account}`} was removed or changed`,
-    fix: `genai-obs install   # applies role and binding again; then: ${facts.kubectl} auth can-i ${first.verb} ${first.resource.split('/').slice(1).join('/')} -A --as=system:serviceaccount:${namespace}:${account}`,
+    fix:
+      `genai-obs install   # restores role and binding; then: ${facts.kubectl} auth can-i ${first.verb} ` +
+      `${first.resource.split('/').slice(1).join('/')} -A ` +
+      `--as=system:serviceaccount:${namespace}:${account}`,
     object: own ? `ClusterRoleBinding${own}` : `ServiceAccount ${namespace}/${account}`,
   });
 }
 
 export const rightsChecks: Check[] = [
-  col('06', 'Collectors may read what they collect', {
+  col('06', 'Collectors have the permissions they need', {
     about:
-      "Asks the API server whether each collector's service account has the permissions that its receivers and processors need: pods and replicasets for k8s_attributes, nodes/stats for the kubelet, the whole cluster for k8s_cluster and events. Without them telemetry arrives without names of pods and workloads, or not at all. Role and binding are applied again by `genai-obs install`.",
-    sources: '001-CFG-07, 001-OPEN-01, 003-COL-16, 004-TRB-01, upstream.md B.0',
+      'Sends access reviews for the service account of each collector: pods and replicasets for ' +
+      'k8s_attributes, nodes/stats for the kubelet, the whole cluster for k8s_cluster and events. ' +
+      'Failed: one is missing, so that telemetry lacks pod and workload names or does not arrive. ' +
+      '`genai-obs install` restores role and binding.',
+    sources: '001-CFG-07, 001-OPEN-01, 003-COL-16, 004-TRB-01',
     reads: (config) =>
       rightsOf(config).map(({ account, verb, resource }) => fact.accountAccess(account, verb, resource)),
     run: rights,

@@ -29,7 +29,9 @@ function sampling(facts: Facts): Verdict {
     .flatMap((policy) => numberAt(mapAt(policy, 'probabilistic'), 'sampling_percentage') ?? [])
     .map((value) => value / 100);
   const share = [...shares, ...tail].reduce((product, value) => product * value, 1);
-  const text = `${percent(share)} of traces are stored, profile ${percent(wanted)}${policies.length ? `, ${plural(policies.length, 'policy')}: ${list(policies.map((policy) => textAt(policy, 'name') ?? '?'))}` : ', alike for every trace'}; metrics count all`;
+  const names = policies.map((policy) => textAt(policy, 'name') ?? '?');
+  const how = names.length ? `${plural(names.length, 'policy')}: ${list(names)}` : 'the same share of all traces';
+  const text = `${percent(share)} of traces are stored, profile ${percent(wanted)}, ${how}; metrics count all`;
   if (share === 0)
     return fail(
       `no trace is stored: the sampling share is 0${wanted > 0 ? `, the profile says ${percent(wanted)}` : ''}`,
@@ -46,7 +48,7 @@ function sampling(facts: Facts): Verdict {
     return warn(text, { cause: 'the running sampler keeps less than the profile says', fix: RATE, object });
   if (share < 0.1 - 1e-9 && !keepsErrors)
     return warn(text, {
-      cause: 'a low share without a policy that keeps errors: most failed calls cannot be looked at',
+      cause: 'a low share without a policy that keeps errors: traces of most failed calls are lost',
       fix: RATE,
       object,
     });
@@ -55,7 +57,7 @@ function sampling(facts: Facts): Verdict {
 
 function tail(facts: Facts): Verdict {
   const samplers = eachCollector(facts).filter(({ config }) => used(config, 'tail_sampling').length);
-  if (!samplers.length) return skip('no tail_sampling: the share is taken by trace id, alike in every replica');
+  if (!samplers.length) return skip('no tail_sampling: every replica samples by trace id');
   for (const { id } of samplers) {
     const replicas = numberAt(workloadOf(facts, id), 'spec', 'replicas') ?? podsOf(facts, id).length;
     const balanced = eachCollector(facts).some(({ config }) =>
@@ -66,10 +68,13 @@ function tail(facts: Facts): Verdict {
     );
     if (replicas > 1 && !balanced) {
       return fail(
-        `tail_sampling in ${plural(replicas, 'replica')} of ${facts.place(id).workload.name} without balancing by trace id`,
+        `tail_sampling in ${plural(replicas, 'replica')} of ${facts.place(id).workload.name} without ` +
+          'balancing by trace id',
         {
-          cause: 'spans of one trace meet different replicas, each decides on a part',
-          fix: `put a tier with the load_balancing exporter in front, or: ${facts.kubectlFor(id)} scale ${resourceOf(facts, id)} --replicas=1`,
+          cause: 'spans of one trace reach different replicas, and each decides on a part',
+          fix:
+            `put a tier with the load_balancing exporter in front, or: ${facts.kubectlFor(id)} scale ` +
+            `${resourceOf(facts, id)} --replicas=1`,
           object: workloadObject(facts, id),
         },
       );
@@ -81,7 +86,10 @@ function tail(facts: Facts): Verdict {
 export const samplingChecks: Check[] = [
   col('21', 'The sampling share is as configured', {
     about:
-      "Which share of traces is stored, by the samplers in the gateway's pipelines, against genai.sampling.rate of the profile. 0 stores nothing and fails; less than the profile says warns, and so does less than 10 % without a policy that keeps errors. Metrics are made from all spans before sampling, so figures stay right whatever the share is.",
+      "Compares the share of stored traces, by the samplers in the gateway's pipelines, with " +
+      'genai.sampling.rate. Warning: less than the profile sets, or under 10 % without a policy that ' +
+      'keeps errors. Failed: 0, no trace is stored. Metrics are computed from all spans before sampling ' +
+      'and stay correct.',
     sources: '003-SAMP-01, 003-SAMP-09, 003-TRB2-05, 003-TRB2-06, 004-NEXT-04',
     needs: [GATEWAY],
     skipIf: noTraces,
@@ -91,7 +99,9 @@ export const samplingChecks: Check[] = [
   }),
   col('22', 'Tail sampling sees whole traces', {
     about:
-      'A tail sampler decides on a trace as a whole, so all its spans must meet in one replica: either there is one, or a first tier balances by trace id. Without that traces come out torn. Profiles that take a share by trace id need none of this.',
+      'A tail sampler decides on a whole trace, so all its spans must reach one replica. Failed: several ' +
+      'replicas without a tier that balances by trace id; traces are stored in part. Profiles that ' +
+      'sample by trace id need neither.',
     sources: '003-SAMP-02, 003-SAMP-09',
     needs: [GATEWAY],
     dependsOn: ['COL-05'],

@@ -24,14 +24,16 @@ function clusterOnce(facts: Facts) {
   });
   const total = active.reduce((sum, { count }) => sum + count, 0);
   const list = active.map(({ id, count }) => `${facts.place(id).workload.name} ${count}`).join(', ') || 'none';
-  const fix = `genai-obs install   # one replica; at once: ${facts.kubectlFor(CLUSTER)} scale ${resourceOf(facts, CLUSTER)} --replicas=1`;
+  const fix =
+    `genai-obs install   # one replica; at once: ${facts.kubectlFor(CLUSTER)} scale ` +
+    `${resourceOf(facts, CLUSTER)} --replicas=1`;
   if (total > 1)
     return fail(`${total} active k8s_cluster receivers: ${list}`, {
       cause: 'every replica collects the whole cluster',
       fix,
       object: workloadObject(facts, CLUSTER),
     });
-  // Cluster metrics go nowhere else; the pod is still there for the events.
+  // Only Prometheus stores cluster metrics; without it the pod still collects events.
   if (total === 0 && !facts.config.prometheus.enabled)
     return ok(`${own.evidence}; no Prometheus, so no cluster metrics are collected`);
   if (total === 0)
@@ -39,13 +41,15 @@ function clusterOnce(facts: Facts) {
       cause: 'the receiver is missing from the configuration',
       fix: 'genai-obs install',
     });
-  // Series of the pod before stay visible for five minutes after a restart.
+  // Series of the previous pod stay visible for five minutes after a restart.
   const settled = settledFor(facts, (pod) => podsOf(facts, CLUSTER).includes(pod));
   const twice = facts.config.prometheus.enabled ? (facts.promql(DUPLICATES)[0]?.value ?? 0) : 0;
   if (twice > 1 && settled > 600)
     return fail(`1 active receiver (${list}), but ${twice} series per node in Prometheus`, {
-      cause: 'somebody else also sends cluster metrics to this Prometheus',
-      fix: "look for the other sender: count by (job, service_instance_id) (k8s_node_condition_ready) in Grafana's Explore",
+      cause: 'another sender also sends cluster metrics to this Prometheus',
+      fix:
+        'look for the other sender: count by (job, service_instance_id) (k8s_node_condition_ready) in ' +
+        "Grafana's Explore",
     });
   return ok(`1 active k8s_cluster receiver (${list})${twice === 1 ? ', one series per node' : ''}`);
 }
@@ -53,14 +57,17 @@ function clusterOnce(facts: Facts) {
 export const scalingChecks: Check[] = [
   col('25', 'Autoscaling works and replicas are spread', {
     about:
-      'When a HorizontalPodAutoscaler scales the gateway it needs figures from metrics-server; without them it never acts. Pending replicas mean that there is no room, or that a required spread over zones cannot be met. Install metrics-server, add nodes or prefer a spread instead of requiring it.',
+      'Only when a HorizontalPodAutoscaler scales the gateway. Failed: replicas are Pending, because no ' +
+      'node has room or a required spread over zones cannot be met. Warning: the autoscaler has no ' +
+      'figures from metrics-server and never acts. Install metrics-server, add nodes or prefer the ' +
+      'spread.',
     sources: '000-HA-01, 000-SCALE-03',
     needs: [GATEWAY],
     dependsOn: ['COL-02'],
     reads: [fact.objects('HorizontalPodAutoscaler'), fact.pods(), fact.workloads(GATEWAY)],
     run: (facts) => {
       const { namespace, workload, chart } = facts.place(GATEWAY);
-      // The operator scales its resource, and that the workload.
+      // The autoscaler scales the operator's resource, and the operator the workload.
       const targets =
         chart === 'opentelemetry-operator'
           ? [workload.name, workload.name.replace(/-collector$/, '')]
@@ -85,7 +92,7 @@ export const scalingChecks: Check[] = [
       const active = condition(scaler, 'ScalingActive');
       if (active?.['status'] !== 'True') {
         return warn(
-          `${scaler.metadata.name} has no figures: ${textAt(active, 'message') ?? 'it says nothing of its figures'}`,
+          `${scaler.metadata.name} has no metrics: ${textAt(active, 'message') ?? 'it reports no condition'}`,
           {
             cause: 'metrics-server is missing or does not answer',
             fix: 'kubectl get apiservice v1beta1.metrics.k8s.io',
@@ -94,13 +101,16 @@ export const scalingChecks: Check[] = [
         );
       }
       return ok(
-        `${scaler.metadata.name} scales between ${numberAt(scaler, 'spec', 'minReplicas') ?? 1} and ${numberAt(scaler, 'spec', 'maxReplicas') ?? '?'} replicas`,
+        `${scaler.metadata.name} scales between ${numberAt(scaler, 'spec', 'minReplicas') ?? 1} and ` +
+          `${numberAt(scaler, 'spec', 'maxReplicas') ?? '?'} replicas`,
       );
     },
   }),
   col('24', 'Cluster metrics are collected once', {
     about:
-      'Two active k8s_cluster receivers count every object twice and send events twice. Exactly one replica with that receiver may run: the cluster collector is a Deployment of one with strategy Recreate. The check also looks at the running cluster collector itself and at duplicate node series in Prometheus.',
+      'Counts active k8s_cluster receivers: two of them count every object twice and send events twice. ' +
+      'Failed: not exactly one, the cluster collector is not ready, or Prometheus has duplicate node ' +
+      'series. The cluster collector is a Deployment of one replica with strategy Recreate.',
     sources: '001-CFG-02, 001-OPEN-05, 003-COL-03',
     needs: [CLUSTER],
     dependsOn: ['COL-05', 'COL-06'],

@@ -39,7 +39,9 @@ function limiters(facts: Facts): Verdict {
     );
     if (!settings || missing.length)
       return fail(
-        `${who}: ${settings ? `memory_limiter is not the first processor of ${list(missing.map(({ name }) => name))}` : 'no memory_limiter'}`,
+        settings
+          ? `${who}: memory_limiter is not the first processor of ${list(missing.map(({ name }) => name))}`
+          : `${who}: no memory_limiter`,
         {
           cause: 'the configuration was changed',
           fix: AGAIN,
@@ -49,7 +51,7 @@ function limiters(facts: Facts): Verdict {
     const hard = limiterBytes(settings, limit);
     if (hard === undefined)
       return fail(
-        `${who}: memory_limiter has no limit that can be computed, container limit ${limit ? formatBytes(limit) : 'absent'}`,
+        `${who}: memory_limiter has no computable limit, container limit ${limit ? formatBytes(limit) : 'absent'}`,
         {
           cause: 'a percentage needs a memory limit of the container',
           fix: AGAIN,
@@ -70,14 +72,15 @@ function limiters(facts: Facts): Verdict {
   return late ?? ok(`memory_limiter first, at ${seen.join(', ')}`);
 }
 
-/** Is there a Service with this port? Other clusters and namespaces cannot be judged from here. */
+/** Why a target does not exist; targets outside the stack's namespaces are not checked. */
 function deadEnd(facts: Facts, id: CollectorId, target: Target): string | undefined {
   const { namespace, workload } = facts.place(id);
   const at = serviceAt(target.host, namespace);
   if (!at || !facts.namespaces.includes(at.namespace) || target.host.includes('${')) return undefined;
   const name = at.namespace === namespace ? at.name : `${at.namespace}/${at.name}`;
   const service = facts.find('Service', at.name, at.namespace);
-  const to = `exporter ${target.exporter} of ${workload.name} sends ${target.signals.join(' and ')} to ${target.endpoint}`;
+  const signals = target.signals.join(' and ');
+  const to = `exporter ${target.exporter} of ${workload.name} sends ${signals} to ${target.endpoint}`;
   if (!service) return `${to}, but there is no Service ${name}`;
   const ports = listAt(service, 'spec', 'ports').map((port) => numberAt(port, 'port'));
   return ports.includes(target.port)
@@ -115,7 +118,8 @@ function wired(facts: Facts): Verdict {
       const instead = senders.map(({ exporter, endpoint }) => `${exporter} → ${endpoint}`);
       if (!right)
         return fail(
-          `${workload.name} does not send ${signal} to ${want.endpoint}; it has ${instead.length ? list(instead) : 'no exporter for it but debug or none'}`,
+          `${workload.name} does not send ${signal} to ${want.endpoint}; it has ` +
+            (instead.length ? list(instead) : 'no exporter for it other than debug'),
           {
             cause: `the pipeline of ${signal} lacks the exporter, or its endpoint is wrong`,
             fix: AGAIN,
@@ -128,7 +132,7 @@ function wired(facts: Facts): Verdict {
   return ok(`every exporter leads to a Service; gateway: ${expected.join(', ')}`);
 }
 
-/** The path decides at HTTP backends (/otlp, /api/v1/otlp); gRPC has none. */
+/** HTTP backends are told apart by path (/otlp, /api/v1/otlp); gRPC has none. */
 function pathFits(endpoint: string, wanted: string): boolean {
   const path = (text: string) => /^https?:\/\/[^/]+(\/.*)?$/.exec(text)?.[1]?.replace(/\/+$/, '') ?? '';
   return path(endpoint) === path(wanted) || /remote|\/api\/v1\/write$/.test(endpoint);
@@ -137,7 +141,10 @@ function pathFits(endpoint: string, wanted: string): boolean {
 export const wiringChecks: Check[] = [
   col('07', 'Memory limiters act before the kernel', {
     about:
-      "The memory_limiter must be the first processor of every pipeline that receives from outside, with a limit of at most 80 % of the container's memory limit; between 80 and 100 % it warns, above or without it fails. Data that is refused stays with the sender and is sent again; a killed collector loses what it holds.",
+      'The memory_limiter must be the first processor of every pipeline that receives from outside. Ok: ' +
+      "its limit is at most 80 % of the container's memory limit. Warning: up to 100 %. Failed: more, or " +
+      'no limiter. Refused data stay with the sender, which retries; a killed collector loses what it ' +
+      'holds.',
     sources: '000-SCALE-02, 001-CFG-05, 001-COL-04, 003-COL-04, 003-COL-14, 004-TRB-01, 004-TUNE-01',
     dependsOn: ['COL-05'],
     reads: (config) => [...configReads(config), ...enabledCollectors(config).map((id) => fact.workloads(id))],
@@ -145,7 +152,10 @@ export const wiringChecks: Check[] = [
   }),
   col('18', 'Pipelines lead to the backends', {
     about:
-      "Compares every exporter's endpoint with the Services and ports that exist, and every signal with the backend of the profile: traces to Tempo (or Jaeger), metrics to Prometheus, logs to Loki, and the node and cluster collectors to the gateway. A wrong endpoint makes the exporter retry for ever while its queue fills. The finding names the exporter and the endpoint it should have.",
+      'Compares the endpoint of every exporter with existing Services and ports, and every signal with ' +
+      'its backend: traces to Tempo or Jaeger, metrics to Prometheus, logs to Loki, node and cluster ' +
+      'collectors to the gateway. Failed: a wrong endpoint, which makes the exporter retry without limit ' +
+      'while its queue fills. The finding names the right endpoint.',
     sources: '001-CFG-13, 001-CHK-01, 003-ARCH-02, 003-COL-11',
     dependsOn: ['COL-05', 'COL-09', 'LOKI-05', 'TEMPO-03', 'JAEG-03', 'PROM-02'],
     reads: (config) => [...configReads(config), fact.objects('Service')],
@@ -153,7 +163,9 @@ export const wiringChecks: Check[] = [
   }),
   col('19', 'Trace pages are available', {
     about:
-      "The zpages extension shows live what the gateway's pipelines do: forward a port to a gateway pod's 55679 and open /debug/pipelinez. It listens on localhost only, so it is reached by port-forward. Without it nothing breaks.",
+      "The zpages extension shows the state of the gateway's pipelines: forward port 55679 of a gateway " +
+      'pod and open /debug/pipelinez. Warning: it is defined but not started. Nothing depends on it; ' +
+      'without the extension the check is skipped.',
     sources: '001-CFG-12',
     needs: [GATEWAY],
     dependsOn: ['COL-05'],

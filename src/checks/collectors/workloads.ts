@@ -16,7 +16,7 @@ function eachOf(config: Config, read: (id: CollectorId) => Reads): Reads[] {
   return enabledCollectors(config).map(read);
 }
 
-/** Restarts as a number per day, judged over at least one day so that a restart while the stack came up is none. */
+/** Restarts per day, over at least one day, so that a restart at installation does not count as many. */
 function restartsPerDay(restarts: number, ageS: number): number {
   return restarts / Math.max(1, ageS / DAY);
 }
@@ -48,19 +48,23 @@ function restarts(facts: Facts) {
   if (!worst) return skip('no collector has a pod');
   const name = worst.pod.metadata.name;
   const more = {
-    cause: `container ${worst.state.name} ends with ${worst.state.ended.reason || 'an error'}, exit code ${worst.state.ended.exitCode ?? '?'}`,
+    cause:
+      `container ${worst.state.name} ends with ${worst.state.ended.reason || 'an error'}, exit code ` +
+      `${worst.state.ended.exitCode ?? '?'}`,
     fix: `${facts.kubectlFor(worst.id)} logs ${name} -c ${worst.state.name} --previous`,
     object: `Pod ${facts.place(worst.id).namespace}/${name}`,
   };
   if (looping) return fail(`${name} is in CrashLoopBackOff, ${plural(worst.state.restarts, 'restart')}`, more);
-  const evidence = `at most ${plural(worst.state.restarts, 'restart')} (${name}) in ${plural(seen.length, 'container')}, none OOMKilled within a day`;
+  const evidence =
+    `at most ${plural(worst.state.restarts, 'restart')} (${name}) in ` +
+    `${plural(seen.length, 'container')}, none OOMKilled within a day`;
   if (worst.rate > 10) return fail(evidence, more);
   return worst.rate >= 3 ? warn(evidence, more) : ok(evidence);
 }
 
 const TROUBLE = /\t(error|fatal|panic)\t|"level":"(error|fatal)"|Exporting failed|^E\d{4} |^Error:/;
 
-/** By exporter or component, so that one dead backend is one line. */
+/** Grouped by component, so that one dead backend is one entry. */
 function errorLines(facts: Facts) {
   const settled = settledFor(facts);
   const lines = enabledCollectors(facts.config).flatMap((id) =>
@@ -69,7 +73,7 @@ function errorLines(facts: Facts) {
   if (!lines.length)
     return ok(
       settled < 1200
-        ? 'no error line since the stack has settled'
+        ? 'no error line since the stack started up'
         : 'no error line of the last 15 min in the last 200 lines of each collector',
     );
   const groups = new Map<string, number>();
@@ -80,10 +84,14 @@ function errorLines(facts: Facts) {
   const parts = [...groups].sort((a, b) => b[1] - a[1]).map(([component, count]) => `${component} ${count}`);
   const last = lines.sort((a, b) => a.time - b.time).at(-1);
   const said = /"error": ?"((?:\\.|[^"\\])*)/.exec(last?.text ?? '')?.[1] ?? essence(last?.text ?? '');
-  const evidence = `${plural(lines.length, 'error line')} in 15 min: ${list(parts)}; the last in ${last?.from ?? ''}: ${said.slice(0, 180)}`;
+  const evidence =
+    `${plural(lines.length, 'error line')} in 15 min: ${list(parts)}; the last in ${last?.from ?? ''}: ` +
+    said.slice(0, 180);
   const more = {
     cause: cause(said),
-    fix: `${facts.kubectlFor(last?.id ?? GATEWAY)} logs ${last?.from.split('/')[0] ?? ''} --since=15m | grep -i -e error -e 'Exporting failed'`,
+    fix:
+      `${facts.kubectlFor(last?.id ?? GATEWAY)} logs ${last?.from.split('/')[0] ?? ''} --since=15m | ` +
+      "grep -i -e error -e 'Exporting failed'",
   };
   return lines.length > 20 || lines.some(({ text }) => /Permanent error|not retryable|Dropping data/.test(text))
     ? fail(evidence, more)
@@ -94,16 +102,18 @@ function cause(text: string): string {
   if (/no such host|name resolver/.test(text)) return 'the endpoint names a host that does not exist';
   if (/connection refused|Unavailable|no route/.test(text)) return 'the backend does not answer';
   if (/\b(401|403)\b|forbidden|Unauthenticated/i.test(text))
-    return 'the collector is not allowed to: credentials or RBAC';
-  if (/\b404\b/.test(text)) return 'the path does not exist at the backend: wrong URL or a receiver that is off';
-  if (/x509|tls:/.test(text)) return 'TLS: certificate or scheme do not fit';
+    return 'the collector lacks permission: credentials or RBAC';
+  if (/\b404\b/.test(text)) return 'the backend has no such path: wrong URL, or a receiver that is off';
+  if (/x509|tls:/.test(text)) return 'TLS: certificate or scheme do not match';
   return 'see the message';
 }
 
 export const workloadChecks: Check[] = [
   col('01', 'Node collectors run on every node', {
     about:
-      'The DaemonSet of the node collectors must be ready on every node that it wants. A node without one sends no container logs, host or kubelet metrics. The finding names what keeps the pod from being ready; re-applying with `genai-obs install` puts back what was changed by hand.',
+      "Compares ready pods of the node collectors' DaemonSet with the nodes that it wants. Warning: one " +
+      'node is missing. Failed: more are, or it does not exist; such a node sends no container logs, ' +
+      'host or kubelet metrics. The finding names the cause; `genai-obs install` restores manual changes.',
     sources: '004-MNT-01, 004-P2-02',
     needs: [NODE],
     dependsOn: ['COL-05', 'COL-06'],
@@ -112,7 +122,10 @@ export const workloadChecks: Check[] = [
   }),
   col('02', 'Gateway replicas are ready', {
     about:
-      'The gateway takes in all OTLP of applications and of the other collectors. With one replica missing it still works, with none everything that is sent waits at the sender or is lost. The finding names the concrete cause: image, memory, quota, node or a crash with its last words.',
+      'Compares ready replicas of the gateway with the wanted ones; all OTLP of applications and other ' +
+      'collectors goes through it. Warning: some are missing. Failed: none is ready, so that senders ' +
+      'have to retry and may lose data. The finding names the cause: image, memory, quota, node, or the ' +
+      'last log line of a crash.',
     sources: '000-SCALE-01, 001-COL-01, 003-COL-12, 003-TRB-01, 004-MNT-01, 004-P2-04',
     needs: [GATEWAY],
     dependsOn: ['COL-05', 'COL-06'],
@@ -121,7 +134,9 @@ export const workloadChecks: Check[] = [
   }),
   col('03', 'Collectors do not restart, crash or run out of memory', {
     about:
-      'A collector that is killed loses what it holds in memory. Fewer than 3 restarts a day pass, more warn, a crash loop or an out-of-memory kill within a day fails. Raise the memory limit, or lower the memory_limiter so that it refuses data before the kernel kills the process.',
+      'Counts container restarts per day; a collector that is killed loses what it holds in memory. Ok: ' +
+      'fewer than 3 a day. Warning: up to 10. Failed: more, a crash loop, or an out-of-memory kill ' +
+      'within a day. Raise the memory limit, or lower the memory_limiter so that it refuses data first.',
     sources: '003-TRB-01, 003-TRB-07, 004-TRB-01',
     dependsOn: ['COL-01', 'COL-02'],
     reads: (config) => [...CLOCK_READS, ...eachOf(config, fact.workloads)],
@@ -129,7 +144,10 @@ export const workloadChecks: Check[] = [
   }),
   col('04', 'Collector logs show no errors', {
     about:
-      'Reads the last 200 lines of each collector and groups error lines and failed exports by component. Lines of the first five minutes after a start are left out, because backends may come up later than their senders, and so are lines older than 15 minutes. More than 20 lines, or one permanent error (data that was dropped), fail.',
+      'Groups error lines and failed exports in the last 200 lines of each collector by component. Lines ' +
+      'older than 15 minutes or from the first five minutes after a start do not count, because backends ' +
+      'may start later than their senders. Warning: up to 20 lines. Failed: more, or one permanent ' +
+      'error, which means that data were dropped.',
     sources: '000-TRB-01, 001-QS-05, 003-COL-17, 003-TRB-02, 004-TRB-01, 004-TRB-03',
     dependsOn: [
       'COL-05',

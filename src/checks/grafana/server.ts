@@ -65,7 +65,7 @@ export const serverChecks: Check[] = [
   graf('01', 'Grafana is ready', {
     about:
       'The workload of Grafana must have its pod ready. Telemetry is stored without it, nobody sees it. The finding names the cause: an unbound claim, an image, memory, a missing Secret or the line with which Grafana ended.',
-    sources: 'derived (requirements, appendix 1)',
+    sources: 'genai-obs',
     needs: ['grafana'],
     reads: workloadReads('grafana'),
     run: (facts) => workloadVerdict(facts, 'grafana'),
@@ -81,7 +81,7 @@ export const serverChecks: Check[] = [
   graf('04', "Grafana's database works", {
     about:
       'Asks /api/health through the API server: Grafana answers "database ok" when it can read and write its own data. Another answer comes with a full or read-only volume, or a damaged database; the log says which.',
-    sources: 'derived (requirements, appendix 1)',
+    sources: 'genai-obs',
     needs: ['grafana'],
     dependsOn: ['GRAF-01', 'GRAF-02'],
     reads: [fact.http('grafana', '/api/health')],

@@ -9,7 +9,7 @@ export interface Need {
 }
 
 /**
- * What the profile asks of the cluster, or of one namespace, from the same chart values that the installer uses. A
+ * Requests of the profile in the cluster, or in one namespace, from the chart values that the installer uses. A
  * component of an upstream chart is the same program and counts the same.
  */
 export function requestsOfProfile(config: Config, nodes: number, namespace?: string): Need & { pods: number } {

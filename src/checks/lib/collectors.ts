@@ -70,7 +70,7 @@ export function targetsOf(config: unknown): Target[] {
   });
 }
 
-/** A backend that a signal of the gateway should reach, and the endpoint with which it is sent there. */
+/** The backend of a signal, and the endpoint that the gateway should send it to. */
 export function expectedTarget(facts: Facts, signal: string): { id: PlacedId; endpoint: string } | undefined {
   const from = facts.place(GATEWAY).namespace;
   const [tempo, prometheus, loki] = [facts.place('tempo'), facts.place('prometheus'), facts.place('loki')];
@@ -84,7 +84,7 @@ export function expectedTarget(facts: Facts, signal: string): { id: PlacedId; en
   return id && endpoint && facts.config[id].enabled ? { id, endpoint } : undefined;
 }
 
-/** The gateway, as another collector sends to it. */
+/** The gateway as the target of another collector. */
 export function gatewayTarget(facts: Facts, sender: CollectorId): { id: PlacedId; endpoint: string } {
   return {
     id: GATEWAY,
@@ -123,4 +123,4 @@ export function has(config: unknown, section: string, name: string): boolean {
   return isJsonMap(found) && name in found;
 }
 
-export const AGAIN = 'genai-obs install   # renders the configuration again';
+export const AGAIN = 'genai-obs install   # restores the configuration';

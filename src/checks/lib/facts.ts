@@ -67,7 +67,7 @@ export const fact = {
   kubeletStats: () => ref<Record<string, KubeletStats>>('kubelet:stats'),
   apiServer: () => ref<ApiServer>('cluster:ready'),
   version: () => ref<{ gitVersion: string }>('cluster:version'),
-  /** `create`, `apps/deployments`: whether the caller may, in every namespace of the installation; core group: `/pods`. */
+  /** Whether the caller may, for example, `create` `apps/deployments` in all namespaces of the stack; core: `/pods`. */
   access: (verb: string, resource: string) => ref<{ allowed: boolean }>(`access:${verb}:${resource}`),
   /** The same for a service account of the stack, in all namespaces. */
   accountAccess: (account: string, verb: string, resource: string) =>
@@ -152,9 +152,9 @@ export function factsFrom(config: Config, read: (key: FactKey) => unknown, conte
 }
 
 /** For facts that only support a verdict: their absence must not turn the finding into `unknown`. */
-export function ifAvailable<T>(look: () => T, otherwise: T): T {
+export function ifAvailable<T>(read: () => T, otherwise: T): T {
   try {
-    return look();
+    return read();
   } catch (error) {
     if (error instanceof FactUnavailable) return otherwise;
     throw error;

@@ -44,7 +44,7 @@ function entryOf(config: Config, from: From, number: number): number {
 
 const nameLabel = (namespace: string): Labels => ({ 'kubernetes.io/metadata.name': namespace });
 
-/** An application of another namespace, without labels that a policy could know of. */
+/** An application in another namespace, without labels that a policy could select. */
 const APPLICATIONS: Peer = {
   name: 'applications',
   labels: {},
@@ -83,7 +83,7 @@ export function flowsOf(
   };
   const peer = (id: From): Peer => (id === 'applications' ? APPLICATIONS : component(id));
   const on = (id: From) => id === 'applications' || isEnabled(config, id);
-  // Beside Tempo, Jaeger is looked into and sent nothing.
+  // With Tempo enabled, the gateway sends nothing to Jaeger.
   const idle = (from: From, to: PlacedId) => from === GATEWAY && to === 'jaeger' && traceStore(config) !== 'jaeger';
   const ways = WAYS.filter(([from, to]) => on(from) && on(to) && !idle(from, to)).map(
     ([from, to, number, name]): Flow => ({
@@ -92,7 +92,7 @@ export function flowsOf(
       port: { number: to === GATEWAY ? entryOf(config, from, number) : number, name },
     }),
   );
-  // Everything is found by name: without DNS nothing else helps.
+  // Every component needs DNS to find the others.
   const asking = [...new Set(WAYS.map(([from]) => from))].filter((id) => id !== 'applications' && on(id));
   return [
     ...ways,

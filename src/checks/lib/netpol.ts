@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../core/types.ts';
 import type { PlacedId } from '../../parts/catalog.ts';
 
-/** A reader's version of the NetworkPolicy rules: which policies stand between two pods of the stack. */
+/** Evaluates NetworkPolicies as a network plugin does: which policies block a connection of the stack. */
 
 export interface Peer {
   /** Of a component. */
@@ -56,7 +56,7 @@ function selects(selector: Selector | undefined, labels: Record<string, string>)
 }
 
 function matchesPeer(rule: PeerRule, peer: Peer, namespace: string): boolean {
-  // An address range may hold any pod: from here it cannot be told, so it counts as allowed.
+  // An address range may contain any pod, so it counts as allowed.
   if (rule.ipBlock) return true;
   if (!rule.namespaceSelector && peer.namespace !== namespace) return false;
   if (rule.namespaceSelector && !selects(rule.namespaceSelector, peer.namespaceLabels)) return false;
@@ -73,7 +73,7 @@ function matchesPort(rule: Rule, port: Flow['port']): boolean {
   });
 }
 
-/** Policies that isolate the pod in this direction while none lets the flow through; none: it passes. */
+/** Policies that isolate the pod in this direction while none allows the flow; empty: it passes. */
 function blockers(policies: KubeObject[], direction: 'ingress' | 'egress', flow: Flow): KubeObject[] {
   const [self, other] = direction === 'ingress' ? [flow.to, flow.from] : [flow.from, flow.to];
   if (!self.inside) return [];
@@ -95,7 +95,7 @@ function blockers(policies: KubeObject[], direction: 'ingress' | 'egress', flow:
   return allowed ? [] : isolating;
 }
 
-/** Flows that no policy lets through, with the policies in the way. */
+/** Flows that no policy allows, with the policies that block them. */
 export function blockedFlows(policies: KubeObject[], flows: Flow[]): { flow: Flow; policies: KubeObject[] }[] {
   return flows.flatMap((flow) => {
     const inTheWay = [...new Set([...blockers(policies, 'egress', flow), ...blockers(policies, 'ingress', flow)])];

@@ -8,7 +8,7 @@ import { blockedFlows, type Flow } from './netpol.ts';
 import type { Config } from '../../profile/schema.ts';
 import { PLACED_IDS, type PlacedId, placeOf } from '../../parts/catalog.ts';
 
-/** PRE-16 looks at all connections of the stack at once: where it fails, it explains these. */
+/** PRE-16 evaluates all connections of the stack: its failure explains those of single components. */
 export const POLICIES = 'PRE-16';
 export const REACH_READS: Reads = (config) => [
   fact.objects('NetworkPolicy'),
@@ -16,12 +16,12 @@ export const REACH_READS: Reads = (config) => [
   ...foreign(config).map(fact.workloads),
 ];
 
-/** Components of charts that are not ours: their pods' labels are best seen on what is there. */
+/** Components of upstream charts: the labels of their pods are read from the live workload. */
 function foreign(config: Config): PlacedId[] {
   return PLACED_IDS.filter((id) => config[id].enabled && placeOf(config, id).chart !== 'genai-obs');
 }
 
-/** Connections of the stack between the pods as they are, or will be. */
+/** Connections of the stack, between existing or planned pods. */
 export function flows(facts: Facts): Flow[] {
   const known = new Set(foreign(facts.config));
   const labels = (id: PlacedId) =>
@@ -43,7 +43,7 @@ export function flows(facts: Facts): Flow[] {
   );
 }
 
-/** Do the NetworkPolicies let everybody who must reach this component through to it? `port` is that of the container. */
+/** Whether NetworkPolicies allow every sender that needs this component; `ports` are those of the container. */
 export function reachVerdict(facts: Facts, to: PlacedId, ports: number[]): Verdict {
   const policies = facts.objects('NetworkPolicy');
   const { title, namespace } = facts.place(to);
@@ -54,18 +54,22 @@ export function reachVerdict(facts: Facts, to: PlacedId, ports: number[]): Verdi
   if (!first)
     return ok(
       policies.length
-        ? `${what}: ${plural(policies.length, 'NetworkPolicy')} let ${ways.map(({ from }) => from.name).join(', ') || 'everybody'} through`
-        : `${what}: no NetworkPolicy in the way`,
+        ? `${what}: ${plural(policies.length, 'NetworkPolicy')} allow ` +
+            (ways.map(({ from }) => from.name).join(', ') || 'every sender')
+        : `${what}: no NetworkPolicy applies`,
     );
   const policy = first.policies[0];
   const name = policy?.metadata.name ?? '';
   const where = policy?.metadata.namespace ?? namespace;
   const kubectl = facts.kubectlIn(where);
   return fail(
-    `NetworkPolicy ${list(first.policies.map(({ metadata }) => metadata.name))} does not let ${blocked.map(({ flow }) => `${flow.from.name} to ${title}:${flow.port.number}`).join(', ')}`,
+    `NetworkPolicy ${list(first.policies.map(({ metadata }) => metadata.name))} blocks ` +
+      blocked.map(({ flow }) => `${flow.from.name} to ${title}:${flow.port.number}`).join(', '),
     {
       cause: `${name} isolates the pods and none of its rules allows this port`,
-      fix: `add the port: ${kubectl} edit networkpolicy ${name}   # or remove it: ${kubectl} delete networkpolicy ${name}`,
+      fix:
+        `add the port: ${kubectl} edit networkpolicy ${name}   # or remove it: ${kubectl} delete ` +
+        `networkpolicy ${name}`,
       object: `NetworkPolicy ${where}/${name}`,
     },
   );

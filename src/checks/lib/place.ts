@@ -7,7 +7,7 @@ export function enabledComponents(config: Config): ComponentId[] {
   return COMPONENT_IDS.filter((id) => isEnabled(config, id));
 }
 
-/** How verdicts name what belongs to a component: in its own namespace, under the names of the chart it comes from. */
+/** Names of a component's objects in messages: its own namespace, and the names of its chart. */
 
 /** `StatefulSet genai-observability/loki`. */
 export function workloadObject(facts: Facts, id: PlacedId): string {
@@ -47,10 +47,13 @@ export function configResource(facts: Facts, id: PlacedId): string {
   return `${kind.toLowerCase()} ${name}`;
 }
 
-/** Why a check of something that our charts plan does not apply, where an operator decides. */
+/** Why a check of our charts' settings does not apply: an operator decides. */
 export function operatorOf(config: Config, id: 'prometheus' | 'alertmanager'): string | undefined {
   if (config[id].chart !== 'kube-prometheus-stack') return undefined;
-  return `${id === 'prometheus' ? 'Prometheus' : 'Alertmanager'} is run by kube-prometheus-stack: its operator owns this`;
+  return (
+    `${id === 'prometheus' ? 'Prometheus' : 'Alertmanager'} is run by kube-prometheus-stack: its ` +
+    'operator owns this'
+  );
 }
 
 /** Namespace of an object; one without is in the home namespace. */
@@ -93,8 +96,8 @@ export function hostAndPort(endpoint: string): { host: string; port: number } {
 }
 
 /**
- * The ConfigMap with the configuration that a component runs with: the one that its place names, else the one called
- * like its workload or its release. Operators keep old versions under a hash: the newest counts.
+ * The ConfigMap that a component runs with: the one that its place names, else the one with the name of its workload
+ * or release. Operators keep old versions with a hash in the name: the newest counts.
  */
 export function configMapOf({ id, namespace, workload, configMap }: Place, maps: KubeObject[]): KubeObject | undefined {
   const own = maps.filter(({ metadata }) => (metadata.namespace ?? namespace) === namespace);

@@ -1,6 +1,6 @@
 import { FactUnavailable, type Facts } from './facts.ts';
 
-/** Tolerant selector of a collector's own counter: its suffix depends on version and way (upstream.md B.0). */
+/** Selector of a collector's own counter with or without `_total`, which depends on version and exporter. */
 export function otelcol(name: string, matchers = ''): string {
   return `{__name__=~"otelcol_${name}(_total)?"${matchers ? `,${matchers}` : ''}}`;
 }
@@ -10,7 +10,7 @@ export function scalar(facts: Facts, expr: string): number | undefined {
   return facts.promql(expr)[0]?.value;
 }
 
-/** The value where the series must exist: a missing one could not be collected. */
+/** The value of a series that must exist. @throws FactUnavailable without it */
 export function required(facts: Facts, expr: string, what: string): number {
   const value = scalar(facts, expr);
   if (value === undefined) throw new FactUnavailable(`Prometheus has no series for ${what}`);

@@ -77,14 +77,13 @@ function unquoted(literal: string): string {
   return quote === '`' ? text : text.replace(/\\(["'`\\])/g, '$1');
 }
 
-/**
- * Series that exist only once an application has sent something or an event has happened: their absence is no fault.
- * Everything else comes from the stack itself.
- */
+const TRAFFIC = /^(gen_ai|genai:|genops|traces_|llm|vllm|ALERTS)/i;
+const EVENTS =
+  /fail|refus|reject|discard|drop|error|evict|out_of_order|restart|too_old|missing|oom|reason|notification/i;
+
+/** Series that exist only after traffic of an application or an event: their absence is ok. */
 function comesWithEvents(metric: string): boolean {
-  return /^(gen_ai|genai:|genops|traces_|llm|vllm|ALERTS)|fail|refus|reject|discard|drop|error|evict|out_of_order|restart|too_old|missing|oom|reason|notification/i.test(
-    metric,
-  );
+  return TRAFFIC.test(metric) || EVENTS.test(metric);
 }
 
 /** Metrics of an expression that Prometheus does not know and that should exist. */

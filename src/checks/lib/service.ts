@@ -33,7 +33,7 @@ export function serviceReads(id: PlacedId): Reads[] {
   return [fact.objects('Service'), fact.pods(), fact.workloads(id)];
 }
 
-/** Pods behind a Service's port: the container port, or undefined when the name leads nowhere. */
+/** Pods behind a Service's port: the container port, or undefined when no container has it. */
 function targetOf(port: unknown, pod: KubeObject | undefined): number | undefined {
   const target = at(port, 'targetPort') ?? at(port, 'port');
   if (typeof target === 'number') return target;
@@ -44,7 +44,7 @@ function targetOf(port: unknown, pod: KubeObject | undefined): number | undefine
   );
 }
 
-/** The Service has its name, its ports (by default the one of the catalogue) and pods behind it. */
+/** Whether the Service exists with its ports (by default the main one) and leads to pods. */
 export function serviceVerdict(facts: Facts, id: PlacedId, ports: number[] = [facts.place(id).service.port]): Verdict {
   const {
     title,
@@ -53,14 +53,14 @@ export function serviceVerdict(facts: Facts, id: PlacedId, ports: number[] = [fa
   } = facts.place(id);
   const service = facts.find('Service', name, namespace);
   const object = serviceObject(facts, id);
-  const fix = 'genai-obs install   # puts the Service back';
-  if (!service)
-    return fail(`Service ${name} does not exist`, { cause: 'it was deleted, or renamed by an override', fix, object });
+  const fix = 'genai-obs install   # restores the Service';
+  if (!service) return fail(`Service ${name} does not exist`, { cause: 'it was deleted or renamed', fix, object });
   const pods = podsOf(facts, id);
   const behind = pods.filter((pod) => selects(at(service, 'spec', 'selector'), pod));
   if (pods.length && !behind.length) {
     return fail(
-      `the selector of Service ${name} (${labelText(at(service, 'spec', 'selector'))}) matches none of ${pods.length} pods of ${title}`,
+      `the selector of Service ${name} (${labelText(at(service, 'spec', 'selector'))}) matches none of ` +
+        `${pods.length} pods of ${title}`,
       {
         cause: 'selector and pod labels differ',
         fix,
@@ -75,14 +75,15 @@ export function serviceVerdict(facts: Facts, id: PlacedId, ports: number[] = [fa
       return fail(
         `Service ${name} has no port ${wanted}, only ${found.map((one) => numberAt(one, 'port')).join(', ')}`,
         {
-          cause: 'the port was changed by hand or by an override',
+          cause: 'the port was changed manually or by an override',
           fix,
           object,
         },
       );
     if (behind[0] && targetOf(port, behind[0]) === undefined) {
       return fail(
-        `port ${wanted} of Service ${name} leads to ${asText(at(port, 'targetPort'))}, which no container of ${behind[0].metadata.name} has`,
+        `port ${wanted} of Service ${name} leads to ${asText(at(port, 'targetPort'))}, which no ` +
+          `container of ${behind[0].metadata.name} has`,
         {
           cause: 'targetPort and container port differ',
           fix,
@@ -92,7 +93,8 @@ export function serviceVerdict(facts: Facts, id: PlacedId, ports: number[] = [fa
     }
   }
   return ok(
-    `Service ${name}, ${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')}, ${plural(behind.length, 'pod')} behind it`,
+    `Service ${name}, ${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')}, ` +
+      `${plural(behind.length, 'pod')} behind it`,
   );
 }
 
@@ -110,12 +112,13 @@ export function endpointsVerdict(facts: Facts, id: PlacedId): Verdict {
   const ready = all.filter((one) => at(one, 'conditions', 'ready') === true);
   if (ready.length)
     return ok(
-      `${plural(ready.length, 'ready endpoint')}: ${ready.map((one) => textAt(one, 'targetRef', 'name') ?? asText(listAt(one, 'addresses')[0])).join(', ')}`,
+      `${plural(ready.length, 'ready endpoint')}: ` +
+        ready.map((one) => textAt(one, 'targetRef', 'name') ?? asText(listAt(one, 'addresses')[0])).join(', '),
     );
   const service = facts.find('Service', name, namespace);
   if (!service)
     return fail(`Service ${name} does not exist`, {
-      cause: 'it was deleted, or renamed by an override',
+      cause: 'it was deleted or renamed',
       fix: 'genai-obs install',
       object,
     });
@@ -124,12 +127,12 @@ export function endpointsVerdict(facts: Facts, id: PlacedId): Verdict {
   if (matching.length === 0) {
     return fail(`${evidence}: its selector ${labelText(at(service, 'spec', 'selector'))} matches no pod`, {
       cause: 'selector and pod labels differ, or there are no pods',
-      fix: 'genai-obs install   # puts selector and pods back',
+      fix: 'genai-obs install   # restores selector and pods',
       object,
     });
   }
   const unready = matching.filter((pod) => !isReady(pod)).map((pod) => pod.metadata.name);
-  return fail(`${evidence}: not ready are ${unready.join(', ') || 'none, the slices lag behind'}`, {
+  return fail(`${evidence}: not ready: ${unready.join(', ') || 'none, the EndpointSlices lag behind'}`, {
     cause: 'its pods are not ready',
     fix: `${facts.kubectlFor(id)} describe pod ${unready[0] ?? ''}`.trim(),
     object,
@@ -151,7 +154,7 @@ export function readyVerdict(facts: Facts, id: PlacedId, paths: string[], starti
     return warn(`${bad.path} answers ${bad.status}: ${text}`, { cause: 'it is still starting', ...more });
   const none = /no endpoints available/.test(text);
   return fail(`${bad.path} answers ${bad.status}${text ? `: ${text}` : ''}`, {
-    cause: none ? `no pod of ${title} is ready` : `${title} runs and says that it cannot serve`,
+    cause: none ? `no pod of ${title} is ready` : `${title} runs but reports that it is not ready`,
     ...more,
   });
 }

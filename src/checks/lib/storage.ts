@@ -14,8 +14,8 @@ export const CLAIM_READS: FactRef[] = [
 ];
 
 /**
- * Bound, and how full. Volumes that are folders of the node (local-path) have no figures of their own in the kubelet:
- * then the node's disk counts, and `own`, what the program says of its own files, against the claim's size.
+ * Whether a claim is bound, and how full. Kubelets report nothing for volumes that are folders of the node
+ * (local-path): there the node's disk counts, and `own`, the size of the component's files.
  */
 export function claimVerdict(facts: Facts, id: ComponentId, own?: () => number | undefined): Verdict {
   const { namespace, claim: planned } = facts.place(id);
@@ -25,7 +25,7 @@ export function claimVerdict(facts: Facts, id: ComponentId, own?: () => number |
   if (!claim)
     return fail(`the claim ${name} does not exist`, {
       cause: 'it was deleted',
-      fix: 'genai-obs install   # makes an empty one; data comes back from a backup: genai-obs restore',
+      fix: 'genai-obs install   # creates an empty one; restore data from a backup: genai-obs restore',
       object,
     });
   const phase = textAt(claim, 'status', 'phase') ?? 'Pending';
@@ -42,13 +42,15 @@ export function claimVerdict(facts: Facts, id: ComponentId, own?: () => number |
     );
   const usage = usageOf(facts, { namespace, name }, parseQuantity(size), own);
   const text = `claim ${name} is bound (${size}); ${usage.text}`;
-  const grow = `shorten the retention in the profile and re-apply: genai-obs install   # or, where the class can grow volumes: ${facts.kubectlFor(id)} edit pvc ${name}`;
+  const grow =
+    'shorten the retention in the profile and run: genai-obs install   # or, where the class can grow ' +
+    `volumes: ${facts.kubectlFor(id)} edit pvc ${name}`;
   const more = {
     cause: usage.cause,
     fix: usage.ofNode ? `free disk on the node: ${facts.kubectl} describe node ${usage.ofNode}` : grow,
     object,
   };
-  // A node's disk is shared: it is judged by the limit at which kubelets evict pods (90 %), not by the catalogue's for a claim.
+  // A node's disk is shared: its limits are around 90 %, where kubelets evict pods.
   const [high, full] = usage.ofNode ? [0.88, 0.95] : [0.7, 0.85];
   if (usage.share >= full) return fail(text, more);
   return usage.share >= high ? warn(text, more) : ok(text);
@@ -93,7 +95,7 @@ function usageOf(
   };
 }
 
-/** Whether a component's data lie on a claim: mounted by name, or made by its StatefulSet. */
+/** Whether a component has a claim: mounted by name, or created by its StatefulSet. */
 export function hasVolume(facts: Facts, id: ComponentId): boolean {
   const workload = workloadOf(facts, id);
   return (

@@ -3,12 +3,12 @@ import { fact, type FactRef, type Facts } from './facts.ts';
 import { listAt, textAt } from '../../core/json.ts';
 import type { KubeObject } from '../../core/types.ts';
 
-/** After a start everything may take this long to find each other: retries and error lines of that time are no fault. */
+/** Components may retry and log errors for this long after a start without a fault. */
 export const STARTUP_S = 300;
 
 export const CLOCK_READS: FactRef[] = [fact.time(), fact.pods()];
 
-/** When a pod or its youngest container started, in milliseconds; 0 before. */
+/** When a pod or its newest container started, in milliseconds; 0 when it has not. */
 export function startOf(pod: KubeObject): number {
   const starts = listAt(pod, 'status', 'containerStatuses').map((one) =>
     Date.parse(textAt(one, 'state', 'running', 'startedAt') ?? ''),
@@ -34,7 +34,7 @@ export interface LogLine {
   time: number;
 }
 
-/** Lines of a component that tell of the present: not of its start, and not of what is long over. */
+/** Matching lines of a component, without those of its start and those older than `withinS`. */
 export function recentLines(
   facts: Facts,
   component: PlacedId,
@@ -52,7 +52,7 @@ export function recentLines(
   );
 }
 
-/** `2026-11-21T02:36:00.123Z` anywhere at the beginning, as every component of the stack writes it. */
+/** The time at the beginning of a line, `2026-11-21T02:36:00.123Z`, in milliseconds; 0 without one. */
 export function timeOf(line: string): number {
   const stamp = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)/.exec(line.slice(0, 120))?.[0];
   return stamp ? Date.parse(stamp) || 0 : 0;

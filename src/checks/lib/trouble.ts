@@ -6,7 +6,7 @@ import { imageOf, type PlacedId } from '../../parts/catalog.ts';
 import type { KubeObject } from '../../core/types.ts';
 import { resourceOf } from './place.ts';
 
-/** Why a pod is not ready: what is seen, the cause, the way out. */
+/** Why a pod is not ready. */
 export interface Trouble {
   evidence: string;
   cause: string;
@@ -26,7 +26,7 @@ const PULL =
   /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|ImageInspectError|RegistryUnavailable)$/;
 const CONFIG = /^(CreateContainerConfigError|CreateContainerError|RunContainerError|StartError|PreCreateHookError)$/;
 
-/** Undefined when nothing is wrong that shows: the pod is starting, or its readiness probe fails. */
+/** Undefined without a visible problem: the pod is starting, or its readiness probe fails. */
 export function podTrouble(facts: Facts, id: PlacedId, pod: KubeObject): Trouble | undefined {
   const object = `Pod ${facts.place(id).namespace}/${pod.metadata.name}`;
   const found = pod.metadata.deletionTimestamp
@@ -47,23 +47,26 @@ function unscheduled(facts: Facts, id: PlacedId, pod: KubeObject): Found | undef
   const message = oneLine(textAt(scheduled, 'message') ?? 'no node fits');
   const short = /Insufficient (\S+?)[.,]?(\s|$)/.exec(message)?.[1];
   return {
-    evidence: `pod ${pod.metadata.name} is Pending, no node takes it: ${message}`,
-    cause: short ? `no node has enough ${short} left for the pod's request` : 'no node satisfies what the pod asks for',
+    evidence: `pod ${pod.metadata.name} is Pending, no node fits: ${message}`,
+    cause: short
+      ? `no node has enough ${short} left for the pod's request`
+      : 'no node meets the requirements of the pod',
     fix: short
       ? `${facts.kubectlFor(id)} describe pod ${pod.metadata.name}   # then free ${short}, or add a node`
-      : `${facts.kubectlFor(id)} describe pod ${pod.metadata.name}   # taints, selectors and affinities are in its events`,
+      : `${facts.kubectlFor(id)} describe pod ${pod.metadata.name}   # taints, selectors and affinities ` +
+        'are in its events',
   };
 }
 
-/** A claim that the pod waits for. One that waits for its first consumer is bound when the pod is scheduled. */
+/** A claim that the pod waits for; one with late binding is bound when the pod is scheduled. */
 function claimTrouble(facts: Facts, id: PlacedId, pod: KubeObject, name: string): Found | undefined {
   if (textAt(pod, 'status', 'phase') !== 'Pending') return undefined;
   const claim = facts.find('PersistentVolumeClaim', name, facts.place(id).namespace);
   if (!claim) {
     return {
       evidence: `pod ${pod.metadata.name} is Pending: the claim ${name} does not exist`,
-      cause: `the claim ${name} was deleted or never made`,
-      fix: 'genai-obs install   # makes the claim again, empty; data comes from a backup',
+      cause: `the claim ${name} was deleted or never created`,
+      fix: 'genai-obs install   # recreates the claim, empty; restore data from a backup',
     };
   }
   const phase = textAt(claim, 'status', 'phase') ?? 'Pending';
@@ -72,15 +75,19 @@ function claimTrouble(facts: Facts, id: PlacedId, pod: KubeObject, name: string)
   const size = textAt(claim, 'spec', 'resources', 'requests', 'storage') ?? '?';
   const classes = facts.objects('StorageClass');
   const names = classes.map((one) => one.metadata.name);
-  const head = `pod ${pod.metadata.name} is Pending: claim ${name} (class ${wanted || 'none'}, ${size}) is ${phase}, not bound`;
+  const head =
+    `pod ${pod.metadata.name} is Pending: claim ${name} (class ${wanted || 'none'}, ${size}) is ` +
+    `${phase}, not bound`;
   const choice = names.join(', ') || 'none';
   if (!wanted || !names.includes(wanted)) {
     return {
       evidence: `${head}; StorageClasses of the cluster: ${choice}`,
       cause: wanted
         ? `StorageClass ${wanted} does not exist`
-        : 'the claim names no StorageClass and the cluster had no default one when it was made',
-      fix: `${facts.kubectlFor(id)} delete pvc ${name} && genai-obs install   # with storage.storageClass set to one that exists (${choice}); an unbound claim holds no data`,
+        : 'the claim names no StorageClass and the cluster had no default one when it was created',
+      fix:
+        `${facts.kubectlFor(id)} delete pvc ${name} && genai-obs install   # with storage.storageClass ` +
+        `set to one that exists (${choice}); an unbound claim holds no data`,
     };
   }
   const event = eventOf(
@@ -90,13 +97,13 @@ function claimTrouble(facts: Facts, id: PlacedId, pod: KubeObject, name: string)
     /Provisioning|FailedBinding/,
   );
   const first = classes.find((one) => one.metadata.name === wanted)?.['volumeBindingMode'] === 'WaitForFirstConsumer';
-  // It waits for the pod, and the pod for something else: the scheduler's message says for what.
+  // The claim waits for the pod, and the scheduler's message says what the pod waits for.
   if (first && !/Fail/.test(event?.reason ?? '') && condition(pod, 'PodScheduled')?.['status'] === 'False')
     return undefined;
   return {
     evidence: `${head}${event ? `: ${oneLine(event.message)}` : ''}`,
-    cause: `the provisioner of StorageClass ${wanted} has not made a volume`,
-    fix: `${facts.kubectlFor(id)} describe pvc ${name}   # then look at the pods of the provisioner of ${wanted}`,
+    cause: `the provisioner of StorageClass ${wanted} has not created a volume`,
+    fix: `${facts.kubectlFor(id)} describe pvc ${name}   # then check the pods of the provisioner of ${wanted}`,
   };
 }
 
@@ -125,16 +132,19 @@ function pull(
   );
   const { image: upstream, chart } = facts.place(id);
   const planned = imageOf(upstream, facts.config.global.imageRegistry);
-  // Charts of others add containers with images of their own.
+  // Upstream charts add containers with images of their own.
   const asPlanned = image === planned || (chart !== 'genai-obs' && repositoryOf(image) !== repositoryOf(planned));
   return {
-    evidence: `image ${image} of pod ${pod.metadata.name} (container ${name}) cannot be pulled: ${waiting.reason}${detail ? `, ${detail}` : ''}`,
+    evidence:
+      `image ${image} of pod ${pod.metadata.name} (container ${name}) cannot be pulled: ` +
+      `${waiting.reason}${detail ? `, ${detail}` : ''}`,
     cause: asPlanned
-      ? `the node cannot fetch ${image}: registry unreachable, tag absent or no credentials`
-      : `the workload asks for ${image}; the plan says ${planned}`,
+      ? `the node cannot pull ${image}: registry unreachable, tag absent or no credentials`
+      : `the workload uses ${image} instead of the planned ${planned}`,
     fix: asPlanned
-      ? `make ${image} reachable from the nodes, or set global.imageRegistry to a mirror that has it, then: genai-obs install`
-      : 'genai-obs install   # puts the planned image back',
+      ? `make ${image} reachable from the nodes, or set global.imageRegistry to a mirror that has it, ` +
+        'then: genai-obs install'
+      : 'genai-obs install   # restores the planned image',
   };
 }
 
@@ -146,15 +156,16 @@ function repositoryOf(image: string): string {
 function config(facts: Facts, id: PlacedId, pod: KubeObject, { waiting, name }: ContainerState): Found | undefined {
   if (!CONFIG.test(waiting.reason)) return undefined;
   return {
-    evidence: `container ${name} of pod ${pod.metadata.name} cannot be made: ${waiting.reason}, ${oneLine(waiting.message)}`,
+    evidence:
+      `container ${name} of pod ${pod.metadata.name} cannot be created: ${waiting.reason}, ` + oneLine(waiting.message),
     cause: 'a Secret, ConfigMap or key that the container needs is missing, or its command cannot run',
-    fix: `genai-obs install   # makes it again; details: ${facts.kubectlFor(id)} describe pod ${pod.metadata.name}`,
+    fix: `genai-obs install   # restores it; details: ${facts.kubectlFor(id)} describe pod ${pod.metadata.name}`,
   };
 }
 
 function crash(facts: Facts, id: PlacedId, pod: KubeObject, state: ContainerState): Found | undefined {
   const { name, ended, waiting, restarts, memoryLimit, ready } = state;
-  // An end of long ago does not explain why it is not ready today.
+  // An exit of long ago does not explain why the container is not ready now.
   if (ready || !(waiting.reason === 'CrashLoopBackOff' || (ended.reason && facts.now() - ended.at < 900_000)))
     return undefined;
   const times = `${restarts} restart${restarts === 1 ? '' : 's'}`;
@@ -163,11 +174,14 @@ function crash(facts: Facts, id: PlacedId, pod: KubeObject, state: ContainerStat
   if (ended.reason === 'Completed' && waiting.reason !== 'CrashLoopBackOff') return undefined;
   const last = ended.message.trim() || lastError(facts, id, pod.metadata.name);
   return {
-    evidence: `container ${name} of pod ${pod.metadata.name} crashes${waiting.reason === 'CrashLoopBackOff' ? ' (CrashLoopBackOff)' : ''}, exit code ${ended.exitCode ?? '?'}, ${times}${last ? `: ${oneLine(last, 320)}` : ''}`,
-    cause: last
-      ? `the program ends by itself and says: ${oneLine(last, 200)}`
-      : 'the program ends by itself without a word',
-    fix: `${facts.kubectlFor(id)} logs ${pod.metadata.name} -c ${name} --previous   # what was changed by hand is put back by: genai-obs install`,
+    evidence:
+      `container ${name} of pod ${pod.metadata.name} ` +
+      `crashes${waiting.reason === 'CrashLoopBackOff' ? ' (CrashLoopBackOff)' : ''}, exit code ` +
+      `${ended.exitCode ?? '?'}, ${times}${last ? `: ${oneLine(last, 320)}` : ''}`,
+    cause: last ? `the program exits; its last message: ${oneLine(last, 200)}` : 'the program exits without a message',
+    fix:
+      `${facts.kubectlFor(id)} logs ${pod.metadata.name} -c ${name} --previous   # to restore manual ` +
+      'changes: genai-obs install',
   };
 }
 
@@ -182,7 +196,10 @@ export function oomKilled(
   return {
     evidence: `container ${name} of pod ${pod} was OOMKilled at its memory limit ${limit ?? '(none)'}, ${times}`,
     cause: limit ? `the container needs more than its memory limit of ${limit}` : 'the node ran out of memory',
-    fix: `genai-obs install   # if the limit was lowered by hand; else raise it: ${facts.kubectlFor(id)} set resources ${resourceOf(facts, id)} -c ${name} --limits=memory=${doubled(limit)}`,
+    fix:
+      'genai-obs install   # if the limit was lowered manually; otherwise raise it: ' +
+      `${facts.kubectlFor(id)} set resources ${resourceOf(facts, id)} -c ${name} ` +
+      `--limits=memory=${doubled(limit)}`,
   };
 }
 
@@ -212,12 +229,12 @@ function mount(facts: Facts, id: PlacedId, pod: KubeObject): Found | undefined {
       ? `the ${missing[1]} ${missing[2]} does not exist`
       : 'a volume or the network of the pod cannot be set up',
     fix: missing
-      ? `genai-obs install   # makes ${missing[2]} again`
+      ? `genai-obs install   # recreates ${missing[2]}`
       : `${facts.kubectlFor(id)} describe pod ${pod.metadata.name}`,
   };
 }
 
-/** The line with which a program explained its end; of a crashed container the log of its last life. */
+/** The last error line of a pod's log, or its last line. */
 export function lastError(facts: Facts, id: PlacedId, pod: string): string {
   const logs = ifAvailable(() => facts.logs(id), {});
   const lines = Object.entries(mapAt(logs)).flatMap(([from, text]) =>

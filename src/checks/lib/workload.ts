@@ -14,7 +14,7 @@ export function workloadReads(id: PlacedId): Reads[] {
   return [fact.workloads(id), ...TROUBLE_READS, fact.logs(id)];
 }
 
-/** How many of the wanted pods are ready and, if not all are, the concrete reason. `enough`: with so many it is a warning only. */
+/** Ready pods against wanted ones, with the cause when some are missing; only a warning when `enough` are ready. */
 export function workloadVerdict(
   facts: Facts,
   id: PlacedId,
@@ -46,7 +46,7 @@ export function workloadVerdict(
     .map((pod) => podTrouble(facts, id, pod))
     .find((one) => one !== undefined);
   if (ready >= wanted) {
-    // The old pods hold out while the new ones cannot start.
+    // The old pods still serve while the new ones cannot start.
     if (trouble)
       return warn(`${ready} of ${wanted} ready, but an update is stuck: ${trouble.evidence}`, {
         cause: trouble.cause,
@@ -68,7 +68,7 @@ export function workloadVerdict(
   return ready > 0 && enough(ready, wanted) ? warn(evidence, more) : fail(evidence, more);
 }
 
-/** Ready again, until the next time. */
+/** A warning for containers that were OOMKilled within an hour and are ready again. */
 function killedLately(facts: Facts, id: PlacedId, pods: KubeObject[]): Verdict | undefined {
   for (const pod of pods) {
     for (const { name, ended, memoryLimit, restarts } of containersOf(pod)) {
@@ -101,13 +101,15 @@ function nothingWanted(facts: Facts, id: PlacedId, object: string): Verdict {
     });
   }
   return fail('scaled to 0 replicas', {
-    cause: 'somebody scaled it to 0',
-    fix: `${facts.kubectlFor(id)} scale ${resourceOf(facts, id)} --replicas=${id === 'opentelemetry-collector' ? facts.config[id].replicaCount : 1}`,
+    cause: 'it was scaled to 0 manually',
+    fix:
+      `${facts.kubectlFor(id)} scale ${resourceOf(facts, id)} ` +
+      `--replicas=${id === 'opentelemetry-collector' ? facts.config[id].replicaCount : 1}`,
     object,
   });
 }
 
-/** Pods that the API server would not create: quota, admission, a missing service account. */
+/** Pods that the API server rejected: quota, admission, a missing service account. */
 function refused(facts: Facts, id: PlacedId, workload: KubeObject, pods: number): Trouble | undefined {
   const {
     namespace,
@@ -125,31 +127,31 @@ function refused(facts: Facts, id: PlacedId, workload: KubeObject, pods: number)
   if (!message) return undefined;
   const quota = /exceeded quota: ([^,\s]+)/.exec(message)?.[1];
   return {
-    evidence: `its pods are refused: ${oneLine(message)}`,
+    evidence: `the API server rejects its pods: ${oneLine(message)}`,
     cause: quota
-      ? `the ResourceQuota ${quota} leaves no room for the pod`
-      : 'the API server refuses the pod (admission, policy or a missing service account)',
+      ? `the ResourceQuota ${quota} is too small for the pod`
+      : 'admission, a policy or a missing service account',
     fix: quota
       ? `raise the quota: ${facts.kubectlFor(id)} edit resourcequota ${quota}`
-      : `${facts.kubectlFor(id)} describe ${resourceOf(facts, id)}   # what is missing is made again by: genai-obs install`,
+      : `${facts.kubectlFor(id)} describe ${resourceOf(facts, id)}   # to restore missing objects: genai-obs install`,
     object,
   };
 }
 
-/** It runs (or was just made) and does not say that it is ready. */
+/** A pod that runs, or was just created, but is not ready. */
 function unready(facts: Facts, id: PlacedId, pod: KubeObject | undefined): Trouble {
   const object = pod ? `Pod ${facts.place(id).namespace}/${pod.metadata.name}` : '';
   if (!pod)
     return {
       evidence: 'it has no pods yet',
-      cause: 'the controller has not made them',
+      cause: 'the controller has not created them',
       fix: `${facts.kubectlFor(id)} describe ${resourceOf(facts, id)}`,
       object,
     };
   const name = pod.metadata.name;
   if (pod.metadata.deletionTimestamp)
     return {
-      evidence: `pod ${name} is ending since ${pod.metadata.deletionTimestamp}`,
+      evidence: `pod ${name} is terminating since ${pod.metadata.deletionTimestamp}`,
       cause: 'the pod is being deleted',
       fix: `${facts.kubectlFor(id)} get pod ${name} --watch`,
       object,
@@ -161,8 +163,8 @@ function unready(facts: Facts, id: PlacedId, pod: KubeObject | undefined): Troub
     at(pod, 'status', 'containerStatuses', 0, 'restartCount') === 0
   ) {
     return {
-      evidence: `pod ${name} is starting since ${formatDuration(age)}`,
-      cause: 'it has just been started',
+      evidence: `pod ${name} started ${formatDuration(age)} ago`,
+      cause: 'it is still starting',
       fix: `${facts.kubectlFor(id)} rollout status ${resourceOf(facts, id)} --timeout=5m`,
       object,
     };
@@ -174,7 +176,9 @@ function unready(facts: Facts, id: PlacedId, pod: KubeObject | undefined): Troub
   );
   const said = lastError(facts, id, name);
   return {
-    evidence: `pod ${name} runs and is not ready${probe ? `: ${oneLine(probe.message, 160)}` : ''}${said ? `; its log says: ${oneLine(said, 160)}` : ''}`,
+    evidence:
+      `pod ${name} runs but is not ` +
+      `ready${probe ? `: ${oneLine(probe.message, 160)}` : ''}${said ? `; last log line: ${oneLine(said, 160)}` : ''}`,
     cause: probe ? 'its readiness probe fails' : 'it is not ready',
     fix: `${facts.kubectlFor(id)} describe pod ${name} && ${facts.kubectlFor(id)} logs ${name} --tail=50`,
     object,

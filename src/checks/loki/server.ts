@@ -156,7 +156,7 @@ export const serverChecks: Check[] = [
   loki('07', "Loki's configuration fits its version", {
     about:
       'Keys that Loki 3 has removed, such as enforce_metric_name or shared_store, keep it from starting; OTLP needs a tsdb schema v13. Looks at the ConfigMap, so that it explains why Loki does not come up.',
-    sources: '001-LOKI-03, 001-LOKI-05, 004-TUNE-04, upstream.md B.0',
+    sources: '001-LOKI-03, 001-LOKI-05, 004-TUNE-04',
     needs: ['loki'],
     reads: [fact.running('loki'), fact.http('loki', '/loki/api/v1/status/buildinfo')],
     run: removedKeys,

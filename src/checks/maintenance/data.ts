@@ -170,7 +170,7 @@ export const dataChecks: Check[] = [
   }),
   mnt('03', 'A recent backup exists', {
     about: `Age of the last backup that genai-obs recorded (ConfigMap ${BACKUP_RECORD}). Ok: under 7 days, or none while the installation itself is younger than that. Warning: under 30 days. Failed: older, or none after 30 days in production.`,
-    sources: 'derived',
+    sources: 'genai-obs',
     reads: [fact.objects('ConfigMap'), fact.time(), ...WORKLOADS.map((kind) => fact.objects(kind))],
     run: backups,
   }),

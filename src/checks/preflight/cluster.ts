@@ -1,10 +1,10 @@
+import { coerce, gte } from 'semver';
 import { formatDuration } from '../../core/quantity.ts';
 import { textAt, numberAt, listAt, at } from '../../core/json.ts';
 import { checksOf, type Verdict, type Check, ok, warn, fail, skip } from '../lib/check.ts';
 import { fact, type Facts } from '../lib/facts.ts';
 import { condition, phaseOf, isReady } from '../lib/objects.ts';
 import { oneLine, plural, list } from '../../core/text.ts';
-import { parts } from './tools.ts';
 
 const pre = checksOf('PRE', 'preflight');
 
@@ -15,7 +15,7 @@ function answers(facts: Facts): Verdict {
   if (status === 0)
     return fail(`${server} does not answer: ${error}`, {
       object,
-      cause: 'the API server is down, or network, VPN or proxy stand between',
+      cause: 'the API server is down, or network, VPN or proxy block the way',
       fix: `kubectl --context ${context} get --raw /readyz`,
     });
   if (status === 401 || status === 403)
@@ -33,15 +33,15 @@ function answers(facts: Facts): Verdict {
 
 function version(facts: Facts): Verdict {
   const { gitVersion } = facts.version();
-  const [major, minor] = parts(gitVersion) ?? [0, 0];
+  const parsed = coerce(gitVersion) ?? '0.0.0';
   const more = {
-    cause: 'the cluster is older than what the charts are tested with',
+    cause: 'the cluster is older than the versions that the charts are tested with',
     fix: 'upgrade the cluster to Kubernetes 1.25 or newer',
   };
-  if (major > 1 || minor >= 25) return ok(`Kubernetes ${gitVersion}`);
-  return minor === 24
-    ? warn(`Kubernetes ${gitVersion}, tested is 1.25 and newer`, more)
-    : fail(`Kubernetes ${gitVersion}, needed is 1.25 or newer`, more);
+  if (gte(parsed, '1.25.0')) return ok(`Kubernetes ${gitVersion}`);
+  return gte(parsed, '1.24.0')
+    ? warn(`Kubernetes ${gitVersion}, 1.25 and newer are tested`, more)
+    : fail(`Kubernetes ${gitVersion}, 1.25 or newer is required`, more);
 }
 
 function ready(facts: Facts): Verdict {
@@ -53,7 +53,9 @@ function ready(facts: Facts): Verdict {
   if (!first) return ok(`${plural(nodes.length, 'node')}, all Ready`);
   const reason = condition(first, 'Ready');
   return fail(
-    `${down.length} of ${plural(nodes.length, 'node')} not Ready: ${list(down.map((node) => node.metadata.name))}; ${textAt(reason, 'message') ?? textAt(reason, 'reason') ?? 'no reason given'}`,
+    `${down.length} of ${plural(nodes.length, 'node')} not Ready: ` +
+      `${list(down.map((node) => node.metadata.name))}; ` +
+      (textAt(reason, 'message') ?? textAt(reason, 'reason') ?? 'no reason given'),
     {
       object: `Node ${first.metadata.name}`,
       cause: 'the kubelet or the container runtime of the node has stopped, or the node is cut off',
@@ -77,14 +79,14 @@ function pressure(facts: Facts): Verdict {
   const evidence = list(pressed.map((one) => `${one.type} on ${one.node}`));
   const more = {
     object: `Node ${first.node}`,
-    cause: 'the node evicts pods and takes no new ones',
+    cause: 'the node evicts pods and accepts no new ones',
     fix: `kubectl describe node ${first.node}; free memory or disk there, or kubectl cordon ${first.node}`,
   };
   const affected = new Set(pressed.map((one) => one.node)).size;
   return affected > 1 || affected === nodes.length ? fail(evidence, more) : warn(evidence, more);
 }
 
-/** The spread between the clocks of the cluster; this machine's own error cancels out. */
+/** The spread between the clocks of the cluster; the error of this machine's clock cancels out. */
 function clocks(facts: Facts): Verdict {
   const { skewMs, withinMs, how } = facts.clocks();
   const clock = Object.entries(skewMs).map(([name, skew]) => ({ name, skew, within: withinMs[name] ?? 0 }));
@@ -93,10 +95,13 @@ function clocks(facts: Facts): Verdict {
   const [low, high] = [sorted[0], sorted.at(-1)];
   if (!low || !high) return skip('no clock of the cluster can be read');
   const exact = Math.max(low.within, high.within);
-  // Only what is proven counts: a spread within the measurement's error is none.
+  // A spread within the measurement error counts as none.
   const spread = Math.max(0, high.skew - low.skew - (low.within + high.within));
   const ways = [...new Set(Object.values(how))].join(' and ');
-  const evidence = `${plural(clock.length, 'clock')} (nodes and API server) within ${((high.skew - low.skew) / 1000).toFixed(1)} s, measured to ${(exact / 1000).toFixed(1)} s by ${ways}`;
+  const evidence =
+    `${plural(clock.length, 'clock')} (nodes and API server) within ` +
+    `${((high.skew - low.skew) / 1000).toFixed(1)} s, measured to ${(exact / 1000).toFixed(1)} s by ` +
+    ways;
   if (spread <= 500) return ok(evidence);
   const more = {
     object: `Node ${high.name}`,
@@ -126,15 +131,17 @@ function namespace(facts: Facts): Verdict {
   const since = formatDuration((facts.now() - Date.parse(found.metadata.deletionTimestamp ?? '')) / 1000);
   return fail(`namespace ${name} is Terminating since ${since}${why ? `: ${oneLine(why, 160)}` : ''}`, {
     object: `Namespace ${name}`,
-    cause: 'the namespace is being deleted; nothing can be created in it, and finalizers may hold it',
-    fix: `wait until it is gone (kubectl get namespace ${name} -w), or find what holds it: kubectl get namespace ${name} -o jsonpath='{.status.conditions}'`,
+    cause: 'the namespace is being deleted: nothing can be created in it, and finalizers may block the deletion',
+    fix:
+      `wait until it is deleted (kubectl get namespace ${name} -w), or find what blocks it: kubectl get ` +
+      `namespace ${name} -o jsonpath='{.status.conditions}'`,
   });
 }
 
-/** Passive: sending packets from every node would need pods of our own. */
+/** Sends nothing: packets from every node would need pods of our own. */
 function mesh(facts: Facts): Verdict {
   const nodes = facts.nodes();
-  if (nodes.length < 2) return skip('one node: there is no pair of nodes to connect');
+  if (nodes.length < 2) return skip('one node: there are no other nodes to reach');
   const system = facts.objects('DaemonSet', 'all').filter((set) => set.metadata.namespace === 'kube-system');
   const short = system.filter((set) => {
     const [wanted, ready] = ['desiredNumberScheduled', 'numberReady'].map((key) => numberAt(set, 'status', key) ?? 0);
@@ -144,11 +151,12 @@ function mesh(facts: Facts): Verdict {
   const first = short[0];
   if (!first)
     return ok(
-      `network DaemonSets of kube-system are ready on ${plural(nodes.length, 'node')}; no packets were sent, the probe crosses nodes`,
+      `network DaemonSets of kube-system are ready on ${plural(nodes.length, 'node')}; no packets were ` +
+        'sent, the probe crosses nodes',
     );
   return fail(`${list(short.map((set) => set.metadata.name))} is not ready on every node`, {
     object: `DaemonSet kube-system/${first.metadata.name}`,
-    cause: 'pods on a node without its network agent cannot reach those on others',
+    cause: 'pods on a node without a network agent cannot reach pods on other nodes',
     fix: `kubectl -n kube-system describe daemonset ${first.metadata.name}`,
   });
 }
@@ -156,48 +164,59 @@ function mesh(facts: Facts): Verdict {
 export const clusterChecks: Check[] = [
   pre('05', 'The API server answers', {
     about:
-      'Without the API server nothing else can be looked at. Failed: no answer, 401 or 403. Check kubeconfig, context, VPN and proxy.',
+      'Requests /readyz with the current context; without the API server nothing else can be checked. ' +
+      'Failed: no answer, 401, 403 or another status. Check kubeconfig, context, VPN and proxy.',
     sources: '001-QS-06, 004-PRE-04',
     reads: [fact.apiServer()],
     run: answers,
   }),
   pre('06', 'The Kubernetes version is supported', {
-    about: 'Ok: 1.25 or newer. Warning: 1.24. Failed: older.',
+    about: 'Reads the version of the API server. Ok: 1.25 or newer. Warning: 1.24. Failed: older; upgrade the cluster.',
     sources: '000-PRE-01, 003-PRE-03',
     reads: [fact.version()],
     run: version,
   }),
   pre('07', 'All nodes are Ready', {
     about:
-      'A node that is not Ready runs no pods, and its node collector sends nothing. Describe the node and restart its kubelet.',
+      'Reads the Ready condition of every node. Failed: at least one node is not Ready; it runs no pods ' +
+      'and its node collector sends nothing. Describe the node and check its kubelet.',
     sources: '004-PRE-01, 004-PRE-08',
     reads: [fact.nodes()],
     run: ready,
   }),
   pre('08', 'No node is under pressure', {
     about:
-      'MemoryPressure, DiskPressure, PIDPressure, NetworkUnavailable. One node of several: a warning. More, or the only one: failed, because nothing can be scheduled.',
+      'Reads MemoryPressure, DiskPressure, PIDPressure and NetworkUnavailable of every node. Warning: ' +
+      'one of several nodes. Failed: more nodes or the only one, because nothing can be scheduled there. ' +
+      'Free memory or disk.',
     sources: '004-PRE-08',
     reads: [fact.nodes()],
     run: pressure,
   }),
   pre('15', 'Nodes reach each other', {
     about:
-      'Pods on different nodes must talk. The doctor sends no packets of its own, because that would need pods; it looks at the network agents (DaemonSets of kube-system in the host network). The end-to-end probe crosses nodes.',
+      'Checks that the network agents are ready on every node: the DaemonSets in kube-system that use ' +
+      'the host network. Failed: one is not, so that pods on different nodes cannot talk. The doctor ' +
+      'sends no packets, because that needs pods of its own; the end-to-end probe crosses nodes.',
     sources: '004-PRE-10',
     reads: [fact.nodes(), fact.objects('DaemonSet', 'all')],
     run: mesh,
   }),
   pre('17', 'Clocks agree', {
     about:
-      'Traces and logs of nodes whose clocks differ cannot be put in order, and Prometheus and Loki reject samples from the future. Measured by the Date header that API server and kubelets write, exact to half a second, else by the nodes’ leases, exact to 12 s. Ok: 0.5 s. Warning: up to 5 s. Failed: more.',
+      'Compares the clocks of nodes and API server. Clocks that differ break the order of traces and ' +
+      'logs, and Prometheus and Loki reject samples from the future. Measured by Date headers, accurate ' +
+      'to 0.5 s, or else by the leases of the nodes, accurate to 12 s. Ok: up to 0.5 s apart. Warning: ' +
+      'up to 5 s. Failed: more. Enable NTP on every node.',
     sources: '004-PRE-12',
     reads: [fact.clocks()],
     run: clocks,
   }),
   pre('26', 'The namespaces are not being deleted', {
     about:
-      'In a namespace that is Terminating nothing can be created. Wait, or clear the finalizers that hold it. A namespace that does not exist yet is fine.',
+      "Reads the phase of the installation's namespaces. Failed: one is Terminating, so that nothing can " +
+      'be created in it; wait, or remove the finalizers that block the deletion. A namespace that does ' +
+      'not exist yet is ok.',
     sources: '004-P1-01',
     reads: [fact.objects('Namespace'), fact.time()],
     run: namespace,

@@ -19,7 +19,8 @@ function policies(facts: Facts): Verdict {
   const first = blocked[0];
   if (!first)
     return ok(
-      `${found.length === 1 ? 'the NetworkPolicy of' : `${found.length} NetworkPolicies in`} the ${where} let all ${flows.length} connections of the stack through`,
+      `${found.length === 1 ? 'the NetworkPolicy of' : `${found.length} NetworkPolicies in`} the ` +
+        `${where} allow all ${flows.length} connections of the stack`,
     );
   const text = blocked.map(({ flow }) => `${flow.from.name} to ${flow.to.name}:${flow.port.number}`);
   const policy = first.policies[0];
@@ -28,11 +29,15 @@ function policies(facts: Facts): Verdict {
   const kubectl = facts.kubectlIn(home);
   const more = {
     object: `NetworkPolicy ${home}/${name}`,
-    cause: `${list(first.policies.map(({ metadata }) => metadata.name))} isolates pods of the stack and allows less than they need`,
-    fix: `${kubectl} describe networkpolicy ${name}; allow the connections, or delete it: ${kubectl} delete networkpolicy ${name}`,
+    cause:
+      `${list(first.policies.map(({ metadata }) => metadata.name))} isolates pods of the stack and ` +
+      'allows less than they need',
+    fix:
+      `${kubectl} describe networkpolicy ${name}; allow the connections, or delete it: ${kubectl} delete ` +
+      `networkpolicy ${name}`,
   };
   const evidence = `${blocked.length} of ${flows.length} connections have no rule: ${list(text)}`;
-  // Applications may be let in by labels that nobody here can know.
+  // A rule may let applications in by labels that are not known here.
   return blocked.every(({ flow }) => !flow.from.inside) ? warn(evidence, more) : fail(evidence, more);
 }
 
@@ -46,11 +51,12 @@ function ingressClass(facts: Facts): Verdict {
   });
   if (!lost)
     return ok(
-      `${plural(own.length, 'Ingress')} of class ${list([...new Set(own.map((one) => textAt(one, 'spec', 'ingressClassName') ?? 'default'))])}`,
+      `${plural(own.length, 'Ingress')} of class ` +
+        list([...new Set(own.map((one) => textAt(one, 'spec', 'ingressClassName') ?? 'default'))]),
     );
   const wanted = textAt(lost, 'spec', 'ingressClassName');
   return fail(
-    `Ingress ${lost.metadata.name} wants class ${wanted ?? '(default)'}; there are: ${list(classes) || 'none'}`,
+    `Ingress ${lost.metadata.name} wants class ${wanted ?? '(default)'}; existing classes: ${list(classes) || 'none'}`,
     {
       object: `Ingress ${namespaceIn(facts, lost)}/${lost.metadata.name}`,
       cause: 'no controller serves this class',
@@ -64,7 +70,7 @@ function certManager(facts: Facts): Verdict {
     .objects('Ingress')
     .filter((one) => Object.keys(one.metadata.annotations ?? {}).some((key) => key.startsWith('cert-manager.io/')));
   const first = asking[0];
-  if (!first) return skip('nothing in this profile asks cert-manager for a certificate');
+  if (!first) return skip('no Ingress requests a certificate from cert-manager');
   const parts = facts
     .objects('Deployment', 'all')
     .filter(
@@ -75,7 +81,7 @@ function certManager(facts: Facts): Verdict {
     );
   const down = parts.find((one) => condition(one, 'Available')?.['status'] !== 'True');
   if (parts.length === 0)
-    return fail(`Ingress ${first.metadata.name} asks cert-manager for a certificate, which is not installed`, {
+    return fail(`Ingress ${first.metadata.name} requests a certificate from cert-manager, which is not installed`, {
       object: `Ingress ${namespaceIn(facts, first)}/${first.metadata.name}`,
       cause: 'cert-manager is absent',
       fix: 'install cert-manager: https://cert-manager.io/docs/installation/',
@@ -92,27 +98,34 @@ function certManager(facts: Facts): Verdict {
 export const networkChecks: Check[] = [
   pre('16', 'NetworkPolicies let the stack talk', {
     about:
-      'Reads the NetworkPolicies of the stack’s namespaces and works out whether every connection that the stack needs has a rule: applications to the gateway, collectors to the backends, Grafana to its datasources, Prometheus to its targets. No packet is sent. Failed: a connection inside of the stack has no rule. Warning: only applications of other namespaces have none, they may be let in by labels.',
+      "Evaluates the NetworkPolicies of the stack's namespaces against every connection that the stack " +
+      'needs: applications to the gateway, collectors to the backends, Grafana to its datasources, ' +
+      'Prometheus to its targets. No packet is sent. Failed: a connection inside the stack has no rule. ' +
+      'Warning: only applications in other namespaces have none; a rule may let them in by labels.',
     sources: '003-PRE-07, 004-PRE-11',
     reads: REACH_READS,
     run: policies,
   }),
   pre('18', 'The ingress class exists', {
-    about: 'Only when the namespace has an Ingress: its class must exist, or no controller serves it.',
+    about:
+      'Only when the stack has an Ingress. Failed: its IngressClass does not exist, so that no ' +
+      'controller serves it. Install the controller or set its class.',
     sources: '000-PRE-04',
     reads: [fact.objects('Ingress'), fact.objects('IngressClass')],
     run: ingressClass,
   }),
   pre('19', 'cert-manager is ready', {
     about:
-      'Only when an Ingress of the namespace asks cert-manager for a certificate: its Deployments must be available.',
+      'Only when an Ingress of the stack requests a certificate from cert-manager. Failed: cert-manager ' +
+      'is not installed, or one of its Deployments is not available; certificates are not issued until ' +
+      'it is.',
     sources: '000-PRE-05, 004-P1-02',
     reads: [fact.objects('Ingress'), fact.objects('Deployment', 'all')],
     run: certManager,
   }),
-  pre('25', 'Outside services are reached', {
-    about: 'Only for profiles that export to Grafana Cloud, Datadog, Honeycomb or Splunk.',
+  pre('25', 'External services can be reached', {
+    about: 'Always skipped: CLD-01 to CLD-03 check what leaves the cluster.',
     sources: '002-DEP-01',
-    ...notHere('what leaves the cluster is looked at by CLD-01 to CLD-03'),
+    ...notHere('CLD-01 to CLD-03 check what leaves the cluster'),
   }),
 ];

@@ -24,7 +24,7 @@ function nodeDisks(facts: Facts): { node: string; free: number; share: number; e
   });
 }
 
-/** Images of the stack take about 2 GiB, and kubelets evict at a tenth. */
+/** Images of the stack take about 2 GiB, and kubelets evict pods when a tenth is left. */
 function disk(facts: Facts): Verdict {
   const disks = nodeDisks(facts);
   const dumb = disks.filter((one) => one.error);
@@ -46,7 +46,7 @@ function disk(facts: Facts): Verdict {
     });
   const silent = dumb[0];
   if (silent)
-    return warn(`the kubelet of ${list(dumb.map((one) => one.node))} does not tell: ${silent.error}`, {
+    return warn(`the kubelet of ${list(dumb.map((one) => one.node))} does not report its disk: ${silent.error}`, {
       cause: 'the kubelet is not reachable from the API server, or nodes/proxy is not allowed',
       fix: `kubectl get --raw /api/v1/nodes/${silent.node}/proxy/stats/summary`,
       object: `Node ${silent.node}`,
@@ -56,7 +56,7 @@ function disk(facts: Facts): Verdict {
   );
 }
 
-/** Nodes that take ordinary pods. */
+/** Nodes that accept ordinary pods. */
 function schedulable(facts: Facts): KubeObject[] {
   return facts.nodes().filter((node) => {
     const blocked = listAt(node, 'spec', 'taints').some((taint) => textAt(taint, 'effect') !== 'PreferNoSchedule');
@@ -64,7 +64,7 @@ function schedulable(facts: Facts): KubeObject[] {
   });
 }
 
-/** Pods of the stack, where they hold what they asked for: by our label, or by those of the charts that bring them. */
+/** Whether a pod belongs to the stack: by our label, or by those of the upstream charts. */
 function ownPods(facts: Facts): (pod: KubeObject) => boolean {
   const foreign = COMPONENT_IDS.filter((id) => facts.config[id].enabled && facts.config[id].chart !== 'genai-obs').map(
     (id) => facts.place(id),
@@ -80,10 +80,10 @@ function capacity(facts: Facts): Verdict {
   const isOwn = ownPods(facts);
   const own = facts.pods('all').filter((pod) => isOwn(pod) && isLive(pod));
   const need = requestsOfProfile(facts.config, nodes.length);
-  // Pods that have their place need no room any more.
+  // Scheduled pods hold their requests already.
   const placed = own.filter((pod) => textAt(pod, 'spec', 'nodeName')).length;
   if (placed >= need.pods && placed === own.length)
-    return ok(`all ${plural(placed, 'pod')} of the profile have their place on a node`);
+    return ok(`all ${plural(placed, 'pod')} of the profile are scheduled`);
   const others = facts.pods('all').filter((pod) => isLive(pod) && !isOwn(pod));
   const free = nodes.map((node) => {
     const used = others.filter((pod) => textAt(pod, 'spec', 'nodeName') === node.metadata.name).map(requestsOf);
@@ -92,7 +92,9 @@ function capacity(facts: Facts): Verdict {
     return { cpu: left('cpu'), memory: left('memory') };
   });
   const sum = { cpu: free.reduce((a, b) => a + b.cpu, 0), memory: free.reduce((a, b) => a + b.memory, 0) };
-  const evidence = `free for the stack: ${formatCores(sum.cpu)} and ${formatBytes(sum.memory)}; the profile requests ${formatCores(need.cpu)} and ${formatBytes(need.memory)} for ${plural(need.pods, 'pod')}`;
+  const evidence =
+    `free for the stack: ${formatCores(sum.cpu)} and ${formatBytes(sum.memory)}; the profile requests ` +
+    `${formatCores(need.cpu)} and ${formatBytes(need.memory)} for ${plural(need.pods, 'pod')}`;
   const more = {
     cause: 'other pods have reserved what the nodes have',
     fix: 'add a node, or leave components out: genai-obs install --disable COMPONENT, --gateway-replicas 1',
@@ -114,7 +116,7 @@ function capacity(facts: Facts): Verdict {
     : ok(evidence);
 }
 
-/** What the quotas leave in the namespace of each, without what our own objects use there already. */
+/** The first quota that is too small; what our own objects use counts as free. */
 function overQuota(facts: Facts, needIn: (namespace: string) => Record<string, number>): Verdict | undefined {
   for (const quota of facts.objects('ResourceQuota')) {
     const namespace = namespaceIn(facts, quota);
@@ -161,7 +163,7 @@ function ownUse(facts: Facts, namespace: string): Record<string, number> {
   };
 }
 
-/** Claims that still have to be bound need room; local classes reserve none, so there the disk is what counts. */
+/** Unbound claims need space; local classes reserve none, so their nodes' disks count. */
 function storage(facts: Facts): Verdict {
   const claims = claimsOf(facts.config);
   const total = claims.reduce((sum, claim) => sum + claim.bytes, 0);
@@ -182,13 +184,17 @@ function storage(facts: Facts): Verdict {
   const found = classOf(facts);
   if (!found || !isLocal(found))
     return ok(
-      `${formatBytes(open)} to be claimed from class ${found?.metadata.name ?? '(none)'}; its capacity cannot be seen from here`,
+      `${formatBytes(open)} to be claimed from class ${found?.metadata.name ?? '(none)'}; its capacity ` +
+        'cannot be read from here',
     );
   const room = nodeDisks(facts).reduce((sum, one) => sum + one.free, 0);
-  const evidence = `${formatBytes(open)} to be claimed, ${formatBytes(room)} free on the nodes (class ${found.metadata.name} keeps data there)`;
+  const evidence =
+    `${formatBytes(open)} to be claimed, ${formatBytes(room)} free on the nodes (class ` +
+    `${found.metadata.name} keeps data there)`;
   const more = {
     cause:
-      'the nodes’ disks are smaller than the claims together; the class reserves nothing, so this shows only when they fill',
+      'the nodes’ disks are smaller than the claims together; the class reserves nothing, so this ' +
+      'shows only when they fill',
     fix: 'use smaller sizes and a shorter retention (genai-obs install --retention 7d), or grow the disk',
   };
   if (room < open / 4) return fail(evidence, more);
@@ -196,9 +202,11 @@ function storage(facts: Facts): Verdict {
 }
 
 export const resourceChecks: Check[] = [
-  pre('09', 'Nodes have free disk', {
+  pre('09', 'Nodes have disk space', {
     about:
-      'The images of the stack take about 2 GiB on a node, and kubelets evict pods when a tenth of the disk is left. Failed: under 3 GiB or 10 %. Warning: under 5 GiB or 15 %, or when a kubelet does not tell. Reads from kubelet statistics.',
+      'Reads free disk space from kubelet statistics. The images of the stack take about 2 GiB on a ' +
+      'node, and kubelets evict pods when a tenth of the disk is left. Failed: under 3 GiB or 10 %. ' +
+      'Warning: under 5 GiB or 15 %, or a kubelet without figures. Prune images or grow the disk.',
     sources: '004-PRE-03',
     reads: [fact.kubeletStats()],
     dependsOn: ['PRE-07'],
@@ -206,7 +214,10 @@ export const resourceChecks: Check[] = [
   }),
   pre('10', 'CPU and memory suffice for the profile', {
     about:
-      'Allocatable CPU and memory of schedulable nodes, less what other pods request, against the requests of the profile; also against ResourceQuotas of the namespace, and the largest pod against single nodes. Warning: less than a tenth to spare.',
+      'Compares the requests of the profile with the allocatable CPU and memory of schedulable nodes, ' +
+      'less what other pods request; the largest pod with single nodes; and the total with ' +
+      'ResourceQuotas. Warning: less than a tenth to spare. Failed: not enough. Add a node or disable ' +
+      'components.',
     sources: '003-PRE-04',
     reads: [fact.nodes(), fact.pods('all'), fact.objects('ResourceQuota'), fact.objects('PersistentVolumeClaim')],
     dependsOn: ['PRE-07', 'PRE-08'],
@@ -214,7 +225,10 @@ export const resourceChecks: Check[] = [
   }),
   pre('11', 'Storage suffices for the claims', {
     about:
-      'Claims of the profile that are not bound yet, against quotas of the namespace and, with a class that keeps data on the nodes (local-path, hostpath), against their free disk. Such a class reserves nothing: less than the sum is a warning, less than a quarter a failure. Capacity of network storage cannot be seen.',
+      'Compares claims that are not bound yet with quotas, and with free disk on the nodes for classes ' +
+      'that keep data there (local-path, hostpath). Such a class reserves nothing: less than the sum is ' +
+      'a warning, less than a quarter a failure. The capacity of network storage cannot be read from ' +
+      'here.',
     sources: '003-PRE-05',
     reads: [
       fact.objects('PersistentVolumeClaim'),

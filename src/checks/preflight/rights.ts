@@ -20,7 +20,7 @@ function secrets(facts: Facts): Verdict {
   const object = `Secret ${namespace}/${GRAFANA_ADMIN}`;
   if (!secret) {
     if (!workloadOf(facts, 'grafana'))
-      return ok(`${GRAFANA_ADMIN} does not exist yet: install makes it with a random password`);
+      return ok(`${GRAFANA_ADMIN} does not exist yet: install creates it with a random password`);
     return fail(`Secret ${GRAFANA_ADMIN} does not exist, but Grafana is installed`, {
       object,
       cause: 'the Secret was deleted; Grafana starts only with it',
@@ -64,18 +64,18 @@ const RIGHTS: [verb: string, resource: string][] = [
 
 function rights(facts: Facts): Verdict {
   const denied = RIGHTS.filter(([verb, resource]) => !facts.access(verb, resource).allowed);
-  // The namespaces may have been made by somebody who may.
+  // An administrator may have created the namespaces.
   const there = new Set(ifAvailable(() => facts.objects('Namespace'), []).map((one) => one.metadata.name));
   const exists = facts.namespaces.every((name) => there.has(name));
   const missing = denied.filter(([, resource]) => !(exists && resource === '/namespaces'));
-  if (missing.length === 0) return ok(`the caller has all ${RIGHTS.length} rights that installing and looking need`);
+  if (missing.length === 0) return ok(`the caller has all ${RIGHTS.length} permissions that install and doctor need`);
   const text = missing.map(([verb, path]) => {
     const [group, ...resource] = path.split('/');
     return `${verb} ${resource.join('/')}${group ? `.${group}` : ''}`;
   });
   return fail(`the caller may not: ${list(text, 5)}`, {
-    cause: 'the account of this context lacks rights',
-    fix: 'ask an administrator for a binding to cluster-admin, or for these rights; kubectl auth can-i --list',
+    cause: 'the account of this context lacks permissions',
+    fix: 'ask an administrator for a binding to cluster-admin, or for these permissions; kubectl auth can-i --list',
   });
 }
 
@@ -93,14 +93,11 @@ function zones(facts: Facts): Verdict {
   if (!required && !(strict && found.size === 0))
     return ok(`gateway replicas are spread over zones where there are any (${found.size} known), none is required`);
   if (found.size >= replicas) return ok(`${plural(found.size, 'zone')} for ${plural(replicas, 'replica')}`);
-  return fail(
-    `${plural(replicas, 'replica')} must be in zones of their own, the nodes have ${plural(found.size, 'zone')}`,
-    {
-      object: workloadObject(facts, 'opentelemetry-collector'),
-      cause: 'the anti-affinity is required: replicas without a zone stay Pending',
-      fix: `genai-obs install --gateway-replicas ${Math.max(1, found.size)}, or make the rule preferred`,
-    },
-  );
+  return fail(`${plural(replicas, 'replica')} need one zone each, the nodes have ${plural(found.size, 'zone')}`, {
+    object: workloadObject(facts, 'opentelemetry-collector'),
+    cause: 'the anti-affinity is required: replicas without a zone stay Pending',
+    fix: `genai-obs install --gateway-replicas ${Math.max(1, found.size)}, or make the rule preferred`,
+  });
 }
 
 function ownNames(workload: string, cluster: string): [kind: string, name: string][] {
@@ -112,7 +109,7 @@ function ownNames(workload: string, cluster: string): [kind: string, name: strin
   ];
 }
 
-/** Charts of others do not carry our label: helm's note says which release an object is of, an operator signs its own. */
+/** Objects of upstream charts lack our label: Helm's annotation or the operator's label identifies them. */
 function madeBy(
   { metadata: { labels = {}, annotations = {} } }: KubeObject,
   release: { name: string; namespace: string } | undefined,
@@ -126,10 +123,10 @@ function madeBy(
   );
 }
 
-/** Whether all components come from our charts. */
+/** Whether all components use our charts. */
 const only = (config: Config) => enabledComponents(config).every((id) => config[id].chart === 'genai-obs');
 
-/** Objects under names that our releases use, which we did not make: helm would refuse or overwrite them. */
+/** Foreign objects with names that our releases use: helm would refuse or overwrite them. */
 function free(facts: Facts): Verdict {
   const taken = enabledComponents(facts.config).flatMap((id) => {
     const { chart, namespace, workload, service } = facts.place(id);
@@ -150,54 +147,66 @@ function free(facts: Facts): Verdict {
   const first = taken[0];
   if (!first)
     return ok(
-      `no foreign object has a name that the ${enabledComponents(facts.config).length} ${only(facts.config) ? 'releases' : 'components'} use`,
+      `no foreign object has a name that the ${enabledComponents(facts.config).length} ` +
+        `${only(facts.config) ? 'releases' : 'components'} use`,
     );
   const { kind, name, namespace } = first;
   const scope = kind.startsWith('Cluster') ? '' : `${namespace}/`;
-  return fail(`taken by objects that genai-obs did not make: ${list(taken.map((one) => `${one.kind} ${one.name}`))}`, {
+  return fail(`used by objects that genai-obs did not create: ${list(taken.map((one) => `${one.kind} ${one.name}`))}`, {
     object: `${kind} ${scope}${name}`,
     cause: 'another installation uses these names; installing would change or fail on its objects',
-    fix: `install into a namespace of its own: genai-obs install --namespace NAME; or remove it: ${facts.kubectlIn(namespace)} delete ${kind.toLowerCase()} ${name}`,
+    fix:
+      'install into a namespace of its own: genai-obs install --namespace NAME; or remove it: ' +
+      `${facts.kubectlIn(namespace)} delete ${kind.toLowerCase()} ${name}`,
   });
 }
 
-/** Why there is nothing to look at. */
+/** Why no CRD is checked. */
 function noDefinitions(config: Config): string {
   const operated = enabledComponents(config).filter(
     (id) => config[id].chart === 'opentelemetry-operator' || (id === 'prometheus' && operatorOf(config, id)),
   );
   return operated.length
-    ? `installing makes the definitions that ${list(operated.map((id) => config[id].chart))} needs before anything uses them; what operators made of them is checked by COL-01, COL-02, COL-24 and PROM-01`
+    ? `install creates the CRDs that ${list(operated.map((id) => config[id].chart))} needs before ` +
+        "anything uses them; the operators' workloads are checked by COL-01, COL-02, COL-24 and PROM-01"
     : 'this profile uses no operator and no custom resources';
 }
 
 export const rightsChecks: Check[] = [
-  pre('21', 'Custom resource definitions are established', {
+  pre('21', 'CustomResourceDefinitions are established', {
     about:
-      'Only for profiles with operators, whose charts bring the definitions along. The quickstart profile uses none.',
+      'Always skipped. Charts with operators install their CustomResourceDefinitions (CRDs) before ' +
+      'anything uses them; checks of the components show whether the operators work.',
     sources: '004-P1-02',
     reads: [],
     skipIf: noDefinitions,
     run: (facts) => skip(noDefinitions(facts.config)),
   }),
   pre('22', 'Secrets of the profile exist', {
-    about: `Grafana reads its administrator from Secret ${GRAFANA_ADMIN}. Failed: missing while Grafana is installed, or a key without a value. Warning: a placeholder or well-known default. Only names and lengths of values are looked at.`,
+    about:
+      'Reads names and lengths of the keys in Secret grafana-admin, from which Grafana takes its ' +
+      'administrator. Failed: missing while Grafana is installed, or a key without a value. Warning: a ' +
+      'placeholder or a well-known default. Recreate the Secret.',
     sources: '000-INST-04, 000-INST-05, 000-INST-06, 002-DEP-02',
     reads: [fact.objects('Secret'), fact.workloads('grafana')],
     skipIf: (config) =>
       config.grafana.enabled ? undefined : 'Grafana is not part of this profile: no secret is needed',
     run: secrets,
   }),
-  pre('23', 'The caller has the rights that are needed', {
+  pre('23', 'The caller has the required permissions', {
     about:
-      'Asks the API server, by access reviews, whether the account of this context may create what an installation creates and open the proxies and tunnels that the doctor looks through.',
-    sources: 'derived',
+      'Sends access reviews to the API server: may the account of this context create what an ' +
+      'installation creates, and use the proxies and tunnels of the doctor? Failed: at least one ' +
+      'permission is missing. Ask an administrator for a binding.',
+    sources: 'genai-obs',
     reads: [...RIGHTS.map(([verb, resource]) => fact.access(verb, resource)), fact.objects('Namespace')],
     run: rights,
   }),
-  pre('27', 'Zones suffice for required spreading', {
+  pre('27', 'There are enough zones for required spreading', {
     about:
-      'Where the gateway must be spread over zones, there must be as many zones as replicas, or pods stay Pending. A preferred rule needs none.',
+      'Compares the zones of the nodes with the replicas of the gateway, where an anti-affinity or ' +
+      'spread over zones is required. Failed: fewer zones than replicas, so that pods stay Pending. A ' +
+      'preferred rule needs none.',
     sources: '000-HA-01',
     reads: [fact.nodes(), fact.workloads('opentelemetry-collector')],
     skipIf: (config) =>
@@ -206,8 +215,11 @@ export const rightsChecks: Check[] = [
   }),
   pre('29', 'Names are free', {
     about:
-      'A check of our own, beyond appendix 1. Workloads, Services, ServiceAccounts, ConfigMaps and cluster roles under the names of our releases that lack our label belong to somebody else: helm would refuse them, or they would be changed. Objects of upstream charts are known by the release that helm notes on them. Install into another namespace, or remove them.',
-    sources: 'genai-obs; peers.md 2',
+      'Looks for workloads, Services, ServiceAccounts, ConfigMaps and cluster roles that have the names ' +
+      'of our releases but not our label. Objects of upstream charts are recognised by the release that ' +
+      'Helm records on them. Failed: another installation owns one; helm would refuse it or overwrite ' +
+      'it. Install into another namespace, or delete the object.',
+    sources: 'genai-obs',
     reads: () =>
       [
         'Deployment',

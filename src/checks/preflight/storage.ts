@@ -29,7 +29,7 @@ function defaults(facts: Facts): KubeObject[] {
   return facts.objects('StorageClass').filter((one) => one.metadata.annotations?.[DEFAULT] === 'true');
 }
 
-/** The class that the claims of the profile get: the named one, or the newest default, as the API server picks. */
+/** StorageClass of the claims: the named one, or the newest default, as the API server chooses. */
 export function classOf(facts: Facts): KubeObject | undefined {
   const wanted = facts.config.storage.storageClass;
   if (wanted) return facts.objects('StorageClass').find((one) => one.metadata.name === wanted);
@@ -42,17 +42,18 @@ export function provisionerOf(storageClass: KubeObject): string {
   return (storageClass['provisioner'] as string | undefined) ?? '';
 }
 
-/** Classes that keep data in a folder of the node and reserve nothing. */
+/** Classes that keep data in a directory of the node and reserve nothing. */
 export function isLocal(storageClass: KubeObject): boolean {
   return /local-path|hostpath|host-path/i.test(provisionerOf(storageClass));
 }
 
 function exists(facts: Facts): Verdict {
   const claims = claimsOf(facts.config).map((claim) => claimIn(facts, claim));
-  // A class is asked for once, when a claim is made.
+  // A class matters only when a claim is created.
   if (claims.every((claim) => claim && phaseOf(claim) === 'Bound'))
     return ok(
-      `all ${claims.length} claims are bound (class ${list([...new Set(claims.map((claim) => (claim && storageClassOf(claim)) || 'none'))])})`,
+      `all ${claims.length} claims are bound (class ` +
+        `${list([...new Set(claims.map((claim) => (claim && storageClassOf(claim)) || 'none'))])})`,
     );
   const all = facts.objects('StorageClass').map((one) => one.metadata.name);
   const wanted = facts.config.storage.storageClass;
@@ -60,20 +61,21 @@ function exists(facts: Facts): Verdict {
   const choice = 'genai-obs install --storage-class NAME, or without claims: genai-obs install --no-persistence';
   if (found && wanted) return ok(`class ${wanted} (${provisionerOf(found)}) exists`);
   if (wanted)
-    return fail(`there is no storage class ${wanted}; there are: ${list(all, 6) || 'none'}`, {
+    return fail(`there is no StorageClass ${wanted}; existing classes: ${list(all, 6) || 'none'}`, {
       object: `StorageClass ${wanted}`,
       cause: 'the profile names a class that the cluster does not have',
       fix: choice,
     });
   if (!found)
-    return fail(`no storage class is the default; there are: ${list(all, 6) || 'none'}`, {
-      cause: 'claims without a class stay Pending for ever',
+    return fail(`no StorageClass is the default; existing classes: ${list(all, 6) || 'none'}`, {
+      cause: 'claims without a class stay Pending permanently',
       fix: choice,
     });
   const several = defaults(facts);
   if (several.length > 1)
     return warn(
-      `${several.length} classes are the default (${list(several.map((one) => one.metadata.name))}); the newest wins: ${found.metadata.name}`,
+      `${several.length} classes are the default (${list(several.map((one) => one.metadata.name))}); ` +
+        `the newest wins: ${found.metadata.name}`,
       {
         cause: 'more than one class is marked as default',
         fix: `kubectl annotate storageclass NAME ${DEFAULT}-`,
@@ -82,7 +84,7 @@ function exists(facts: Facts): Verdict {
   return ok(`default class ${found.metadata.name} (${provisionerOf(found)})`);
 }
 
-/** The first claim that a pod waits for. Before a pod uses it, Pending is how late binding looks. */
+/** The first claim that a pod waits for. Without a pod, Pending is normal with late binding. */
 function stuckClaim(facts: Facts): Verdict | undefined {
   for (const want of claimsOf(facts.config)) {
     const claim = claimIn(facts, want);
@@ -106,18 +108,19 @@ function unbound(facts: Facts, { name, namespace }: ClaimNeed, claim: KubeObject
     fix: `${facts.kubectlIn(namespace)} describe persistentvolumeclaim ${name}`,
   };
   if (phaseOf(claim) === 'Lost') return fail(`claim ${name} has lost its volume`, more);
-  if (lacking) return fail(`claim ${name} is Pending: there is no storage class ${wanted}`, more);
+  if (lacking) return fail(`claim ${name} is Pending: there is no StorageClass ${wanted}`, more);
   const reason = event && event.reason !== 'WaitForFirstConsumer' ? `: ${event.reason} ${event.message}` : '';
-  const evidence = `claim ${name} is Pending for ${formatDuration(waited)} while pod ${user?.metadata.name} waits for it`;
-  if (waited > 180 || (user && event?.reason === 'ProvisioningFailed')) return fail(evidence + reason, more);
-  return waited > 60 ? warn(evidence + reason, more) : undefined;
+  const evidence =
+    `claim ${name} is Pending for ${formatDuration(waited)} while pod ${user?.metadata.name} waits for it` + reason;
+  if (waited > 180 || (user && event?.reason === 'ProvisioningFailed')) return fail(evidence, more);
+  return waited > 60 ? warn(evidence, more) : undefined;
 }
 
 function provisions(facts: Facts): Verdict {
   const stuck = stuckClaim(facts);
   if (stuck) return stuck;
   const found = classOf(facts);
-  if (!found) return skip('there is no class to look at (PRE-12)');
+  if (!found) return skip('there is no StorageClass to check (PRE-12)');
   const { name } = found.metadata;
   if (provisionerOf(found) === 'kubernetes.io/no-provisioner') return prepared(facts, name);
   const volumes = facts
@@ -146,11 +149,11 @@ function provisions(facts: Facts): Verdict {
     volumes.length ? `${plural(volumes.length, 'volume')} bound` : '',
   ].filter(Boolean);
   if (seen.length === 0)
-    return skip(`class ${name}: neither a provisioner pod nor a bound volume can be seen; installing proves it`);
-  return ok(`class ${name}: ${seen.join(', ')}; no test claim was made`);
+    return skip(`class ${name}: neither a provisioner pod nor a bound volume is visible; install tests it`);
+  return ok(`class ${name}: ${seen.join(', ')}; no test claim was created`);
 }
 
-/** Volumes made by hand: each claim needs one that is free and large enough. */
+/** Manual provisioning: each claim needs a free volume that is large enough. */
 function prepared(facts: Facts, name: string): Verdict {
   const isBound = (claim: KubeObject | undefined) => claim !== undefined && phaseOf(claim) === 'Bound';
   const open = claimsOf(facts.config)
@@ -164,11 +167,12 @@ function prepared(facts: Facts, name: string): Verdict {
   const missing = open.find((claim, i) => (free[i] ?? 0) < claim.bytes);
   if (!missing)
     return ok(
-      `class ${name} is served by hand: ${plural(free.length, 'volume')} free for ${plural(open.length, 'claim')}`,
+      `class ${name} is provisioned manually: ${plural(free.length, 'volume')} free for ` +
+        plural(open.length, 'claim'),
     );
   return fail(`class ${name} has no free volume of ${formatBytes(missing.bytes)} for claim ${missing.name}`, {
     object: `StorageClass ${name}`,
-    cause: 'the class has no provisioner: volumes must be made by hand',
+    cause: 'the class has no provisioner: volumes must be created manually',
     fix: 'create the volumes, or choose another class: genai-obs install --storage-class NAME',
   });
 }
@@ -178,7 +182,7 @@ function nfs(facts: Facts): Verdict {
   if (!found || !/nfs/i.test(provisionerOf(found))) return skip(`class ${found?.metadata.name ?? '(none)'} is not NFS`);
   const events = facts.objects('Event') as unknown as { reason?: string; message?: string }[];
   const broken = events.find((event) => event.reason === 'FailedMount');
-  if (!broken) return ok(`no mount of class ${found.metadata.name} has failed; nothing was mounted to try`);
+  if (!broken) return ok(`no mount of class ${found.metadata.name} has failed; nothing was mounted to test it`);
   return fail(`a mount failed: ${(broken.message ?? '').replace(/\s+/g, ' ').slice(0, 160)}`, {
     object: `StorageClass ${found.metadata.name}`,
     cause: 'the NFS client is not installed on the node, or export or firewall refuse it',
@@ -187,17 +191,22 @@ function nfs(facts: Facts): Verdict {
 }
 
 export const storageChecks: Check[] = [
-  pre('12', 'The storage class exists', {
+  pre('12', 'The StorageClass exists', {
     about:
-      'Claims need a class: the one that the profile names, or the cluster’s default. Failed: neither, unless all claims are bound already. Choose one with --storage-class, or run without claims with --no-persistence.',
+      "Checks the StorageClass of the claims: the one in the profile, or the cluster's default. Failed: " +
+      'there is none, unless all claims are bound already. Warning: several defaults. Choose one with ' +
+      '--storage-class, or install without claims with --no-persistence.',
     sources: '000-PRE-03, 003-PRE-06, 004-P1-05, 004-PRE-02, 004-PRE-09',
     reads: [fact.objects('StorageClass'), fact.objects('PersistentVolumeClaim')],
     skipIf: off,
     run: exists,
   }),
-  pre('13', 'The storage class is served', {
+  pre('13', 'The StorageClass provisions volumes', {
     about:
-      'A claim of ours that a pod waits for and that stays Pending: a warning after 60 s, failed after 180 s, with the provisioner’s own message. Else: the provisioner of the class runs, or volumes of it are bound. The doctor makes no test claim, because it changes nothing.',
+      'Looks for a claim of the stack that stays Pending while a pod waits for it, with the message of ' +
+      'the provisioner. Warning: more than 60 s. Failed: more than 180 s, a refusal, or no ready ' +
+      'provisioner. Otherwise a running provisioner or bound volumes of the class are ok. The doctor ' +
+      'creates no test claim, because it changes nothing.',
     sources: '000-PRE-03, 003-PRE-06',
     reads: [
       fact.objects('StorageClass'),
@@ -214,7 +223,8 @@ export const storageChecks: Check[] = [
   }),
   pre('14', 'NFS mounts work', {
     about:
-      'Only when the class of the claims is NFS: no event of the namespace tells of a failed mount. Nothing is mounted to try.',
+      'Only when the StorageClass of the claims is NFS. Failed: an event reports a failed mount. Nothing ' +
+      'is mounted to test it. Install the NFS client on every node and check the export.',
     sources: '004-PRE-02',
     reads: [fact.objects('StorageClass'), fact.objects('Event')],
     dependsOn: ['PRE-12'],

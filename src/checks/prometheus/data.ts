@@ -149,7 +149,7 @@ export const dataChecks: Check[] = [
   prom('22', 'No samples are refused as too old', {
     about:
       'Samples that come out of order within 30 minutes are taken; older ones, and those that contradict what is stored, are refused and lost. Up to 1 % warns, more fails. The usual reasons are clocks that differ and two senders with the same labels.',
-    sources: 'derived (requirements, appendix 1)',
+    sources: 'genai-obs',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PRE-17'],
     reads: [...CLOCK_READS, fact.promql(APPENDED), fact.promql(REJECTED)],

@@ -113,7 +113,7 @@ export const exposureChecks: Check[] = [
   }),
   sec('08', 'Exporters to the outside use TLS', {
     about: 'Exporters of the collectors whose endpoint is not a Service of this cluster must use TLS and verify it.',
-    sources: 'derived',
+    sources: 'genai-obs',
     reads: (config) => enabledCollectors(config).map((id) => fact.running(id)),
     skipIf: (config) => (enabledCollectors(config).length ? undefined : 'no collector is part of this profile'),
     run: exporters,
