@@ -12,7 +12,10 @@ import { type ChartName, type ChartRef, type Pin, PINS } from './pins.ts';
 
 /** Where charts come from: ours from templates/, upstream's from the cache, a folder or a mirror. */
 export interface Charts {
-  /** A folder or an archive on this machine that helm can read. @throws ObsError when it cannot be had, or is not what it should be */
+  /**
+   * A folder or an archive on this machine that helm can read. @throws ObsError when it cannot be had, or is not what
+   * it should be
+   */
   path(chart: ChartRef): Promise<string>;
 }
 
@@ -106,7 +109,10 @@ async function get(url: string, optional: boolean): Promise<Buffer | undefined> 
   return Buffer.from(await answer.arrayBuffer());
 }
 
-/** By helm itself, so that its proxies, certificates and registry logins count; no repository is added to the user's helm. */
+/**
+ * By helm itself, so that its proxies, certificates and registry logins count; no repository is added to the user's
+ * helm.
+ */
 async function pull(helm: string, dir: string, pin: Pin, oci: string | undefined): Promise<string> {
   const from = oci ? [oci] : [pin.chart, '--repo', pin.repo];
   const result = await exec(helm, ['pull', ...from, '--version', pin.version, '--destination', dir], {
@@ -131,8 +137,8 @@ function cacheFolder(): string {
 }
 
 /**
- * Fetched once. The file's name holds the digest, so that an archive that was damaged or exchanged is seen, and made anew; so is one
- * that the mirror has replaced since.
+ * Fetched once. The file's name holds the digest, so that an archive that was damaged or exchanged is seen, and made
+ * anew; so is one that the mirror has replaced since.
  */
 async function cached(
   pin: Pin,

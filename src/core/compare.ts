@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import stringify from 'safe-stable-stringify';
+import { stringify } from 'safe-stable-stringify';
 
 /** One difference between what is wanted and what is there; `path` in dots, values shortened for people. */
 export interface Change {

@@ -36,8 +36,9 @@ export interface RunResult {
 }
 
 /**
- * Runs the steps as their needs allow, independent ones concurrently. After the first failure running steps finish, no new one
- * starts, and the failure is thrown; the next run resumes from the live state. @throws ObsError @throws KubeError
+ * Runs the steps as their needs allow, independent ones concurrently. After the first failure running steps finish, no
+ * new one starts, and the failure is thrown; the next run resumes from the live state. @throws ObsError @throws
+ * KubeError
  */
 export async function run(steps: Step[], context: RunContext): Promise<RunResult> {
   const running = await prepare(steps, context);

@@ -3,6 +3,7 @@ import { type ChartRef, PINS, type Pin } from '../charts/pins.ts';
 import type { Json, JsonMap, KubeObject } from '../core/types.ts';
 import { type Step, exportStep, stepsOf } from '../engine/steps/index.ts';
 import type { ExportWriter, Release, StepBase } from '../engine/steps/types.ts';
+import type { SecretValue } from '../parts/types.ts';
 
 /** The module: files by path, folders or archives to copy, and the names of its variables. */
 export interface Export {
@@ -17,7 +18,9 @@ export interface Sources {
   definitions: ExportWriter['definitions'];
   /** Folder of one of our own charts. */
   ownChart: (name: string) => string;
-  /** Archive of an upstream chart to copy into the module; undefined: Terraform downloads it from the chart's own home. */
+  /**
+   * Archive of an upstream chart to copy into the module; undefined: Terraform downloads it from the chart's own home.
+   */
   archive: (chart: ChartRef) => Promise<string | undefined>;
 }
 
@@ -32,8 +35,8 @@ const TIME: JsonMap = { time: { source: 'hashicorp/time', version: '~> 0.12' } }
 const TIMEOUT = 900;
 
 /**
- * A plan as a Terraform module in JSON syntax: the same namespaces, Secrets, objects and releases in the same order. Terraform
- * pauses where we would ask a webhook; gates and removals have no counterpart.
+ * A plan as a Terraform module in JSON syntax: the same namespaces, Secrets, objects and releases in the same order.
+ * Terraform pauses where we would ask a webhook; gates and removals have no counterpart.
  * @see https://developer.hashicorp.com/terraform/language/syntax/json
  */
 export async function terraform(steps: Step[], home: string, sources: Sources): Promise<Export> {
@@ -139,12 +142,8 @@ function newModule(home: string, sources: Sources): Module {
       add(step, 'helm_release', step.id, { name: chart, namespace, chart: inModule(`charts/${chart}`), ...options });
     },
     secret(step, object, keys) {
-      const data: JsonMap = {};
-      for (const [key, value] of Object.entries(keys)) {
-        const name = typeof value === 'string' ? '' : variableOf(object, key, value);
-        data[key] = typeof value === 'string' ? literal(value) : `\${var.${name}}`;
-        if (name) variables[name] = secretVariable(object, key);
-      }
+      const { data, inputs } = secretData(object, keys);
+      Object.assign(variables, inputs);
       const name = step.id.replace(/^secret\//, '');
       add(step, 'kubernetes_secret_v1', name, { metadata: metadata(object), type: 'Opaque', data });
     },
@@ -163,7 +162,9 @@ function newModule(home: string, sources: Sources): Module {
         max_history: 5,
       });
     },
-    /** Webhook calls fail until kube-proxy knows the pods of a new Service; repeated after each change of the release. */
+    /**
+     * Webhook calls fail until kube-proxy knows the pods of a new Service; repeated after each change of the release.
+     */
     pause(step, releases) {
       const revision = (id: string): string => `\${helm_release.${label(id)}.metadata.revision}`;
       const triggers = Object.fromEntries(releases.map((id): [string, Json] => [label(id), revision(id)]));
@@ -184,7 +185,9 @@ function metadata({ metadata: { name, namespace, labels, annotations } }: KubeOb
   };
 }
 
-/** A chart that renders objects as they are: `kubernetes_manifest` would need their kinds in the cluster when it plans. */
+/**
+ * A chart that renders objects as they are: `kubernetes_manifest` would need their kinds in the cluster when it plans.
+ */
 function bundleChart(name: string, description: string, objects: KubeObject[]): Record<string, string> {
   return {
     [`charts/${name}/Chart.yaml`]: stringify({ apiVersion: 'v2', name, version: '1.0.0', description }),
@@ -193,16 +196,20 @@ function bundleChart(name: string, description: string, objects: KubeObject[]): 
   };
 }
 
-type Given = Exclude<Parameters<ExportWriter['secret']>[2][string], string>;
-
-/** Name of the variable of a value that only the user knows. */
-function variableOf({ metadata: { name } }: KubeObject, key: string, value: Given): string {
-  return label(value !== null && 'fromEnv' in value ? value.fromEnv.toLowerCase() : `${name}_${key}`);
-}
-
-/** Sensitive, without a default. */
-function secretVariable({ metadata: { name } }: KubeObject, key: string): JsonMap {
-  return { type: 'string', description: literal(`Key ${key} of Secret ${name}`), sensitive: true };
+/** Fixed values, and a sensitive variable without a default for each value that only the user knows. */
+function secretData({ metadata: { name } }: KubeObject, keys: Record<string, SecretValue>) {
+  const data: JsonMap = {};
+  const inputs: JsonMap = {};
+  for (const [key, value] of Object.entries(keys)) {
+    if (typeof value === 'string') data[key] = literal(value);
+    else {
+      const given = value !== null && 'fromEnv' in value ? value.fromEnv.toLowerCase() : '';
+      const variable = label(given || `${name}_${key}`);
+      data[key] = `\${var.${variable}}`;
+      inputs[variable] = { type: 'string', description: literal(`Key ${key} of Secret ${name}`), sensitive: true };
+    }
+  }
+  return { data, inputs };
 }
 
 async function chartOf({ chart }: Release, sources: Sources, copies: Export['copies']): Promise<JsonMap> {

@@ -44,8 +44,8 @@ export interface MirrorResult extends MirrorIndex {
 }
 
 /**
- * Writes `charts/`, `mirror.json`, `images.txt` and `overlay.yaml`. With that folder, the images in the registry, and the overlay
- * over a profile, an air-gapped installation downloads nothing else.
+ * Writes `charts/`, `mirror.json`, `images.txt` and `overlay.yaml`. With that folder, the images in the registry, and
+ * the overlay over a profile, an air-gapped installation downloads nothing else.
  */
 export async function writeMirror(
   steps: Step[],

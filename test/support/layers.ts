@@ -66,7 +66,11 @@ export const LAYERS: Record<string, { what: string; may: string[] }> = {
       'ui',
     ],
   },
-  'cli.ts': { what: 'the command tree; an action imports its command when it runs', may: ['app', 'commands'] },
+  cli: {
+    what: 'the command tree, one file per group of verbs; an action imports its command when it runs',
+    may: ['app', 'commands'],
+  },
+  'cli.ts': { what: 'the entry point', may: ['app', 'cli', 'commands'] },
 };
 
 const code = (name: string): string => `\`src/${name}${name.endsWith('.ts') ? '' : '/'}\``;

@@ -15,8 +15,9 @@ export function checkPhases({ only = [], from, skip = [] }: PhaseFlags): void {
 }
 
 /**
- * Ids of steps that `--only`, `--from` and `--skip` leave out. The namespace always runs, because the lock lives in it. Pruning
- * needs the whole plan: a replacement may be in an excluded phase. @throws ObsError (usage) for an unknown phase
+ * Ids of steps that `--only`, `--from` and `--skip` leave out. The namespace always runs, because the lock lives in it.
+ * Pruning needs the whole plan: a replacement may be in an excluded phase. @throws ObsError (usage) for an unknown
+ * phase
  */
 export function excludedSteps(steps: Step[], flags: PhaseFlags): Set<string> {
   checkPhases(flags);

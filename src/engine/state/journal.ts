@@ -108,7 +108,10 @@ export async function newJournal(kube: Kube, config: Config, found: string[]): P
   return { schema: SCHEMA, tool: version(), cluster: await clusterUid(kube), found, steps: {}, config };
 }
 
-/** Coalesces concurrent journal writes: callers during a write share the next one. `saved` resolves when no write is pending. */
+/**
+ * Coalesces concurrent journal writes: callers during a write share the next one. `saved` resolves when no write is
+ * pending.
+ */
 export function oneAtATime(write: () => Promise<void>): { save: () => Promise<void>; saved: () => Promise<void> } {
   let last: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;

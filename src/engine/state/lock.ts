@@ -29,7 +29,10 @@ const refIn = (namespace: string): ObjectRef => ({
   name: LEASE,
 });
 
-/** `user@host pid=1 command id`: shows people who holds it, and lets us check whether that process still runs on this host. */
+/**
+ * `user@host pid=1 command id`: shows people who holds it, and lets us check whether that process still runs on this
+ * host.
+ */
 function identity(command: string): string {
   return `${whoami()} pid=${process.pid} ${command} ${randomUUID().slice(0, 8)}`;
 }
@@ -47,7 +50,8 @@ function hasDiedHere(holder: string): boolean {
 }
 
 /**
- * Takes the Lease of the installation and renews it until `release`. A lease whose holder was killed is taken over when it expires.
+ * Takes the Lease of the installation and renews it until `release`. A lease whose holder was killed is taken over when
+ * it expires.
  * `onLost`: somebody else took it over, for example while this machine slept; then nothing more may be changed.
  * @throws ObsError naming the holder when another command works on the installation
  */

@@ -4,7 +4,8 @@ import { namespacesOf } from '../../profile/schema.ts';
 import { JOURNAL, readJournal } from './journal.ts';
 
 /**
- * The home, namespaces created for this installation, and existing ones that it uses; never the home of another installation.
+ * The home, namespaces created for this installation, and existing ones that it uses; never the home of another
+ * installation.
  * @throws KubeError; ObsError when the journal cannot be read, because namespaces known only to it would be missed
  */
 export async function namespacesOfInstallation({

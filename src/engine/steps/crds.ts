@@ -9,13 +9,18 @@ import { type JsonMap, type KubeObject, refOf } from '../../core/types.ts';
 import { isOurs } from './ownership.ts';
 import type { ApplyContext, ObjectChange, Observation, ReadContext, StepBase, StepKind } from './types.ts';
 
-/** CustomResourceDefinitions of an upstream chart, applied server-side: helm installs CRDs once and never upgrades them. */
+/**
+ * CustomResourceDefinitions of an upstream chart, applied server-side: helm installs CRDs once and never upgrades them.
+ */
 export interface CrdsStep extends StepBase {
   kind: 'crds';
   chart: ChartName;
   /** Values with which the chart renders them. */
   values: JsonMap;
-  /** Wait until the API serves them, because dependent steps create objects of these kinds; else a webhook step proves it. */
+  /**
+   * Wait until the API serves them, because dependent steps create objects of these kinds; else a webhook step proves
+   * it.
+   */
   served: boolean;
 }
 
@@ -53,7 +58,7 @@ function keepOnUninstall({ metadata, ...rest }: KubeObject): KubeObject {
   return {
     ...rest,
     metadata: { ...metadata, annotations: { ...metadata.annotations, 'helm.sh/resource-policy': 'keep' } },
-  } as KubeObject;
+  };
 }
 
 /** Records the chart and version that a CRD comes from. */

@@ -28,7 +28,7 @@ type StepOf<K> = K extends StepKind<infer S> ? S : never;
 export type Step = StepOf<(typeof KINDS)[keyof typeof KINDS]>;
 export type StepOfKind<K extends Step['kind']> = Extract<Step, { kind: K }>;
 
-const kindOf = (step: Step): StepKind<StepBase> => KINDS[step.kind] as StepKind<StepBase>;
+const kindOf = (step: Step): StepKind<StepBase> => KINDS[step.kind];
 
 /** Steps of one kind, typed as such. */
 export function stepsOf<K extends Step['kind']>(steps: Step[], kind: K): StepOfKind<K>[] {
@@ -45,10 +45,13 @@ export const observe = (step: Step, context: ReadContext, { diff = false } = {})
 export const apply = (step: Step, context: ApplyContext, options: ApplyOptions): Promise<void> =>
   kindOf(step).apply(step, context, options);
 
-/** Refuses a plan before anything changes. Of several reasons the first in the order of KINDS is thrown. @throws ObsError */
+/**
+ * Refuses a plan before anything changes. Of several reasons the first in the order of KINDS is thrown. @throws
+ * ObsError
+ */
 export async function refuse(steps: Step[], context: ReadContext): Promise<void> {
   const kinds = Object.keys(KINDS) as Step['kind'][];
-  const all = kinds.map((kind) => (KINDS[kind] as StepKind<StepBase>).refuse?.(stepsOf(steps, kind), context));
+  const all = kinds.map(async (kind) => (KINDS[kind] as StepKind<StepBase>).refuse?.(stepsOf(steps, kind), context));
   for (const result of await Promise.allSettled(all)) if (result.status === 'rejected') throw result.reason;
 }
 

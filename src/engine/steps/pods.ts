@@ -43,8 +43,9 @@ export function isFinished(pod: KubeObject): boolean {
 const NO_IMAGE = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName']);
 
 /**
- * Deletes pods that block a new attempt: pods whose image could not be pulled (the kubelet waits up to five minutes, a new
- * pod tries at once), and unready pods of a StatefulSet's old template, on which its controller waits without limit.
+ * Deletes pods that block a new attempt: pods whose image could not be pulled (the kubelet waits up to five minutes, a
+ * new pod tries at once), and unready pods of a StatefulSet's old template, on which its controller waits without
+ * limit.
  */
 export async function retryPods(kube: Kube, workload: Workload): Promise<void> {
   const { namespace } = workload;

@@ -50,7 +50,9 @@ export const prune: StepKind<PruneStep> = {
     return { state: 'drifted', changes, ...(detail ? { detail } : {}) };
   },
 
-  /** Deletes custom resources before their operators: an operator that is removed first leaves their finalizers behind. */
+  /**
+   * Deletes custom resources before their operators: an operator that is removed first leaves their finalizers behind.
+   */
   async apply(step, context, { report }) {
     const { releases, objects } = await findStale(step, context);
     const remove = async (refs: ObjectRef[]): Promise<void> => {

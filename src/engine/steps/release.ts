@@ -190,8 +190,9 @@ async function deleteUnpatchable(
 }
 
 /**
- * A crash leaves helm's record `pending-*`, and helm refuses to continue. An orphaned helm gets eight seconds to finish, then
- * only the record is deleted: the next upgrade adopts the live objects. See https://github.com/helm/helm/issues/8987
+ * A crash leaves helm's record `pending-*`, and helm refuses to continue. An orphaned helm gets eight seconds to
+ * finish, then only the record is deleted: the next upgrade adopts the live objects. See
+ * https://github.com/helm/helm/issues/8987
  */
 async function recover(step: ReleaseStep, context: ApplyContext, report: Report): Promise<void> {
   const deadline = Date.now() + 8_000;

@@ -24,7 +24,8 @@ export function isGiven(value: SecretValue): value is FromMachine {
 
 /**
  * A value from this machine: typed, from variable `NAME`, from the file that `NAME_FILE` names, or from a file of the
- * configuration. It is registered for redaction. Undefined: not given. @throws ObsError (usage) for an unreadable or empty file
+ * configuration. It is registered for redaction. Undefined: not given. @throws ObsError (usage) for an unreadable or
+ * empty file
  */
 export function valueOf(source: FromMachine): string | undefined {
   if ('fromFile' in source) return fileValue(source.fromFile);

@@ -46,8 +46,8 @@ export const webhook: StepKind<WebhookStep> = {
 };
 
 /**
- * Milliseconds for the first dry-run, doubled for each further one. While a Service gets its first endpoint a connection may
- * hang, and the API server would wait ten seconds for it.
+ * Milliseconds for the first dry-run, doubled for each further one. While a Service gets its first endpoint a
+ * connection may hang, and the API server would wait ten seconds for it.
  */
 const FIRST_TIMEOUT = 3_000;
 
@@ -116,7 +116,9 @@ async function crdsWithOtherCa(step: WebhookStep, kube: Kube): Promise<string[]>
   );
 }
 
-/** Injects the CA bundle into CRDs: a chart that signs its own certificate does so only for CRDs that it applies itself. */
+/**
+ * Injects the CA bundle into CRDs: a chart that signs its own certificate does so only for CRDs that it applies itself.
+ */
 async function trustWebhook(step: WebhookStep, { kube }: ApplyContext): Promise<void> {
   const caBundle = await caBundleOf(step, kube);
   for (const name of caBundle ? await crdsWithOtherCa(step, kube) : []) {

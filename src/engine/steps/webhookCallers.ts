@@ -17,8 +17,8 @@ export interface WebhookEntry {
 }
 
 /**
- * Webhooks that the API server calls for the objects: the one that its message names (`failed calling webhook "…"`), otherwise
- * all whose rules match the objects' group and resource. @throws KubeError
+ * Webhooks that the API server calls for the objects: the one that its message names (`failed calling webhook "…"`),
+ * otherwise all whose rules match the objects' group and resource. @throws KubeError
  */
 export async function callersFor(objects: KubeObject[], kube: Kube, message: string): Promise<WebhookEntry[]> {
   const kinds = ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'] as const;

@@ -18,8 +18,8 @@ export interface RemovalResult {
 }
 
 /**
- * Reverses an installation: custom resources, releases, our own objects, and data only with `deleteData`; then proves that
- * nothing else is left. @throws ObsError
+ * Reverses an installation: custom resources, releases, our own objects, and data only with `deleteData`; then proves
+ * that nothing else is left. @throws ObsError
  */
 export async function uninstall(
   plan: RemovalPlan,
