@@ -5,8 +5,8 @@ import type { KubeObject } from '../../src/core/types.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, namespaceOf, namespacesOf } from '../../src/profile/schema.ts';
 
 /**
- * FactMap of one installation as they would be of another: the same stack, whose objects come from other charts, have other
- * names and lie in other namespaces. Everything else stays, so that a check must judge both alike.
+ * The facts of one installation as another placement of the same stack would give them: objects of other charts, with
+ * other names, in other namespaces. Everything else stays, so checks must give the same verdicts.
  */
 export function relocation(from: Config, to: Config): (facts: FactMap) => FactMap {
   const one = new Relocation(from, to);

@@ -12,25 +12,25 @@ import { applySet, edit, type FactEdits } from './support-edit.ts';
 /**
  * Fixtures of the doctor.
  *
- * - `fixtures/healthy.json`: facts recorded on the bed (scripts/record-facts.mjs), the quickstart stack under its workload.
- * - `fixtures/healthy.d/*.json`: facts written by hand that the recording lacks; what is recorded wins.
- * - `fixtures/red/<area>.yaml`: for every check at least one case that is not ok, as a small change of the healthy facts:
+ * - `fixtures/healthy.json`: facts of the quickstart stack under load, recorded on the bed by scripts/record-facts.mjs.
+ * - `fixtures/healthy.d/*.json`: facts that the recording lacks, written manually; recorded ones take precedence.
+ * - `fixtures/red/<area>.yaml`: at least one case per check that is not ok, as a small change of the healthy facts:
  *
  * ```yaml
  * - check: PROM-07
  *   set:
  *     "http:prometheus-server:/api/v1/status/flags":
- *       /body/data/web.enable-remote-write-receiver: "false"   # all keys start with "/": edits of the fact's value
- *     "k8s:StatefulSet": []                                    # anything else: the fact's whole value
- *     "promql:up": { $error: connection refused }              # the look itself failed
- *   config: { storage.enabled: false }                         # changes of profiles/quickstart.yaml, dotted
+ *       /body/data/web.enable-remote-write-receiver: "false"  # keys with "/": edits of the value
+ *     "k8s:StatefulSet": []                                   # anything else: the whole value
+ *     "promql:up": { $error: connection refused }             # the fact could not be collected
+ *   config: { storage.enabled: false }                        # changes of profiles/quickstart.yaml, dotted
  *   status: fail        # fail, warn, unknown; ok and skip are green cases
  *   evidence: part of the evidence, cause or fix
  * ```
  *
- * Path segments of an edit: a key, an index, `-` (append), `*` (every item), `@loki` (the item whose metadata.name, name
- * or uid is or starts with it), `@job=loki` (item whose field or metric label equals it). A dot in a key needs no escape,
- * `~1` is "/". The value `{ $remove: true }` removes; `{ $replace: [pattern, by] }` edits a string.
+ * Path segments of an edit: a key, an index, `-` (append), `*` (every item), `@loki` (the item whose metadata.name,
+ * name or uid is or starts with it), `@job=loki` (item whose field or metric label equals it). A dot in a key needs no
+ * escape, `~1` is "/". The value `{ $remove: true }` removes; `{ $replace: [pattern, by] }` edits a string.
  */
 export interface Case {
   check: string;

@@ -132,7 +132,7 @@ function wired(facts: Facts): Verdict {
   return ok(`every exporter leads to a Service; gateway: ${expected.join(', ')}`);
 }
 
-/** HTTP backends are told apart by path (/otlp, /api/v1/otlp); gRPC has none. */
+/** HTTP backends differ by path (/otlp, /api/v1/otlp); gRPC has none. */
 function pathFits(endpoint: string, wanted: string): boolean {
   const path = (text: string) => /^https?:\/\/[^/]+(\/.*)?$/.exec(text)?.[1]?.replace(/\/+$/, '') ?? '';
   return path(endpoint) === path(wanted) || /remote|\/api\/v1\/write$/.test(endpoint);

@@ -69,7 +69,7 @@ export interface CloudWrite {
   missing?: string;
 }
 
-/** Service name and metric of the probe, by which it is told from applications. */
+/** Service name and metric of the probe; no application uses them. */
 export const PROBE_SERVICE = 'genai-obs-probe';
 export const PROBE_METRIC = 'genai_obs_probe';
 
