@@ -56,7 +56,7 @@ export async function configure(
   const ready = !journal && draft.config.namespace === namespace;
   const config = ready ? draft.config : resolve(layersOf(here, journal));
   if (!interactive || journal || flags.file?.length) return { config, asked: false };
-  const { ask, askProfile } = await import('../ui/prompts.ts');
+  const { ask, askProfile } = await import('../ui/wizard.ts');
   const profile = flags.profile ?? (await askProfile());
   try {
     const answers = await ask(kube, resolve(layersOf({ ...here, profile }, journal)), flags);

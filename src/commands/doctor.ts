@@ -12,7 +12,7 @@ import { json } from '../doctor/report/json.ts';
 import { junit } from '../doctor/report/junit.ts';
 import { exitCodeOf, type Report, summarise } from '../doctor/report/report.ts';
 import { short } from '../doctor/report/short.ts';
-import type { Paint } from '../core/paint.ts';
+import type { Paint } from '../core/text.ts';
 import { table } from '../doctor/report/table.ts';
 import { diagnose, select, type Stage } from '../doctor/run.ts';
 import { loadFacts, saveFacts } from '../doctor/saved.ts';

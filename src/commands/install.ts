@@ -44,10 +44,10 @@ export async function install(options: InstallOptions): Promise<number> {
   }
   const timeout = secondsOf(options.timeout) * 1000;
   checkPhases(options);
-  const { askContext, isInteractive, confirmOr, mustBeInteractive } = await import('../ui/prompts.ts');
+  const { askMissing, isInteractive, confirmOr, mustBeInteractive } = await import('../ui/prompts.ts');
   if (!options.yes) mustBeInteractive('--yes');
   const interactive = isInteractive() && !options.yes && !options.json;
-  const context = options.context ?? (interactive ? await askContext() : undefined);
+  const context = options.context ?? (interactive ? await (await import('../ui/wizard.ts')).askContext() : undefined);
   const clients = await openSession({ context, namespace: options.namespace ?? draft.namespace });
   const journal = await journalOf(clients);
   const { config, asked } = await configure(options, draft, journal, interactive, clients);
@@ -55,7 +55,7 @@ export async function install(options: InstallOptions): Promise<number> {
   const steps = buildPlan(config);
   const excluded = excludedSteps(steps, options);
   if (options.tokenFile) answerFrom(CLOUD_TOKEN, options.tokenFile);
-  if (interactive) await (await import('../ui/secrets.ts')).askMissing(steps, session.kube);
+  if (interactive) await askMissing(steps, session.kube);
   if (!options.yes) {
     await showPlan(session, steps, excluded);
     if (!(await confirmOr('--yes', `Install into namespace ${config.namespace} of context ${session.context}?`)))

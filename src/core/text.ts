@@ -22,3 +22,12 @@ export function percent(share: number): string {
   const value = share * 100;
   return `${value > 0 && value < 1 ? value.toPrecision(1) : Math.round(value)} %`;
 }
+
+/** Colours by meaning; `src/ui` owns the library behind them. */
+export interface Paint {
+  ok: (text: string) => string;
+  warn: (text: string) => string;
+  fail: (text: string) => string;
+  dim: (text: string) => string;
+  bold: (text: string) => string;
+}

@@ -86,7 +86,7 @@ async function runStep(step: Step, context: Running): Promise<void> {
   const { id } = step;
   if (context.failure !== undefined) return;
   if (context.excluded.has(id))
-    return emit({ type: 'done', id, result: 'skipped', ms: 0, detail: 'left out by a flag' });
+    return emit({ type: 'done', id, result: 'skipped', ms: 0, detail: 'skipped by a flag' });
   if (context.signal.aborted) {
     context.failure = new ObsError({ what: 'stopped', exit: 130 });
     return;

@@ -1,5 +1,5 @@
 import { Chalk, supportsColorStderr } from 'chalk';
-import type { Paint } from '../core/paint.ts';
+import type { Paint } from '../core/text.ts';
 
 const noColor = Boolean(process.env['NO_COLOR']);
 

@@ -2,13 +2,13 @@ import { PHASES } from '../parts/types.ts';
 import { refText } from '../core/types.ts';
 import type { Step } from '../engine/steps/index.ts';
 import type { Observation } from '../engine/steps/types.ts';
-import type { Paint } from '../core/paint.ts';
+import type { Paint } from '../core/text.ts';
 
 export type Observed = { step: Step; seen: Observation }[];
 
 const SIGN: Record<string, string> = { create: '+', change: '~', delete: '-' };
 
-/** What an installation would do, object by object, and a line of totals. `brief` names new objects of a step in one line. */
+/** The plan object by object, with a line of totals. `brief` lists the new objects of a step in one line. */
 export function planText(observed: Observed, paint: Paint, brief = false): string {
   const lines: string[] = [];
   const total: Record<string, number> = { create: 0, change: 0, delete: 0 };
@@ -29,11 +29,11 @@ export function planText(observed: Observed, paint: Paint, brief = false): strin
       if (change.changes.length > 8) lines.push(paint.dim(`        and ${change.changes.length - 8} more`));
     }
   }
-  const { create, change, delete: gone } = total;
+  const { create, change, delete: remove } = total;
   lines.push(
     lines.length === 0
-      ? 'Nothing to do: the cluster is as the configuration says.'
-      : `${create} to create, ${change} to change, ${gone} to delete`,
+      ? 'Nothing to do: the cluster matches the configuration.'
+      : `${create} to create, ${change} to change, ${remove} to delete`,
   );
   return lines.join('\n');
 }
@@ -48,7 +48,7 @@ export function planJson(observed: Observed): object {
   }));
 }
 
-/** Images, requests and claims of a plan: what the cluster must be able to give. */
+/** Images and claims of a plan: what the cluster must provide. */
 export function budgetText(steps: Step[], images: string[]): string {
   const claims = steps.flatMap((step) =>
     step.kind === 'objects' ? step.objects.filter((o) => o.kind === 'PersistentVolumeClaim') : [],

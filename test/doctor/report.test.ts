@@ -10,7 +10,7 @@ import { json } from '../../src/doctor/report/json.ts';
 import { junit } from '../../src/doctor/report/junit.ts';
 import { exitCodeOf, type Report, summarise } from '../../src/doctor/report/report.ts';
 import { short } from '../../src/doctor/report/short.ts';
-import type { Paint } from '../../src/core/paint.ts';
+import type { Paint } from '../../src/core/text.ts';
 import { table, wrap } from '../../src/doctor/report/table.ts';
 import { diagnose } from '../../src/doctor/run.ts';
 import { healthy, quickstart } from './support.ts';

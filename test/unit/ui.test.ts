@@ -7,7 +7,7 @@ import { buildPlan } from '../../src/engine/plan/index.ts';
 import type { Step } from '../../src/engine/steps/index.ts';
 import type { Observation } from '../../src/engine/steps/types.ts';
 import { drawer } from '../../src/ui/drawers.ts';
-import type { Paint } from '../../src/core/paint.ts';
+import type { Paint } from '../../src/core/text.ts';
 import { type Observed, budgetText, planJson, planText } from '../../src/ui/plan.ts';
 import { confirmOr, isInteractive, passwordOr } from '../../src/ui/prompts.ts';
 import { taskDrawer } from '../../src/ui/tasks.ts';
@@ -25,7 +25,7 @@ const step = (id: string): Step => plan.find((candidate) => candidate.id === id)
 const DONE: Observation = { state: 'done', changes: [] };
 const ref = (kind: string, name: string) => ({ apiVersion: 'v1', kind, namespace: 'n', name });
 
-/** What is written to a stream of the process meanwhile. */
+/** Captures what is written to a stream of the process. */
 function capture(stream: 'stdout' | 'stderr'): { text: () => string } {
   let text = '';
   vi.spyOn(process[stream], 'write').mockImplementation((chunk) => {
@@ -43,7 +43,7 @@ afterEach(() => {
 });
 
 describe('the plan as text', () => {
-  it('goes object by object, under its phase, with totals', () => {
+  it('lists objects under their phase, with totals', () => {
     const observed: Observed = [
       { step: step('preflight'), seen: { state: 'absent', changes: [] } },
       { step: step('namespace'), seen: DONE },
@@ -85,7 +85,7 @@ describe('the plan as text', () => {
     );
   });
 
-  it('says when there is nothing to do', () => {
+  it('reports when there is nothing to do', () => {
     expect(
       planText(
         plan.map((each) => ({
@@ -94,10 +94,10 @@ describe('the plan as text', () => {
         })),
         bare,
       ),
-    ).toBe('Nothing to do: the cluster is as the configuration says.');
+    ).toBe('Nothing to do: the cluster matches the configuration.');
   });
 
-  it('counts what does not fit, and shows a release that is only not ready', () => {
+  it('counts changes that do not fit, and lists a release that is not ready', () => {
     const changes = Array.from({ length: 11 }, (_, i) => ({ path: `p${i}`, from: '1', to: '2' }));
     const text = planText(
       [
@@ -115,7 +115,7 @@ describe('the plan as text', () => {
     ).toBe('backends\n  Loki (0 of 1 ready)\n0 to create, 0 to change, 0 to delete');
   });
 
-  it('marks deletions as failures are marked, additions as successes', () => {
+  it('colours additions, changes and deletions', () => {
     const marked: Paint = {
       ...bare,
       ok: (text) => `<ok>${text}`,
@@ -145,7 +145,7 @@ describe('the plan as text', () => {
     ]);
   });
 
-  it('ends with the images and claims that the cluster must be able to give', () => {
+  it('ends with the images and claims that the cluster must provide', () => {
     const text = budgetText(plan, ['docker.io/grafana/loki:3.7.6', 'quay.io/prometheus/prometheus:v3.14.0']);
     expect(text).toMatch(/^images: 2\n/);
     expect(text).toContain('  docker.io/grafana/loki:3.7.6\n');
@@ -163,7 +163,7 @@ const START: EngineEvent = {
 };
 
 describe('plain lines', () => {
-  it('are one line a step, progress at most every five seconds', async () => {
+  it('are one per step, with progress at most every five seconds', async () => {
     vi.useFakeTimers({ now: 1_000_000 });
     const out = capture('stderr');
     const { emit, close } = await drawer(false);
@@ -178,16 +178,25 @@ describe('plain lines', () => {
     events.forEach(emit);
     vi.advanceTimersByTime(5_000);
     emit({ type: 'progress', id: 'a', detail: 'three' });
-    emit({ type: 'done', id: 'b', result: 'skipped', ms: 0, detail: 'left out by a flag' });
+    emit({ type: 'done', id: 'b', result: 'skipped', ms: 0, detail: 'skipped by a flag' });
     emit({ type: 'failed', id: 'a', ms: 1, error: new Error('x') });
     emit({ type: 'notice', detail: 'stopping' });
     await close();
     expect(out.text()).toBe(
-      '  … Loki: one\n✔ Loki 1.2 s\n= Grafana unchanged\n  … Loki: three\n= Grafana left out by a flag\n✖ Loki\nstopping\n',
+      [
+        '  … Loki: one',
+        '✔ Loki 1.2 s',
+        '= Grafana unchanged',
+        '  … Loki: three',
+        '= Grafana skipped by a flag',
+        '✖ Loki',
+        'stopping',
+        '',
+      ].join('\n'),
     );
   });
 
-  it('show no secret', async () => {
+  it('redact secrets', async () => {
     registerSecret('correct-horse-battery');
     const out = capture('stderr');
     const { emit } = await drawer(false);
@@ -198,7 +207,7 @@ describe('plain lines', () => {
 });
 
 describe('--json', () => {
-  it('is one valid object a line with its time, secrets redacted, errors in full', async () => {
+  it('prints one timestamped object per line, with redacted secrets and complete errors', async () => {
     registerSecret('correct-horse-battery');
     const out = capture('stdout');
     const err = capture('stderr');
@@ -230,8 +239,8 @@ describe('--json', () => {
 });
 
 describe('the list of tasks', () => {
-  it('settles whatever the engine did: done, failed, never started', async () => {
-    // listr2 writes through the streams themselves; here only its end matters.
+  it('settles steps that are done, failed and never started', async () => {
+    // listr2 writes to the streams directly; this test only checks that it settles.
     vi.spyOn(Writable.prototype, 'write').mockReturnValue(true);
     vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     vi.spyOn(process.stdout, 'write').mockReturnValue(true);
@@ -246,13 +255,13 @@ describe('the list of tasks', () => {
     emit({ type: 'done', id: 'a', result: 'applied', ms: 10 });
     emit({ type: 'start', id: 'b' });
     emit({ type: 'failed', id: 'b', ms: 1, error: new Error('no') });
-    emit({ type: 'progress', id: 'unknown', detail: 'of a step that nobody knows' });
+    emit({ type: 'progress', id: 'unknown', detail: 'of an unknown step' });
     await expect(close()).resolves.toBeUndefined();
   });
 });
 
 describe('without a terminal', () => {
-  it('nothing ever waits: the flag is named', async () => {
+  it('prompts throw and name the flag', async () => {
     expect(isInteractive()).toBe(false);
     await expect(confirmOr('--yes', 'Install?')).rejects.toMatchObject({ exit: 2, parts: { next: 'add --yes' } });
     await expect(passwordOr('--passphrase-file', 'Passphrase')).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 import type { Area, Finding, Status } from '../../checks/lib/check.ts';
-import type { Paint } from '../../core/paint.ts';
+import type { Paint } from '../../core/text.ts';
 import { list } from '../../core/text.ts';
 import type { Report } from './report.ts';
 
