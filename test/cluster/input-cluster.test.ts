@@ -59,7 +59,7 @@ describe('refuses a cluster that is unreachable or is the wrong one', () => {
   it('an unknown context; lists the known ones', async () => {
     const { what, cause, next } = await refuses(NS, [...INSTALL, '--context', 'moon'], 2);
     expect(what).toBe('the kubeconfig has no context "moon"');
-    expect(cause).toMatch(/^it has: \S+/);
+    expect(cause).toMatch(/^its contexts: \S+/);
     expect(next).toContain('--context ');
   });
 
@@ -197,7 +197,7 @@ describe('refuses an account without the necessary permissions', () => {
       KUBECONFIG: configs.write('reader', server, { token }, ca),
     });
     expect(what).toMatch(/PRE-23.*may not: create namespaces, create secrets/);
-    expect(cause).toContain('lacks rights');
+    expect(cause).toContain('lacks permissions');
     expect(next).toContain('administrator');
   });
 

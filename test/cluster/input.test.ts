@@ -116,7 +116,7 @@ describe('never waits for input without a terminal', () => {
       const done = await ways[way]!([...args, '--namespace', NS]);
       expect(done.code, done.stderr).toBe(2);
       expectNoCrash(done);
-      expect(`${done.stderr}${done.stdout}`).toMatch(/no terminal to ask on[^]*--yes/);
+      expect(`${done.stderr}${done.stdout}`).toMatch(/no terminal to prompt on[^]*--yes/);
     }
     expect(await footprint(NS)).toEqual(before);
   });

@@ -372,7 +372,7 @@ describe('a wrong token for Grafana Cloud', () => {
         withToken(RIGHT),
       );
       expect(what).toMatch(/CLD-03.* answers 403: the token lacks the scope traces:write/);
-      expect(cause).toContain('does not allow to write');
+      expect(cause).toContain('does not allow writes of this signal');
       expect(next).toContain('add traces:write to its policy');
     } finally {
       await cloud.close();

@@ -45,7 +45,7 @@ afterAll(async () => {
 describe('refuses unsuitable storage classes', () => {
   it('a class that does not exist', async () => {
     const { what, on, cause, next } = await refuses(NS, [...INSTALL, '--storage-class', 'golden'], 1);
-    expect(what).toMatch(/PRE-12.*there is no storage class golden; there are: /);
+    expect(what).toMatch(/PRE-12.*there is no StorageClass golden; existing classes: /);
     expect(on).toBe('StorageClass golden');
     expect(cause).toContain('does not have');
     expect(next).toContain('--storage-class');
@@ -68,7 +68,7 @@ describe('refuses unsuitable storage classes', () => {
     try {
       await kubectl(mark('false'));
       const { what, next } = await refuses(NS, INSTALL, 1);
-      expect(what).toMatch(/PRE-12.*no storage class is the default/);
+      expect(what).toMatch(/PRE-12.*no StorageClass is the default/);
       expect(next).toContain('--no-persistence');
     } finally {
       await kubectl(mark('true'));

@@ -27,7 +27,7 @@ export const backendFaults: Fault[] = [
     },
     first: 'LOKI-01',
     evidence: /scaled to 0 replicas/,
-    cause: /scaled it to 0/,
+    cause: /scaled to 0 manually/,
     fix: /scale statefulset\/loki --replicas=1/,
     object: 'StatefulSet NS/loki',
   },
@@ -51,7 +51,7 @@ export const backendFaults: Fault[] = [
     },
     first: 'TEMPO-01',
     evidence: /tempo:9\.9\.9.*cannot be pulled/,
-    cause: /the plan says docker\.io\/grafana\/tempo/,
+    cause: /instead of the planned docker\.io\/grafana\/tempo/,
     fix: /genai-obs install/,
   },
   {
@@ -93,7 +93,7 @@ export const backendFaults: Fault[] = [
     },
     first: 'TEMPO-03',
     evidence: /Service tempo has no port 4317/,
-    cause: /changed by hand/,
+    cause: /changed manually/,
     fix: /genai-obs install/,
     object: 'Service NS/tempo',
   },
@@ -179,8 +179,8 @@ export const backendFaults: Fault[] = [
     undo: async (ns) =>
       void (await patch(ns, 'statefulset/prometheus-server', { spec: { template: { spec: { nodeSelector: null } } } })),
     first: 'PROM-01',
-    evidence: /Pending, no node takes it/,
-    cause: /no node satisfies/,
+    evidence: /Pending, no node fits/,
+    cause: /no node meets the requirements/,
     fix: /describe pod prometheus-server-0/,
   },
 ];
