@@ -53,8 +53,13 @@ export function explainKube(error: unknown, kube: { context: string; server: str
     case 403:
       return new ObsError({ what: `not allowed while ${doing}`, object: context, cause, next: ASK_FOR_RIGHTS });
     default: {
-      const next = `${readyz}; if it does not print ok, the API server is unhealthy or this is not the cluster you meant`;
-      return new ObsError({ what: `the cluster refused while ${doing}`, object: server, cause, next });
+      const hint = 'if it does not print ok, the API server is unhealthy or this is not the cluster you meant';
+      return new ObsError({
+        what: `the cluster refused while ${doing}`,
+        object: server,
+        cause,
+        next: `${readyz}; ${hint}`,
+      });
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Runs an action; prints its error on stderr (with `--json` as one JSON line on stdout) and sets the exit code. Separate from
- * ui/describe.ts, because `--help` needs none of its imports.
+ * Runs an action and sets the exit code. Prints an error on stderr, or with `--json` as one JSON line on stdout.
+ * Separate from ui/describe.ts, because `--help` needs none of its imports.
  */
 export async function guard(json: boolean | undefined, action: () => Promise<number>): Promise<void> {
   try {

@@ -39,7 +39,7 @@ export function withCharts<T extends Session>(session: T, config: Config): T & {
 }
 
 /**
- * The namespace of the cluster's only installation; the default without an installation, or without the right to list ConfigMaps.
+ * The namespace of the cluster's only installation; the default without one or without the right to list ConfigMaps.
  * @throws ObsError (usage) when there are several and none is in the default namespace
  */
 async function homeOf(kube: Kube): Promise<string> {
@@ -65,7 +65,7 @@ async function homeOf(kube: Kube): Promise<string> {
   );
 }
 
-/** Journal and configuration of an existing installation. @throws ObsError without one, or when the cluster does not answer */
+/** Journal and configuration of an existing installation. @throws ObsError without one */
 export async function installed(session: Session): Promise<{ journal: Journal; config: Config }> {
   const journal = await journalOf(session);
   if (!journal) {

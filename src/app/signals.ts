@@ -1,6 +1,6 @@
 /**
- * Handles Ctrl-C and SIGTERM. The first asks the engine to stop: a running helm call finishes, nothing new starts. The second
- * ends the process at once; the next run recovers from the live state.
+ * Handles Ctrl-C and SIGTERM. The first stops the engine: a running helm call finishes, nothing new starts.
+ * The second ends the process at once; the next run recovers from the live state.
  */
 export function softStop(onFirst: () => void): { signal: AbortSignal; stop: () => void; dispose: () => void } {
   const controller = new AbortController();

@@ -1,7 +1,7 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { EXIT, usageError } from '../core/errors.ts';
 
-/** Generates the script from the command tree, so that it is always current. @throws ObsError (usage) for another shell */
+/** Prints a script generated from the command tree. @throws ObsError (usage) for an unsupported shell */
 export function completion(shell: string, program: CommandUnknownOpts): number {
   const verbs = program.commands.map((command) => ({
     name: command.name(),

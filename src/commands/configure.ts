@@ -10,8 +10,8 @@ import { resolve } from '../profile/resolve.ts';
 import type { Config } from '../profile/schema.ts';
 
 /**
- * Layers of the configuration: profile and files; without them the configuration of the existing installation, so that a bare
- * `install` resumes from any machine; without one quickstart. Flags are on top.
+ * Layers of the configuration: profile and files, else the existing installation, else quickstart; flags on top.
+ * The existing installation lets a bare `install` resume from any machine.
  */
 export function layersOf(flags: ConfigFlags, journal: Journal | undefined): Layer[] {
   const files = (flags.file ?? []).map(fileLayer);

@@ -31,12 +31,12 @@ export interface ConnectFlags {
 
 const APP_NAMESPACE = 'default';
 
-/** `genai-obs connect`: prints, applies or takes back what an application needs to send its telemetry to the stack. */
+/** `genai-obs connect`: prints, applies or removes what an application needs to send telemetry to the stack. */
 export async function connect(language: string | undefined, flags: ConnectFlags): Promise<number> {
   const chosen = languageOf(language);
   const protocol = protocolOf(flags.protocol, chosen);
   checkApp(flags.app);
-  if (flags.apply && flags.remove) throw usageError('--apply and --remove are opposites', 'give one of them');
+  if (flags.apply && flags.remove) throw usageError('--apply and --remove exclude each other', 'give one of them');
   const namespace = flags.appNamespace ?? APP_NAMESPACE;
   if (flags.remove) {
     const session = await openSession(flags);
@@ -79,16 +79,17 @@ function changeFor({ env, annotations, volumes }: Snippet, { app }: ConnectFlags
 }
 
 /**
- * The configuration of the installed stack; with `--profile` or `-f` the one that they describe, without asking any cluster.
- * @throws ObsError when it is not installed
+ * The configuration of the installed stack; with `--profile` or `-f` theirs, without a cluster.
+ * @throws ObsError when the stack is not installed
  */
 async function stackOf(
   flags: ConnectFlags,
-  mustBeThere: boolean,
+  mustBeInstalled: boolean,
 ): Promise<{ config: Config; operator: boolean; session?: Session }> {
   const { namespace, profile, file } = flags;
   if (profile || file?.length) {
-    if (mustBeThere) throw usageError('--apply needs the installed stack, not a profile', 'leave out --profile and -f');
+    if (mustBeInstalled)
+      throw usageError('--apply needs the installed stack, not a profile', 'leave out --profile and -f');
     return { config: resolve(layersOf({ namespace, profile, file }, undefined)), operator: false };
   }
   const session = await openSession(flags);
@@ -115,7 +116,7 @@ function list(config: Config, endpoints: Record<OtlpProtocol, string>, operator:
       [
         `stack          ${config.profile} in namespace ${config.namespace}, environment ${config.global.environment}`,
         ...OTLP_PROTOCOLS.map((protocol) => `${protocol.padEnd(14)} ${endpoints[protocol]}`),
-        `operator       ${operator ? 'OpenTelemetry operator: injects python, node and java' : 'none: environment variables'}`,
+        `operator       ${operator ? 'OpenTelemetry operator: injects python, node and java' : NO_OPERATOR}`,
         '',
         ...ABOUT.map(([language, what]) => `genai-obs connect ${language.padEnd(8)} ${what}`),
         '',
@@ -124,22 +125,24 @@ function list(config: Config, endpoints: Record<OtlpProtocol, string>, operator:
   return EXIT.ok;
 }
 
+const NO_OPERATOR = 'none: environment variables';
+
 const ABOUT: [Language, string][] = [
   ['python', 'packages, telemetry.py, an example'],
   ['node', 'packages, telemetry.mjs, an example'],
   ['java', 'the agent, an example'],
   ['vllm', 'flag for traces, annotations for metrics'],
   ['litellm', 'callbacks of the proxy, annotations for metrics'],
-  ['env', 'the environment alone, for any OpenTelemetry SDK'],
+  ['env', 'environment variables only, for any OpenTelemetry SDK'],
 ];
 
 function languageOf(text: string | undefined): Language {
   const found = LANGUAGES.find((language) => language === (text ?? 'env'));
-  if (!found) throw usageError(`there is nothing for "${text}"`, `choose one of: ${LANGUAGES.join(', ')}`);
+  if (!found) throw usageError(`there is no snippet for "${text}"`, `choose one of: ${LANGUAGES.join(', ')}`);
   return found;
 }
 
-/** HTTP passes every proxy, and requests spread over the gateway's replicas; vLLM's own default is gRPC. */
+/** HTTP passes proxies and spreads requests over the gateway's replicas; vLLM's own default is gRPC. */
 function protocolOf(text: string | undefined, language: Language): OtlpProtocol {
   if (text === undefined) return language === 'vllm' ? 'grpc' : 'http/protobuf';
   const found = OTLP_PROTOCOLS.find((protocol) => protocol === text);
@@ -148,7 +151,7 @@ function protocolOf(text: string | undefined, language: Language): OtlpProtocol 
   return found;
 }
 
-/** It is written into code and environment. @throws ObsError (usage) */
+/** The name goes into code and environment variables. @throws ObsError (usage) */
 function checkApp(app: string | undefined): void {
   if (app !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$/.test(app))
     throw usageError(

@@ -52,5 +52,6 @@ async function confirm({ yes }: ApplyFlags): Promise<void> {
 function line({ where, name, from, to }: Difference): string {
   const what = `${where}: ${name}`;
   if (from === undefined) return `  ${paint.ok('+')} ${what} = ${to}`;
-  return to === undefined ? `  ${paint.fail('-')} ${what} (${from})` : `  ${paint.warn('~')} ${what}: ${from} → ${to}`;
+  if (to === undefined) return `  ${paint.fail('-')} ${what} (${from})`;
+  return `  ${paint.warn('~')} ${what}: ${from} → ${to}`;
 }

@@ -27,7 +27,7 @@ export type Format = 'table' | 'short' | 'json' | 'junit';
 export interface DoctorOptions {
   context?: string | undefined;
   namespace?: string | undefined;
-  /** With `file`: what should be there, in place of what the journal says; for what somebody else has installed, and before an installation. */
+  /** With `file`: the expected configuration, instead of the journal's. For stacks that others installed. */
   profile?: string | undefined;
   file?: string[] | undefined;
   stage?: Stage | undefined;
@@ -38,14 +38,14 @@ export interface DoctorOptions {
   json?: boolean | undefined;
   strict?: boolean | undefined;
   verbose?: boolean | undefined;
-  /** Judge a facts file instead of a cluster. */
+  /** Facts file to judge instead of a cluster. */
   from?: string | undefined;
   saveFacts?: string | undefined;
-  /** FactMap file of an earlier day that MNT-06 compares with. */
+  /** Earlier facts file that MNT-06 compares with. */
   baseline?: string | undefined;
 }
 
-/** Where the report goes and how it looks: data on `out`, progress on `err`. */
+/** Where the report goes: data to `out`, progress to `err`. */
 export interface Output {
   out: (text: string) => void;
   err: (text: string) => void;
@@ -53,7 +53,7 @@ export interface Output {
   width?: number;
 }
 
-/** The command: connects, looks, reports. Exit code 0, 3 when a check failed or could not look, 4 for warnings with --strict. */
+/** `genai-obs doctor`. Exit code 0; 3 when a check failed or could not check; 4 for warnings with --strict. */
 export async function doctor(options: DoctorOptions): Promise<number> {
   const live = process.stderr.isTTY === true;
   const output: Output = {
@@ -62,12 +62,12 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     paint: paintStdout(),
     ...(process.stdout.isTTY ? { width: Math.min(120, process.stdout.columns) } : {}),
   };
-  // Refused before anything is connected.
+  // Refuses bad ids before it connects.
   select(CHECKS, chosen(options));
   const baseline = options.baseline ? loadFacts(options.baseline).facts : undefined;
   if (options.from) return replay(options, output);
   const wanted = options.profile || options.file?.length ? resolve(layersOf(options, undefined)) : undefined;
-  const stop = softStop(() => output.err('stopping: the probe cleans up'));
+  const stop = softStop(() => output.err('stopping after the probe has cleaned up'));
   try {
     const session = await openSession({ context: options.context, namespace: wanted?.namespace ?? options.namespace });
     const config = wanted ?? (await configOf(session));
@@ -80,14 +80,14 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   }
 }
 
-/** What the installation was made with; before there is one, the quickstart profile. */
+/** The configuration of the installation; without one, the quickstart profile. */
 async function configOf(session: Parameters<typeof journalOf>[0]): Promise<Config> {
   const preset = () =>
     resolve([profileLayer('quickstart'), { source: '--namespace', data: { namespace: session.namespace } }]);
   try {
     return (await journalOf(session))?.config ?? preset();
   } catch (error) {
-    // A cluster that does not answer is the doctor's first finding, not an error of the tool.
+    // A cluster that does not answer is a finding, not an error of the command.
     if (error instanceof Error && /does not answer|refuses the credentials|not allowed/.test(error.message))
       return preset();
     throw error instanceof KubeError ? explainKube(error, session.kube, 'reading the journal') : error;
@@ -101,7 +101,7 @@ export interface DoctorDeps extends Output {
   signal?: AbortSignal;
 }
 
-/** Looks at a cluster and writes the report; returns the exit code. */
+/** Checks a cluster and writes the report; returns the exit code. */
 export async function runDoctor(deps: DoctorDeps, options: DoctorOptions): Promise<number> {
   const { session, config } = deps;
   const started = Date.now();
@@ -133,7 +133,7 @@ export async function runDoctor(deps: DoctorDeps, options: DoctorOptions): Promi
   });
 }
 
-/** The same verdicts from saved facts, without a cluster. */
+/** Judges saved facts, without a cluster. */
 function replay(options: DoctorOptions, output: Output): number {
   const others = {
     '--save-facts': options.saveFacts,

@@ -20,10 +20,10 @@ export interface ExportOptions extends ConfigFlags {
   out: string;
 }
 
-/** For charts that render by the server's version: one that all of them take. */
+/** The server version for charts that depend on it; all of them accept this one. */
 const KUBE_VERSION = 'v1.34.0';
 
-/** Writes the configuration as a Terraform module; asks no cluster. @throws ObsError (usage) when the folder holds something else */
+/** `genai-obs export terraform`; needs no cluster. @throws ObsError (usage) when the folder holds other files */
 export async function exportTerraform(options: ExportOptions): Promise<number> {
   const config = checkComplete(resolve(layersOf(options, undefined)));
   const steps = buildPlan(config);
@@ -35,7 +35,7 @@ export async function exportTerraform(options: ExportOptions): Promise<number> {
     );
   const { files, copies, variables } = await terraform(steps, config.namespace, sourcesOf(config));
   files['README.md'] = readme(config, steps, variables);
-  files['config.yaml'] = `# What this module was written from.\n${stringify(config)}`;
+  files['config.yaml'] = `# The configuration of this module.\n${stringify(config)}`;
   try {
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(dirname(join(options.out, path)), { recursive: true });
@@ -43,12 +43,10 @@ export async function exportTerraform(options: ExportOptions): Promise<number> {
     }
     for (const { from, to } of copies) cpSync(from, join(options.out, to), { recursive: true });
   } catch (error) {
-    throw usageError(`--out ${options.out} cannot be written`, 'check the path and its rights', messageOf(error));
+    throw usageError(`--out ${options.out} cannot be written`, 'check the path and its permissions', messageOf(error));
   }
   process.stdout.write(`${Object.keys(files).toSorted().join('\n')}\n`);
-  process.stderr.write(
-    `Terraform module written to ${options.out}; how to use it: ${join(options.out, 'README.md')}\n`,
-  );
+  process.stderr.write(`Terraform module written to ${options.out}; usage: ${join(options.out, 'README.md')}\n`);
   return EXIT.ok;
 }
 

@@ -146,7 +146,7 @@ async function journalFor({ session: { kube }, config, steps, before }: Work): P
   }
 }
 
-/** The namespace, if somebody else created it: used, never deleted. */
+/** The namespace, when genai-obs did not create it: used, never deleted. */
 async function foundBefore(kube: Session['kube'], steps: Step[]): Promise<string[]> {
   const namespace = objectsOf(steps).find((object) => object.kind === 'Namespace');
   const live = namespace && (await kube.read(refOf(namespace)));

@@ -5,6 +5,7 @@ import { digestOf } from '../mirror/registry.ts';
 import { writeMirror } from '../mirror/mirror.ts';
 import { chartsFrom } from '../charts/source.ts';
 import { EXIT, usageError } from '../core/errors.ts';
+import { plural } from '../core/text.ts';
 import { buildPlan } from '../engine/plan/index.ts';
 import { extended, profileLayer, profileNames } from '../profile/layers.ts';
 import { resolve } from '../profile/resolve.ts';
@@ -21,17 +22,14 @@ export interface MirrorFlags {
   json?: boolean | undefined;
 }
 
-/** Writes what an installation without a way out needs. Needs helm, no cluster. */
+/** `genai-obs mirror`: writes what an air-gapped installation needs. Needs helm, no cluster. */
 export async function mirror(flags: MirrorFlags): Promise<number> {
-  if (!flags.out) throw usageError('mirror needs a folder to write to', 'genai-obs mirror --out DIR');
+  if (!flags.out) throw usageError('mirror needs an output folder', 'genai-obs mirror --out DIR');
   const out = absolute(flags.out);
   if (existsSync(out) && readdirSync(out).length > 0)
-    throw usageError(
-      `${out} is not empty`,
-      'name a folder that does not exist yet: an old mirror must not mix with a new one',
-    );
+    throw usageError(`${out} is not empty`, 'name a new folder: an old mirror must not mix with a new one');
   const names = flags.profile ?? (flags.file ? [] : profileNames());
-  // With upstream's own names: the list says what to copy, the overlay says where it lies then.
+  // Without --registry in the layers: the image list needs upstream's names, the overlay the mirror's.
   const layers = [
     ...names.map((name) => [...extended(profileLayer(name)), flagLayer({})]),
     ...(flags.file ? [layersOf({ file: flags.file }, undefined)] : []),
@@ -44,12 +42,15 @@ export async function mirror(flags: MirrorFlags): Promise<number> {
     report,
     ...(flags.digests === false ? {} : { digestOf }),
   });
-  const unknown = Object.keys(result.unknown).length;
+  const { charts, images, unknown } = result;
+  const missing = Object.keys(unknown).length;
+  const note = missing ? `; the digests of ${missing} are unknown` : '';
   if (flags.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   else
     process.stdout.write(
-      `${Object.keys(result.charts).length} charts and a list of ${result.images.length} images are in ${out}${unknown ? `; the digests of ${unknown} could not be asked` : ''}.\n` +
-        `Copy the images of images.txt to your registry, then: genai-obs install --profile NAME -f ${out}/overlay.yaml\n`,
+      `Wrote ${plural(Object.keys(charts).length, 'chart')} and a list of ${images.length} images to ${out}${note}.\n` +
+        'Copy the images in images.txt to your registry, then run: ' +
+        `genai-obs install --profile NAME -f ${out}/overlay.yaml\n`,
     );
   return EXIT.ok;
 }

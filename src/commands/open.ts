@@ -11,7 +11,7 @@ export interface OpenOptions {
   port: string;
 }
 
-/** Opens a tunnel to Grafana until Ctrl-C. Prints its URL and the command that shows the password, never the password. */
+/** `genai-obs open`: a tunnel to Grafana until Ctrl-C. Prints how to show the password, never the password. */
 export async function open(options: OpenOptions): Promise<number> {
   const port = Number(options.port);
   if (!Number.isInteger(port) || port < 0 || port > 65535)

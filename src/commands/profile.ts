@@ -9,7 +9,7 @@ import { layersOf } from './configure.ts';
 
 const print = (text: string): void => void process.stdout.write(text);
 
-/** A profile as it was written; `resolved`, or with files over it: every setting, as an installation would have it. @throws ObsError (usage) */
+/** Prints a profile's file; with `resolved` or files over it, every setting of the result. @throws ObsError (usage) */
 export function show(
   name: string | undefined,
   { resolved = false, file = [] }: { resolved?: boolean; file?: string[] },
@@ -22,7 +22,7 @@ export function show(
   return EXIT.ok;
 }
 
-/** Names, each with the first line of what its author says of it. */
+/** Prints each profile with the first line of its comment. */
 export function list(): number {
   const names = profileNames();
   const width = Math.max(...names.map((name) => name.length));
@@ -33,7 +33,7 @@ export function list(): number {
   return EXIT.ok;
 }
 
-/** Every file is judged, also after a wrong one. */
+/** Checks every file, even after an invalid one. */
 export function validate(files: string[]): number {
   let code: number = EXIT.ok;
   for (const file of files) {

@@ -5,14 +5,14 @@ import { hashOf } from './compare.ts';
 import { assetPath, readAsset } from './root.ts';
 import type { JsonMap } from './types.ts';
 
-// `--help` needs root.ts alone: yaml takes longer to load than everything else that it shows.
+// root.ts is separate, because `--help` needs it and yaml loads slowly.
 export { ROOT, assetPath, readAsset, version } from './root.ts';
 
 export function yamlAsset<T = JsonMap>(...parts: string[]): T {
   return parse(readAsset(...parts)) as T;
 }
 
-/** Files of a folder with one ending: `{file name: text}`, sorted. */
+/** Files of a folder with one ending, as `{file name: text}`, sorted. */
 export function folderAsset(folder: string, ending: string): Record<string, string> {
   const names = readdirSync(assetPath(folder))
     .filter((name) => name.endsWith(ending))
@@ -20,7 +20,7 @@ export function folderAsset(folder: string, ending: string): Record<string, stri
   return Object.fromEntries(names.map((name) => [name, readAsset(folder, name)]));
 }
 
-/** Digest of a chart's files: a changed template counts as changed input. */
+/** Digest of a chart's files; it makes a changed template a changed input. */
 export function chartDigest(chart: string): string {
   const files: Record<string, string> = {};
   const walk = (dir: string): void => {

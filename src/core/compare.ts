@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { stringify } from 'safe-stable-stringify';
 
-/** One difference between what is wanted and what is there; `path` in dots, values shortened for people. */
+/** One difference between the wanted and the live object; values are shortened for display. */
 export interface Change {
   path: string;
   from: string;
@@ -17,7 +17,7 @@ export function hashOf(value: unknown): string {
 }
 
 /**
- * Differences of `wanted` against `live`, where live may hold more: defaults, status, other managers' fields.
+ * Differences of `wanted` against `live`; live may have more fields: defaults, status, other managers' fields.
  * Lists must have equal length; their items are compared in order.
  */
 export function subsetDiff(wanted: unknown, live: unknown, path = ''): Change[] {

@@ -14,7 +14,7 @@ export interface ErrorParts {
   exit?: ExitCode;
 }
 
-/** The one error a user sees: what failed, on what, why, and what to do next; never a stack trace. */
+/** The error shown to users: what failed, on which object, why, and the next command; never a stack trace. */
 export class ObsError extends Error {
   readonly parts: ErrorParts;
   readonly exit: ExitCode;
@@ -26,7 +26,7 @@ export class ObsError extends Error {
   }
 }
 
-/** Bad input: refused before anything is changed. */
+/** Bad input, refused before anything changes. */
 export function usageError(what: string, next?: string, cause?: string): ObsError {
   return new ObsError({ what, exit: EXIT.usage, ...(next ? { next } : {}), ...(cause ? { cause } : {}) });
 }

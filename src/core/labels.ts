@@ -1,10 +1,10 @@
-/** Ownership labels: what we create is found again by these, and only that is ever removed. */
+/** Ownership labels: uninstall finds our objects by them and removes nothing else. */
 export const PART_OF = 'genai-obs';
 export const PART_OF_LABEL = 'app.kubernetes.io/part-of';
 export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
 export const OWN_SELECTOR = `${PART_OF_LABEL}=${PART_OF}`;
 
-/** Labels of objects that we apply ourselves (helm sets managed-by on its own). */
+/** Labels of objects that we apply; helm sets managed-by on those of charts. */
 export function ownLabels(component: string): Record<string, string> {
   return {
     'app.kubernetes.io/name': component,
@@ -13,11 +13,11 @@ export function ownLabels(component: string): Record<string, string> {
   };
 }
 
-/** ConfigMap that remembers when the last backup was written: `data.last`, an ISO time. The doctor's MNT-03 reads it. */
+/** ConfigMap with the time of the last backup: `data.last`, ISO 8601. The check MNT-03 reads it. */
 export const BACKUP_RECORD = 'genai-obs-backup';
 
 /** Secret with Grafana's administrator: keys admin-user and admin-password. */
 export const GRAFANA_ADMIN = 'grafana-admin';
 
-/** On cluster-wide objects and further namespaces: the home namespace of the installation that made them. */
+/** On objects outside the home namespace: the home namespace of their installation. */
 export const HOME_ANNOTATION = 'genai-obs.io/home';

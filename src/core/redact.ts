@@ -1,11 +1,11 @@
 /**
- * Values that must never be printed, logged or journalled. Whoever reads or makes a secret registers it here;
- * every line from a child process and every error text passes through `redact`.
+ * Values that must never be printed, logged or journalled. Code that reads or creates a secret registers it here;
+ * stderr of child processes and error texts pass through `redact`.
  */
 const secrets = new Set<string>();
 
 export function registerSecret(value: string): void {
-  // Short values would blank out ordinary words.
+  // Short values would redact ordinary words.
   if (value.length >= 6) {
     const forms = [
       value,
@@ -19,12 +19,12 @@ export function registerSecret(value: string): void {
 
 export function redact(text: string): string {
   let out = text;
-  // The longest first: one secret may begin with another.
+  // The longest first: one secret may be a prefix of another.
   for (const secret of [...secrets].sort((a, b) => b.length - a.length)) out = out.replaceAll(secret, '[redacted]');
   return (
     out
       .replace(/(Bearer\s+)[A-Za-z0-9._~+/=-]{12,}/g, '$1[redacted]')
-      // Quotes and escapes stay where they are: the text may be JSON.
+      // Keeps quotes and escapes: the text may be JSON.
       .replace(
         /((?:password|token|api[_-]?key|secret)\\*"?\s*[:=]\s*(?:\\*")?)(?!\[redacted\])[^\s",}\\]{6,}/gi,
         '$1[redacted]',

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The folder that holds templates/ and profiles/: the package's root, from src/ and from the bundle alike. */
+/** The package's root, which holds templates/ and profiles/; the same from src/ and from the bundle. */
 export const ROOT = findRoot(dirname(fileURLToPath(import.meta.url)));
 
 function findRoot(dir: string): string {

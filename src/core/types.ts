@@ -1,4 +1,4 @@
-/** Plain JSON, as it travels through facts, values and the journal. */
+/** Plain JSON, as in facts, values and the journal. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonMap = { [key: string]: Json };
 
@@ -22,7 +22,7 @@ export interface KubeObject {
   [field: string]: unknown;
 }
 
-/** Names one object: what error messages, diffs and the journal speak of. */
+/** Identifies one object in messages, diffs and the journal. */
 export interface ObjectRef {
   apiVersion: string;
   kind: string;

@@ -135,7 +135,7 @@ describe('bad input', () => {
     [['uninstall', '--timeout', 'x'], /--timeout takes seconds/],
     [['open', '--port', '99999'], /--port takes a port number/],
     [['macos'], /Usage: genai-obs macos/],
-    [['harden', 'audit'], /needs a place to write to/],
+    [['harden', 'audit'], /harden audit needs an output folder/],
     [['macos', 'bundle', '--host', 'studio-1', '--endpoint', 'gw:4317'], /needs an output folder/],
     [
       ['macos', 'bundle', '--host', 'Studio 1', '--endpoint', 'gw:4317', '--out', 'macs'],
@@ -146,7 +146,7 @@ describe('bad input', () => {
     [['connect', '--app', 'my app'], /--app takes letters/],
     [['connect', '--apply', 'pod/x'], /--apply takes deployment\/NAME/],
     [['connect', '--apply', 'deployment/x', '--profile', 'quickstart'], /--apply needs the installed stack/],
-    [['connect', '--apply', 'deployment/x', '--remove', 'deployment/x'], /opposites/],
+    [['connect', '--apply', 'deployment/x', '--remove', 'deployment/x'], /--apply and --remove exclude each other/],
     [['restore'], /missing required argument 'path'/],
     [['completion', 'powershell'], /there is no completion for "powershell"/],
     [['completion'], /missing required argument 'shell'/],

@@ -47,6 +47,6 @@ describe('harden audit', () => {
     writeFileSync(join(dir, 'mine'), '');
     expect(() => audit({ out: dir })).toThrow('not empty');
     expect(() => audit({ out: join(dir, 'mine') })).toThrow('cannot be written');
-    expect(() => audit({})).toThrow('needs a place');
+    expect(() => audit({})).toThrow('needs an output folder');
   });
 });
