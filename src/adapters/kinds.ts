@@ -94,6 +94,11 @@ export function isNamespaced(kind: string): boolean {
   return kindInfo(kind).namespaced;
 }
 
+/** By plural, such as `clusterroles`; false for a resource that is not known. */
+export function isClusterScoped(plural: string): boolean {
+  return Object.values(KINDS).some((info) => info.plural === plural && !info.namespaced);
+}
+
 /** Kinds that an uninstallation could leave behind; `uninstall` verifies that none of ours remain. */
 export function ownableKinds(): string[] {
   const never = new Set([

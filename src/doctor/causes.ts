@@ -3,15 +3,15 @@ import { placeOf } from '../parts/catalog.ts';
 import type { ComponentId, Config } from '../profile/schema.ts';
 
 /**
- * What explains a failure anywhere in the stack, besides a check's own `dependsOn`: without an API server, a living
- * namespace, an installed stack and ready nodes nothing works, and a NetworkPolicy explains whatever needs the network.
+ * Checks that explain failures anywhere, besides `dependsOn`: the API server for everything; the namespace, an installed
+ * stack and ready nodes for the stack; NetworkPolicies for every check that talks to a Service.
  */
 const ALWAYS = ['PRE-05'];
 const STACK = ['PRE-26', 'MNT-08', 'PRE-07'];
 const NETWORK = ['PRE-16'];
 /**
- * Causes across areas, which do not know each other: no room, no volume and no Secret keep pods from starting.
- * Where the cause names its object, it explains only what uses that.
+ * Causes in other areas: missing capacity, volumes and Secrets keep pods from starting. A cause that names an object
+ * explains only checks of components that use it.
  */
 const PODS = ['COL-01', 'COL-02', 'PROM-01', 'PROM-19', 'LOKI-01', 'TEMPO-01', 'JAEG-01', 'GRAF-01', 'ALRT-01'];
 const CLAIMS: Record<string, ComponentId> = {
@@ -25,7 +25,7 @@ const ACROSS: Record<string, string[]> = {
   ...Object.fromEntries(PODS.map((id) => [id, ['PRE-10', 'PRE-13']])),
   'GRAF-01': ['PRE-22', 'PRE-10', 'PRE-13'],
   'GRAF-05': ['PRE-22'],
-  // kube-state-metrics has no area of its own: PROM-19 looks at its pods.
+  // PROM-19 checks the pods of kube-state-metrics.
   'PROM-04': ['PROM-19'],
   'PROM-05': ['PROM-19'],
 };
@@ -49,7 +49,7 @@ function explainers(check: Check, config: Config): string[] {
   const schemes = check.reads(config).map((key) => key.slice(0, key.indexOf(':')));
   const stack = check.stage === 'preflight' ? [] : STACK;
   const network = check.stage !== 'preflight' && schemes.some((scheme) => TALKS.has(scheme)) ? NETWORK : [];
-  // The tools and ports of this machine do not need a cluster.
+  // Tools and ports of this machine need no cluster.
   const local = schemes.length > 0 && schemes.every((scheme) => scheme === 'tool' || scheme === 'port');
   return [
     ...(check.dependsOn ?? []),
@@ -63,8 +63,8 @@ function explainers(check: Check, config: Config): string[] {
 const WEIGHT: Record<Status, number> = { fail: 3, unknown: 2, warn: 1, blocked: 0, ok: 0, skip: 0 };
 
 /**
- * The finding that explains this one, or undefined when it stands on its own. What could not be looked at explains
- * only what could not be looked at: a proven failure is never hidden behind an unknown.
+ * The finding that explains this one; undefined when none does. An unknown finding explains only unknown findings, so
+ * that it never hides a proven failure.
  */
 export function rootOf(id: string, causes: Causes, findings: Map<string, Finding>, config: Config): string | undefined {
   const weight = WEIGHT[findings.get(id)?.status ?? 'skip'];
@@ -75,7 +75,7 @@ export function rootOf(id: string, causes: Causes, findings: Map<string, Finding
       seen.add(cause);
       const found = findings.get(cause);
       const status = found?.status;
-      // A cause that is well breaks the chain; one that was not looked at does not.
+      // A cause that is ok ends the chain; a skipped one does not.
       if (status === 'ok' || (found && !explains(found, at, config))) continue;
       const deeper = search(cause);
       if (deeper) return deeper;
@@ -86,7 +86,7 @@ export function rootOf(id: string, causes: Causes, findings: Map<string, Finding
   return search(id);
 }
 
-/** How many links of causes lie above a check: 0 is the ground. */
+/** Length of the chain of causes of a check; 0 without a cause. */
 function depthOf(id: string, causes: Causes, memo: Map<string, number>): number {
   const known = memo.get(id);
   if (known !== undefined) return known;
@@ -97,7 +97,7 @@ function depthOf(id: string, causes: Causes, memo: Map<string, number>): number 
   return depth;
 }
 
-/** Worst and deepest causes first, each followed by what follows from it; then what is well, in catalogue order. */
+/** Problems from the worst and the shortest chain, each followed by those it explains; then ok and skipped ones. */
 export function arrange(findings: Finding[], causes: Causes): Finding[] {
   const memo = new Map<string, number>();
   const place = new Map([...causes.keys()].map((id, i) => [id, i]));

@@ -9,12 +9,12 @@ import type { Config } from '../profile/schema.ts';
 import type { DriftRow } from '../checks/lib/values.ts';
 import { scrubText } from './facts/scrub.ts';
 
-/** Live objects against the plan of this configuration, by the installer's own comparison. Absent steps are MNT-05's business. */
+/** Compares live objects with the plan of this configuration, as the installer does. */
 export async function driftOf(
   session: { kube: Kube; helm: Helm; namespace: string },
   config: Config,
 ): Promise<DriftRow[]> {
-  // What would need a chart archive is left to `plan`: the doctor works where no chart can be had.
+  // Gates have no objects; CRDs and webhooks need a chart archive, which the doctor must work without.
   const steps = buildPlan(config).filter(
     (step) => step.kind !== 'gate' && step.kind !== 'crds' && step.kind !== 'webhook',
   );
@@ -28,7 +28,7 @@ export async function driftOf(
     changes.flatMap(({ ref, action, changes: rows }): DriftRow[] => {
       const object = refText(ref);
       if (action === 'create') return [{ object, path: '', from: '(absent)', to: '(as planned)' }];
-      if (action === 'delete') return [{ object, path: '', from: '(there)', to: '(switched off)' }];
+      if (action === 'delete') return [{ object, path: '', from: '(present)', to: '(switched off)' }];
       return rows.map(({ path, from, to }) => ({ object, path, from: scrubText(from), to: scrubText(to) }));
     }),
   );

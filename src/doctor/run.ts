@@ -1,28 +1,28 @@
 import type { Check, Finding, Verdict } from '../checks/lib/check.ts';
 import { type FactKey, type FactMap, type Facts, factsFrom, FactUnavailable } from '../checks/lib/facts.ts';
-import { usageError } from '../core/errors.ts';
+import { messageOf, usageError } from '../core/errors.ts';
 import type { Config } from '../profile/schema.ts';
 import { arrange, causesOf, rootOf } from './causes.ts';
 
 export type Stage = 'preflight' | 'stack';
 
 export interface Selection {
-  /** `preflight`: only what needs no stack; `stack` (the default): everything, because a cluster's fault shows in the stack. */
+  /** `preflight`: checks that need no stack; `stack` (default): all, because cluster faults explain faults of the stack. */
   stage?: Stage;
-  /** Also the probe's checks. */
+  /** Also the checks of the probe. */
   probe?: boolean;
-  /** Ids (`LOKI-02`) or areas (`LOKI`); others are not run. */
+  /** Ids (`LOKI-02`) or areas (`LOKI`); other checks do not run. */
   only?: string[];
   /** Ids or areas; reported as skipped. */
   skip?: string[];
 }
 
 export interface DiagnoseOptions extends Selection {
-  /** Named in fix commands; without it the kubeconfig's current one. */
+  /** Context in fix commands; without it they use the current context of the kubeconfig. */
   context?: string;
 }
 
-/** A check read a fact that it does not declare: a programming error, never a finding. */
+/** A check read a fact that it does not declare: a programming error, not a finding. */
 export class UndeclaredFact extends Error {
   constructor(id: string, key: FactKey) {
     super(`check ${id} reads the fact "${key}" without declaring it in reads()`);
@@ -30,14 +30,14 @@ export class UndeclaredFact extends Error {
   }
 }
 
-/** The checks of a run, each with the reason why it is not run, if any. @throws usage error for an unknown id */
+/** The checks of a run; `not` is why one does not run. @throws usage error for an unknown id */
 export function select(checks: Check[], selection: Selection): { check: Check; not?: string }[] {
   const only = named(checks, '--only', selection.only);
   const skip = named(checks, '--skip', selection.skip);
   return checks
     .filter((check) => (only ? only.has(check.id) : inStage(check, selection)))
     .map((check) => {
-      if (skip?.has(check.id)) return { check, not: 'left out by --skip' };
+      if (skip?.has(check.id)) return { check, not: 'skipped by --skip' };
       if (check.stage === 'probe' && !selection.probe)
         return { check, not: 'runs only with --probe, which sends a trace, a metric and a log' };
       return { check };
@@ -45,7 +45,7 @@ export function select(checks: Check[], selection: Selection): { check: Check; n
 }
 
 function inStage(check: Check, { stage }: Selection): boolean {
-  // The probe's checks stay visible as skipped: a look that nobody knows of is no look.
+  // Checks of the probe are listed as skipped, so that users learn of --probe.
   return stage === 'preflight' ? check.stage === 'preflight' : true;
 }
 
@@ -77,7 +77,7 @@ export function factKeys(checks: Check[], config: Config, selection: Selection):
   return [...keys];
 }
 
-/** FactMap → findings, causes first. Pure: the same facts give the same findings anywhere. */
+/** Judges facts; causes come first. Pure: the same facts give the same findings on any machine. */
 export function diagnose(facts: FactMap, config: Config, checks: Check[], options: DiagnoseOptions = {}): Finding[] {
   const selected = select(checks, options);
   const findings = new Map<string, Finding>();
@@ -101,7 +101,7 @@ export function docsOf(id: string): string {
 
 type Judgement = Omit<Verdict, 'status'> & { status: Verdict['status'] | 'unknown' };
 
-/** One check on its own: its verdict, or why it could not look. */
+/** One check on its own: its verdict, or why it is unknown. */
 export function judge(check: Check, facts: FactMap, config: Config, context?: string): Judgement {
   const reason = check.skipIf?.(config);
   if (reason !== undefined) return { status: 'skip', evidence: reason };
@@ -109,16 +109,14 @@ export function judge(check: Check, facts: FactMap, config: Config, context?: st
     return check.run(factsFor(check, facts, config, context));
   } catch (error) {
     if (error instanceof UndeclaredFact) throw error;
-    if (error instanceof FactUnavailable) return { status: 'unknown', evidence: `could not look: ${error.message}` };
-    // An answer of an unexpected shape must neither end the run nor pass.
-    return {
-      status: 'unknown',
-      evidence: `could not look: the answer has an unexpected shape (${error instanceof Error ? error.message : String(error)})`,
-    };
+    // A response that a check cannot read must neither end the run nor pass.
+    const reason =
+      error instanceof FactUnavailable ? error.message : `unexpected response format (${messageOf(error)})`;
+    return { status: 'unknown', evidence: `could not check: ${reason}` };
   }
 }
 
-/** Facts as one check sees them: only those that it declares, and frozen, because all checks share them. */
+/** Facts for one check: only those that it declares, and frozen, because all checks share them. */
 function factsFor(check: Check, map: FactMap, config: Config, context: string | undefined): Facts {
   const declared = new Set(check.reads(config));
   const read = (key: FactKey): unknown => {

@@ -1,11 +1,11 @@
-import type { FactMap } from '../checks/lib/facts.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import * as v from 'valibot';
+import type { FactMap } from '../checks/lib/facts.ts';
 import { messageOf, usageError } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
 import { type Config, ConfigSchema } from '../profile/schema.ts';
 
-/** FactMap with all that is needed to judge them again elsewhere. */
+/** A facts file: facts with all that is needed to judge them again on another machine. */
 export interface Saved {
   schemaVersion: 1;
   tool: string;
@@ -32,7 +32,7 @@ const SavedSchema = v.object({
   ),
 });
 
-/** Registered secrets are blanked in every string; the facts hold none, this is the second net. */
+/** Blanks registered secrets in every string: a second safeguard, because facts are scrubbed when they are read. */
 function safe<T>(value: T): T {
   if (typeof value === 'string') return blank(value) as T;
   if (Array.isArray(value)) return value.map((item: unknown) => safe(item)) as T;
@@ -42,8 +42,8 @@ function safe<T>(value: T): T {
 }
 
 /**
- * `redact` also rewrites `password: x` in ordinary text, which would change verdicts: facts are scrubbed as they are read.
- * A mark keeps those patterns from matching, so that only known secrets are blanked.
+ * Blanks registered secrets only: an invisible mark hides `password: x` from the patterns of `redact`, which would rewrite
+ * ordinary text and so change verdicts.
  */
 function blank(text: string): string {
   const mark = '\u200b';
@@ -57,15 +57,15 @@ export function saveFacts(path: string, saved: Saved): void {
   writeFileSync(path, `${JSON.stringify(safe(saved), null, 1)}\n`, { mode: 0o600 });
 }
 
-/** @throws usage error when the file is not one of ours */
+/** @throws usage error when the file is not a facts file */
 export function loadFacts(path: string): Saved {
   let data: unknown;
   try {
     data = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     throw usageError(
-      `the facts file ${path} cannot be read`,
-      'write one with: genai-obs doctor --save-facts facts.json',
+      `cannot read the facts file ${path}`,
+      'genai-obs doctor --save-facts facts.json',
       messageOf(error),
     );
   }
@@ -73,8 +73,8 @@ export function loadFacts(path: string): Saved {
   if (!result.success) {
     const issue = result.issues[0];
     throw usageError(
-      `${path} is not a facts file of this genai-obs`,
-      'write one with: genai-obs doctor --save-facts facts.json',
+      `${path} is not a facts file of this version of genai-obs`,
+      'genai-obs doctor --save-facts facts.json',
       `${issue.path?.map((item) => String(item.key)).join('.') ?? ''}: ${issue.message}`,
     );
   }

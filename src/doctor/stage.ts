@@ -22,10 +22,10 @@ export interface StageOptions {
   probe?: boolean;
   only?: string[] | undefined;
   skip?: string[] | undefined;
-  /** FactMap of an earlier day, to compare with. */
+  /** Facts of an earlier run, to compare with. */
   baseline?: FactMap | undefined;
   signal?: AbortSignal;
-  /** One line about what is done right now. */
+  /** Gets one line of progress. */
   report?: (detail: string) => void;
 }
 
@@ -34,7 +34,7 @@ export interface Examination {
   facts: FactMap;
 }
 
-/** Collects what the checks of a stage need and judges it: the doctor for other commands. */
+/** Collects the facts that the checks of a stage read, and judges them. */
 export async function examine(
   session: DoctorSession,
   config: Config,
@@ -43,7 +43,7 @@ export async function examine(
 ): Promise<Examination> {
   const { probe = false, only, skip, baseline, signal, report } = options;
   const selection = { stage, probe, context: session.context, ...(only ? { only } : {}), ...(skip ? { skip } : {}) };
-  // Looked up first: an unknown id is refused before anything is asked.
+  // First, so that an unknown id fails before the cluster is read.
   const keys = factKeys(CHECKS, config, selection);
   const facts = await collectFacts([...keys, 'time:now'], {
     kube: session.kube,
@@ -51,7 +51,7 @@ export async function examine(
     exec,
     config,
     drift: () => driftOf(session, config),
-    onFact: (key, done, total) => report?.(`looked at ${done} of ${total}: ${key.slice(0, 60)}`),
+    onFact: (key, done, total) => report?.(`collected ${done} of ${total} facts: ${key.slice(0, 60)}`),
     onProbe: (text) => report?.(`probe: ${text}`),
     ...(baseline ? { baseline } : {}),
     ...(signal ? { signal } : {}),
@@ -59,7 +59,7 @@ export async function examine(
   return { facts, findings: diagnose(facts, config, CHECKS, selection) };
 }
 
-/** The findings alone; what the installer's gates ask for. */
+/** The findings alone, for the installer's gates. */
 export async function runStage(
   session: DoctorSession,
   config: Config,

@@ -5,7 +5,7 @@ import { collectFacts } from '../../src/doctor/facts/index.ts';
 import { K3S, STACK } from './support-placements.ts';
 import { quickstart } from './support.ts';
 
-describe('looking at several namespaces', () => {
+describe('facts of several namespaces', () => {
   const config = quickstart(K3S);
   const object = (kind: string, namespace: string, name: string, rest: object = {}): KubeObject => ({
     apiVersion: 'v1',
@@ -17,7 +17,7 @@ describe('looking at several namespaces', () => {
     collectFacts(keys, {
       kube: { context: 'example', server: 'https://example', ...kube } as Kube,
       kubectl: { portForward: () => Promise.reject(new Error('no tunnel here')) },
-      exec: () => Promise.reject(new Error('nothing is run here')),
+      exec: () => Promise.reject(new Error('no program here')),
       config: which,
     });
 
@@ -44,7 +44,7 @@ describe('looking at several namespaces', () => {
     ]);
   });
 
-  it('asks each Service where it is, by its name there', async () => {
+  it('requests each Service in its namespace, by its name there', async () => {
     const asked: string[] = [];
     const service: Kube['service'] = (namespace, name, port, path) => (
       asked.push(`${namespace}/${name}:${port}${path}`),
@@ -87,7 +87,7 @@ describe('looking at several namespaces', () => {
     expect(asked).toEqual(['/api/v1/namespaces/monitoring/pods/loki-0/log']);
   });
 
-  it('asks for rights in every namespace, and for those of an account in its own', async () => {
+  it('reviews rights in every namespace, and those of an account in its own', async () => {
     const asked: string[] = [];
     const request: Kube['request'] = (_method, _path, options) => {
       const { spec } = JSON.parse(options?.body ?? '{}') as {
@@ -112,7 +112,7 @@ describe('looking at several namespaces', () => {
     ]);
   });
 
-  it('lets servers of kube-prometheus-stack tell their configuration, without secrets', async () => {
+  it('reads the configuration of kube-prometheus-stack from the servers, without secrets', async () => {
     const bodies: Record<string, unknown> = {
       '/api/v1/status/config': {
         data: { yaml: 'global: {scrape_interval: 30s}\nremote_write: [{basic_auth: {password: hunter22}}]' },

@@ -37,7 +37,7 @@ const object = (kind: string, name: string, rest: Record<string, unknown> = {}):
 });
 
 describe('collectFacts', () => {
-  it('never throws: every look that fails says why', async () => {
+  it('never throws: every fact that fails has a reason', async () => {
     const broken = () => Promise.reject(new KubeError(403, 'Forbidden', 'pods is forbidden'));
     const keys = [
       'k8s:Pod',
@@ -63,7 +63,7 @@ describe('collectFacts', () => {
     expect(facts['k8s:Pod']).toEqual({ ok: false, error: 'pods is forbidden' });
   });
 
-  it('makes an API server that does not answer a finding, not a failed look', async () => {
+  it('reports an API server that does not respond as status 0, not as a failed fact', async () => {
     const facts = await collectFacts(
       ['cluster:ready'],
       deps({ request: () => Promise.reject(new KubeError(0, 'Unreachable', 'connect ECONNREFUSED')) }),
@@ -71,7 +71,7 @@ describe('collectFacts', () => {
     expect(facts['cluster:ready']).toMatchObject({ ok: true, value: { status: 0, error: 'connect ECONNREFUSED' } });
   });
 
-  it('gives up on a look at its deadline and when cancelled', async () => {
+  it('stops waiting when cancelled', async () => {
     const controller = new AbortController();
     const never = deps({ list: () => new Promise<never>(() => {}) }, { signal: controller.signal });
     setTimeout(() => controller.abort(), 30);
@@ -81,7 +81,7 @@ describe('collectFacts', () => {
     });
   });
 
-  it('looks at many things at once, but never at more than 16', async () => {
+  it('collects up to 16 facts at the same time', async () => {
     let now = 0;
     let most = 0;
     const request = async (): Promise<Answer> => {
@@ -95,7 +95,7 @@ describe('collectFacts', () => {
     expect(most).toBe(16);
   });
 
-  it('asks for a list once, whoever needs it', async () => {
+  it('requests each list once', async () => {
     const asked: string[] = [];
     const list = (kind: string, namespace?: string): Promise<KubeObject[]> => (
       asked.push(`${kind} ${namespace ?? 'all'}`),
@@ -108,7 +108,7 @@ describe('collectFacts', () => {
     expect(asked.toSorted()).toEqual(['Pod genai-observability', 'Secret all', 'Secret genai-observability']);
   });
 
-  it('shows of Secrets only names of keys and lengths, and whether a value is a known default', async () => {
+  it('keeps only names and lengths of the keys of Secrets, and which values are well-known defaults', async () => {
     const secret = object('Secret', 'grafana-admin', {
       type: 'Opaque',
       data: { 'admin-user': b64('admin'), 'admin-password': b64('changeme'), other: b64('s3cr3t-and-long') },
@@ -149,7 +149,7 @@ describe('collectFacts', () => {
     });
   });
 
-  it('knows tools that are there and tools that are not', async () => {
+  it('reports the version of an installed tool, and an empty one for a missing tool', async () => {
     const facts = await collectFacts(['tool:jq', 'tool:helm'], deps({}));
     expect(facts).toEqual({
       'tool:jq': { ok: true, value: { version: '1.7.1' } },
@@ -157,7 +157,7 @@ describe('collectFacts', () => {
     });
   });
 
-  it('finds the configuration by the name of the workload, YAML and INI alike', async () => {
+  it('reads the configuration of a component, as YAML or INI', async () => {
     const maps = [
       object('ConfigMap', 'prometheus-server', { data: { 'config.yaml': 'global: {scrape_interval: 15s}' } }),
       object('ConfigMap', 'grafana', { data: { 'grafana.ini': '[server]\nroot_url = x\n; comment\n[auth]\na=b=c' } }),
@@ -171,7 +171,7 @@ describe('collectFacts', () => {
     expect(facts['config:loki']).toMatchObject({ ok: false });
   });
 
-  it('reads PromQL: numbers, no NaN, and Prometheus’ own error', async () => {
+  it('runs PromQL: drops NaN, limits infinity, and reports the error of Prometheus', async () => {
     const result = [
       { metric: { a: 'b' }, value: [1, '3.5'] },
       { metric: {}, value: [1, 'NaN'] },
@@ -198,10 +198,10 @@ describe('collectFacts', () => {
       ['promql:up{'],
       deps({ service: () => Promise.resolve({ status: 400, body: '{"status":"error","error":"parse error"}' }) }),
     );
-    expect(bad['promql:up{']).toEqual({ ok: false, error: 'Prometheus answers HTTP 400: parse error' });
+    expect(bad['promql:up{']).toEqual({ ok: false, error: 'Prometheus responds with HTTP 400: parse error' });
   });
 
-  it('sends each HTTP look to the right port', async () => {
+  it('sends each HTTP request to the right port', async () => {
     const asked: string[] = [];
     const service: Kube['service'] = (_ns, name, port, path) => (
       asked.push(`${name}:${port}${path}`),
@@ -225,7 +225,7 @@ describe('collectFacts', () => {
     expect(facts['http:prometheus-server:/-/ready']).toEqual({ ok: true, value: { status: 200, body: { a: 1 } } });
   });
 
-  it('asks for the rights of a service account of the stack, without a namespace unless told', async () => {
+  it('reviews the rights of a service account, with @ns in its namespace', async () => {
     const bodies: string[] = [];
     const request: Kube['request'] = (_method, _path, options) => (
       bodies.push(options?.body ?? ''),
@@ -251,7 +251,7 @@ describe('collectFacts', () => {
     ]);
   });
 
-  it('keeps the figures of other kubelets when one does not answer', async () => {
+  it('keeps the statistics of other kubelets when one does not respond', async () => {
     const json = (path: string): Promise<never> =>
       path.includes('/b/')
         ? Promise.reject(new KubeError(503, 'x', 'dial tcp: timeout'))
@@ -268,7 +268,7 @@ describe('collectFacts', () => {
 });
 
 describe('Grafana', () => {
-  it('gets a wrong password once, not once per look: five lock the account', async () => {
+  it('gets a wrong password once, not once per fact: five lock the account', async () => {
     let asked = 0;
     const server = createServer((_request, response) => {
       asked += 1;
@@ -309,7 +309,7 @@ describe('scrub', () => {
     ['"api_key": "abcd1234"', '"api_key": "[secret:password]"'],
     ['key sk-proj-abcdefghijklmnopqrstuv', 'key [secret:API key]'],
     ['http://user:pass1234@host/x', 'http://user:[secret:URL password]@host/x'],
-  ])('takes %s out', (text, want) => expect(scrubText(text)).toBe(want));
+  ])('removes the secret of %s', (text, want) => expect(scrubText(text)).toBe(want));
   it.each([
     'password: ${ADMIN_PASSWORD}',
     'password_file: /etc/x',
@@ -321,8 +321,8 @@ describe('scrub', () => {
     'password: ""',
     'password = remote.kubernetes.secret.otlp.data["password"]',
     'username = "1"\n  password = convert.nonsensitive(remote.kubernetes.secret.otlp.data["token"])',
-  ])('leaves %s', (text) => expect(scrubText(text)).toBe(text));
-  it('takes secrets out of the environment of pods, but not references', () => {
+  ])('keeps %s', (text) => expect(scrubText(text)).toBe(text));
+  it('removes secrets from the environment of pods, but keeps references', () => {
     expect(
       scrub({
         env: [
@@ -339,7 +339,7 @@ describe('scrub', () => {
       ],
     });
   });
-  it('knows defaults and placeholders', () => {
+  it('recognises defaults and placeholders', () => {
     expect(['admin', 'changeme', 'prom-operator', 'YOUR_KEY', 'https://hooks.example.com/x'].every(isWeak)).toBe(true);
     expect(['correct-horse-battery', 'Xk29dkLq'].some(isWeak)).toBe(false);
   });
@@ -357,24 +357,24 @@ describe('facts files', () => {
     config: quickstart(),
   };
 
-  it('come back as they were, mode 0600', () => {
+  it('are read as they were saved', () => {
     saveFacts(path, { ...saved, facts: healthy() });
     expect(loadFacts(path).facts).toEqual(healthy());
   });
-  it('hold no registered secret', () => {
+  it('contain no registered secret', () => {
     registerSecret('tr0ub4dor-and-3');
     saveFacts(path, {
       ...saved,
       facts: { 'k8s:Pod': { ok: true, value: ['it is tr0ub4dor-and-3, really', 'password: other-words'] } },
     });
     expect(readFileSync(path, 'utf8')).not.toContain('tr0ub4dor');
-    // Ordinary text stays: a replay must give the same verdicts.
+    // Other text is unchanged: --from must give the same verdicts.
     expect(loadFacts(path).facts['k8s:Pod']).toEqual({
       ok: true,
       value: ['it is [redacted], really', 'password: other-words'],
     });
   });
-  it('are refused when they are something else', () => {
+  it('are refused in another format', () => {
     writeFileSync(path, '{"schemaVersion": 2}');
     expect(() => loadFacts(path)).toThrowError(expect.objectContaining({ exit: 2 }) as Error);
     expect(() => loadFacts(join(dir, 'none.json'))).toThrowError(expect.objectContaining({ exit: 2 }) as Error);

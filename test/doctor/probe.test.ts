@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { Answer, Kube, RequestOptions } from '../../src/adapters/kube.ts';
 import type { Grafana } from '../../src/adapters/grafana.ts';
 import type { ProbeResult } from '../../src/checks/lib/values.ts';
-import { hopsOf, runProbe } from '../../src/doctor/probe.ts';
+import { hopsOf, runProbe } from '../../src/doctor/probe/index.ts';
 import { derive } from '../../src/doctor/probe/link.ts';
 import { quickstart } from './support.ts';
 
 type Call = { method: string; service: string; path: string; body?: string };
 type Change = (call: Call) => Answer | undefined;
 
-/** A stack in memory: what the gateway takes is found in the backends, unless `change` says otherwise. */
+/** A stack in memory: backends return what the gateway received, unless `change` returns another response. */
 function stack(change: Change = () => undefined) {
   const calls: Call[] = [];
   const sent: Record<string, string> = {};
@@ -117,7 +117,7 @@ interface Sent {
   attributes: { key: string; value: Record<string, string> }[];
 }
 
-/** A trace as Jaeger 2.13 answers it: its own form, service.name apart from the tags. */
+/** A trace in the format of Jaeger 2.13: service.name is not among the tags. */
 function ofJaeger(traces: string): unknown {
   const { resourceSpans } = JSON.parse(traces) as { resourceSpans: { scopeSpans: { spans: Sent[] }[] }[] };
   const spans = (resourceSpans[0]?.scopeSpans[0]?.spans ?? []).map(
@@ -161,7 +161,7 @@ const is404 =
     call.service === service && call.method === 'GET' ? { status: 404, body: '' } : undefined;
 
 describe('probe', () => {
-  it('follows all hops of a healthy stack in the order of the data and measures each', async () => {
+  it('passes all hops of a healthy stack in the order of the data, with the time of each', async () => {
     const result = await run();
     expect(result.hops.map((hop) => [hop.id, hop.status])).toEqual(hopsOf(quickstart()).map((id) => [id, 'ok']));
     expect(result.hops.every((hop) => hop.ms >= 0)).toBe(true);
@@ -169,14 +169,14 @@ describe('probe', () => {
     expect(result.firstBroken).toBeUndefined();
   });
 
-  it('asks the sampler to keep its trace and carries the gen_ai attributes', async () => {
+  it('asks the sampler to keep its trace and has the gen_ai attributes', async () => {
     const { calls } = await run();
     const body = calls.find((call) => call.path === '/v1/traces')?.body ?? '';
     for (const part of ['sampling.priority', 'gen_ai.request.model', 'gen_ai.usage.input_tokens', 'genai-obs-probe'])
       expect(body).toContain(part);
   });
 
-  it('names the first broken hop and does not try what comes after it', async () => {
+  it('names the first broken hop and skips those after it', async () => {
     const result = await run(is404('tempo'));
     expect(result.firstBroken).toBe('tempo');
     expect(states(result)).toMatchObject({
@@ -192,7 +192,7 @@ describe('probe', () => {
     );
   });
 
-  it('tells a datasource that points elsewhere from a backend that lacks the data', async () => {
+  it('distinguishes a wrong datasource from a backend without the data', async () => {
     const result = await run((call) =>
       call.service === 'grafana/loki' ? { status: 502, body: 'bad gateway' } : undefined,
     );
@@ -200,7 +200,7 @@ describe('probe', () => {
     expect(result.hops.find((hop) => hop.id === 'grafana-loki')?.detail).toContain('502');
   });
 
-  it('does not wait for a password to become right', async () => {
+  it('does not retry a wrong password', async () => {
     const result = await run((call) =>
       call.service.startsWith('grafana')
         ? { status: 401, body: '{"message":"invalid username or password"}' }
@@ -211,7 +211,7 @@ describe('probe', () => {
     expect(hop?.ms).toBeLessThan(200);
   });
 
-  it('sees that the gateway refuses', async () => {
+  it('reports that the gateway refuses data', async () => {
     const result = await run((call) =>
       call.service === 'opentelemetry-collector'
         ? { status: 503, body: '{"message":"no endpoints available"}' }
@@ -221,7 +221,7 @@ describe('probe', () => {
     expect(result.hops[0]?.detail).toContain('no endpoints available');
   });
 
-  it('sees that derived fields do not lead to the trace', async () => {
+  it('reports derived fields that do not link to the trace', async () => {
     const wrong = {
       jsonData: { derivedFields: [{ name: 'x', matcherRegex: 'nothing=(\\w+)', datasourceUid: 'tempo' }] },
     };
@@ -229,11 +229,11 @@ describe('probe', () => {
       call.path === '/api/datasources/uid/loki' ? { status: 200, body: JSON.stringify(wrong) } : undefined,
     );
     expect(result.firstBroken).toBe('log-to-trace');
-    expect(result.hops.find((hop) => hop.id === 'log-to-trace')?.detail).toContain('none of the 1 derived fields');
+    expect(result.hops.find((hop) => hop.id === 'log-to-trace')?.detail).toContain('none of 1 derived field');
     expect(states(result)['trace-to-log']).toBe('ok');
   });
 
-  it('finds what a processor removed from the span', async () => {
+  it('reports attributes and parents that a processor removed', async () => {
     const strip = (call: Call): Answer | undefined => {
       if (call.service !== 'tempo') return undefined;
       const spans = [
@@ -245,7 +245,7 @@ describe('probe', () => {
     expect((await run(strip)).trace).toMatchObject({ spans: 2, connected: false });
   });
 
-  it('cleans up: series by nonce, log by nonce, and says what stays', async () => {
+  it('deletes its series and log line by nonce, and reports what stays', async () => {
     const { calls, cleanup, nonce } = await run();
     const posts = calls
       .filter((call) => call.method === 'POST' && call.service !== 'opentelemetry-collector')
@@ -260,14 +260,14 @@ describe('probe', () => {
     });
   });
 
-  it('cleans up when it is cancelled, and calls nothing ok that it did not see', async () => {
+  it('cleans up when cancelled, and reports no unfinished hop as ok', async () => {
     const result = await run(is404('tempo'), { abort: true });
     expect(result.calls.some((call) => call.path.startsWith('/api/v1/admin/tsdb/delete_series'))).toBe(true);
     expect(states(result)['tempo']).toBe('skipped');
     expect(result.hops.find((hop) => hop.id === 'tempo')?.detail).toBe('cancelled');
   });
 
-  it('says what it left behind when a backend refuses deletion', async () => {
+  it('reports what it left behind when a backend refuses to delete', async () => {
     const { cleanup } = await run((call) =>
       call.path.startsWith('/api/v1/admin') ? { status: 404, body: 'admin APIs disabled' } : undefined,
     );
@@ -275,12 +275,12 @@ describe('probe', () => {
     expect(cleanup.prometheus).toContain('admin APIs disabled');
   });
 
-  it('creates no Kubernetes object: it talks to Services only', async () => {
+  it('creates no Kubernetes object: it sends requests to Services only', async () => {
     // The fake has no other method: any other call would throw.
     expect((await run()).hops.every((hop) => hop.status === 'ok')).toBe(true);
   });
 
-  it('leaves out what the profile does not have', async () => {
+  it('skips components that the profile does not have', async () => {
     const result = await run(undefined, { config: { 'tempo.enabled': false } });
     expect(states(result)).toMatchObject({
       tempo: 'skipped',
@@ -309,7 +309,7 @@ describe('probe, with traces in Jaeger', () => {
     expect(result.trace).toEqual({ spans: 2, missingAttributes: [], connected: true });
     expect(result.calls.filter(({ service }) => service.includes('tempo'))).toEqual([]);
     expect(result.cleanup.jaeger).toBe(
-      'Jaeger cannot delete: the trace is pushed out by 50000 newer ones, or goes with its pod',
+      'Jaeger cannot delete: the trace is dropped after 50000 newer traces, or when the pod restarts',
     );
   });
 
@@ -326,7 +326,7 @@ describe('probe, with traces in Jaeger', () => {
     expect(states(result)['grafana-jaeger']).toBe('skipped');
   });
 
-  it('sees that a query made of tags alone is empty, because Jaeger tells no service.name', async () => {
+  it('reports an empty query of tags alone, because Jaeger returns no service.name', async () => {
     const byTags = {
       jsonData: {
         tracesToLogsV2: {
@@ -352,14 +352,14 @@ describe('probe, with traces in Jaeger', () => {
 
 describe('derived fields, as Grafana applies them', () => {
   const log = { line: 'level=info traceID=abc123 done', labels: { trace_id: 'def456', other: 'x' } };
-  it('takes the first group of a pattern on the line', () =>
+  it('use the first group of a pattern on the line', () =>
     expect(derive(log, [{ name: 'T', matcherRegex: 'traceID=(\\w+)', datasourceUid: 'tempo' }])).toEqual([
       { field: 'T', value: 'abc123', uid: 'tempo' },
     ]));
-  it('takes the value of a label whose name matches', () =>
+  it('use the value of a label whose name matches', () =>
     expect(
       derive(log, [{ name: 'T', matcherType: 'label', matcherRegex: 'trace_id', datasourceUid: 'tempo' }])[0]?.value,
     ).toBe('def456'));
-  it('makes no link without a datasource', () =>
+  it('give no link without a datasource', () =>
     expect(derive(log, [{ name: 'T', matcherRegex: 'traceID=(\\w+)' }])).toEqual([]));
 });

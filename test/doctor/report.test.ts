@@ -6,10 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { CHECKS } from '../../src/checks/index.ts';
-import { json } from '../../src/doctor/report/json.ts';
 import { junit } from '../../src/doctor/report/junit.ts';
-import { exitCodeOf, type Report, summarise } from '../../src/doctor/report/report.ts';
-import { short } from '../../src/doctor/report/short.ts';
+import { exitCodeOf, json, type Report, short, summarise } from '../../src/doctor/report/report.ts';
 import type { Paint } from '../../src/core/text.ts';
 import { table, wrap } from '../../src/doctor/report/table.ts';
 import { diagnose } from '../../src/doctor/run.ts';
@@ -39,7 +37,7 @@ const base = (id: string): Finding => ({
   title: `Title of ${id}`,
   area: 'LOKI',
   status: 'ok',
-  evidence: 'all well',
+  evidence: 'healthy',
   docs: `docs/checks.md#${id.toLowerCase()}`,
 });
 const SOME: Finding[] = [
@@ -53,7 +51,7 @@ const SOME: Finding[] = [
     object: 'StatefulSet genai-observability/loki',
   },
   { ...base('LOKI-02'), status: 'blocked', blockedBy: 'LOKI-01', evidence: '/ready 503' },
-  { ...base('LOKI-04'), status: 'unknown', evidence: 'could not look: k8s:Event: forbidden' },
+  { ...base('LOKI-04'), status: 'unknown', evidence: 'could not check: k8s:Event: forbidden' },
   { ...base('LOKI-08'), status: 'warn', evidence: 'retention <none> & "unlimited"\u0007', cause: 'c', fix: 'f' },
   { ...base('LOKI-03') },
   { ...base('LOKI-11'), status: 'skip', evidence: 'does not apply' },
@@ -62,9 +60,9 @@ const SOME: Finding[] = [
 describe('table', () => {
   const text = table(report(SOME), plain);
 
-  it('begins with the cause, in full, and what follows from it', () => {
+  it('begins with the cause in full and the findings that it explains', () => {
     const lines = text.split('\n');
-    const at = lines.indexOf('Cause (the first of these to mend)');
+    const at = lines.indexOf('Cause (fix this first)');
     expect(at).toBeLessThan(5);
     expect(lines[at + 1]).toBe('✖ LOKI-01 Title of LOKI-01');
     for (const part of [
@@ -73,28 +71,28 @@ describe('table', () => {
       'cause  the volume',
       'fix    kubectl -n genai-observability logs',
       'docs   docs/checks.md#loki-01',
-      '1 more finding follows from it: LOKI-02',
+      'explains 1 more finding: LOKI-02',
     ])
       expect(text).toContain(part);
   });
   it('fits into 80 columns', () =>
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80));
-  it('sums up an area in a line, and lists all with verbose', () => {
-    expect(text).toContain('Loki                 1 ok, 1 warning, 1 failed, 1 could not look, 1 follows');
+  it('has one line per area, and all checks with verbose', () => {
+    expect(text).toContain('Loki                 1 ok, 1 warning, 1 failed, 1 could not check, 1 blocked');
     expect(text).not.toContain('LOKI-03');
-    expect(table(report(SOME), plain, { verbose: true })).toMatch(/✔ LOKI-03 +all well/);
+    expect(table(report(SOME), plain, { verbose: true })).toMatch(/✔ LOKI-03 +healthy/);
   });
   it('is short for a healthy stack', () =>
     expect(table(report([base('LOKI-03')]), plain)).toContain('1 check in 1.8 s: all ok'));
-  it('keeps a long word whole', () =>
+  it('does not break a long word', () =>
     expect(wrap(`see ${'x'.repeat(100)} now`, 80, 4)).toEqual(['see', 'x'.repeat(100), 'now']));
 });
 
 describe('short', () => {
-  it('has a line per finding that is not ok, and the sum', () => {
+  it('has one line per finding that is not ok, then the counts', () => {
     const lines = short(report(SOME)).trimEnd().split('\n');
     expect(lines).toHaveLength(5);
-    expect(lines[1]).toBe('blocked LOKI-02 (follows from LOKI-01): /ready 503');
+    expect(lines[1]).toBe('blocked LOKI-02 (caused by LOKI-01): /ready 503');
     expect(lines[4]).toBe('6 checks: 1 ok, 1 warn, 1 fail, 1 unknown, 1 blocked, 1 skip');
   });
 });
@@ -109,8 +107,8 @@ describe('json', () => {
   }).compile(schema as object);
   const check = (one: Report) => (validate(JSON.parse(json(one))), validate.errors ?? []);
 
-  it('is as the published schema says', () => expect(check(report(SOME))).toEqual([]));
-  it('also with a probe and for the whole doctor', () => {
+  it('matches the published schema', () => expect(check(report(SOME))).toEqual([]));
+  it('matches it for all checks and with the probe', () => {
     const facts = healthy();
     const probe = facts['probe:result'];
     const findings = diagnose(facts, quickstart(), CHECKS, { probe: true });
@@ -118,7 +116,7 @@ describe('json', () => {
       [],
     );
   });
-  it('is refused when a finding lacks its cause', () => {
+  it('is invalid when a blocked finding names no cause, or with an unknown status', () => {
     expect(check(report([{ ...base('LOKI-02'), status: 'blocked' }]))).not.toEqual([]);
     expect(check(report([{ ...base('LOKI-02'), status: 'fine' as 'ok' }]))).not.toEqual([]);
   });
@@ -126,7 +124,7 @@ describe('json', () => {
 
 describe('junit', () => {
   const xml = junit(report(SOME));
-  it('is well-formed, whatever the evidence holds', () => {
+  it('is well-formed with special characters in the evidence', () => {
     expect(malformed(xml)).toBeUndefined();
     expect(malformed(xml.replace('&lt;none', '<none'))).toBeDefined();
     expect(xml).toContain('retention &lt;none&gt; &amp; &quot;unlimited&quot;\uFFFD');
@@ -135,7 +133,7 @@ describe('junit', () => {
     expect(xml).toContain('tests="6" failures="2" errors="1" skipped="1"'));
 });
 
-/** The first thing that an XML parser would refuse: tags that do not match, bare `<` or `&`, unquoted attributes. */
+/** The first error that an XML parser would report: tags that do not match, bare `<` or `&`, unquoted attributes. */
 function malformed(xml: string): string | undefined {
   const open: string[] = [];
   const body = xml.replace(/^<\?xml [^?]*\?>\n/, '');
@@ -155,7 +153,7 @@ describe('docs/checks.md', () => {
     expect(() =>
       execFileSync(process.execPath, ['scripts/checks-doc.mjs', '--check'], { cwd: ROOT, stdio: 'pipe' }),
     ).not.toThrow());
-  it('has the anchor of every finding', () => {
+  it('has the anchor of every check', () => {
     const text = readFileSync(`${ROOT}docs/checks.md`, 'utf8');
     const blind: FactMap = {};
     for (const finding of diagnose(blind, quickstart(), CHECKS, { probe: true })) {

@@ -6,7 +6,7 @@ import { casesOf, healthy, quickstart, runCase } from './support.ts';
 
 const config = quickstart();
 
-/** Checks that apply to no profile yet: skipped with a reason, so there is no case that is not. */
+/** Checks that apply to no profile; they are always skipped, with a reason. */
 const NEVER = ['PRE-20', 'PRE-21', 'PRE-25', 'PRE-28', 'E2E-04', 'E2E-07'];
 const applies = (id: string) =>
   !NEVER.includes(id) && (CHECKS.find((check) => check.id === id)?.skipIf?.(config) ?? undefined) === undefined;
@@ -14,7 +14,7 @@ const applies = (id: string) =>
 describe('every check', () => {
   const cases = casesOf();
 
-  it('has an id of its own, an area that fits it, and a text', () => {
+  it('has a unique id, the area of that id, and a text', () => {
     expect(new Set(CHECKS.map((check) => check.id)).size).toBe(CHECKS.length);
     for (const check of CHECKS) {
       expect(check.id).toMatch(new RegExp(`^${check.area}-\\d{2}$`));
@@ -57,13 +57,13 @@ describe('every check', () => {
     expect(without.map((check) => check.id)).toEqual([]);
   });
 
-  /** Skipped whatever the configuration says: nothing of it can be shown red or green. */
+  /** Skipped in every configuration, so no case can be red or green. */
   function constant(id: string): boolean {
     const check = CHECKS.find((one) => one.id === id);
     return check !== undefined && check.reads(config).length === 0 && check.skipIf?.(config) !== undefined;
   }
 
-  it('names only cases of checks that exist', () => {
+  it('has cases only for checks that exist', () => {
     expect(cases.filter((one) => !CHECKS.some((check) => check.id === one.check)).map((one) => one.check)).toEqual([]);
   });
 });
@@ -76,7 +76,7 @@ describe('the whole doctor', () => {
     expect(odd.map((one) => `${one.status} ${one.id}: ${one.evidence}`)).toEqual([]);
   });
 
-  it('is never content when it could not look', () => {
+  it('is never ok when no fact could be collected', () => {
     const keys = factKeys(CHECKS, config, { probe: true });
     const blind: FactMap = Object.fromEntries(keys.map((key) => [key, { ok: false as const, error: 'no answer' }]));
     const findings = diagnose(blind, config, CHECKS, { probe: true });
@@ -84,14 +84,14 @@ describe('the whole doctor', () => {
     expect(content.map((one) => `${one.status} ${one.id}`)).toEqual([]);
   });
 
-  it('is just as little content when nothing was collected', () => {
+  it('is never ok when no fact was requested', () => {
     const content = diagnose({}, config, CHECKS, { probe: true }).filter(
       (one) => applies(one.id) && one.status !== 'unknown' && one.status !== 'blocked',
     );
     expect(content.map((one) => `${one.status} ${one.id}`)).toEqual([]);
   });
 
-  it('judges each single look that fails as unknown, never as ok', () => {
+  it('is unknown for each check whose facts failed, never ok', () => {
     const facts = healthy();
     for (const check of CHECKS) {
       if (!applies(check.id)) continue;
@@ -104,12 +104,12 @@ describe('the whole doctor', () => {
     }
   });
 
-  it('asks for each fact once', () => {
+  it('collects each fact once', () => {
     const keys = factKeys(CHECKS, config, { probe: true });
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  it('replays without a cluster, and gives the same verdicts each time', () => {
+  it('gives the same verdicts from the same facts', () => {
     const once = diagnose(healthy(), config, CHECKS, { probe: true });
     const again = diagnose(JSON.parse(JSON.stringify(healthy())) as FactMap, config, CHECKS, { probe: true });
     expect(again).toEqual(once);

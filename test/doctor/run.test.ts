@@ -55,7 +55,7 @@ describe('diagnose', () => {
     ]);
   });
 
-  it('names the root of a chain, through checks that were skipped or only warn', () => {
+  it('names the root of a chain, across skipped checks and warnings', () => {
     const checks = [
       check('LOKI-01', 'fail'),
       check('LOKI-02', 'ok', { dependsOn: ['LOKI-01'], skipIf: () => 'no' }),
@@ -70,7 +70,7 @@ describe('diagnose', () => {
     });
   });
 
-  it('does not blame a cause that is behind a healthy one', () => {
+  it('does not blame a cause beyond a check that is ok', () => {
     const checks = [
       check('LOKI-01', 'fail'),
       check('LOKI-02', 'ok', { dependsOn: ['LOKI-01'] }),
@@ -79,7 +79,7 @@ describe('diagnose', () => {
     expect(statuses(checks)['LOKI-03']).toBe('fail');
   });
 
-  it('never hides a proven failure behind something that could not be looked at', () => {
+  it('never hides a failure behind an unknown finding', () => {
     const checks = [
       check('LOKI-01', 'unknown'),
       check('LOKI-02', 'fail', { dependsOn: ['LOKI-01'] }),
@@ -96,7 +96,7 @@ describe('diagnose', () => {
     expect(Object.values(statuses(checks)).every((status) => /fail|blocked/.test(status))).toBe(true);
   });
 
-  it('explains everything by an API server that does not answer, but not the tools of this machine', () => {
+  it('blames an API server that does not respond for everything but the tools of this machine', () => {
     const checks = [
       check('PRE-05', 'fail', { stage: 'preflight' }),
       check('PRE-01', 'fail', { stage: 'preflight', reads: () => ['tool:kubectl'] }),
@@ -111,7 +111,7 @@ describe('diagnose', () => {
     });
   });
 
-  it('explains pods by a claim that is not served, but only those that use it', () => {
+  it('blames a pending claim only for the pods that use it', () => {
     const claim = check('PRE-13', 'ok', { stage: 'preflight', run: () => fail('claim loki-data is Pending', more) });
     expect(
       statuses([
@@ -128,7 +128,7 @@ describe('diagnose', () => {
     });
   });
 
-  it('explains what needs the network by a NetworkPolicy, and nothing else', () => {
+  it('blames a NetworkPolicy only for checks that use the network', () => {
     const checks = [
       check('PRE-16', 'fail', { stage: 'preflight' }),
       check('COL-16', 'fail', { reads: () => ['promql:up'] }),
@@ -137,7 +137,7 @@ describe('diagnose', () => {
     expect(statuses(checks)).toEqual({ 'PRE-16': 'fail', 'COL-16': 'blocked by PRE-16', 'COL-02': 'fail' });
   });
 
-  it('puts failures before unknowns and warnings, the ground of the chain first, followed by what it explains', () => {
+  it('sorts failures before unknowns and warnings, roots first, each followed by what it explains', () => {
     const checks = [
       check('PRE-03', 'warn', { stage: 'preflight' }),
       check('GRAF-02', 'fail', { dependsOn: ['GRAF-01'] }),
@@ -156,12 +156,12 @@ describe('diagnose', () => {
     ]);
   });
 
-  it('throws when a check reads what it does not declare', () => {
+  it('throws when a check reads a fact that it does not declare', () => {
     const one = check('COL-01', 'ok', { run: (facts) => ok(facts.tool('jq').version) });
     expect(() => diagnose({ 'tool:jq': { ok: true, value: 'x' } }, config, [one])).toThrow(UndeclaredFact);
   });
 
-  it('says unknown for a fact that failed, is missing, or has an unexpected shape', () => {
+  it('is unknown when a fact failed, is missing or has an unexpected format', () => {
     const reader = (id: string) =>
       check(id, 'ok', {
         reads: () => ['k8s:Pod'],
@@ -176,13 +176,13 @@ describe('diagnose', () => {
     const evidence = (facts: FactMap) => diagnose(facts, config, [reader('COL-01')])[0];
     expect(evidence({ 'k8s:Pod': { ok: false, error: 'forbidden' } })).toMatchObject({
       status: 'unknown',
-      evidence: 'could not look: k8s:Pod: forbidden',
+      evidence: 'could not check: k8s:Pod: forbidden',
     });
-    expect(evidence({})).toMatchObject({ status: 'unknown', evidence: 'could not look: k8s:Pod was not collected' });
+    expect(evidence({})).toMatchObject({ status: 'unknown', evidence: 'could not check: k8s:Pod was not collected' });
     expect(evidence({ 'k8s:Pod': { ok: true, value: { kind: 'Status' } } })).toMatchObject({ status: 'unknown' });
   });
 
-  it('keeps one check from changing what the next one reads', () => {
+  it('keeps a check from changing the facts of the next one', () => {
     const facts: FactMap = { 'k8s:Pod': { ok: true, value: [{ metadata: { name: 'a' } }] } };
     const vandal = check('COL-01', 'ok', { reads: () => ['k8s:Pod'], run: (facts) => (facts.pods().pop(), ok('')) });
     expect(statuses([vandal], facts)['COL-01']).toBe('unknown');
@@ -206,27 +206,28 @@ describe('select', () => {
   const ids = (options: Parameters<typeof select>[1]) =>
     select(checks, options).map(({ check: { id }, not }) => (not ? `${id}: ${not.slice(0, 7)}` : id));
 
-  it('runs everything but the probe, which stays visible', () => {
+  it('runs all checks but those of the probe, which are listed as skipped', () => {
     expect(ids({})).toEqual(['PRE-05', 'LOKI-01', 'E2E-01: runs on']);
     expect(ids({ probe: true })).toEqual(['PRE-05', 'LOKI-01', 'E2E-01']);
   });
-  it('limits preflight to what needs no stack', () => expect(ids({ stage: 'preflight' })).toEqual(['PRE-05']));
-  it('takes ids and areas in any case', () => expect(ids({ only: ['loki', 'pre-05'] })).toEqual(['PRE-05', 'LOKI-01']));
-  it('reports what was left out', () =>
-    expect(ids({ skip: ['LOKI-01'] })).toEqual(['PRE-05', 'LOKI-01: left ou', 'E2E-01: runs on']));
+  it('limits preflight to checks that need no stack', () => expect(ids({ stage: 'preflight' })).toEqual(['PRE-05']));
+  it('accepts ids and areas in upper and lower case', () =>
+    expect(ids({ only: ['loki', 'pre-05'] })).toEqual(['PRE-05', 'LOKI-01']));
+  it('lists skipped checks', () =>
+    expect(ids({ skip: ['LOKI-01'] })).toEqual(['PRE-05', 'LOKI-01: skipped', 'E2E-01: runs on']));
   it('refuses unknown ids as a usage error', () => {
     expect(() => select(checks, { only: ['LOKI-99'] })).toThrowError(expect.objectContaining({ exit: 2 }) as Error);
     expect(() => select(checks, { skip: ['nonsense'] })).toThrowError(expect.objectContaining({ exit: 2 }) as Error);
   });
-  it('collects no fact for what is not run', () =>
+  it('collects no fact for checks that do not run', () =>
     expect(factKeys(checks, config, { skip: ['LOKI'] })).toEqual(['cluster:ready']));
 });
 
 describe('exit code', () => {
   const finding = (status: Status) => ({ id: 'X', title: '', area: 'PRE' as const, status, evidence: '', docs: '' });
   const code = (strict: boolean, ...all: Status[]) => exitCodeOf(all.map(finding), strict);
-  it('is 0 when all is well or does not apply', () => expect(code(true, 'ok', 'skip')).toBe(0));
-  it('is 3 for a failure and for a look that failed', () =>
+  it('is 0 when every check is ok or skipped', () => expect(code(true, 'ok', 'skip')).toBe(0));
+  it('is 3 for a failure and for an unknown finding', () =>
     expect([code(false, 'ok', 'fail'), code(false, 'ok', 'unknown')]).toEqual([3, 3]));
   it('is 4 for warnings only under --strict', () =>
     expect([code(false, 'warn'), code(true, 'warn'), code(true, 'warn', 'fail')]).toEqual([0, 4, 3]));

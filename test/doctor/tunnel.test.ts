@@ -42,8 +42,8 @@ function session(failures = 0) {
   return { kube, kubectl: { portForward }, passed, opened, closed: () => closed };
 }
 
-describe('the way to a gateway that takes plain OTLP from its own pod only', () => {
-  it('is a tunnel, opened once, and closed in the end; all else goes as ever', async () => {
+describe('requests to a gateway that accepts plain OTLP only in its own pod', () => {
+  it('go through one tunnel, which is closed at the end; other requests do not', async () => {
     const all = session();
     const { kube, close } = throughTunnel({ ...all, config: strict });
     for (const body of ['{"a":1}', '{"b":2}'])
@@ -60,13 +60,13 @@ describe('the way to a gateway that takes plain OTLP from its own pod only', () 
     expect(all.closed()).toBe(1);
   });
 
-  it('is tried again after it could not be opened', async () => {
+  it('open the tunnel again after it failed', async () => {
     const { kube } = throughTunnel({ ...session(1), config: strict });
     await expect(kube.service(home, 'opentelemetry-collector', 4318, '/v1/logs')).rejects.toThrow('no pod');
     expect((await kube.service(home, 'opentelemetry-collector', 4318, '/v1/logs')).status).toBe(200);
   });
 
-  it('is the API server’s proxy in every other configuration', async () => {
+  it('go through the API server in every other configuration', async () => {
     for (const config of [quickstart(), quickstart({ security: { mtls: { enabled: true } } })]) {
       const all = session();
       await throughTunnel({ ...all, config }).kube.service(home, 'opentelemetry-collector', 4318, '/v1/logs');

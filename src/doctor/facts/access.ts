@@ -1,19 +1,9 @@
+import { isClusterScoped } from '../../adapters/kinds.ts';
 import type { Kube } from '../../adapters/kube.ts';
+import { oneLine } from '../../core/text.ts';
 import { accountOf } from '../../parts/catalog.ts';
 import { COMPONENT_IDS, type Config, namespaceOf, namespacesOf } from '../../profile/schema.ts';
 import type { Collector } from './context.ts';
-
-const CLUSTER_SCOPED = new Set([
-  'namespaces',
-  'nodes',
-  'persistentvolumes',
-  'clusterroles',
-  'clusterrolebindings',
-  'storageclasses',
-  'ingressclasses',
-  'customresourcedefinitions',
-  'priorityclasses',
-]);
 
 interface Resource {
   verb: string;
@@ -29,18 +19,16 @@ function parse(text: string): Resource {
   return { verb, group, resource, ...(subresource ? { subresource } : {}) };
 }
 
-/** What the caller may do, in every namespace of the installation where the resource has one. */
+/** Whether the caller may do this in every namespace of the installation; cluster-wide for cluster-scoped resources. */
 export const access: Collector = async (rest, { kube, config }) => {
   const attributes = parse(rest);
-  const places = CLUSTER_SCOPED.has(attributes.resource)
-    ? [{}]
-    : namespacesOf(config).map((namespace) => ({ namespace }));
-  const asked = places.map((where) =>
+  const places = isClusterScoped(attributes.resource) ? [{}] : namespacesOf(config).map((namespace) => ({ namespace }));
+  const reviews = places.map((where) =>
     review(kube, 'selfsubjectaccessreviews', 'SelfSubjectAccessReview', {
       resourceAttributes: { ...attributes, ...where },
     }),
   );
-  return { allowed: (await Promise.all(asked)).every(({ allowed }) => allowed) };
+  return { allowed: (await Promise.all(reviews)).every(({ allowed }) => allowed) };
 };
 
 function homeOf(account: string, config: Config): string {
@@ -48,7 +36,7 @@ function homeOf(account: string, config: Config): string {
   return id ? namespaceOf(config, id) : config.namespace;
 }
 
-/** What a service account of the stack may do in all namespaces, or with `@ns` in its own. */
+/** Whether a service account of the stack may do this in all namespaces, or with `@ns` in its own. */
 export const accountAccess: Collector = (rest, { kube, config }) => {
   const own = rest.endsWith('@ns');
   const [account = '', ...path] = (own ? rest.slice(0, -3) : rest).split(':');
@@ -60,11 +48,11 @@ export const accountAccess: Collector = (rest, { kube, config }) => {
   });
 };
 
-/** Access reviews are asked by POST and store nothing. */
+/** An access review is a POST that stores nothing. */
 async function review(kube: Kube, plural: string, kind: string, spec: unknown): Promise<{ allowed: boolean }> {
   const body = JSON.stringify({ apiVersion: 'authorization.k8s.io/v1', kind, spec });
   const answer = await kube.request('POST', `/apis/authorization.k8s.io/v1/${plural}`, { body });
-  if (answer.status >= 300) throw new Error(`${kind}: HTTP ${answer.status} ${answer.body.slice(0, 200)}`);
+  if (answer.status >= 300) throw new Error(`${kind}: HTTP ${answer.status} ${oneLine(answer.body, 200)}`);
   const { status } = JSON.parse(answer.body) as { status?: { allowed?: boolean } };
   return { allowed: status?.allowed === true };
 }

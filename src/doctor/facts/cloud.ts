@@ -6,13 +6,16 @@ import { namespaceOf } from '../../profile/schema.ts';
 import type { Collector, FactContext } from './context.ts';
 import { scrub } from './scrub.ts';
 
-/** `url`: where to; empty: none is set. `missing`: the variable that nobody has given, then nothing was sent. */
+/** `url`: destination, empty when none is set. `missing`: the variable without a value; nothing was sent then. */
 export type CloudFact = { url: string } & (CloudAnswer | { missing: string });
 
-/** What the destination of a signal says to an empty write. User and token come from the cluster's Secret, else from this machine; neither is in the fact. */
+/**
+ * Response of a signal's destination to an empty write. User and token come from the cluster's Secret, or else from the
+ * environment; neither is in the fact.
+ */
 export const cloud: Collector = async (signal, context): Promise<CloudFact> => {
   const destination = destinationsOf(context.config).find(({ signals }) => signals.includes(signal as Signal));
-  if (!destination) throw new Error(`nothing is sent for ${signal}`);
+  if (!destination) throw new Error(`the configuration has no destination for ${signal}`);
   const { protocol, url, user, userKey } = destination;
   const { tokenKey } = context.config['k8s-monitoring'].secret;
   const data = await secretData(context);

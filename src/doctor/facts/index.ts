@@ -1,31 +1,43 @@
-import type { FactKey, FactMap } from '../../checks/lib/facts.ts';
 import { setMaxListeners } from 'node:events';
+import pLimit from 'p-limit';
+import { openGrafana, type Grafana } from '../../adapters/grafana.ts';
 import { isNamespaced } from '../../adapters/kinds.ts';
-import { placeOf } from '../../parts/catalog.ts';
+import type { Fact, FactKey, FactMap } from '../../checks/lib/facts.ts';
+import type { ProbeResult } from '../../checks/lib/values.ts';
 import { messageOf } from '../../core/errors.ts';
 import { redact } from '../../core/redact.ts';
+import { oneLine } from '../../core/text.ts';
+import type { KubeObject } from '../../core/types.ts';
+import { placeOf } from '../../parts/catalog.ts';
 import { namespacesOf } from '../../profile/schema.ts';
-import { openGrafana, type Grafana } from '../../adapters/grafana.ts';
-import type { ProbeResult } from '../../checks/lib/values.ts';
-import { runProbe } from '../probe.ts';
+import { runProbe } from '../probe/index.ts';
 import { access, accountAccess } from './access.ts';
-import { baseline } from './baseline.ts';
 import { cloud } from './cloud.ts';
-import { cluster } from './cluster.ts';
+import { cluster, releases } from './cluster.ts';
 import { configOf } from './config.ts';
 import type { Collector, Deps, FactContext } from './context.ts';
-import { grafanaGet, grafanaPost } from './grafana.ts';
-import { http, otlp } from './http.ts';
-import { kubelet } from './kubelet.ts';
+import { grafanaGet, grafanaPost, http, otlp, promql } from './http.ts';
 import { listObjects, objects } from './k8s.ts';
+import { kubelet } from './kubelet.ts';
 import { logs } from './logs.ts';
 import { port, tool } from './machine.ts';
-import { promql } from './promql.ts';
-import { drift, releases } from './releases.ts';
 import { time } from './time.ts';
 import { throughTunnel } from './tunnel.ts';
 
-/** Scheme → collector, and how long it may take in milliseconds. A new scheme is a file here and a line in this map. */
+/** The fact of the same key in the baseline; null without a baseline. */
+const baseline: Collector = async (key, context) => {
+  if (!context.baseline) return null;
+  const fact = context.baseline[key];
+  if (!fact?.ok) throw new Error(`the baseline has no fact ${key}`);
+  return fact.value;
+};
+
+const drift: Collector = async (_rest, context) => {
+  if (!context.drift) throw new Error('the plan is not available for a comparison');
+  return context.drift();
+};
+
+/** Scheme → collector and its deadline in milliseconds; default 10 000. A new scheme is a collector and one line here. */
 const COLLECTORS: Record<string, { collect: Collector; deadline?: number }> = {
   tool: { collect: tool },
   port: { collect: port },
@@ -51,70 +63,58 @@ const COLLECTORS: Record<string, { collect: Collector; deadline?: number }> = {
 
 const PARALLEL = 16;
 
-/** Looks at everything the keys name, each once. Never throws: a look that fails is `{ok: false}`, so that its checks say "unknown". */
+/** Collects each key once. Never throws: a fact that cannot be collected is `{ok: false}`, and its checks are unknown. */
 export async function collectFacts(keys: FactKey[], deps: Deps): Promise<FactMap> {
   const { context, close } = contextFor(deps);
   const wanted = [...new Set(keys)];
-  const facts: FactMap = {};
-  let next = 0;
   let done = 0;
-  const worker = async (): Promise<void> => {
-    for (let key = wanted[next++]; key !== undefined; key = wanted[next++]) {
-      facts[key] = await look(key, context);
-      deps.onFact?.(key, ++done, wanted.length);
-    }
-  };
   try {
-    await Promise.all(Array.from({ length: PARALLEL }, worker));
+    const facts = await pLimit(PARALLEL).map(wanted, async (key): Promise<[FactKey, Fact]> => {
+      const fact = await collect(key, context);
+      deps.onFact?.(key, ++done, wanted.length);
+      return [key, fact];
+    });
+    // In the order of the checks, so that two files can be compared.
+    return Object.fromEntries(facts);
   } finally {
     await close();
   }
-  // In the order of the checks, so that two recordings can be compared.
-  return Object.fromEntries(wanted.map((key) => [key, facts[key] ?? { ok: false, error: 'not collected' }]));
 }
 
-async function look(key: FactKey, context: FactContext): Promise<FactMap[string]> {
+async function collect(key: FactKey, context: FactContext): Promise<Fact> {
   const colon = key.indexOf(':');
   const entry = COLLECTORS[key.slice(0, colon)];
-  if (!entry) return { ok: false, error: 'no collector knows this key' };
+  if (!entry) return { ok: false, error: 'no collector has this scheme' };
   if (context.signal.aborted) return { ok: false, error: 'cancelled' };
   try {
-    return {
-      ok: true,
-      value: await within(entry.collect(key.slice(colon + 1), context), entry.deadline ?? 10_000, context.signal),
-    };
+    const work = entry.collect(key.slice(colon + 1), context);
+    return { ok: true, value: await within(work, entry.deadline ?? 10_000, context.signal) };
   } catch (error) {
-    return { ok: false, error: redact(messageOf(error)).replace(/\s+/g, ' ').slice(0, 300) };
+    return { ok: false, error: oneLine(redact(messageOf(error)), 300) };
   }
 }
 
 async function within<T>(work: Promise<T>, ms: number, signal: AbortSignal): Promise<T> {
-  let stop = (): void => {};
-  const limit = new Promise<never>((_resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms);
-    const abort = (): void => reject(new Error('cancelled'));
-    signal.addEventListener('abort', abort, { once: true });
-    stop = () => (clearTimeout(timer), signal.removeEventListener('abort', abort));
+  const limit = AbortSignal.timeout(ms);
+  const stopped = new Promise<never>((_resolve, reject) => {
+    limit.addEventListener('abort', () => reject(new Error(`no response within ${ms / 1000} s`)));
+    signal.addEventListener('abort', () => reject(new Error('cancelled')), { signal: limit });
   });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    stop();
-  }
+  return Promise.race([work, stopped]);
 }
 
-/** One list per namespace of the installation: nothing of other namespaces is read. */
-async function listAcross({ kube, config }: Deps, kind: string, all: boolean): ReturnType<typeof listObjects> {
+/** Reads no namespace outside of the installation, unless a check needs `all`. */
+async function listAcross({ kube, config }: Deps, kind: string, all: boolean): Promise<KubeObject[]> {
   if (all || !isNamespaced(kind)) return listObjects(kube, kind);
   return (await Promise.all(namespacesOf(config).map((namespace) => listObjects(kube, kind, namespace)))).flat();
 }
 
 function contextFor(deps: Deps): { context: FactContext; close: () => Promise<void> } {
-  const lists = new Map<string, Promise<Awaited<ReturnType<typeof listObjects>>>>();
+  const lists = new Map<string, Promise<KubeObject[]>>();
   let grafana: Promise<Grafana> | undefined;
   let probe: Promise<ProbeResult> | undefined;
   const signal = deps.signal ?? new AbortController().signal;
-  // Every look listens while it runs, and there are many at once.
+  // Every collector adds a listener while it runs.
   setMaxListeners(0, signal);
   const { kube, close: closeTunnel } = throughTunnel(deps);
   const context: FactContext = {
@@ -138,7 +138,7 @@ function contextFor(deps: Deps): { context: FactContext; close: () => Promise<vo
       })),
   };
   const close = async (): Promise<void> => {
-    // The probe cleans up after itself, also when its deadline has passed.
+    // The probe removes what it wrote even after its deadline.
     await probe?.catch(() => {});
     await closeTunnel();
     await grafana?.then(

@@ -4,13 +4,13 @@ import type { KubeObject } from '../../core/types.ts';
 import type { Collector } from './context.ts';
 import { isWeak, scrub } from './scrub.ts';
 
-/** `Kind` in the namespaces of the installation, `Kind@all` everywhere. */
+/** `Kind` in the namespaces of the installation, `Kind@all` in all. */
 export const objects: Collector = (rest, context) => {
   const all = rest.endsWith('@all');
   return context.objects(all ? rest.slice(0, -4) : rest, all);
 };
 
-/** Objects without noise and without secrets. A namespace that does not exist gives an empty list, as the API does. */
+/** Objects without secrets and without fields that no check reads. */
 export async function listObjects(kube: Kube, kind: string, namespace?: string): Promise<KubeObject[]> {
   const items = await kube.list(kind, namespace);
   return items.map((item) => (kind === 'Secret' ? secretShape(item) : pruned(item)));
@@ -30,7 +30,7 @@ function pruned(object: KubeObject): KubeObject {
     metadata: metadataOf(metadata),
   };
   const status = copy['status'];
-  // A node lists every image it holds: many kilobytes that no check reads.
+  // The list of images takes many kilobytes.
   if (object.kind === 'Node' && status && typeof status === 'object') {
     const { images: _images, nodeInfo, ...others } = status as Record<string, unknown>;
     copy['status'] = {
@@ -43,7 +43,7 @@ function pruned(object: KubeObject): KubeObject {
   return scrub(copy);
 }
 
-/** Machine and boot ids identify a host; the versions are what matters. */
+/** Without machine and boot ids, which identify a host. */
 function versionsOf(info: Record<string, unknown>): Record<string, unknown> {
   const { machineID: _machine, systemUUID: _system, bootID: _boot, ...rest } = info;
   return rest;
@@ -62,7 +62,7 @@ function metadataOf(metadata: KubeObject['metadata']): KubeObject['metadata'] {
   return { ...rest, annotations };
 }
 
-/** Key names and lengths; whether a value is one that everybody knows is told, the value never. */
+/** Names and lengths of keys, and which values are well-known defaults; never a value. */
 function secretShape(secret: KubeObject): KubeObject {
   const data = (secret['data'] ?? {}) as Record<string, string>;
   const entries = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64')] as const);
@@ -80,7 +80,7 @@ function secretShape(secret: KubeObject): KubeObject {
   };
 }
 
-/** A certificate is public; only its end is told. What is no certificate has none. */
+/** When a certificate expires; nothing for other data. */
 function expiryOf(encoded: string | undefined): { notAfter?: string } {
   if (!encoded) return {};
   try {

@@ -1,4 +1,5 @@
 import { messageOf } from '../../core/errors.ts';
+import { oneLine } from '../../core/text.ts';
 import { namespacesOf } from '../../profile/schema.ts';
 import type { Collector, FactContext } from './context.ts';
 
@@ -16,7 +17,7 @@ interface Summary {
   pods?: PodStats[];
 }
 
-/** stats/summary of every kubelet; one that does not answer is `{error}`, so that the others still count. */
+/** stats/summary of every kubelet; one that does not respond is `{error}`, so that the others still count. */
 export const kubelet: Collector = async (what, context) => {
   if (what !== 'stats') throw new Error(`unknown fact kubelet:${what}`);
   const nodes = await context.objects('Node');
@@ -38,11 +39,11 @@ async function statsOf(node: string, { kube, config }: FactContext): Promise<unk
       pods: pods.flatMap((pod) => podStats(pod, namespacesOf(config))),
     };
   } catch (error) {
-    return { error: messageOf(error).slice(0, 200) };
+    return { error: oneLine(messageOf(error), 200) };
   }
 }
 
-/** Containers of our own pods, and volumes with a claim; a big node reports hundreds of others. */
+/** Containers of our pods, and volumes with a claim; a large node reports hundreds of others. */
 function podStats(pod: PodStats, namespaces: string[]): unknown[] {
   const volume = (pod.volume ?? []).filter((item) => item.pvcRef);
   const ours = namespaces.includes(pod.podRef.namespace);

@@ -1,4 +1,6 @@
 import { type Place, type PlacedId, placeOf } from '../../parts/catalog.ts';
+import { at, listAt, textAt } from '../../core/json.ts';
+import { oneLine } from '../../core/text.ts';
 import type { KubeObject } from '../../core/types.ts';
 import type { Collector, FactContext } from './context.ts';
 import { scrubText } from './scrub.ts';
@@ -6,7 +8,7 @@ import { scrubText } from './scrub.ts';
 const LINES = 200;
 const PODS = 6;
 
-/** Last lines of each container of a component's pods; a DaemonSet on a big cluster is sampled. */
+/** Last lines of each container of a component's pods; a DaemonSet on a large cluster is sampled. */
 export const logs: Collector = async (component, context) => {
   const place = placeOf(context.config, component as PlacedId);
   const pods = (await podsOf(place, context)).slice(0, PODS);
@@ -18,7 +20,7 @@ export const logs: Collector = async (component, context) => {
   return Object.fromEntries(entries);
 };
 
-/** Of our charts by the release's label, or by the workload's name; charts of others label differently (contradiction X-31): by their selector. */
+/** By labels: those of our charts, or the selector of an upstream chart's workload. Else by the workload's name. */
 async function podsOf({ id, chart, namespace, workload }: Place, context: FactContext): Promise<KubeObject[]> {
   const pods = (await context.objects('Pod')).filter(({ metadata }) => metadata.namespace === namespace);
   const wanted = chart === 'genai-obs' ? undefined : await selectorOf(workload, namespace, context);
@@ -42,19 +44,11 @@ async function selectorOf(
   return (live?.['spec'] as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels;
 }
 
-/** A container that has not started yet has no log; asking for it is an error. */
+/** Names of containers with a log; the API refuses the log of one that has not started. */
 function started(pod: KubeObject): string[] {
-  const status = (pod['status'] ?? {}) as {
-    containerStatuses?: {
-      name: string;
-      state?: { waiting?: unknown };
-      restartCount?: number;
-      lastState?: { terminated?: unknown };
-    }[];
-  };
-  return (status.containerStatuses ?? [])
-    .filter((c) => !c.state?.waiting || c.lastState?.terminated)
-    .map((c) => c.name);
+  return listAt(pod, 'status', 'containerStatuses')
+    .filter((one) => !at(one, 'state', 'waiting') || at(one, 'lastState', 'terminated'))
+    .flatMap((one) => textAt(one, 'name') ?? []);
 }
 
 async function linesOf(
@@ -69,9 +63,9 @@ async function linesOf(
     `/api/v1/namespaces/${namespace}/pods/${encodeURIComponent(pod)}/log?${query}`,
     { timeout: 9_000 },
   );
-  // A pod may go while we look: that is not a failed look at the others.
+  // The pod was deleted meanwhile; the logs of the others still count.
   if (status === 404) return [`${pod}/${container}`, []];
-  if (status >= 300) throw new Error(`log of pod ${pod}: HTTP ${status} ${body.slice(0, 160)}`);
+  if (status >= 300) throw new Error(`log of pod ${pod}: HTTP ${status} ${oneLine(body, 160)}`);
   return [
     `${pod}/${container}`,
     body

@@ -1,5 +1,6 @@
-import { createServer } from 'node:net';
+import { isPortFree } from '../../adapters/kubectl.ts';
 import { ObsError } from '../../core/errors.ts';
+import { oneLine } from '../../core/text.ts';
 import type { Collector, FactContext } from './context.ts';
 
 const VERSION_ARGS: Record<string, string[]> = {
@@ -9,7 +10,7 @@ const VERSION_ARGS: Record<string, string[]> = {
   yq: ['--version'],
 };
 
-/** `{version}`, without a leading v; not installed: `{version: ''}`. */
+/** `{version}` without a leading v; empty when the program is not installed. */
 export const tool: Collector = async (name, context) => ({ version: await versionOf(name, context) });
 
 async function versionOf(name: string, { exec, signal }: FactContext): Promise<string> {
@@ -18,12 +19,12 @@ async function versionOf(name: string, { exec, signal }: FactContext): Promise<s
     const result = await exec(file, VERSION_ARGS[name] ?? ['--version'], { timeout: 9_000, signal });
     if (!result.ok)
       throw new Error(
-        `${name} does not tell its version: ${result.stderr.slice(0, 200) || `exit code ${result.code}`}`,
+        `${name} does not report its version: ${oneLine(result.stderr, 200) || `exit code ${result.code}`}`,
       );
     const match = /v?(\d+\.\d+(\.\d+)?)/.exec(name === 'kubectl' ? clientVersion(result.stdout) : result.stdout);
     return match?.[1] ?? '';
   } catch (error) {
-    // The adapter's way to say "not on the PATH".
+    // Thrown by the adapter when the program is not on the PATH.
     if (error instanceof ObsError) return '';
     throw error;
   }
@@ -33,12 +34,4 @@ function clientVersion(stdout: string): string {
   return (JSON.parse(stdout) as { clientVersion: { gitVersion: string } }).clientVersion.gitVersion;
 }
 
-/** Binds the port for a moment: the only proof that it is free. */
-export const port: Collector = (number) =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve({ free: false }) : reject(error),
-    );
-    server.listen(Number(number), '127.0.0.1', () => server.close(() => resolve({ free: true })));
-  });
+export const port: Collector = async (number) => ({ free: await isPortFree(Number(number)) });

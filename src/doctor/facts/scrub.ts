@@ -1,6 +1,6 @@
 /**
- * Facts are saved, sent and pasted into issues, so a secret must not get into them. What looks like one is replaced by
- * `[secret:KIND]` when it is read: SEC-05 finds the marker and judges the same from a saved file.
+ * Facts are saved, sent and pasted into issues, so they must not hold secrets. Anything that looks like one is replaced
+ * by `[secret:KIND]` when it is read; SEC-05 reports these marks, also from a saved file.
  */
 const KINDS: [kind: string, pattern: RegExp][] = [
   ['private key', /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g],
@@ -13,9 +13,19 @@ const KINDS: [kind: string, pattern: RegExp][] = [
   ['URL password', /(?<=:\/\/[^\s/:@"']{1,64}:)(?![$<[{])[^\s/@"']{3,}(?=@)/g],
 ];
 
-/** Keys whose literal value is a secret; a reference (`${X}`, `$X`, `<…>`, a file, an Alloy component's export, an empty value) is not. */
-const ASSIGNED =
-  /((?:^|[\s"'{,_-])(?:admin_?)?(?:password|passwd|api[_-]?key|secret[_-]?key|client[_-]?secret|auth[_-]?token|access[_-]?token|service[_-]?key)["']?\s*[:=]\s*)(["']?)(?![\s"']|\$|<|\[secret:|\{\{|null\b|true\b|false\b|%|(?:convert\.nonsensitive\()?(?:remote\.kubernetes|local\.file|sys\.env)\b)([^\s"',}]{4,})/gim;
+const NAMES =
+  'password|passwd|api[_-]?key|secret[_-]?key|client[_-]?secret|auth[_-]?token|access[_-]?token|service[_-]?key';
+/** Values that are no secret: `${X}`, `$X`, `<…>`, a mark, a template, null, a boolean, an export of an Alloy component. */
+const REFERENCES = [
+  String.raw`\$|<|\[secret:|\{\{|null\b|true\b|false\b|%`,
+  String.raw`(?:convert\.nonsensitive\()?(?:remote\.kubernetes|local\.file|sys\.env)\b`,
+].join('|');
+/** Keys whose literal value is a secret. */
+const ASSIGNED = new RegExp(
+  String.raw`((?:^|[\s"'{,_-])(?:admin_?)?(?:${NAMES})["']?\s*[:=]\s*)(["']?)` +
+    String.raw`(?![\s"']|${REFERENCES})([^\s"',}]{4,})`,
+  'gim',
+);
 
 export function scrubText(text: string): string {
   let out = text;
@@ -40,14 +50,14 @@ function scrubEntry(key: string, item: unknown): unknown {
   return item && !item.includes('\n') && scrubText(probe) !== probe ? `[secret:password]` : scrubText(item);
 }
 
-/** An environment variable of a pod that holds a secret as plain text. */
+/** An environment variable of a pod with a secret as plain text. */
 function isSecretVariable(value: object): boolean {
   const { name, value: text } = value as { name?: unknown; value?: unknown };
   if (typeof name !== 'string' || typeof text !== 'string' || text === '' || /^[/$]/.test(text)) return false;
   return /(PASSWORD|PASSWD|_TOKEN|API_?KEY|_SECRET)$/.test(name);
 }
 
-/** Values that everybody knows, or that stand for one still to be entered. */
+/** Well-known defaults and placeholders. */
 export function isWeak(value: string): boolean {
   return (
     /^(admin|password|changeme|change-me|secret|prom-operator|grafana|test|1234(5678?)?)$/i.test(value.trim()) ||

@@ -1,9 +1,9 @@
 import type { KubeObject } from '../../core/types.ts';
 import type { Collector, FactContext } from './context.ts';
 
-/** Kubelets renew their lease every 10 s; what is left is delay. */
+/** Kubelets renew their lease every 10 s; 2 s are for delays. */
 const LEASE_MS = 12_000;
-/** A Date header counts whole seconds. */
+/** Half of the resolution of a Date header. */
 const HEADER_MS = 500;
 
 interface Measured {
@@ -12,7 +12,7 @@ interface Measured {
   how: string;
 }
 
-/** `now`: when the facts were taken. `clock`: how far the clocks of API server and nodes are from this machine's. */
+/** `now`: when the facts were collected. `clock`: offset of the clocks of API server and nodes from this machine's. */
 export const time: Collector = async (what, context) => {
   if (what === 'now') return { iso: new Date().toISOString() };
   if (what !== 'clock') throw new Error(`unknown fact time:${what}`);
@@ -35,13 +35,12 @@ export const time: Collector = async (what, context) => {
   return { skewMs: pick('skewMs'), withinMs: pick('withinMs'), how: pick('how') };
 };
 
-/** The Date header that the answering process writes, against the middle of the request. */
+/** Compares the Date header of the response with the middle of the request. */
 async function byHeader(path: string, { kube }: FactContext): Promise<Measured | undefined> {
   const before = Date.now();
-  // The header may be absent: the adapter passes it on where it can.
-  const answer = await kube.request('GET', path, { timeout: 5_000 }).catch(() => undefined);
+  const response = await kube.request('GET', path, { timeout: 5_000 }).catch(() => undefined);
   const after = Date.now();
-  const stamp = Date.parse(answer?.date ?? '');
+  const stamp = Date.parse(response?.date ?? '');
   if (!Number.isFinite(stamp)) return undefined;
   return {
     skewMs: Math.round(stamp + HEADER_MS - (before + after) / 2),
@@ -50,7 +49,7 @@ async function byHeader(path: string, { kube }: FactContext): Promise<Measured |
   };
 }
 
-/** Renewal times of the nodes' leases: a clock ahead shows at once, one behind only past the renewal interval. */
+/** Renewal times of the nodes' leases show a clock ahead at once, one behind only past the renewal interval. */
 async function leasesOf(context: FactContext): Promise<Map<string, Measured>> {
   const local = Date.now();
   const leases = await context.kube.list('Lease', 'kube-node-lease').catch((): KubeObject[] => []);

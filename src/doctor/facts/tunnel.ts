@@ -3,8 +3,8 @@ import { placeOf } from '../../parts/catalog.ts';
 import type { Deps } from './context.ts';
 
 /**
- * Where the gateway takes plain OTLP from inside of its own pod only, the API server's proxy does not reach it: what goes to its Service
- * goes through a tunnel instead, which ends inside of the pod. Everything else is passed on.
+ * With strict mTLS the gateway accepts plain OTLP only inside its own pod, which the API server's proxy does not reach.
+ * Requests to its OTLP port then go through a tunnel, which ends inside the pod; all others are passed on.
  */
 export function throughTunnel({ kube, kubectl, config }: Pick<Deps, 'kube' | 'kubectl' | 'config'>): {
   kube: Kube;
@@ -16,7 +16,7 @@ export function throughTunnel({ kube, kubectl, config }: Pick<Deps, 'kube' | 'ku
   let tunnel: ReturnType<typeof kubectl.portForward> | undefined;
   const opened = (): NonNullable<typeof tunnel> => {
     tunnel ??= kubectl.portForward(service.name, service.port, { namespace });
-    // A pod may just be starting: the next call tries again.
+    // The pod may still be starting: the next request tries again.
     tunnel.catch(() => (tunnel = undefined));
     return tunnel;
   };

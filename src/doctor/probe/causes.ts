@@ -2,83 +2,71 @@ import { traceStore } from '../../parts/addresses.ts';
 import { type PlacedId, placeOf } from '../../parts/catalog.ts';
 import type { Config } from '../../profile/schema.ts';
 
-/** What a broken hop most likely means, and the command that shows it. `kubectl` gives the prefix for a component's namespace. */
-export function hopCauses(
-  config: Config,
-  kubectl: (id: PlacedId) => string,
-): Record<string, { path: string; cause: string; fix: string }> {
+interface HopCause {
+  /** For people: `gateway → Tempo`. */
+  path: string;
+  cause: string;
+  fix: string;
+}
+
+/** The most likely cause of each broken hop, and the command that shows it. `kubectl`: prefix for a component's namespace. */
+export function hopCauses(config: Config, kubectl: (id: PlacedId) => string): Record<string, HopCause> {
   const { workload, service } = placeOf(config, 'opentelemetry-collector');
   const gateway = kubectl('opentelemetry-collector');
   const logs = `${gateway} logs ${workload.kind.toLowerCase()}/${workload.name}`;
-  const datasources = `${kubectl('grafana')} get configmap grafana-datasources -o yaml`;
+  const refused = 'the gateway does not accept OTLP/HTTP on port 4318: no pod is ready, or';
+  const install = 'genai-obs install --only datasources';
+  const stores: [id: string, title: string, signal: string, cause: string][] = [
+    ['tempo', 'Tempo', 'trace', 'the sampler drops traces with sampling.priority=1'],
+    ['jaeger', 'Jaeger', 'trace', 'the sampler drops traces with sampling.priority=1'],
+    ['prometheus', 'Prometheus', 'metric', 'the OTLP receiver of Prometheus is off'],
+    ['loki', 'Loki', 'log', 'Loki rejects the line'],
+  ];
   return {
     'send-trace': {
       path: 'doctor → gateway (traces)',
-      cause: 'the gateway does not accept OTLP/HTTP on 4318: no ready pod, or its receiver is off',
+      cause: `${refused} the receiver is off`,
       fix: `${gateway} get pods,endpointslices -l app.kubernetes.io/name=${service.name}`,
     },
     'send-metric': {
       path: 'doctor → gateway (metrics)',
-      cause: 'the gateway does not accept OTLP/HTTP on 4318: no ready pod, or it has no metrics pipeline',
+      cause: `${refused} there is no metrics pipeline`,
       fix: `${logs} --tail=50`,
     },
     'send-log': {
       path: 'doctor → gateway (logs)',
-      cause: 'the gateway does not accept OTLP/HTTP on 4318: no ready pod, or it has no logs pipeline',
+      cause: `${refused} there is no logs pipeline`,
       fix: `${logs} --tail=50`,
     },
-    tempo: {
-      path: 'gateway → Tempo',
-      cause:
-        'the gateway took the trace but Tempo does not have it: the exporter fails, or the sampler drops traces that ask to be kept',
-      fix: `${logs} --tail=200 | grep -i tempo`,
-    },
-    jaeger: {
-      path: 'gateway → Jaeger',
-      cause:
-        'the gateway took the trace but Jaeger does not have it: the exporter fails, or the sampler drops traces that ask to be kept',
-      fix: `${logs} --tail=200 | grep -i jaeger`,
-    },
-    prometheus: {
-      path: 'gateway → Prometheus',
-      cause:
-        'the gateway took the metric but Prometheus does not have it: the exporter fails, or Prometheus does not receive OTLP',
-      fix: `${logs} --tail=200 | grep -i prometheus`,
-    },
-    loki: {
-      path: 'gateway → Loki',
-      cause: 'the gateway took the log but Loki does not have it: the exporter fails, or Loki rejects the line',
-      fix: `${logs} --tail=200 | grep -i loki`,
-    },
-    'grafana-tempo': {
-      path: 'Tempo → Grafana',
-      cause: 'Tempo has the trace but Grafana does not get it: wrong URL or uid of the datasource tempo',
-      fix: datasources,
-    },
-    'grafana-jaeger': {
-      path: 'Jaeger → Grafana',
-      cause: 'Jaeger has the trace but Grafana does not get it: wrong URL or uid of the datasource jaeger',
-      fix: datasources,
-    },
-    'grafana-prometheus': {
-      path: 'Prometheus → Grafana',
-      cause: 'Prometheus has the metric but Grafana does not get it: wrong URL or uid of the datasource prometheus',
-      fix: datasources,
-    },
-    'grafana-loki': {
-      path: 'Loki → Grafana',
-      cause: 'Loki has the log but Grafana does not get it: wrong URL or uid of the datasource loki',
-      fix: datasources,
-    },
+    ...Object.fromEntries(
+      stores.flatMap(([id, title, signal, cause]): [string, HopCause][] => [
+        [
+          id,
+          {
+            path: `gateway → ${title}`,
+            cause: `the gateway accepted the ${signal}, but ${title} does not have it: the exporter fails, or ${cause}`,
+            fix: `${logs} --tail=200 | grep -i ${id}`,
+          },
+        ],
+        [
+          `grafana-${id}`,
+          {
+            path: `${title} → Grafana`,
+            cause: `${title} has the ${signal}, but Grafana cannot read it: the datasource ${id} has a wrong URL or uid`,
+            fix: `${kubectl('grafana')} get configmap grafana-datasources -o yaml`,
+          },
+        ],
+      ]),
+    ),
     'log-to-trace': {
       path: 'log line → trace',
-      cause: 'the derived fields of the datasource loki do not lead from the log line to its trace',
-      fix: 'genai-obs install --only datasources',
+      cause: 'the derived fields of the datasource loki do not link the log line to its trace',
+      fix: install,
     },
     'trace-to-log': {
       path: 'trace → log line',
       cause: `the tracesToLogs link of the datasource ${traceStore(config) ?? 'tempo'} does not find the log line`,
-      fix: 'genai-obs install --only datasources',
+      fix: install,
     },
   };
 }

@@ -2,12 +2,13 @@ import type { Answer } from '../../adapters/kube.ts';
 import { traceStore } from '../../parts/addresses.ts';
 import { placeOf } from '../../parts/catalog.ts';
 import { messageOf } from '../../core/errors.ts';
+import { oneLine } from '../../core/text.ts';
 import type { Config } from '../../profile/schema.ts';
 import { PROBE_METRIC, PROBE_SERVICE, type ProbeResult } from '../../checks/lib/values.ts';
 import type { Token } from './payload.ts';
-import type { ProbeOptions } from './types.ts';
+import type { ProbeOptions } from './hops.ts';
 
-/** Removes what the probe wrote; runs also when the probe was cancelled. Never throws: what stays is said. */
+/** Removes what the probe wrote, also when it was cancelled. Never throws: reports what could not be removed. */
 export async function cleanUp({ kube, config }: ProbeOptions, token: Token): Promise<ProbeResult['cleanup']> {
   const post = (component: 'prometheus' | 'loki', path: string): Promise<Answer> => {
     const { namespace, service } = placeOf(config, component);
@@ -21,7 +22,7 @@ export async function cleanUp({ kube, config }: ProbeOptions, token: Token): Pro
   ];
   const matches = series.map((one) => `match[]=${encodeURIComponent(one)}`).join('&');
   const expr = `{service_name="${PROBE_SERVICE}"} |= "${token.nonce}"`;
-  // Without an end Loki takes its own now; it refuses deletions in what its clock calls the future.
+  // No end: Loki then uses its own clock. It refuses to delete lines in its future.
   const range = `start=${Math.floor(token.at / 1000) - 60}`;
   const [prometheus, loki] = await Promise.all([
     config.prometheus.enabled
@@ -30,7 +31,7 @@ export async function cleanUp({ kube, config }: ProbeOptions, token: Token): Pro
     config.loki.enabled
       ? removed(
           () => post('loki', `/loki/api/v1/delete?query=${encodeURIComponent(expr)}&${range}`),
-          'deletion requested; Loki carries it out after its cancel period',
+          'deletion requested; Loki deletes after its cancel period',
         )
       : 'not installed',
   ]);
@@ -42,27 +43,25 @@ export async function cleanUp({ kube, config }: ProbeOptions, token: Token): Pro
     prometheus,
     loki,
     tempo,
-    ...jaegerKeeps(config),
+    ...jaegerNote(config),
   };
 }
 
-function jaegerKeeps(config: Config): { jaeger?: string } {
+function jaegerNote(config: Config): { jaeger?: string } {
   if (traceStore(config) !== 'jaeger') return {};
   const { storage, maxTraces } = config.jaeger;
   const until =
     storage === 'memory'
-      ? `is pushed out by ${maxTraces} newer ones, or goes with its pod`
-      : 'goes with its index in OpenSearch';
+      ? `is dropped after ${maxTraces} newer traces, or when the pod restarts`
+      : 'is deleted with its index in OpenSearch';
   return { jaeger: `Jaeger cannot delete: the trace ${until}` };
 }
 
 async function removed(act: () => Promise<Answer>, done: string): Promise<string> {
   try {
     const { status, body } = await act();
-    return status >= 200 && status < 300
-      ? done
-      : `left behind: HTTP ${status} ${body.replace(/\s+/g, ' ').slice(0, 120)}`;
+    return status >= 200 && status < 300 ? done : `left behind: HTTP ${status} ${oneLine(body, 120)}`;
   } catch (error) {
-    return `left behind: ${messageOf(error).slice(0, 120)}`;
+    return `left behind: ${oneLine(messageOf(error), 120)}`;
   }
 }

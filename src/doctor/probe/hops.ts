@@ -1,13 +1,25 @@
-import type { Answer } from '../../adapters/kube.ts';
-import { KubeError } from '../../adapters/kube.ts';
-import { placeOf } from '../../parts/catalog.ts';
-import { messageOf } from '../../core/errors.ts';
-import { query } from '../facts/promql.ts';
+import pRetry from 'p-retry';
+import type { Grafana } from '../../adapters/grafana.ts';
+import { type Answer, type Kube, KubeError } from '../../adapters/kube.ts';
+import { queryPrometheus } from '../../adapters/prometheus.ts';
 import { PROBE_METRIC, PROBE_SERVICE } from '../../checks/lib/values.ts';
+import { messageOf } from '../../core/errors.ts';
+import { oneLine } from '../../core/text.ts';
+import { placeOf } from '../../parts/catalog.ts';
+import type { Config } from '../../profile/schema.ts';
 import type { Token } from './payload.ts';
-import type { ProbeOptions } from './types.ts';
 
-/** `undefined`: not there yet. @throws when asking failed; the last reason is told when time is up */
+export interface ProbeOptions {
+  kube: Kube;
+  config: Config;
+  grafana: () => Promise<Grafana>;
+  signal: AbortSignal;
+  onStep?: (text: string) => void;
+  /** Milliseconds that one hop may take; default 30 000. */
+  deadline?: number;
+}
+
+/** `undefined`: not there yet. @throws when the request failed; the last reason is reported at the deadline */
 export type Seek<T> = () => Promise<T | undefined>;
 
 export interface Found<T> {
@@ -16,37 +28,32 @@ export interface Found<T> {
   error?: string;
 }
 
-/** Asks until the answer is there, the deadline is over or the run is cancelled. */
+/** Repeats `seek` until it finds a value, the deadline (milliseconds) is over or the run is cancelled. Never throws. */
 export async function poll<T>(seek: Seek<T>, deadline: number, signal: AbortSignal): Promise<Found<T>> {
   const start = Date.now();
-  let wait = 150;
-  let error: string | undefined;
-  while (!signal.aborted) {
-    try {
-      const value = await seek();
-      error = undefined;
-      if (value !== undefined) return { value, ms: Date.now() - start };
-    } catch (failure) {
-      error = messageOf(failure).replace(/\s+/g, ' ').slice(0, 200);
-      // Wrong credentials do not become right by waiting.
-      if (failure instanceof KubeError && failure.status === 401) break;
-    }
-    if (Date.now() - start + wait > deadline) break;
-    await pause(wait, signal);
-    wait = Math.min(1_000, wait * 1.5);
+  const attempt = async (): Promise<T> => {
+    const value = await seek();
+    if (value === undefined) throw new Error('not found');
+    return value;
+  };
+  try {
+    const value = await pRetry(attempt, {
+      retries: Infinity,
+      minTimeout: 150,
+      factor: 1.5,
+      maxTimeout: 1_000,
+      maxRetryTime: deadline,
+      signal,
+      // Grafana locks an account after five wrong passwords.
+      shouldRetry: ({ error }) => !(error instanceof KubeError && error.status === 401),
+    });
+    return { value, ms: Date.now() - start };
+  } catch (error) {
+    return { ms: Date.now() - start, error: signal.aborted ? 'cancelled' : oneLine(messageOf(error), 200) };
   }
-  return { ms: Date.now() - start, error: signal.aborted ? 'cancelled' : (error ?? 'not found') };
 }
 
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => (clearTimeout(timer), signal.removeEventListener('abort', done), resolve());
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
-}
-
-/** Sends one OTLP payload to the gateway; retried once, because a pod may just be leaving. */
+/** Sends one OTLP payload to the gateway; retries for 2 s, because a pod may be shutting down. */
 export async function send(
   { kube, config, signal }: ProbeOptions,
   kind: 'traces' | 'metrics' | 'logs',
@@ -72,10 +79,10 @@ function refusal({ status, body }: Answer): string {
   } catch {
     // Not JSON: the text itself.
   }
-  return `HTTP ${status} ${reason.replace(/\s+/g, ' ').slice(0, 160)}`.trim();
+  return `HTTP ${status} ${oneLine(reason, 160)}`.trim();
 }
 
-/** Body of an answer that must be 200; 404 means not there yet. */
+/** Body of a response that must be 200; undefined for 404, which means not there yet. @throws KubeError */
 export function bodyOf(answer: Answer): string | undefined {
   if (answer.status === 404) return undefined;
   if (answer.status !== 200) throw new KubeError(answer.status, 'Answer', refusal(answer));
@@ -84,13 +91,13 @@ export function bodyOf(answer: Answer): string | undefined {
 
 export type Ask = (path: string) => Promise<Answer>;
 
-/** A backend itself, through the API server. */
+/** A backend, through the API server. */
 export function direct({ kube, config }: ProbeOptions, component: 'tempo' | 'jaeger' | 'loki'): Ask {
   const { namespace, service } = placeOf(config, component);
   return (path) => kube.service(namespace, service.name, service.port, path, { timeout: 8_000 });
 }
 
-/** The same backend as Grafana reaches it. */
+/** The same backend, through Grafana's datasource. */
 export function throughGrafana(options: ProbeOptions, uid: string): Ask {
   return async (path) => (await options.grafana()).request('GET', `/api/datasources/proxy/uid/${uid}${path}`);
 }
@@ -119,14 +126,14 @@ interface TempoTrace {
   trace?: { resourceSpans?: Batch[] };
 }
 
-/** Jaeger's own form, which its API answers with whatever it was sent. */
+/** Jaeger's API responds in its own format, not in OTLP. */
 interface JaegerSpan {
   spanID?: string;
   references?: { refType: string; spanID: string }[];
   tags?: { key: string }[];
 }
 
-/** The probe's trace with both spans, from Tempo or Jaeger: both are asked by the same path. */
+/** The probe's trace with both spans; Tempo and Jaeger serve it at the same path. */
 export function seekTrace(ask: Ask, token: Token): Seek<SpanRead[]> {
   return async () => {
     const body = bodyOf(await ask(`/api/traces/${token.traceId}`));
@@ -154,7 +161,7 @@ function ofJaeger({ spanID = '', references = [], tags = [] }: JaegerSpan): Span
   return { spanId: spanID, parentSpanId: parent?.spanID ?? '', attributes: tags.map(({ key }) => key) };
 }
 
-/** Tempo writes ids in JSON as base64, OTLP wants hex. */
+/** Tempo writes ids as base64, OTLP/JSON as hex. */
 function hexId(id = ''): string {
   return /^[0-9a-f]{16}$/.test(id) ? id : Buffer.from(id, 'base64').toString('hex');
 }
@@ -164,7 +171,7 @@ export interface LogRead {
   labels: Record<string, string>;
 }
 
-/** The probe's log line with all of its labels, structured metadata among them. */
+/** The probe's log line with its labels and structured metadata. */
 export function seekLog(
   ask: Ask,
   token: Token,
@@ -186,7 +193,8 @@ export function seekLog(
 const selector = (token: Token) => `${PROBE_METRIC}{nonce="${token.nonce}"}`;
 
 export function seekMetric({ kube, config }: ProbeOptions, token: Token): Seek<true> {
-  return async () => ((await query(kube, config, selector(token))).length ? true : undefined);
+  const place = placeOf(config, 'prometheus');
+  return async () => ((await queryPrometheus(kube, place, selector(token))).length ? true : undefined);
 }
 
 export function seekMetricThroughGrafana(options: ProbeOptions, token: Token): Seek<true> {

@@ -1,8 +1,8 @@
 import { traceStore } from '../../parts/addresses.ts';
-import { bodyOf, poll, seekLog, seekTrace, throughGrafana, type LogRead } from './hops.ts';
+import { plural } from '../../core/text.ts';
+import { bodyOf, poll, seekLog, seekTrace, throughGrafana, type LogRead, type ProbeOptions } from './hops.ts';
 import { PROBE_SERVICE } from '../../checks/lib/values.ts';
 import type { Token } from './payload.ts';
-import type { ProbeOptions } from './types.ts';
 
 export interface DerivedField {
   name: string;
@@ -12,7 +12,7 @@ export interface DerivedField {
   datasourceUid?: string;
 }
 
-/** What Grafana makes of a log line: the value of each derived field that matches and points to a datasource. */
+/** The links that Grafana shows on a log line: each derived field that matches and points to a datasource. */
 export function derive(log: LogRead, fields: DerivedField[]): { field: string; value: string; uid: string }[] {
   return fields.flatMap((field) => {
     const value =
@@ -40,7 +40,7 @@ async function jsonData<T>(options: ProbeOptions, uid: string): Promise<T> {
   return (JSON.parse(body) as { jsonData: T }).jsonData;
 }
 
-/** Follows the link of the log line to its trace, as a click in Grafana would. @throws with the reason why there is none */
+/** Follows the link from the log line to its trace, as a click in Grafana does. @throws Error with the broken part */
 export async function followLog(options: ProbeOptions, log: LogRead, token: Token): Promise<string> {
   const { derivedFields = [] } = await jsonData<{ derivedFields?: DerivedField[] }>(options, 'loki');
   if (derivedFields.length === 0) throw new Error('the datasource loki has no derived fields');
@@ -49,8 +49,8 @@ export async function followLog(options: ProbeOptions, log: LogRead, token: Toke
   if (!link)
     throw new Error(
       links.length
-        ? `derived field ${links[0]?.field} gives ${links[0]?.value}, not the trace id`
-        : `none of the ${derivedFields.length} derived fields matches the line or its labels`,
+        ? `the derived field ${links[0]?.field} yields ${links[0]?.value} instead of the trace ID`
+        : `none of ${plural(derivedFields.length, 'derived field')} matches the log line or its labels`,
     );
   const found = await poll(
     seekTrace(throughGrafana(options, link.uid), token),
@@ -58,7 +58,9 @@ export async function followLog(options: ProbeOptions, log: LogRead, token: Toke
     options.signal,
   );
   if (!found.value)
-    throw new Error(`field ${link.field} leads to datasource ${link.uid}, which has no such trace: ${found.error}`);
+    throw new Error(
+      `the derived field ${link.field} points to datasource ${link.uid}, which does not have the trace: ${found.error}`,
+    );
   return `derived field ${link.field} opens the trace in datasource ${link.uid}`;
 }
 
@@ -69,11 +71,11 @@ interface TracesToLogs {
   tags?: { key: string; value?: string }[];
 }
 
-/** Runs the query that Grafana offers on a span ("logs for this span"). @throws with the reason why it finds nothing */
+/** Runs the query that Grafana offers on a span ("logs for this span"). @throws Error with the broken part */
 export async function followTrace(options: ProbeOptions, token: Token): Promise<string> {
   const uid = traceStore(options.config) ?? 'tempo';
   const { tracesToLogsV2: link } = await jsonData<{ tracesToLogsV2?: TracesToLogs }>(options, uid);
-  if (!link?.datasourceUid) throw new Error(`the datasource ${uid} has no link from traces to logs`);
+  if (!link?.datasourceUid) throw new Error(`the datasource ${uid} has no tracesToLogsV2 link`);
   const expr = expand(link, token, uid);
   const found = await poll(
     seekLog(throughGrafana(options, link.datasourceUid), token, expr),
@@ -86,7 +88,7 @@ export async function followTrace(options: ProbeOptions, token: Token): Promise<
 
 function expand(link: TracesToLogs, token: Token, uid: string): string {
   const tag = (link.tags ?? []).find(({ key }) => key === 'service.name');
-  // Of the probe's spans that is the only tag, and Jaeger does not tell it as one.
+  // The only tag of the probe's spans; Jaeger does not return service.name as a tag.
   const tags = uid === 'jaeger' ? '' : `${tag?.value ?? 'service_name'}="${PROBE_SERVICE}"`;
   if (!link.customQuery || !link.query) return `{${tags}} |= "${token.traceId}"`;
   return link.query

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { PROBE_METRIC, PROBE_SERVICE } from '../../checks/lib/values.ts';
 
-/** Identifies one run everywhere it leaves a trace. */
+/** Identifies everything that one run of the probe writes. */
 export interface Token {
   nonce: string;
   traceId: string;
@@ -21,7 +21,7 @@ export function newToken(now: number): Token {
   };
 }
 
-/** What a complete gen_ai span must still carry when it is read back. */
+/** Attributes that the gen_ai span must still have when it is read back. */
 export const REQUIRED = [
   'gen_ai.operation.name',
   'gen_ai.provider.name',
@@ -44,7 +44,7 @@ const resource = () => ({ attributes: attributes({ 'service.name': PROBE_SERVICE
 const scope = { name: PROBE_SERVICE };
 const nanos = (ms: number) => `${ms}000000`;
 
-/** Two spans, parent and child; `sampling.priority` lets them pass a probabilistic sampler whatever its rate. */
+/** Two spans, parent and child; `sampling.priority` makes a probabilistic sampler keep them at any rate. */
 export function tracePayload(token: Token): string {
   const span = (
     name: string,

@@ -1,4 +1,4 @@
-import type { Finding } from '../../checks/lib/check.ts';
+import type { Finding, Status } from '../../checks/lib/check.ts';
 import type { Report } from './report.ts';
 
 /** Characters that XML 1.0 forbids, even escaped. */
@@ -15,31 +15,29 @@ function escape(text: string): string {
     .replace(/\n/g, '&#10;');
 }
 
-/** One suite per area, one case per check. A warning is a passed case with system-out; what could not be looked at is an error. */
+/** One suite per area, one case per check. A warning is a passed case with system-out; an unknown finding is an error. */
 export function junit(report: Report): string {
-  const areas = [...new Set(report.findings.map((one) => one.area))];
-  const suites = areas.map((area) =>
-    suite(
-      area,
-      report.findings.filter((one) => one.area === area),
-      report,
-    ),
-  );
-  const seconds = (report.ms / 1000).toFixed(3);
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="genai-obs doctor" time="${seconds}" ${counts(report.findings)}>\n${suites.join('\n')}\n</testsuites>\n`;
+  const areas = [...new Set(report.findings.map(({ area }) => area))];
+  const suites = areas.map((area) => {
+    const findings = report.findings.filter((one) => one.area === area);
+    const cases = findings.map((one) => testcase(one, report));
+    const head = `name="${area}" timestamp="${escape(report.startedAt)}" ${counts(findings)}`;
+    return `  <testsuite ${head}>\n${cases.join('\n')}\n  </testsuite>`;
+  });
+  const head = `name="genai-obs doctor" time="${(report.ms / 1000).toFixed(3)}" ${counts(report.findings)}`;
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites ${head}>\n${suites.join('\n')}\n</testsuites>\n`;
 }
 
 function counts(findings: Finding[]): string {
-  const number = (...statuses: string[]) => findings.filter((one) => statuses.includes(one.status)).length;
-  return `tests="${findings.length}" failures="${number('fail', 'blocked')}" errors="${number('unknown')}" skipped="${number('skip')}"`;
+  const number = (...statuses: Status[]) => findings.filter(({ status }) => statuses.includes(status)).length;
+  const bad = `failures="${number('fail', 'blocked')}" errors="${number('unknown')}"`;
+  return `tests="${findings.length}" ${bad} skipped="${number('skip')}"`;
 }
 
-function suite(area: string, findings: Finding[], report: Report): string {
-  return `  <testsuite name="${area}" timestamp="${escape(report.startedAt)}" ${counts(findings)}>\n${findings.map((one) => testcase(one, report)).join('\n')}\n  </testsuite>`;
-}
-
-function testcase(finding: Finding, report: Report): string {
-  const head = `    <testcase classname="${escape(`${report.namespace}.${finding.area}`)}" name="${escape(`${finding.id} ${finding.title}`)}"`;
+function testcase(finding: Finding, { namespace }: Report): string {
+  const { status, evidence, blockedBy } = finding;
+  const name = escape(`${finding.id} ${finding.title}`);
+  const head = `    <testcase classname="${escape(`${namespace}.${finding.area}`)}" name="${name}"`;
   const details = [
     finding.object && `on: ${finding.object}`,
     finding.cause && `cause: ${finding.cause}`,
@@ -48,19 +46,20 @@ function testcase(finding: Finding, report: Report): string {
   ]
     .filter(Boolean)
     .join('\n');
-  const message = escape(finding.evidence);
-  switch (finding.status) {
+  const problem = (tag: string, message: string): string =>
+    `${head}><${tag} type="${status}" message="${escape(message)}">${escape(details)}</${tag}></testcase>`;
+  switch (status) {
     case 'ok':
       return `${head}/>`;
     case 'skip':
-      return `${head}><skipped message="${message}"/></testcase>`;
+      return `${head}><skipped message="${escape(evidence)}"/></testcase>`;
     case 'warn':
-      return `${head}><system-out>${escape(`warning: ${finding.evidence}\n${details}`)}</system-out></testcase>`;
+      return `${head}><system-out>${escape(`warning: ${evidence}\n${details}`)}</system-out></testcase>`;
     case 'unknown':
-      return `${head}><error type="unknown" message="${message}">${escape(details)}</error></testcase>`;
+      return problem('error', evidence);
     case 'blocked':
-      return `${head}><failure type="blocked" message="${escape(`follows from ${finding.blockedBy}: ${finding.evidence}`)}">${escape(details)}</failure></testcase>`;
+      return problem('failure', `caused by ${blockedBy}: ${evidence}`);
     case 'fail':
-      return `${head}><failure type="fail" message="${message}">${escape(details)}</failure></testcase>`;
+      return problem('failure', evidence);
   }
 }

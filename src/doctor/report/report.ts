@@ -1,7 +1,6 @@
 import type { Finding, Status } from '../../checks/lib/check.ts';
-import type { ExitCode } from '../../core/errors.ts';
-import { EXIT } from '../../core/errors.ts';
 import type { ProbeResult } from '../../checks/lib/values.ts';
+import { EXIT, type ExitCode } from '../../core/errors.ts';
 
 export type Summary = Record<Status, number> & { total: number };
 
@@ -12,9 +11,9 @@ export interface Report {
   context: string;
   namespace: string;
   profile: string;
-  /** ISO time at which the facts were taken. */
+  /** ISO time at which the facts were collected. */
   startedAt: string;
-  /** Milliseconds that looking took. */
+  /** Milliseconds from the first fact to the last verdict. */
   ms: number;
   summary: Summary;
   exitCode: ExitCode;
@@ -28,9 +27,29 @@ export function summarise(findings: Finding[]): Summary {
   return summary;
 }
 
-/** The same in every output format. What could not be looked at counts as failed: it must never pass silently. */
+/** The same in every output format. `unknown` counts as failed, so that a check that cannot run never passes silently. */
 export function exitCodeOf(findings: Finding[], strict = false): ExitCode {
   const has = (status: Status) => findings.some((finding) => finding.status === status);
   if (has('fail') || has('unknown')) return EXIT.check;
   return has('warn') && strict ? EXIT.warnings : EXIT.ok;
+}
+
+/** `-o json`. */
+export function json(report: Report): string {
+  return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+/** `-o short`: one line per finding that is not ok, without tabs or colours, for grep and for chat. */
+export function short({ findings, summary }: Report): string {
+  const lines = findings
+    .filter(({ status }) => status !== 'ok' && status !== 'skip')
+    .map(({ status, id, evidence, fix, blockedBy }) =>
+      blockedBy
+        ? `${status} ${id} (caused by ${blockedBy}): ${evidence}`
+        : `${status} ${id}: ${evidence}${fix ? `; fix: ${fix}` : ''}`,
+    );
+  const counts = Object.entries(summary).flatMap(([name, number]) =>
+    number && name !== 'total' ? [`${number} ${name}`] : [],
+  );
+  return `${[...lines, `${summary.total} checks: ${counts.join(', ')}`].join('\n')}\n`;
 }

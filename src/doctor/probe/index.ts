@@ -1,9 +1,11 @@
-import { messageOf } from '../core/errors.ts';
-import { type Config, isEnabled } from '../profile/schema.ts';
-import { traceStore } from '../parts/addresses.ts';
-import { placeOf } from '../parts/catalog.ts';
-import { hopCauses } from './probe/causes.ts';
-import { cleanUp } from './probe/cleanup.ts';
+import type { Hop, ProbeResult } from '../../checks/lib/values.ts';
+import { messageOf } from '../../core/errors.ts';
+import { oneLine } from '../../core/text.ts';
+import { traceStore } from '../../parts/addresses.ts';
+import { placeOf } from '../../parts/catalog.ts';
+import { type Config, isEnabled } from '../../profile/schema.ts';
+import { hopCauses } from './causes.ts';
+import { cleanUp } from './cleanup.ts';
 import {
   direct,
   poll,
@@ -15,15 +17,14 @@ import {
   throughGrafana,
   type Found,
   type LogRead,
+  type ProbeOptions,
   type Seek,
   type SpanRead,
-} from './probe/hops.ts';
-import { followLog, followTrace } from './probe/link.ts';
-import { REQUIRED, logPayload, metricPayload, newToken, tracePayload, type Token } from './probe/payload.ts';
-import type { Hop, ProbeResult } from '../checks/lib/values.ts';
-import type { ProbeOptions } from './probe/types.ts';
+} from './hops.ts';
+import { followLog, followTrace } from './link.ts';
+import { REQUIRED, logPayload, metricPayload, newToken, tracePayload, type Token } from './payload.ts';
 
-/** Hops in the order in which data flows: the first broken one names the culprit. */
+/** Ids of the hops in the order in which data flows. */
 export function hopsOf(config: Config): string[] {
   const stores = [traceStore(config) ?? 'tempo', 'prometheus', 'loki'];
   return [
@@ -38,8 +39,8 @@ export function hopsOf(config: Config): string[] {
 }
 
 /**
- * Sends one gen_ai trace, metric and log with a nonce through the gateway and reads them back, from the backends and
- * again through Grafana. Creates no Kubernetes object and always removes what it wrote. Never throws.
+ * Sends one gen_ai trace, metric and log with a nonce through the gateway. Reads them back from the backends and
+ * through Grafana. Creates no Kubernetes object, removes what it wrote, and never throws.
  */
 export async function runProbe(options: ProbeOptions): Promise<ProbeResult> {
   const token = newToken(Date.now());
@@ -83,63 +84,54 @@ function traceSummary(spans: SpanRead[], token: Token): NonNullable<ProbeResult[
   };
 }
 
-/** Runs hops one after another; what follows a broken one is skipped. */
+/** Runs hops one after another; skips those after a broken one. */
 function chain(options: ProbeOptions, signal: Hop['signal']) {
   const hops: Hop[] = [];
   const { kube, config } = options;
   const causes = hopCauses(config, (id) => `kubectl --context ${kube.context} -n ${placeOf(config, id).namespace}`);
   let broken: string | undefined;
-  const step = async <T>(id: string, act: () => Promise<Found<T>>, unless?: string): Promise<T | undefined> => {
+  const record = (id: string, status: Hop['status'], ms: number, detail: string): void => {
     const { path = id, cause, fix } = causes[id] ?? {};
-    const why =
-      unless ?? (broken ? `not tried: ${broken} is broken` : options.signal.aborted ? 'cancelled' : undefined);
+    const hop = { id, signal, path, status, ms, detail };
+    hops.push(status === 'broken' ? { ...hop, ...(cause ? { cause } : {}), ...(fix ? { fix } : {}) } : hop);
+    if (status === 'broken') broken = path;
+  };
+  const step = async <T>(id: string, act: () => Promise<Found<T>>, unless?: string): Promise<T | undefined> => {
+    const why = unless ?? (broken && `not tried: ${broken} is broken`) ?? (options.signal.aborted ? 'cancelled' : '');
     if (why) {
-      hops.push({ id, signal, path, status: 'skipped', ms: 0, detail: why });
+      record(id, 'skipped', 0, why);
       return undefined;
     }
-    options.onStep?.(path);
+    options.onStep?.(causes[id]?.path ?? id);
     const { value, ms, error } = await act();
-    if (value !== undefined)
-      hops.push({ id, signal, path, status: 'ok', ms, detail: typeof value === 'string' ? value : 'arrived' });
-    else if (options.signal.aborted) hops.push({ id, signal, path, status: 'skipped', ms, detail: 'cancelled' });
-    else {
-      broken = path;
-      hops.push({
-        id,
-        signal,
-        path,
-        status: 'broken',
-        ms,
-        detail: error ?? 'not found',
-        ...(cause ? { cause } : {}),
-        ...(fix ? { fix } : {}),
-      });
-    }
+    if (value !== undefined) record(id, 'ok', ms, typeof value === 'string' ? value : 'arrived');
+    else if (options.signal.aborted) record(id, 'skipped', ms, 'cancelled');
+    else record(id, 'broken', ms, error ?? 'not found');
     return value;
   };
-  const seek = <T>(id: string, look: Seek<T>, unless?: string) =>
-    step(id, () => poll(look, options.deadline ?? 30_000, options.signal), unless);
+  const seek = <T>(id: string, read: Seek<T>, unless?: string) =>
+    step(id, () => poll(read, options.deadline ?? 30_000, options.signal), unless);
   return { hops, step, seek };
 }
 
-const off = (
-  config: Config,
-  ...components: ('tempo' | 'jaeger' | 'loki' | 'prometheus' | 'grafana')[]
-): string | undefined => {
+type Backend = 'tempo' | 'jaeger' | 'loki' | 'prometheus' | 'grafana';
+
+/** Why a hop that needs these components does not apply. */
+function disabled(config: Config, ...components: Backend[]): string | undefined {
   const missing = components.find((id) => !isEnabled(config, id));
-  return missing ? `${missing} is not part of this profile` : undefined;
-};
+  return missing && `${missing}.enabled is false`;
+}
 
 async function traceChain(options: ProbeOptions, token: Token, found: { trace?: SpanRead[] }): Promise<Hop[]> {
   const { hops, step, seek } = chain(options, 'trace');
   await step('send-trace', () => send(options, 'traces', tracePayload(token)));
   const store = traceStore(options.config) ?? 'tempo';
-  const spans = await seek(store, seekTrace(direct(options, store), token), off(options.config, store));
+  const spans = await seek(store, seekTrace(direct(options, store), token), disabled(options.config, store));
   if (spans) found.trace = spans;
   await seek(
     `grafana-${store}`,
     seekTrace(throughGrafana(options, store), token),
-    off(options.config, store, 'grafana'),
+    disabled(options.config, store, 'grafana'),
   );
   return hops;
 }
@@ -147,11 +139,11 @@ async function traceChain(options: ProbeOptions, token: Token, found: { trace?: 
 async function metricChain(options: ProbeOptions, token: Token): Promise<Hop[]> {
   const { hops, step, seek } = chain(options, 'metric');
   await step('send-metric', () => send(options, 'metrics', metricPayload(token)));
-  await seek('prometheus', seekMetric(options, token), off(options.config, 'prometheus'));
+  await seek('prometheus', seekMetric(options, token), disabled(options.config, 'prometheus'));
   await seek(
     'grafana-prometheus',
     seekMetricThroughGrafana(options, token),
-    off(options.config, 'prometheus', 'grafana'),
+    disabled(options.config, 'prometheus', 'grafana'),
   );
   return hops;
 }
@@ -159,20 +151,24 @@ async function metricChain(options: ProbeOptions, token: Token): Promise<Hop[]> 
 async function logChain(options: ProbeOptions, token: Token, found: { log?: LogRead }): Promise<Hop[]> {
   const { hops, step, seek } = chain(options, 'log');
   await step('send-log', () => send(options, 'logs', logPayload(token)));
-  const log = await seek('loki', seekLog(direct(options, 'loki'), token), off(options.config, 'loki'));
+  const log = await seek('loki', seekLog(direct(options, 'loki'), token), disabled(options.config, 'loki'));
   if (log) found.log = log;
-  await seek('grafana-loki', seekLog(throughGrafana(options, 'loki'), token), off(options.config, 'loki', 'grafana'));
+  await seek(
+    'grafana-loki',
+    seekLog(throughGrafana(options, 'loki'), token),
+    disabled(options.config, 'loki', 'grafana'),
+  );
   return hops;
 }
 
-/** The two directions of correlation stand on their own: one may work without the other. */
+/** Each direction of the link may work without the other. */
 async function linkChain(
   options: ProbeOptions,
   token: Token,
   { trace, log }: { trace?: SpanRead[]; log?: LogRead },
 ): Promise<Hop[]> {
   const absent =
-    off(options.config, traceStore(options.config) ?? 'tempo', 'loki', 'grafana') ??
+    disabled(options.config, traceStore(options.config) ?? 'tempo', 'loki', 'grafana') ??
     (trace && log ? undefined : 'not tried: the trace or the log did not arrive');
   const one = async (id: string, follow: () => Promise<string>): Promise<Hop[]> => {
     const { hops, step } = chain(options, 'link');
@@ -191,6 +187,6 @@ async function timed(act: () => Promise<string>): Promise<Found<string>> {
   try {
     return { value: await act(), ms: Date.now() - start };
   } catch (error) {
-    return { ms: Date.now() - start, error: messageOf(error).slice(0, 200) };
+    return { ms: Date.now() - start, error: oneLine(messageOf(error), 200) };
   }
 }
