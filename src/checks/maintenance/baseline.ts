@@ -4,13 +4,15 @@ import { FactUnavailable, fact, type Facts } from '../lib/facts.ts';
 import { list, percent } from '../../core/text.ts';
 import { type Config, namespacesOf } from '../../profile/schema.ts';
 
+const mnt = checksOf('MNT');
+
 interface Figure {
   name: string;
   expr: string;
   text: (value: number) => string;
-  /** Less is no fault; of samples it is, because something has stopped sending. */
+  /** Whether a lower value is ok; fewer samples are not, because something has stopped sending. */
   lessIsGood: boolean;
-  /** Below this a change means nothing. */
+  /** Below this value changes are ignored. */
   floor: number;
 }
 
@@ -19,7 +21,6 @@ function oneOf(names: string[]): string {
   return names.length > 1 ? `=~"${names.join('|')}"` : `="${names[0]}"`;
 }
 
-/** 004-MNT-02 and 004-MNT-03: ingest, query time and memory. */
 const figures = (config: Config): Figure[] => [
   {
     name: 'samples appended',
@@ -64,27 +65,30 @@ function compare(facts: Facts): Verdict {
   });
   const day = taken.iso.slice(0, 10);
   const worst = Math.max(...rows.map(({ bad }) => bad));
-  if (worst <= 0.2) return ok(`as on ${day}, within 20 %: ${rows.map(({ text }) => text).join(', ')}`);
+  if (worst <= 0.2) return ok(`within 20 % of ${day}: ${rows.map(({ text }) => text).join(', ')}`);
   const moved = rows
     .filter(({ bad }) => bad > 0.2)
     .map(({ text, change }) => `${text} (${change > 0 ? '+' : '−'}${percent(Math.abs(change))})`);
   const judge = worst > 0.5 ? fail : warn;
   return judge(`since ${day}: ${list(moved)}`, {
     cause: 'the load has changed, or something sends more, or less, than it did',
-    fix: 'look at the dashboard Stack Health; if this is the new normal: genai-obs doctor --save-facts FILE',
+    fix: 'check the dashboard Stack Health; if this is the new normal: genai-obs doctor --save-facts FILE',
   });
 }
 
 export const baselineChecks: Check[] = [
-  checksOf('MNT')('06', 'Figures are as at the last baseline', {
+  mnt('06', 'Figures match the baseline', {
     about:
-      'Samples per second, query time and memory of the stack against a baseline, which is any facts file: `doctor --save-facts FILE` writes one, `doctor --baseline FILE` compares. Within 20 % is ok, up to 50 % warns, more fails. Less memory and faster queries are no fault; query times below 100 ms are not compared.',
+      'Compares samples per second, query time and memory of the stack with a baseline: any facts ' +
+      'file, written by `doctor --save-facts FILE` and given with `doctor --baseline FILE`. Ok: within ' +
+      '20 %. Warning: within 50 %. Failed: more. Less memory and faster queries are ok; query times ' +
+      'below 100 ms are not compared.',
     sources: '004-MNT-02, 004-MNT-03',
     reads: (config) => [
       fact.baselineTime(),
       ...figures(config).flatMap(({ expr }) => [fact.promql(expr), fact.baselinePromql(expr)]),
     ],
-    skipIf: (config) => (config.prometheus.enabled ? undefined : 'prometheus is switched off'),
+    skipIf: (config) => (config.prometheus.enabled ? undefined : 'prometheus.enabled is false'),
     dependsOn: ['PROM-01', 'PROM-03', 'PROM-04', 'PROM-19'],
     run: compare,
   }),

@@ -19,7 +19,7 @@ const WORKLOADS = ['StatefulSet', 'Deployment', 'DaemonSet'];
 
 const share = ({ availableBytes = 0, usedBytes = 0 }: FileSystem) => usedBytes / (usedBytes + availableBytes || 1);
 
-/** Use of a claim: the kubelet's figures, or for a folder of the node, for which there are none, the node's disk. */
+/** Use of a claim from the kubelet, or the node's disk for folders of a node, which have no figures. */
 function useOf(
   facts: Facts,
   { name: claim, namespace }: ClaimNeed,
@@ -49,20 +49,22 @@ function storage(facts: Facts): Verdict {
   if (used.length === 0) return skip(`kubelets report no figures for ${plural(claims.length, 'claim')}`);
   const worst = used.toSorted((a, b) => b.share - a.share)[0];
   if (!worst) return skip('there are no claims');
-  const shared = used.some((one) => one.shared);
-  const evidence = `${shared ? `disk of the node, which the claims share (kubelets report nothing for folders of a node): ${percent(worst.share)} used` : `fullest is ${worst.name} with ${percent(worst.share)}`} of ${plural(used.length, 'claim')}`;
+  const fullest = used.some((one) => one.shared)
+    ? `disk of the node, which the claims share: ${percent(worst.share)} used`
+    : `fullest is ${worst.name} with ${percent(worst.share)}`;
+  const evidence = `${fullest} of ${plural(used.length, 'claim')}`;
   const more = {
     object: `PersistentVolumeClaim ${worst.namespace}/${worst.name}`,
     cause: 'data grow faster than the retention removes them',
     fix: 'shorten the retention (genai-obs install --retention 7d), or grow the volume',
   };
-  // A shared disk is full of other things as well: there the limits of PRE-09 count.
+  // Other data share the disk: there the limits of PRE-09 count.
   const [soft, hard] = worst.shared ? [0.85, 0.9] : [0.7, 0.85];
   if (worst.share >= hard) return fail(evidence, more);
   return worst.share >= soft ? warn(evidence, more) : ok(evidence);
 }
 
-/** Older than ten minutes: a probe that runs at this moment is not a left-over. */
+/** Older than ten minutes, so that a running probe does not count. */
 const OLD_SERIES = `count(last_over_time(${PROBE_METRIC}[7d] offset 10m)) or vector(0)`;
 
 const LEFT_OVERS = ['Pod', ...WORKLOADS, 'Service', 'ConfigMap'];
@@ -73,15 +75,15 @@ function leftOvers(facts: Facts): Verdict {
   const series = facts.promql(OLD_SERIES)[0]?.value ?? 0;
   const first = objects[0];
   if (first)
-    return warn(`left behind by tests: ${list(objects.map((one) => `${one.kind} ${one.metadata.name}`))}`, {
+    return warn(`left over from tests: ${list(objects.map((one) => `${one.kind} ${one.metadata.name}`))}`, {
       object: `${first.kind} ${namespaceIn(facts, first)}/${first.metadata.name}`,
-      cause: 'a test was broken off before it cleaned up',
+      cause: 'a test was interrupted before it cleaned up',
       fix: `${facts.kubectlIn(namespaceIn(facts, first))} delete ${first.kind.toLowerCase()} ${first.metadata.name}`,
     });
   if (series > 0)
     return warn(`${plural(series, 'series')} of an earlier probe in Prometheus`, {
       cause: 'a probe was killed before it cleaned up, or Prometheus’ admin API is off',
-      fix: 'genai-obs doctor --probe removes them; else they end with the retention',
+      fix: 'genai-obs doctor --probe removes them; otherwise they expire with the retention',
     });
   return ok('no test objects and no series of earlier probes');
 }
@@ -112,7 +114,7 @@ function backups(facts: Facts): Verdict {
     : warn(evidence, more);
 }
 
-/** helm's own word first; what we apply ourselves is named after the home. */
+/** By Helm's annotation; objects that we apply ourselves start with the name of the home namespace. */
 function belongsTo({ metadata }: KubeObject, namespaces: Set<string>): boolean {
   const owner = metadata.annotations?.['meta.helm.sh/release-namespace'];
   return owner === undefined
@@ -142,26 +144,32 @@ function orphans(facts: Facts): Verdict {
     );
   const all = [...lost, ...stray, ...unused];
   const first = all[0];
-  if (!first) return ok('no volume, claim or cluster role is left of an earlier installation');
-  return warn(`left of an earlier installation: ${list(all.map((one) => `${one.kind} ${one.metadata.name}`))}`, {
+  if (!first) return ok('no volume, claim or cluster role is left over from an earlier installation');
+  return warn(`left over from an earlier installation: ${list(all.map((one) => `${one.kind} ${one.metadata.name}`))}`, {
     object: `${first.kind} ${first.metadata.name}`,
-    cause: 'an installation was removed by hand, or a component was switched off',
-    fix: `look at it, then: ${facts.kubectlIn(namespaceIn(facts, first))} delete ${first.kind.toLowerCase()} ${first.metadata.name}`,
+    cause: 'an installation was removed manually, or a component was disabled',
+    fix:
+      `check it, then: ${facts.kubectlIn(namespaceIn(facts, first))} delete ${first.kind.toLowerCase()} ` +
+      first.metadata.name,
   });
 }
 
 export const dataChecks: Check[] = [
   mnt('01', 'Volumes have room', {
     about:
-      'Fill of all claims of the stack from kubelet statistics. Ok: under 70 %. Warning: under 85 %. For folders of a node (local-path, hostpath) kubelets report nothing: there the node’s disk counts, with a warning at 85 % and a failure at 90 %.',
+      "Fill level of the stack's claims from kubelet statistics. Ok: under 70 %. Warning: under 85 %. " +
+      'Failed: 85 % or more. Kubelets report nothing for folders of a node (local-path, hostpath): ' +
+      "there the node's disk counts, with a warning at 85 % and a failure at 90 %.",
     sources: '004-MNT-01',
     reads: [fact.objects('PersistentVolumeClaim'), fact.objects('PersistentVolume'), fact.kubeletStats()],
     dependsOn: ['PRE-09'],
     skipIf: (config) => (config.storage.enabled ? undefined : 'storage.enabled is false: the stack has no volumes'),
     run: storage,
   }),
-  mnt('02', 'Nothing is left of tests', {
-    about: 'No test pods, workloads or Services in the namespace and no series of earlier probes in Prometheus.',
+  mnt('02', 'Nothing is left over from tests', {
+    about:
+      "Looks for test pods, workloads, Services and ConfigMaps in the stack's namespaces, and for " +
+      'series of earlier probes in Prometheus. Warning: found; delete them.',
     sources: '004-MNT-02',
     reads: [...LEFT_OVERS.map((kind) => fact.objects(kind)), fact.promql(OLD_SERIES)],
     dependsOn: ['PROM-01', 'PROM-03'],
@@ -169,14 +177,18 @@ export const dataChecks: Check[] = [
     run: leftOvers,
   }),
   mnt('03', 'A recent backup exists', {
-    about: `Age of the last backup that genai-obs recorded (ConfigMap ${BACKUP_RECORD}). Ok: under 7 days, or none while the installation itself is younger than that. Warning: under 30 days. Failed: older, or none after 30 days in production.`,
+    about:
+      `Age of the last backup that genai-obs recorded (ConfigMap ${BACKUP_RECORD}). Ok: under 7 days, or ` +
+      'none while the installation itself is younger than that. Warning: under 30 days. Failed: older, ' +
+      'or none after 30 days in production.',
     sources: 'genai-obs',
     reads: [fact.objects('ConfigMap'), fact.time(), ...WORKLOADS.map((kind) => fact.objects(kind))],
     run: backups,
   }),
-  mnt('07', 'Nothing is left of earlier installations', {
+  mnt('07', 'Nothing is left over from earlier installations', {
     about:
-      'Released volumes, claims of components that are switched off, and cluster roles of ours whose namespace is gone.',
+      'Looks for released volumes, claims of disabled components, and our cluster roles whose ' +
+      'namespace was deleted. Warning: found; check and delete them.',
     sources: '000-UNI-03',
     reads: () =>
       ['Namespace', 'PersistentVolume', 'PersistentVolumeClaim', 'ClusterRole', 'ClusterRoleBinding'].map((kind) =>

@@ -13,7 +13,7 @@ const mnt = checksOf('MNT');
 
 const WORKLOADS = ['StatefulSet', 'Deployment', 'DaemonSet'];
 
-/** The charts come with genai-obs, so an update is a newer genai-obs: are the images that run its own? */
+/** Charts are part of genai-obs, so other images mean another version of it or a manual change. */
 function updates(facts: Facts): Verdict {
   const other = enabledComponents(facts.config).flatMap((id) => {
     const { image, workload, namespace } = facts.place(id);
@@ -26,16 +26,17 @@ function updates(facts: Facts): Verdict {
   const first = other[0];
   if (!first) return ok(`all ${enabledComponents(facts.config).length} components run the images of this genai-obs`);
   return warn(
-    `${first.id} runs ${first.running}, this genai-obs brings ${first.wanted}${other.length > 1 ? `; ${other.length - 1} more differ` : ''}`,
+    `${first.id} runs ${first.running}, this genai-obs installs ` +
+      `${first.wanted}${other.length > 1 ? `; ${other.length - 1} more differ` : ''}`,
     {
       object: first.name,
-      cause: 'the stack was installed by another version of genai-obs, or the image was changed by hand',
+      cause: 'the stack was installed by another version of genai-obs, or the image was changed manually',
       fix: 'genai-obs plan, then genai-obs install',
     },
   );
 }
 
-/** Long texts arrive shortened: where both begin alike, showing them tells nothing. */
+/** Long texts are shortened: with the same beginning, printing both shows no difference. */
 function difference({ object, path, from, to }: DriftRow): string {
   if (!path) return `${object} is missing`;
   return from.length > 30 && from.slice(0, 30) === to.slice(0, 30)
@@ -49,7 +50,7 @@ function releases(facts: Facts): Verdict {
   const place = ({ namespace = facts.namespace, name }: Pick<HelmRelease, 'name' | 'namespace'>) =>
     `${namespace}/${name}`;
   const ours = new Set(wanted.map(place));
-  const resume = { cause: 'an installation was broken off or failed', fix: 'genai-obs install carries on from here' };
+  const resume = { cause: 'an installation was interrupted or failed', fix: 'genai-obs install resumes it' };
   const bad = found.filter((one) => ours.has(place(one)) && one.status !== 'deployed');
   const missing = wanted.filter((want) => !found.some((one) => place(one) === place(want)));
   const first = bad[0];
@@ -69,8 +70,8 @@ function releases(facts: Facts): Verdict {
   const rows = drift.map(difference);
   return warn(`${plural(drift.length, 'difference')} from the plan: ${list(rows, 2)}`, {
     object: changed.object,
-    cause: 'objects were changed by hand or by another tool',
-    fix: 'genai-obs plan shows them, genai-obs install puts them back',
+    cause: 'objects were changed manually or by another tool',
+    fix: 'genai-obs plan shows them, genai-obs install restores them',
   });
 }
 
@@ -95,23 +96,28 @@ function installed(facts: Facts): Verdict {
 }
 
 export const releaseChecks: Check[] = [
-  mnt('04', 'Components are of this genai-obs', {
+  mnt('04', 'Components have the images of this genai-obs', {
     about:
-      'The charts come with genai-obs: images that differ from its own mean that another version installed the stack, or that somebody changed them. Works offline.',
+      'Compares the images of the components with those that this genai-obs installs; works offline. ' +
+      'Warning: another version installed the stack, or an image was changed manually. Run plan, then ' +
+      'install.',
     sources: '000-UPG-01',
     reads: () => WORKLOADS.map((kind) => fact.objects(kind)),
     run: updates,
   }),
   mnt('05', 'Releases are deployed and unchanged', {
     about:
-      'The Helm release of every component is deployed (failed, pending or missing: failed; `genai-obs install` carries on), and live objects are as planned (differences: a warning).',
+      'Reads the Helm release of every component and compares live objects with the plan. Failed: a ' +
+      'release is missing, failed or pending; `genai-obs install` resumes. Warning: objects differ ' +
+      'from the plan.',
     sources: '000-INST-14',
     reads: [fact.releases(), fact.drift()],
     run: releases,
   }),
   mnt('08', 'The stack is installed', {
     about:
-      'A check of our own, beyond appendix 1: at least one workload of the profile exists in the namespace. When none does, every other check of the stack is explained by this.',
+      'Looks for workloads of the profile in its namespaces. Failed: none exists; this explains every ' +
+      'other finding of the stack. Run install, or name the right namespace.',
     sources: 'genai-obs',
     reads: () => WORKLOADS.map((kind) => fact.objects(kind)),
     dependsOn: ['PRE-26'],

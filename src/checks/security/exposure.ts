@@ -21,22 +21,22 @@ function otlp(facts: Facts): Verdict {
   const service = facts.find('Service', name, namespace);
   const object = serviceObject(facts, 'opentelemetry-collector');
   if (service && serviceType(service) !== 'ClusterIP')
-    return warn(`${name} takes plain OTLP and is a ${serviceType(service)}`, {
+    return warn(`${name} accepts plain OTLP and is a ${serviceType(service)}`, {
       object,
       cause: 'anyone who reaches the nodes can send telemetry, unencrypted',
-      fix: `${facts.kubectlIn(namespace)} patch service ${name} -p '{"spec":{"type":"ClusterIP"}}', and send through a TLS ingress`,
+      fix:
+        `${facts.kubectlIn(namespace)} patch service ${name} -p '{"spec":{"type":"ClusterIP"}}', and ` +
+        'send through a TLS ingress',
     });
   const { mtls } = facts.config.security;
-  if (mtls.enabled && mtls.mode === 'strict') return ok('OTLP is taken with a client certificate only');
+  if (mtls.enabled && mtls.mode === 'strict') return ok('OTLP requires a client certificate');
   if (mtls.enabled)
-    return ok(
-      'collectors and senders outside show a client certificate; plain OTLP can be reached inside of the cluster only',
-    );
-  return ok('OTLP is plain and can be reached inside of the cluster only (ClusterIP); security.mtls protects it');
+    return ok('collectors and external senders use a client certificate; plain OTLP is open inside the cluster only');
+  return ok('OTLP is plain and open inside the cluster only (ClusterIP); security.mtls protects it');
 }
 
 function exposed(facts: Facts): Verdict {
-  // The entry for senders outside leads to receivers with TLS alone: the configuration is refused otherwise.
+  // The Service for external senders leads to receivers with TLS only: other configurations are rejected.
   const candidates = facts.objects('Service').filter((one) => one.metadata.name !== INGEST);
   const open = candidates.filter((one) => serviceType(one) === 'LoadBalancer' || serviceType(one) === 'NodePort');
   const plain = facts.objects('Ingress').filter((one) => !listAt(one, 'spec', 'tls').length);
@@ -82,10 +82,12 @@ function exporters(facts: Facts): Verdict {
   );
   if (!unsafe)
     return ok(
-      `${plural(all.length, 'exporter')}: ${outside.length ? `${outside.length} leave the cluster, with TLS` : 'none leaves the cluster'}`,
+      `${plural(all.length, 'exporter')}: ` +
+        (outside.length ? `${outside.length} leave the cluster, with TLS` : 'none leaves the cluster'),
     );
   return warn(
-    `exporter ${unsafe.name} of ${facts.place(unsafe.id).workload.name} sends to ${unsafe.endpoint} without verified TLS`,
+    `exporter ${unsafe.name} of ${facts.place(unsafe.id).workload.name} sends to ${unsafe.endpoint} ` +
+      'without verified TLS',
     {
       object: configObject(facts, unsafe.id),
       cause: 'telemetry leaves the cluster unencrypted or to an unverified peer',
@@ -97,7 +99,9 @@ function exporters(facts: Facts): Verdict {
 export const exposureChecks: Check[] = [
   sec('01', 'OTLP is not open to the outside', {
     about:
-      'The gateway takes OTLP without TLS, which is fine inside of the cluster. As a NodePort or LoadBalancer anyone could send, unencrypted: a warning. With `security.mtls` collectors and senders outside show a certificate.',
+      "Reads the type of the gateway's Service, which accepts OTLP without TLS inside the cluster. " +
+      'Warning: NodePort or LoadBalancer, so that anyone can send unencrypted data. With ' +
+      '`security.mtls` collectors and external senders need a client certificate.',
     sources: '004-SEC-01',
     reads: [fact.objects('Service')],
     skipIf: (config) =>
@@ -106,13 +110,17 @@ export const exposureChecks: Check[] = [
   }),
   sec('07', 'Nothing is exposed without TLS', {
     about:
-      'Services of type NodePort or LoadBalancer and Ingresses without TLS carry passwords in clear text: a warning.',
+      'Reads Services and Ingresses of the stack. Warning: a Service of type NodePort or LoadBalancer, ' +
+      'or an Ingress without TLS, which carries passwords in clear text. Use ClusterIP or an Ingress ' +
+      'with TLS.',
     sources: '001-GRAF-08',
     reads: [fact.objects('Service'), fact.objects('Ingress')],
     run: exposed,
   }),
   sec('08', 'Exporters to the outside use TLS', {
-    about: 'Exporters of the collectors whose endpoint is not a Service of this cluster must use TLS and verify it.',
+    about:
+      'Reads the exporters of the collectors. Warning: an endpoint outside the cluster without TLS, or ' +
+      'without verification of the certificate. Use https and set tls.ca_file.',
     sources: 'genai-obs',
     reads: (config) => enabledCollectors(config).map((id) => fact.running(id)),
     skipIf: (config) => (enabledCollectors(config).length ? undefined : 'no collector is part of this profile'),

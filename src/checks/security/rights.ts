@@ -18,7 +18,7 @@ interface Binding {
   subjects?: { kind: string; name: string; namespace?: string }[];
 }
 
-/** Rights that let one become everything else. */
+/** Permissions that lead to all others. */
 const ESCALATING = ['nodes/proxy', 'pods/exec', 'serviceaccounts/token'];
 
 function tooWide({ verbs, resources = [], apiGroups = [] }: Rule): string | undefined {
@@ -45,8 +45,8 @@ function roles(facts: Facts): Verdict {
     const object = `${roleRef.kind} ${roleRef.name}`;
     const more = {
       object,
-      cause: 'a service account of the stack may do more than it needs; a breach of its pod would spread',
-      fix: `kubectl describe ${roleRef.kind.toLowerCase()} ${roleRef.name}, and put ours back: genai-obs install`,
+      cause: 'a service account of the stack has more permissions than it needs; a compromised pod could use them',
+      fix: `kubectl describe ${roleRef.kind.toLowerCase()} ${roleRef.name}, and restore ours: genai-obs install`,
     };
     if (roleRef.name === 'cluster-admin')
       return fail(`${binding.kind} ${binding.metadata.name} makes a service account of the stack cluster-admin`, more);
@@ -56,7 +56,7 @@ function roles(facts: Facts): Verdict {
     const wide = (role?.rules ?? []).map(tooWide).find(Boolean);
     if (wide) return warn(`${roleRef.kind} ${roleRef.name} grants ${wide}`, more);
   }
-  return ok(`${plural(bindings.length, 'binding')} of the stack’s accounts: no wildcard, no escalating right`);
+  return ok(`${plural(bindings.length, 'binding')} of the stack’s accounts: no wildcard, no escalating permission`);
 }
 
 function audit(facts: Facts): Verdict {
@@ -66,7 +66,7 @@ function audit(facts: Facts): Verdict {
       (pod) => pod.metadata.namespace === 'kube-system' && pod.metadata.labels?.['component'] === 'kube-apiserver',
     );
   if (servers.length === 0)
-    return skip('the API server is not a pod of this cluster: its audit settings cannot be seen');
+    return skip('the API server is not a pod of this cluster: its audit settings are not visible');
   const without = servers.find(
     (pod) =>
       !commandLines(pod).some((args) => args.some((arg) => /^--audit-(log-path|webhook-config-file)=/.test(arg))),
@@ -80,9 +80,11 @@ function audit(facts: Facts): Verdict {
 }
 
 export const rightsChecks: Check[] = [
-  sec('02', 'Service accounts have no wide rights', {
+  sec('02', 'Service accounts have no wide permissions', {
     about:
-      'Roles bound to the stack’s service accounts must hold no wildcard and no right that leads to all others (nodes/proxy, pods/exec, escalate, bind, impersonate, tokens). cluster-admin is a failure.',
+      "Reads the roles bound to the stack's service accounts. Warning: a wildcard, or a permission " +
+      'that leads to all others (nodes/proxy, pods/exec, escalate, bind, impersonate, tokens). Failed: ' +
+      'cluster-admin. `genai-obs install` restores our roles.',
     sources: '003-COL-16, 004-SEC-02',
     reads: [
       fact.objects('ClusterRoleBinding'),
@@ -94,7 +96,8 @@ export const rightsChecks: Check[] = [
   }),
   sec('03', 'The API server writes an audit log', {
     about:
-      'Where the API server is a pod of kube-system, its arguments tell. Managed clusters and K3s hide it: skipped.',
+      'Reads the arguments of the API server where it is a pod in kube-system. Warning: neither an ' +
+      'audit log path nor a webhook is set. Managed clusters and K3s hide the arguments: skipped.',
     sources: '004-SEC-03',
     reads: [fact.pods('all')],
     run: audit,

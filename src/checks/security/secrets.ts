@@ -19,7 +19,9 @@ function defaults(facts: Facts): Verdict {
     return ok(
       `none of ${plural(facts.objects('Secret').length, 'Secret')} holds a well-known default or a placeholder`,
     );
-  const evidence = `Secret ${list(weak.map((one) => one.metadata.name))}: ${(first['weak'] as string[]).join(', ')} is a well-known default or a placeholder`;
+  const evidence =
+    `Secret ${list(weak.map((one) => one.metadata.name))}: ${(first['weak'] as string[]).join(', ')} is ` +
+    'a well-known default or a placeholder';
   const kubectl = facts.kubectlIn(namespaceIn(facts, first));
   const fix =
     first.metadata.name === GRAFANA_ADMIN
@@ -33,7 +35,7 @@ function defaults(facts: Facts): Verdict {
   return facts.config.global.environment === 'production' ? fail(evidence, more) : warn(evidence, more);
 }
 
-/** Markers that the fact collectors put in place of what looks like a secret. */
+/** Finds the marks that collectors write in place of secrets. */
 function leaks(facts: Facts): Verdict {
   const found: { where: string; object: string; kind: string; fix: string }[] = [];
   const seek = (where: string, text: string, fix: string, object = where): void => {
@@ -44,7 +46,8 @@ function leaks(facts: Facts): Verdict {
     seek(
       `ConfigMap ${namespaceIn(facts, map)}/${map.metadata.name}`,
       JSON.stringify(map['data'] ?? {}),
-      `move the value into a Secret and take it out: ${facts.kubectlIn(namespaceIn(facts, map))} edit configmap ${map.metadata.name}`,
+      `move the value to a Secret and remove it here: ${facts.kubectlIn(namespaceIn(facts, map))} edit ` +
+        `configmap ${map.metadata.name}`,
     );
   for (const pod of facts.pods())
     seek(
@@ -57,7 +60,7 @@ function leaks(facts: Facts): Verdict {
       seek(
         `log of ${pod}`,
         lines.join('\n'),
-        `find who writes it: ${facts.kubectlFor(id)} logs ${pod.split('/')[0]}; redact it there, and rotate the secret`,
+        `find the log line: ${facts.kubectlFor(id)} logs ${pod.split('/')[0]}; redact it there, and rotate the secret`,
         `Pod ${facts.place(id).namespace}/${pod}`,
       );
   }
@@ -65,7 +68,7 @@ function leaks(facts: Facts): Verdict {
   if (!first) return ok('no password, key or token in ConfigMaps, pod environments and the last log lines');
   return fail(`clear text that looks like a secret (${first.kind}): ${list(found.map((one) => one.where))}`, {
     object: first.object,
-    cause: 'ConfigMaps, pod specs and logs are readable by many; secrets belong into Secrets',
+    cause: 'ConfigMaps, pod specs and logs are readable by many; secrets belong in Secrets',
     fix: first.fix,
   });
 }
@@ -79,8 +82,10 @@ function rotation(facts: Facts): Verdict {
   const evidence = `the password of Grafana’s administrator is ${formatDuration(old)} old`;
   const more = {
     object: `Secret ${facts.place('grafana').namespace}/${GRAFANA_ADMIN}`,
-    cause: 'credentials are to be changed every month',
-    fix: `${facts.kubectlFor('grafana')} delete secret ${GRAFANA_ADMIN}, then: genai-obs install --only secrets,grafana`,
+    cause: 'credentials should be changed every month',
+    fix:
+      `${facts.kubectlFor('grafana')} delete secret ${GRAFANA_ADMIN}, then: genai-obs install --only ` +
+      'secrets,grafana',
   };
   if (old < 30 * DAY) return ok(evidence);
   return old < 90 * DAY ? warn(evidence, more) : fail(evidence, more);
@@ -89,14 +94,18 @@ function rotation(facts: Facts): Verdict {
 export const secretChecks: Check[] = [
   sec('04', 'No default credentials', {
     about:
-      'No Secret of the stack’s namespaces holds a value that everybody knows (admin, changeme, prom-operator …) or a placeholder. Failed in production, a warning elsewhere. The values themselves never leave the facts.',
+      "Looks in the Secrets of the stack's namespaces for well-known values (admin, changeme, " +
+      'prom-operator …) and placeholders. Warning: found. Failed: found in production. Values are ' +
+      'compared when facts are collected and never stored.',
     sources: '000-INST-08, 000-VAL-04, 003-QS-01',
     reads: [fact.objects('Secret')],
     run: defaults,
   }),
   sec('05', 'No secrets in clear text', {
     about:
-      'Looks for private keys, API keys, tokens, passwords in URLs and password settings in ConfigMaps, pod specs and the last log lines of every component. What is found is replaced before it becomes a fact.',
+      'Looks for private keys, API keys, tokens, passwords in URLs and password settings in ' +
+      'ConfigMaps, pod specs and the last log lines of every component. Failed: found; move it to a ' +
+      'Secret and rotate it. Facts contain a mark instead of the value.',
     sources: '002-ATTR-04',
     reads: (config) => [
       fact.objects('ConfigMap'),
@@ -106,7 +115,9 @@ export const secretChecks: Check[] = [
     run: leaks,
   }),
   sec('06', 'Credentials are rotated', {
-    about: 'Age of Grafana’s administrator password. Ok: under 30 days. Warning: under 90. Failed: older.',
+    about:
+      "Age of the password of Grafana's administrator. Ok: under 30 days. Warning: under 90. Failed: " +
+      'older; recreate the Secret.',
     sources: '004-MNT-03',
     reads: [fact.objects('Secret'), fact.time()],
     skipIf: noGrafana,
