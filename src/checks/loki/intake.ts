@@ -21,24 +21,25 @@ const DISCARDED = 'sum by (reason) (rate(loki_discarded_samples_total[5m]))';
 
 const LABELS = '/loki/api/v1/labels';
 
-const EVENTS = `/loki/api/v1/query?query=${encodeURIComponent('sum(count_over_time({service_name="kubernetes-events"}[24h]))')}`;
+const EVENTS_QUERY = 'sum(count_over_time({service_name="kubernetes-events"}[24h]))';
+const EVENTS = `/loki/api/v1/query?query=${encodeURIComponent(EVENTS_QUERY)}`;
 
 function lines(facts: Facts): Verdict {
   const [received, ever, sent] = [scalar(facts, LINES), scalar(facts, LINES_EVER), scalar(facts, SENT)];
   const settled = settledFor(facts);
-  if (settled < 120 && !received) return skip(`the stack started ${formatDuration(settled)} ago: no rate yet`);
+  if (settled < 120 && !received) return skip(`the stack started ${formatDuration(settled)} ago: no rates yet`);
   if (ever === undefined) throw new FactUnavailable('Prometheus has no series of Loki: see PROM-04');
   if (received) return ok(rate(received, 'lines'));
   if (sent)
-    return fail(`the gateway sends ${rate(sent, 'log records')} and Loki has received none in 5 min`, {
-      cause: 'the exporter sends elsewhere, or Loki refuses everything',
+    return fail(`the gateway sends ${rate(sent, 'log records')}, but Loki has received none in 5 min`, {
+      cause: 'the exporter sends to another address, or Loki rejects all lines',
       fix: `${facts.kubectlFor(GATEWAY)} logs ${resourceOf(facts, GATEWAY)} --since=10m | grep loki`,
       object: workloadObject(facts, 'loki'),
     });
-  return ok(`no line in 5 min, and the gateway had none to send; ${ever} lines since its start`);
+  return ok(`no line in 5 min, and the gateway sent none; ${ever} lines since Loki started`);
 }
 
-/** What the dashboards select by; which workload labels exist depends on what runs in the cluster. */
+/** Labels that dashboards select by. Which workload labels exist depends on the workloads of the cluster. */
 const NEEDED = [
   'service_name',
   'k8s_namespace_name',
@@ -58,15 +59,16 @@ function labels(facts: Facts): Verdict {
   ];
   const more = {
     cause:
-      'attributes are not set by the gateway (k8s_attributes, resource) or are no index labels in limits_config.otlp_config',
-    fix: 'genai-obs install   # configuration of gateway and Loki',
+      'the gateway does not set the attributes (k8s_attributes, resource), or they are not index labels in ' +
+      'limits_config.otlp_config',
+    fix: 'genai-obs install   # restores the configuration of the gateway and Loki',
     object: configObject(facts, 'loki'),
   };
   if (!missing.length) return ok(`${found.size} labels, among them ${NEEDED.join(', ')}`);
-  if (settled < 300) return skip(`the stack started ${formatDuration(settled)} ago: not yet ${missing.join(', ')}`);
+  if (settled < 300) return skip(`the stack started ${formatDuration(settled)} ago: no ${missing.join(', ')} yet`);
   return found.size === 0
     ? fail('Loki has no labels: no log line has arrived in 6 h', { ...more, cause: 'nothing sends logs to Loki' })
-    : warn(`missing: ${missing.join(', ')}; there are ${list([...found], 12)}`, more);
+    : warn(`missing: ${missing.join(', ')}; present: ${list([...found], 12)}`, more);
 }
 
 function discarded(facts: Facts): Verdict {
@@ -78,13 +80,16 @@ function discarded(facts: Facts): Verdict {
   const total = rows.reduce((sum, { value }) => sum + value, 0);
   if (!total) return ok('no line discarded in 5 min');
   const share = total / Math.max(total, received);
-  const text = `${rate(total, 'lines')} discarded (${percent(share)}): ${rows.map(({ metric, value }) => `${metric['reason'] ?? '?'} ${rate(value)}`).join(', ')}`;
+  const reasons = rows.map(({ metric, value }) => `${metric['reason'] ?? '?'} ${rate(value)}`).join(', ');
+  const text = `${rate(total, 'lines')} discarded (${percent(share)}): ${reasons}`;
   const old = rows.some(({ metric }) => /greater_than_max_sample_age|too_far/.test(metric['reason'] ?? ''));
   const more = {
     cause: old
-      ? 'lines older than 168h or from the future: clocks, or old files read again'
-      : 'a limit of limits_config: rate, line size, labels',
-    fix: `${facts.kubectlFor('loki')} logs ${resourceOf(facts, 'loki')} --tail=50   # then the limit it names, in templates/loki/config.yaml`,
+      ? 'lines older than 168h or from the future: clocks differ, or old files were read again'
+      : 'the lines exceed a limit in limits_config: rate, line size or labels',
+    fix:
+      `${facts.kubectlFor('loki')} logs ${resourceOf(facts, 'loki')} --tail=50   # names the limit; it is set in ` +
+      'templates/loki/config.yaml',
     object: workloadObject(facts, 'loki'),
   };
   return share > 0.01 ? fail(text, more) : warn(text, more);
@@ -96,11 +101,11 @@ function events(facts: Facts): Verdict {
   const time = facts.now();
   const stamp = (event: unknown) => Date.parse(textAt(event, 'lastTimestamp') ?? textAt(event, 'eventTime') ?? '') || 0;
   const recent = facts.objects('Event').filter((event) => time - stamp(event) < 1800_000 && stamp(event) > 0);
-  if (!recent.length) return ok('no events in Loki, and none in the namespace within 30 min');
+  if (!recent.length) return ok('no events in Loki, and none in the namespace in the last 30 min');
   const settled = settledFor(facts);
-  if (settled < 300) return skip(`the stack started ${formatDuration(settled)} ago: no event has come through yet`);
-  return warn(`${plural(recent.length, 'event')} in the namespace within 30 min, none in Loki`, {
-    cause: 'the k8sobjects receiver of the cluster collector may not watch events, or is missing',
+  if (settled < 300) return skip(`the stack started ${formatDuration(settled)} ago: no event has arrived yet`);
+  return warn(`${plural(recent.length, 'event')} in the namespace in the last 30 min, none in Loki`, {
+    cause: 'the k8sobjects receiver of the cluster collector is missing, or lacks permission to watch events',
     fix: `${facts.kubectlFor(CLUSTER)} logs ${resourceOf(facts, CLUSTER)} --tail=50`,
     object: workloadObject(facts, CLUSTER),
   });
@@ -109,7 +114,9 @@ function events(facts: Facts): Verdict {
 export const intakeChecks: Check[] = [
   loki('04', 'Loki receives lines', {
     about:
-      'Rate of lines that Loki receives, against what the gateway sends it. Loki silent while the gateway sends is a break between them; silence on both sides is told and is no fault, because a quiet cluster may log nothing for minutes.',
+      'Compares the lines that Loki receives with the log records that the gateway sends. Failed: ' +
+      'the gateway sends and Loki receives nothing. No traffic on either side is ok, because a ' +
+      'quiet cluster may log nothing for minutes.',
     sources: '003-COL-11, 004-TRB-06',
     needs: ['loki', 'prometheus'],
     dependsOn: ['LOKI-01', 'LOKI-02', 'PROM-01', 'PROM-03', 'LOKI-05', 'COL-18', 'PROM-04'],
@@ -118,7 +125,10 @@ export const intakeChecks: Check[] = [
   }),
   loki('06', 'Logs carry the labels that dashboards use', {
     about:
-      'Dashboards and correlations select logs by service_name, namespace, container, cluster and environment, and by the name of a workload. Missing labels mean that the gateway does not set the attributes or that Loki does not index them. Then panels stay empty although lines arrive.',
+      'Dashboards and correlations select logs by service_name, namespace, container, cluster, ' +
+      'environment and workload name. Warning: a label is missing, so panels stay empty although ' +
+      'lines arrive. Failed: Loki has no labels. The gateway does not set the attributes, or Loki ' +
+      'does not index them.',
     sources: '002-OPEN-03, 002-SUM-01, 003-LOKI-04, 003-LOKI-05, 003-LOKI-07',
     needs: ['loki', NODE],
     dependsOn: ['LOKI-01', 'LOKI-02', 'LOKI-04', 'COL-06', 'COL-14'],
@@ -127,7 +137,9 @@ export const intakeChecks: Check[] = [
   }),
   loki('09', 'Loki discards no lines', {
     about:
-      'Lines that Loki throws away, by reason, over 5 minutes: too old, too long, too fast, too many labels. Up to 1 % warns, more fails. The reason names the limit; for old lines look at clocks first.',
+      'Measures the share of lines that Loki discards over 5 minutes, by reason: too old, too ' +
+      'long, too fast, too many labels. Warning: up to 1 %. Failed: more. The reason names the ' +
+      'limit; for old lines check the clocks first.',
     sources: '001-LOKI-05',
     needs: ['loki', 'prometheus'],
     dependsOn: ['LOKI-01', 'LOKI-02', 'PROM-01', 'PROM-03', 'PROM-04'],
@@ -136,7 +148,10 @@ export const intakeChecks: Check[] = [
   }),
   loki('11', 'Kubernetes events reach Loki', {
     about:
-      'The cluster collector sends Kubernetes events as logs of service kubernetes-events: quota refusals, failed mounts and evictions can be searched after the API server has forgotten them. If the namespace has had events and Loki has none of 24 hours, the receiver or its permission is missing.',
+      'The cluster collector sends Kubernetes events as logs of service kubernetes-events. They ' +
+      'stay searchable after the API server deletes them, such as quota refusals, failed mounts ' +
+      'and evictions. Warning: the namespace has events, but Loki has none in 24 hours; check the ' +
+      'receiver and its permissions.',
     sources: '001-CF-02',
     needs: ['loki', 'opentelemetry-cluster-collector'],
     dependsOn: ['LOKI-01', 'LOKI-02', 'COL-24', 'COL-06', 'COL-18', 'COL-02', 'LOKI-05'],

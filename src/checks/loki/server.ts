@@ -1,5 +1,5 @@
 import { type Verdict, type Check, checksOf, ok, warn, fail } from '../lib/check.ts';
-import { FactUnavailable, fact, type Facts } from '../lib/facts.ts';
+import { FactUnavailable, fact, type Facts, ifAvailable } from '../lib/facts.ts';
 import { at, listAt, textAt, keysOf } from '../../core/json.ts';
 import { list } from '../../core/text.ts';
 import { parseDuration } from '../../core/quantity.ts';
@@ -15,7 +15,7 @@ const loki = checksOf('LOKI');
 const RING = '/ring';
 const CONFIG = '/config';
 
-/** Keys that Loki 3 no longer knows; its YAML is strict, so one of them keeps it from starting. */
+/** Keys that Loki 3 removed. Its YAML parser is strict: Loki does not start with any of them. */
 const REMOVED = [
   'enforce_metric_name',
   'shared_store',
@@ -24,7 +24,7 @@ const REMOVED = [
   'max_look_back_period',
 ];
 
-/** JSON where Loki is asked for it, else its HTML page. */
+/** Loki returns JSON or, without an Accept header, an HTML page. */
 function ring(facts: Facts): Verdict {
   const found = bodyOf(facts, 'loki', RING);
   const shards = listAt(found, 'shards');
@@ -33,10 +33,10 @@ function ring(facts: Facts): Verdict {
     : [...String(found).matchAll(/<td[^>]*>\s*(ACTIVE|JOINING|PENDING|LEAVING|Unhealthy|UNHEALTHY)\s*<\/td>/g)].map(
         (match) => match[1] ?? '',
       );
-  if (!states.length) throw new FactUnavailable('/ring of Loki names no ingester');
+  if (!states.length) throw new FactUnavailable('/ring of Loki lists no ingester');
   const text = list(states);
   const more = {
-    cause: 'the ingester has not joined its ring, or one that died has not been forgotten',
+    cause: 'the ingester has not joined the ring, or a dead ingester is still listed',
     fix: `${facts.kubectlFor('loki')} rollout restart ${resourceOf(facts, 'loki')}`,
     object: workloadObject(facts, 'loki'),
   };
@@ -46,12 +46,12 @@ function ring(facts: Facts): Verdict {
     : warn(`ingester ring: ${text}`, { ...more, cause: 'the ingester is joining its ring' });
 }
 
-/** Redaction may have put a mark where YAML wants a key: what can be read is enough, as long as the sections are there. */
+/** Redaction can make the YAML invalid, so parse errors are ignored as long as the needed sections exist. */
 function config(facts: Facts): unknown {
   const text = bodyOf(facts, 'loki', CONFIG);
   const found: unknown = typeof text === 'string' ? parseDocument(text, { logLevel: 'silent' }).toJS() : text;
   if (!at(found, 'compactor') || !at(found, 'limits_config'))
-    throw new FactUnavailable('/config of Loki shows no compactor and limits');
+    throw new FactUnavailable('/config of Loki has no compactor or limits_config section');
   return found;
 }
 
@@ -61,70 +61,68 @@ function retention(facts: Facts): Verdict {
   const period = textAt(running, 'limits_config', 'retention_period') ?? '';
   const fix = { fix: 'genai-obs install', object: configObject(facts, 'loki') };
   if (at(running, 'compactor', 'retention_enabled') !== true)
-    return warn('compactor.retention_enabled is false: logs are kept for ever', {
-      cause: 'without the compactor nothing is deleted',
+    return warn('compactor.retention_enabled is false: logs are never deleted', {
+      cause: 'only the compactor deletes logs, and its retention is off',
       ...fix,
     });
   if (!parseDuration(period))
-    return warn(`retention_period is ${period || 'absent'}: logs are kept for ever`, {
-      cause: 'limits_config.retention_period is 0',
+    return warn(`retention_period is ${period || 'absent'}: logs are never deleted`, {
+      cause: 'limits_config.retention_period is 0 or invalid',
       ...fix,
     });
   if (!textAt(running, 'compactor', 'delete_request_store'))
     return warn('compactor.delete_request_store is not set: retention does not work', {
-      cause: 'the compactor has no place for its deletions',
+      cause: 'the compactor has no store for delete requests',
       ...fix,
     });
   if (parseDuration(period) !== parseDuration(wanted))
-    return warn(`logs are kept ${period}, the profile says ${wanted}`, {
-      cause: 'the profile was changed and not applied',
+    return warn(`logs are kept for ${period}, but the profile says ${wanted}`, {
+      cause: 'the profile was changed but not applied',
       ...fix,
     });
-  return ok(`logs are kept ${wanted}, the compactor deletes older ones`);
+  return ok(`logs are kept for ${wanted}; the compactor deletes older ones`);
 }
 
 function removedKeys(facts: Facts): Verdict {
+  // Optional: the check must also work while Loki is down.
   const bad = [...new Set(keysOf(facts.running('loki')).filter((key) => REMOVED.includes(key)))];
-  const version = textAt(tryBuild(facts), 'version');
+  const version = textAt(
+    ifAvailable(() => facts.http('loki', '/loki/api/v1/status/buildinfo').body, undefined),
+    'version',
+  );
   if (bad.length)
     return fail(`${bad.join(', ')}: unknown to Loki ${version ?? '3'}`, {
-      cause: 'keys that Loki 3 removed; its configuration is strict and it does not start',
-      fix: 'genai-obs install   # writes the configuration again',
+      cause: 'Loki 3 removed these keys, and does not start with unknown keys',
+      fix: 'genai-obs install   # restores the configuration',
       object: configObject(facts, 'loki'),
     });
   const schema = listAt(facts.running('loki'), 'schema_config', 'configs').at(-1);
   if (textAt(schema, 'store') !== 'tsdb' || textAt(schema, 'schema') !== 'v13')
     return fail(`the newest schema is ${textAt(schema, 'store') ?? '?'} ${textAt(schema, 'schema') ?? '?'}`, {
-      cause: 'OTLP and structured metadata need tsdb with v13',
+      cause: 'OTLP and structured metadata need schema v13 with tsdb',
       fix: 'genai-obs install',
       object: configObject(facts, 'loki'),
     });
   return ok(`no removed key, schema tsdb v13${version ? `, Loki ${version}` : ''}`);
 }
 
-/** The version only adorns the verdict: it must be there while Loki does not run. */
-function tryBuild(facts: Facts): unknown {
-  try {
-    return facts.http('loki', '/loki/api/v1/status/buildinfo').body;
-  } catch (error) {
-    if (error instanceof FactUnavailable) return undefined;
-    throw error;
-  }
-}
-
 export const serverChecks: Check[] = [
   loki('01', 'Loki is ready', {
     about:
-      'The workload of Loki must have its pod ready; without it no logs are stored or shown, and the gateway keeps them in its queue until that is full. The finding names the cause: an unbound claim, an image, memory, or the line with which Loki ended.',
+      'The pod of Loki must be ready. Failed: it is not; the finding names the cause, such as an ' +
+      'unbound claim, an image, memory or the last log line. Without Loki no logs are stored or ' +
+      'shown, and the gateway queues them until its queue is full.',
     sources: '003-LOKI-01, 003-LOKI-02, 004-P3-03',
     needs: ['loki'],
     dependsOn: ['LOKI-07'],
     reads: workloadReads('loki'),
     run: (facts) => workloadVerdict(facts, 'loki'),
   }),
-  loki('02', 'Loki answers ready', {
+  loki('02', 'Loki reports ready', {
     about:
-      'Asks /ready through the API server. Loki is ready when its ingester has joined the ring and everything it needs is started; shortly after a start it says what it waits for, which only warns.',
+      'Sends GET /ready through the API server. Loki is ready when its ingester has joined the ' +
+      'ring and all its services run. Warning: shortly after a start it names what it waits for. ' +
+      'Failed: any other response.',
     sources: '001-CHK-03, 001-PORT-03',
     needs: ['loki'],
     dependsOn: ['LOKI-01', 'LOKI-05'],
@@ -134,16 +132,20 @@ export const serverChecks: Check[] = [
   }),
   loki('03', "Loki's ingester is active", {
     about:
-      'Lines are taken only by ingesters that are ACTIVE in the ring. JOINING passes by itself; an unhealthy or leaving one that stays keeps writes from succeeding. A restart of the StatefulSet clears a ring that is kept in memory.',
+      'Only ingesters that are ACTIVE in the ring accept lines. Warning: JOINING, which ends by ' +
+      'itself. Failed: UNHEALTHY or LEAVING; such an ingester can make writes fail. Restart the ' +
+      'StatefulSet to reset the ring, which is in memory.',
     sources: '004-P3-03',
     needs: ['loki'],
     dependsOn: ['LOKI-01', 'LOKI-02'],
     reads: [fact.http('loki', RING)],
     run: ring,
   }),
-  loki('05', 'Nothing is in the way to Loki', {
+  loki('05', 'Loki can be reached', {
     about:
-      'The Service loki must lead to port 3100 of the pods, and no NetworkPolicy may keep the gateway, which writes, or Grafana, which reads, from it. Policies are read and judged as a network plugin does; the finding names the one that blocks.',
+      'The Service loki must lead to port 3100 of the pods. No NetworkPolicy may block the ' +
+      'gateway, which writes, or Grafana, which reads. Policies are evaluated as a network plugin ' +
+      'does; the finding names the policy that blocks.',
     sources: '001-CFG-09, 003-LOKI-03, 004-TRB-07',
     needs: ['loki'],
     reads: [...serviceReads('loki'), REACH_READS],
@@ -155,24 +157,30 @@ export const serverChecks: Check[] = [
   }),
   loki('07', "Loki's configuration fits its version", {
     about:
-      'Keys that Loki 3 has removed, such as enforce_metric_name or shared_store, keep it from starting; OTLP needs a tsdb schema v13. Looks at the ConfigMap, so that it explains why Loki does not come up.',
+      'Loki 3 does not start with keys that it removed, such as enforce_metric_name or ' +
+      'shared_store. OTLP needs schema v13 with tsdb. The check reads the ConfigMap, so it also ' +
+      'explains why Loki does not start.',
     sources: '001-LOKI-03, 001-LOKI-05, 004-TUNE-04',
     needs: ['loki'],
     reads: [fact.running('loki'), fact.http('loki', '/loki/api/v1/status/buildinfo')],
     run: removedKeys,
   }),
-  loki('08', 'Old logs are deleted as planned', {
+  loki('08', 'Log retention is as configured', {
     about:
-      'Loki deletes only when the compactor does retention; otherwise the volume fills up. The running configuration must have it on, with a place for deletions and the period of loki.retention. A difference means that the profile was changed and not applied.',
+      'Loki deletes logs only when retention is on in the compactor; otherwise the volume fills ' +
+      'up. Warning: retention is off, has no delete_request_store, or its period differs from ' +
+      'loki.retention. A different period means that the profile was changed but not applied.',
     sources: '001-LOKI-06, 004-MNT-03, 004-P1-04, 004-TUNE-04',
     needs: ['loki'],
     dependsOn: ['LOKI-01', 'LOKI-02'],
     reads: [fact.http('loki', CONFIG)],
     run: retention,
   }),
-  loki('10', 'The volume of Loki is bound and has room', {
+  loki('10', 'The volume of Loki is bound and has space', {
     about:
-      'The claim loki-data must be bound and less than 70 % full; from 85 % it fails. A full volume stops Loki from taking lines. Volumes that are folders of a node have no figures of their own: then the disk of the node counts. Shorten loki.retention or grow the volume.',
+      'The claim loki-data must be bound. From 70 % full it warns, from 85 % it fails; a full ' +
+      'volume stops Loki. For volumes that are folders of a node (local-path) the disk of the node ' +
+      'counts. Shorten loki.retention or expand the volume.',
     sources: '000-INST-11, 004-P1-03',
     needs: ['loki'],
     skipIf: (c) => (c.storage.enabled ? undefined : 'storage.enabled is false: data lives with the pod'),
