@@ -61,7 +61,7 @@ it('the whole doctor finds nothing wrong with a stack whose traces are in Jaeger
   const findings = diagnose(withJaeger(), config, CHECKS, { probe: true });
   const odd = findings.filter(({ status }) => status !== 'ok' && status !== 'skip');
   expect(odd.map(({ id, status, evidence }) => `${status} ${id}: ${evidence}`)).toEqual([
-    expect.stringMatching(/^warn JAEG-06: traces lie in memory: at most 50000/),
+    expect.stringMatching(/^warn JAEG-06: traces are in memory: at most 50000/),
   ]);
   const told = (id: string) => findings.find((one) => one.id === id)?.evidence;
   expect(told('E2E-03')).toContain('gateway → Jaeger 90 ms, Jaeger → Grafana 9 ms');
