@@ -148,10 +148,10 @@ export const intakeChecks: Check[] = [
   }),
   loki('11', 'Kubernetes events reach Loki', {
     about:
-'The cluster collector sends Kubernetes events as logs of service kubernetes-events. Quota ' +
-'refusals, failed mounts and evictions stay searchable after the API server deletes its ' +
-'events. Warning: the namespace has events, but Loki has none in 24 hours; check the ' +
-'receiver and its permissions.',
+      'The cluster collector sends Kubernetes events as logs of service kubernetes-events. Quota ' +
+      'refusals, failed mounts and evictions stay searchable after the API server deletes its ' +
+      'events. Warning: the namespace has events, but Loki has none in 24 hours; check the ' +
+      'receiver and its permissions.',
     sources: '001-CF-02',
     needs: ['loki', 'opentelemetry-cluster-collector'],
     dependsOn: ['LOKI-01', 'LOKI-02', 'COL-24', 'COL-06', 'COL-18', 'COL-02', 'LOKI-05'],
