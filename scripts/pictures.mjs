@@ -1,5 +1,6 @@
 // Takes the pictures of the README from a running stack with the demo workload (npm run demo).
-//   node scripts/pictures.mjs --context NAME [--namespace NS] [--out docs/images] [dashboard] [doctor] [wizard]
+//   node scripts/pictures.mjs --context NAME [--namespace NS] [--out docs/images] [--from now-15m] [PICTURE…]
+// Pictures: dashboard (the time range begins at --from), doctor, wizard; default: all.
 // Needs kubectl, Debian's chromium and tmux. `doctor` scales Loki to 0 replicas for the picture, and back afterwards.
 // `wizard` answers the prompts for a namespace that does not exist, and cancels at the last one: nothing is installed.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
@@ -24,13 +25,14 @@ const { values: options, positionals } = parseArgs({
     context: { type: 'string' },
     namespace: { type: 'string', default: 'genai-observability' },
     out: { type: 'string', default: join(ROOT, 'docs', 'images') },
+    from: { type: 'string', default: 'now-15m' },
     chromium: { type: 'string', default: '/usr/bin/chromium' },
   },
 });
 const PICTURES = { dashboard, doctor, wizard };
 const wanted = positionals.length ? positionals : Object.keys(PICTURES);
 if (!options.context || wanted.some((name) => !(name in PICTURES))) {
-  say('usage: node scripts/pictures.mjs --context NAME [--namespace NS] [--out DIR] [dashboard] [doctor] [wizard]');
+  say('usage: pictures.mjs --context NAME [--namespace NS] [--out DIR] [--from now-15m] [dashboard|doctor|wizard …]');
   process.exit(2);
 }
 const kubectlArgs = (...args) => ['--context', options.context, '-n', options.namespace, ...args];
@@ -64,11 +66,11 @@ async function dashboard() {
       tunnel.once('exit', (code) => failed(new Error(`kubectl port-forward exited with ${code}`)));
     });
     const url = `http://127.0.0.1:${port}`;
-    const viewport = { width: 1280, height: 800 };
+    const viewport = { width: 1280, height: 810 };
     const login = { url, user: 'admin', password, viewport, executablePath: options.chromium };
     await inGrafana(login, async (browser) => {
       const page = await browser.newPage();
-      await page.goto(`${url}/d/genai-overview?orgId=1&kiosk&refresh=&from=now-15m&to=now`, {
+      await page.goto(`${url}/d/genai-overview?orgId=1&kiosk&refresh=&from=${options.from}&to=now`, {
         waitUntil: 'domcontentloaded',
         timeout: LOAD_MS,
       });
@@ -131,7 +133,7 @@ async function wizard() {
 }
 
 /** Beginning and end of a long screen. */
-function shortened(screen, { first = 32, last = 6 } = {}) {
+function shortened(screen, { first = 25, last = 6 } = {}) {
   const lines = screen.trimEnd().split('\n');
   if (lines.length <= first + last + 1) return screen;
   return [...lines.slice(0, first), '\u001b[0m  …', ...lines.slice(-last)].join('\n');
@@ -146,7 +148,10 @@ async function answerPrompts(tmux) {
     if (/Install into namespace/.test(prompt)) return;
     if (!prompt || prompt === answered) continue;
     answered = prompt;
+    // A list selects the entry whose beginning is typed.
+    if (/Profile/.test(prompt)) tmux('send-keys', 'quickstart');
     tmux('send-keys', 'Enter');
   }
-  throw new Error(`the wizard did not reach its last prompt:\n${tmux('capture-pane', '-p').trimEnd()}`);
+  const screen = tmux('capture-pane', '-p').replace(/\n{2,}/g, '\n');
+  throw new Error(`the wizard did not reach its last prompt:\n${screen}`);
 }
