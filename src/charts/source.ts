@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, resolve as absolute } from 'node:path';
-import { exec } from '../adapters/exec.ts';
-import { lastLines } from '../adapters/exec.ts';
+import envPaths from 'env-paths';
+import { exec, lastLines } from '../adapters/exec.ts';
 import { assetPath } from '../core/assets.ts';
 import { ObsError, messageOf } from '../core/errors.ts';
 import { MIRROR_INDEX, type MirrorIndex, parseIndex, readIndex } from './mirrorIndex.ts';
@@ -130,10 +129,7 @@ async function pull(helm: string, dir: string, pin: Pin, oci: string | undefined
 }
 
 function cacheFolder(): string {
-  return (
-    process.env['GENAI_OBS_CACHE'] ??
-    join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'genai-obs', 'charts')
-  );
+  return process.env['GENAI_OBS_CACHE'] ?? join(envPaths('genai-obs', { suffix: '' }).cache, 'charts');
 }
 
 /**

@@ -1,6 +1,7 @@
 import { KubeError } from '../adapters/kube.ts';
 import { EXIT, ObsError, messageOf } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
+import type { EngineEvent } from '../engine/events.ts';
 import { paint } from './paint.ts';
 
 /** Text, JSON and exit code of any error; nothing else decides them. */
@@ -44,4 +45,11 @@ function clean(parts: Record<string, string | undefined>): object {
 
 function isPromptExit(error: unknown): boolean {
   return error instanceof Error && (error.name === 'ExitPromptError' || error.name === 'AbortPromptError');
+}
+
+/** Time and outcome of a finished step, shown after its title. */
+export function resultText(event: Extract<EngineEvent, { type: 'done' }>): string {
+  const time = event.ms >= 100 ? `${(event.ms / 1000).toFixed(1)} s` : '';
+  const what = event.detail ?? (event.result === 'applied' ? '' : event.result);
+  return [time, what].filter(Boolean).join(', ');
 }

@@ -1,8 +1,8 @@
 import type { EngineEvent } from '../engine/events.ts';
-import { type Drawer, resultText } from './drawer.ts';
-import { describe } from './describe.ts';
 import { redact } from '../core/redact.ts';
+import { describe, resultText } from './describe.ts';
 import { paint } from './paint.ts';
+import type { Drawer } from './tasks.ts';
 
 /** Draws as JSON lines, as a live list on a terminal, or as plain lines. */
 export async function drawer(json: boolean): Promise<Drawer> {

@@ -1,9 +1,15 @@
 import { Listr, ListrLogger, type ListrTask, type ListrTaskWrapper, ProcessOutput } from 'listr2';
 import { PHASES } from '../parts/types.ts';
-import type { EngineEvent } from '../engine/events.ts';
+import type { Emit, EngineEvent } from '../engine/events.ts';
 import { redact } from '../core/redact.ts';
-import { type Drawer, resultText } from './drawer.ts';
+import { resultText } from './describe.ts';
 import { paint } from './paint.ts';
+
+/** Draws the engine's events; `close` waits until everything is on the screen. */
+export interface Drawer {
+  emit: Emit;
+  close: () => Promise<void>;
+}
 
 type Wrapper = ListrTaskWrapper<unknown, never, never>;
 

@@ -56,7 +56,7 @@ function run(
   return { code: status, stdout, stderr };
 }
 
-/** Each page costs a process: it is read once. */
+/** Each page costs a process, so it is read once. */
 const pages = new Map<string, ReturnType<typeof run>>();
 function help(...words: string[]): ReturnType<typeof run> {
   const key = words.join(' ');
@@ -68,7 +68,7 @@ function help(...words: string[]): ReturnType<typeof run> {
 const STACK = /^\s+at .*\(?.+:\d+:\d+\)?$|node:internal|Unhandled|triggerUncaughtException/m;
 
 describe('--help', () => {
-  it('of every verb has examples that begin with the verb', () => {
+  it('of every verb has examples of the verb', () => {
     for (const verb of VERBS) {
       const { code, stdout, stderr } = help(verb);
       expect([code, stderr], verb).toEqual([0, '']);
@@ -82,7 +82,7 @@ describe('--help', () => {
     }
   });
 
-  it('is as it was (test/golden/help.txt)', () => {
+  it('matches test/golden/help.txt', () => {
     const text = [
       [],
       ...VERBS.map((verb) => [verb]),
@@ -94,7 +94,7 @@ describe('--help', () => {
     golden('help.txt', text.join('\n'));
   });
 
-  it('names every verb, and loads commander and nothing else', () => {
+  it('lists every verb, and loads only commander', () => {
     const { stdout } = help();
     for (const verb of VERBS) expect(stdout).toMatch(new RegExp(`^  ${verb}[ |]`, 'm'));
     const own = startup.inputs.filter((input) => !/\/(commander|@commander-js)\//.test(input));
@@ -105,7 +105,7 @@ describe('--help', () => {
     expect(startup.bytes).toBeLessThan(60_000);
   });
 
-  it('--version is that of the package', () => {
+  it('--version prints the version of the package', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(run(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
@@ -159,7 +159,7 @@ describe('bad input', () => {
     expect(code).toBe(2);
   });
 
-  it('--print-config needs no cluster, and what it prints can be installed', () => {
+  it('--print-config needs no cluster, and its output is a valid configuration', () => {
     const { code, stdout } = run(['install', '--print-config', '--budget', '5']);
     expect(code).toBe(0);
     const path = join(home, 'printed.yaml');
@@ -176,13 +176,13 @@ describe('profile', () => {
     return path;
   };
 
-  it('list names every profile with a line about it', () => {
+  it('list prints every profile with a description', () => {
     const lines = run(['profile', 'list']).stdout.trim().split('\n');
     expect(lines.map((line) => line.split(/\s+/)[0])).toEqual(profileNames());
     for (const line of lines) expect(line).toMatch(/^\S+ {2,}\S.{10,}/);
   });
 
-  it('show prints a profile as it was written, or refuses one that does not exist', () => {
+  it('show prints the file of a profile, and refuses an unknown one', () => {
     expect(run(['profile', 'show', 'k3s']).stdout).toBe(readFileSync('profiles/k3s.yaml', 'utf8'));
     expect(run(['profile', 'show']).stdout).toBe(readFileSync('profiles/quickstart.yaml', 'utf8'));
     const { code, stderr, stdout } = run(['profile', 'show', 'nope']);
@@ -190,7 +190,7 @@ describe('profile', () => {
     expect(stderr).toContain('there is no profile "nope"');
   });
 
-  it('show --resolved has every setting, and can be installed', () => {
+  it('show --resolved prints every setting, as a valid configuration', () => {
     const { stdout } = run(['profile', 'show', 'k3s', '--resolved']);
     expect(parse(stdout)).toMatchObject({
       profile: 'k3s',
@@ -204,7 +204,7 @@ describe('profile', () => {
     expect(parse(run(['profile', 'show', '-f', over]).stdout)).toMatchObject({ loki: { size: '7Gi', chart: 'loki' } });
   });
 
-  it('validate judges every file, and names file, line and key of what is wrong', () => {
+  it('validate checks every file, and names file, line and key of each error', () => {
     const good = file('good.yaml', 'extends: k3s\nprofile: mine\nalertmanager: { enabled: false }\n');
     const bad = file('bad.yaml', 'loki:\n  sise: 1Gi\n');
     expect(run(['profile', 'validate', good])).toEqual({
@@ -221,7 +221,7 @@ describe('profile', () => {
   });
 });
 
-it('macos bundle needs no cluster, and says what it wrote', () => {
+it('macos bundle needs no cluster, and reports what it wrote', () => {
   const args = [
     'macos',
     'bundle',
@@ -240,7 +240,7 @@ it('macos bundle needs no cluster, and says what it wrote', () => {
   const { hosts, access } = JSON.parse(stdout) as { access: string; hosts: { path: string; files: string[] }[] };
   expect([access, ...hosts.map(({ path }) => path)]).toEqual(['plain', 'macs/studio-1', 'macs/studio-2']);
   for (const { path, files } of hosts) expect(readdirSync(join(home, path)).toSorted()).toEqual(files);
-  // A second time nothing is written over.
+  // Running it again overwrites nothing.
   expect(run([...args, '--json'])).toMatchObject({
     code: 2,
     stdout: expect.stringContaining('is not empty') as string,
@@ -254,14 +254,21 @@ describe('a cluster that cannot be used', () => {
     writeFileSync(path, text);
     return path;
   };
-  const dead =
-    'apiVersion: v1\nkind: Config\ncurrent-context: dead\nclusters: [{name: c, cluster: {server: "https://127.0.0.1:9"}}]\nusers: [{name: u, user: {token: very-secret-token}}]\ncontexts: [{name: dead, context: {cluster: c, user: u}}]\n';
+  const dead = [
+    'apiVersion: v1',
+    'kind: Config',
+    'current-context: dead',
+    'clusters: [{name: c, cluster: {server: "https://127.0.0.1:9"}}]',
+    'users: [{name: u, user: {token: very-secret-token}}]',
+    'contexts: [{name: dead, context: {cluster: c, user: u}}]',
+    '',
+  ].join('\n');
   const cases: [string, () => string, RegExp, number][] = [
     ['no kubeconfig', () => join(home, 'nowhere'), /there is no kubeconfig at/, 2],
     ['an empty kubeconfig', () => kubeconfig('empty', ''), /kubeconfig .* cannot be read[^]*it is empty/, 2],
     ['a broken kubeconfig', () => kubeconfig('broken', 'a: [1'), /cannot be read/, 2],
     [
-      'a broken line that holds a token',
+      'a broken line with a token, without the token',
       () => kubeconfig('torn', 'users: [{name: u, user: {token: very-secret-token'),
       /cannot be read/,
       2,
@@ -275,7 +282,7 @@ describe('a cluster that cannot be used', () => {
     [
       'a context that does not exist',
       () => kubeconfig('other', dead.replace('current-context: dead', 'current-context: other')),
-      /no context "other"[^]*it has: dead/,
+      /no context "other"[^]*its contexts: dead/,
       2,
     ],
     [
@@ -286,7 +293,7 @@ describe('a cluster that cannot be used', () => {
     ],
   ];
 
-  it.each(cases)('%s: says so', (_name, path, message, exit) => {
+  it.each(cases)('reports %s', (_name, path, message, exit) => {
     const { code, stdout, stderr } = run(['status'], { KUBECONFIG: path() });
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(STACK);
@@ -295,7 +302,7 @@ describe('a cluster that cannot be used', () => {
     expect(code).toBe(exit);
   });
 
-  it('a server that does not answer: every verb says so, and shows no token', () => {
+  it('every verb reports a server that does not answer, without the token', () => {
     for (const verb of [['install', '--yes'], ['plan'], ['uninstall', '--yes'], ['open', '--port', '0']]) {
       const { code, stdout, stderr } = run(verb, { KUBECONFIG: kubeconfig('dead', dead) });
       expect(stderr, verb[0]).toMatch(/does not answer[^]*context dead \(https:\/\/127\.0\.0\.1:9\)/);
@@ -305,7 +312,7 @@ describe('a cluster that cannot be used', () => {
     }
   }, 30_000);
 
-  it('--json tells it as one JSON object on stdout, with the same exit code', () => {
+  it('--json reports it as one JSON object on stdout, with the same exit code', () => {
     for (const verb of [['install', '--yes'], ['status']]) {
       const { code, stdout, stderr } = run([...verb, '--json'], { KUBECONFIG: kubeconfig('dead', dead) });
       expect(stderr).toBe('');
@@ -321,12 +328,13 @@ describe('a cluster that cannot be used', () => {
 describe('completion', () => {
   const script = (shell: string): string => run(['completion', shell]).stdout;
 
-  it('for bash is valid and completes verbs and flags', () => {
+  it('for bash is valid, and completes verbs and flags', () => {
     const path = join(home, 'completion.bash');
     writeFileSync(path, script('bash'));
     expect(spawnSync('bash', ['-n', path], { encoding: 'utf8' }).stderr).toBe('');
     const complete = (words: string): string[] => {
-      const test = `source ${path}; COMP_WORDS=(${words}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _genai_obs; echo "\${COMPREPLY[@]}"`;
+      const cursor = 'COMP_CWORD=$((${#COMP_WORDS[@]} - 1))';
+      const test = `source ${path}; COMP_WORDS=(${words}); ${cursor}; _genai_obs; echo "\${COMPREPLY[@]}"`;
       return spawnSync('bash', ['-c', test], { encoding: 'utf8' }).stdout.trim().split(' ');
     };
     expect(complete('genai-obs un')).toEqual(['uninstall']);
@@ -338,7 +346,7 @@ describe('completion', () => {
     expect(complete('genai-obs doctor --')).toEqual(expect.arrayContaining(['--probe', '--output', '--help']));
   });
 
-  it('for zsh is that of bash behind bashcompinit; for fish it names every verb and flag', () => {
+  it('for zsh is the bash script after bashcompinit; for fish it lists every verb and flag', () => {
     expect(script('zsh')).toBe(`autoload -U +X bashcompinit && bashcompinit\n${script('bash')}`);
     const fish = script('fish');
     for (const verb of VERBS) expect(fish).toContain(`-a ${verb} -d '`);
@@ -348,8 +356,8 @@ describe('completion', () => {
   });
 });
 
-describe('a reader that goes away', () => {
-  it('is no failure', () => {
+describe('a closed pipe', () => {
+  it('is not an error', () => {
     for (const args of ['--help', 'install --print-config', 'completion bash']) {
       const { stderr, stdout } = spawnSync(
         'bash',

@@ -56,7 +56,7 @@ const evidence = (findings: Finding[], id: string): string => {
 const ALL_OK = ['CLD-01 ok', 'CLD-02 ok', 'CLD-03 ok'];
 
 describe('credentials of Grafana Cloud', () => {
-  it('are right: an empty write of every signal is let in, with what the environment holds', async () => {
+  it('from the environment are valid: an empty write of every signal is accepted', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     const { endpoints, arrivals } = await stand();
     const { findings, facts } = await examine(configFor(endpoints));
@@ -69,7 +69,7 @@ describe('credentials of Grafana Cloud', () => {
     expect(JSON.stringify(facts)).not.toContain(TOKEN);
   });
 
-  it('are right with a destination for each signal: remote write speaks snappy, Loki JSON', async () => {
+  it('are valid with a destination per signal: snappy for remote write, JSON for Loki', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     const { endpoints, arrivals } = await stand();
     expect(statuses((await examine(configFor(endpoints, 'separate'))).findings)).toEqual(ALL_OK);
@@ -80,7 +80,7 @@ describe('credentials of Grafana Cloud', () => {
     ]);
   });
 
-  it('come from the Secret of the cluster before the environment, and are not in the facts', async () => {
+  it('come from the Secret before the environment, and are not in the facts', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', 'glc_another');
     const { endpoints } = await stand();
     const cluster = fakeCluster(NAMESPACE);
@@ -97,7 +97,7 @@ describe('credentials of Grafana Cloud', () => {
     expect(redact(`it said ${TOKEN}`)).toBe('it said [redacted]');
   });
 
-  it('are wrong: the token is refused, and the refusal does not repeat it', async () => {
+  it('with a wrong token are refused, and the message does not contain the token', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', 'glc_wrong-token');
     const { endpoints, arrivals } = await stand();
     const { findings } = await examine(configFor(endpoints));
@@ -107,13 +107,13 @@ describe('credentials of Grafana Cloud', () => {
     expect(arrivals).toEqual([]);
   });
 
-  it('are of another stack: a wrong user is refused as well', async () => {
+  it('with the user of another stack are refused', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     const { endpoints } = await stand();
     expect(evidence((await examine(configFor(endpoints, 'otlp', '654321'))).findings, 'CLD-02')).toContain('401');
   });
 
-  it('lack a scope: the one that is missing is named, the others pass', async () => {
+  it('that lack a scope fail only for that scope, and name it', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     const { endpoints } = await stand({ scopes: ['logs:write', 'traces:write'] });
     const { findings } = await examine(configFor(endpoints));
@@ -121,7 +121,7 @@ describe('credentials of Grafana Cloud', () => {
     expect(evidence(findings, 'CLD-01')).toContain('lacks the scope metrics:write');
   });
 
-  it('a 401 that speaks of the scope is one', async () => {
+  it('a 401 about the scope is a missing scope', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     const { endpoints } = await stand({
       always: { status: 401, body: 'authentication error: invalid scope requested' },
@@ -131,7 +131,7 @@ describe('credentials of Grafana Cloud', () => {
     );
   });
 
-  it('cannot be tried without a network: the destination is named', async () => {
+  it('cannot be checked without a network: the destination is named', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     const { endpoints, close } = await fakeCloud();
     await close();
@@ -140,7 +140,7 @@ describe('credentials of Grafana Cloud', () => {
     expect(evidence(findings, 'CLD-01')).toMatch(/127\.0\.0\.1:\d+\/otlp does not answer: .*ECONNREFUSED/);
   });
 
-  it('do not follow a redirect to somebody else', async () => {
+  it('are not sent to the target of a redirect', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     const other = await fakeCloud();
     const { endpoints } = await stand({
@@ -156,7 +156,7 @@ describe('credentials of Grafana Cloud', () => {
     [429, 'warn', 'a rate limit'],
     [503, 'warn', 'try again later'],
     [404, 'fail', '…/otlp'],
-  ])('an answer of %i is %s', async (status, verdict, text) => {
+  ])('a response with status %i is %s', async (status, verdict, text) => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', TOKEN);
     const { endpoints } = await stand({ always: { status } });
     const { findings } = await examine(configFor(endpoints));
@@ -164,7 +164,7 @@ describe('credentials of Grafana Cloud', () => {
     expect(evidence(findings, 'CLD-01')).toContain(text);
   });
 
-  it('that are missing are reported by name, and nothing is sent', async () => {
+  it('that are missing are named, and nothing is sent', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', undefined);
     const { endpoints, answers } = await stand();
     expect(evidence((await examine(configFor(endpoints))).findings, 'CLD-01')).toContain(
@@ -177,14 +177,14 @@ describe('credentials of Grafana Cloud', () => {
     expect(answers).toEqual([]);
   });
 
-  it('are not checked for profiles that send nothing there', () => {
+  it('are not checked for profiles without Grafana Cloud', () => {
     const quickstart = resolve([profileLayer('quickstart')]);
     expect(cloudChecks.every((check) => check.skipIf?.(quickstart) !== undefined)).toBe(true);
   });
 });
 
 describe('the stand-in', () => {
-  it('insists on the headers of each protocol', async () => {
+  it('requires the headers of each protocol', async () => {
     const { endpoints, arrivals } = await stand();
     const send = async (url: string, headers: Record<string, string>): Promise<number> =>
       (

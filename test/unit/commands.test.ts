@@ -13,7 +13,7 @@ import { quickstart } from './support/config.ts';
 
 interface World {
   cluster?: unknown;
-  /** What the doctor finds, one list a look; the last one for ever. */
+  /** Findings of each run of the doctor; the last list repeats. */
   findings: unknown[][];
   asked: string[];
 }
@@ -24,7 +24,7 @@ vi.mock('../../src/app/session.ts', async (original) => ({
   openSession: (options: { namespace?: string }) => Promise.resolve(sessionOf(options.namespace)),
 }));
 vi.mock('../../src/doctor/stage.ts', () => ({
-  runStage: (_wires: unknown, _config: unknown, stage: string, options: { probe?: boolean }) => {
+  runStage: (_session: unknown, _config: unknown, stage: string, options: { probe?: boolean }) => {
     world.asked.push(`${stage}${options.probe ? ' with probe' : ''}`);
     return Promise.resolve(world.findings.length > 1 ? world.findings.shift() : (world.findings[0] ?? []));
   },
@@ -68,7 +68,7 @@ const forget = (): void => void (out = Object.assign(out, { stdout: '', stderr: 
 const TIMEOUT = { timeout: '5' };
 
 describe('install, plan, status, uninstall', () => {
-  it('from nothing to everything and back', async () => {
+  it('install, plan, status and uninstall from an empty cluster to an empty cluster', async () => {
     expect(await plan({ exitCode: true })).toBe(3);
     expect(out.stdout).toMatch(/\d\d to create, 0 to change, 0 to delete/);
     expect(cluster().calls).toEqual([]);
@@ -80,7 +80,7 @@ describe('install, plan, status, uninstall', () => {
     expect(world.asked).toEqual(['preflight', 'stack with probe']);
     expect(out.stderr).toContain('Done in');
     expect(out.stderr).toContain('genai-obs uninstall');
-    expect(cluster().get('Lease', LEASE), 'the lock is given back').toBeUndefined();
+    expect(cluster().get('Lease', LEASE), 'the lock is released').toBeUndefined();
 
     forget();
     expect(await plan({ exitCode: true })).toBe(0);
@@ -105,7 +105,7 @@ describe('install, plan, status, uninstall', () => {
     expect(out.stderr).toContain(`Nothing of genai-obs is in namespace ${NS}`);
   });
 
-  it('a second install without flags keeps what the first was told', async () => {
+  it('a second install without flags keeps the configuration of the first', async () => {
     await install({ ...TIMEOUT, yes: true, budget: '7', disable: ['tempo'] });
     forget();
     expect(await plan({ exitCode: true })).toBe(0);
@@ -114,7 +114,7 @@ describe('install, plan, status, uninstall', () => {
     expect(await plan({ exitCode: true, budget: '8' })).toBe(3);
   });
 
-  it('status names what is not as it should be, with exit code 3', async () => {
+  it('status lists drifted steps, with exit code 3', async () => {
     await install({ ...TIMEOUT, yes: true });
     cluster().put({ ...cluster().get('ConfigMap', 'loki')!, data: {} });
     forget();
@@ -123,7 +123,7 @@ describe('install, plan, status, uninstall', () => {
     expect(steps.filter((step) => step.state !== 'done')).toMatchObject([{ id: 'release/loki', state: 'drifted' }]);
   });
 
-  it('install --json is one event a line, with the result at the end', async () => {
+  it('install --json prints one event per line, with the result at the end', async () => {
     await install({ ...TIMEOUT, yes: true, json: true });
     const lines = out.stdout
       .trim()
@@ -134,7 +134,7 @@ describe('install, plan, status, uninstall', () => {
     expect(lines.at(-1)?.applied).toContain('release/loki');
   });
 
-  it('without a terminal needs --yes, and has changed nothing until then', async () => {
+  it('without a terminal, install and uninstall need --yes before they change anything', async () => {
     await expect(install(TIMEOUT)).rejects.toMatchObject({
       exit: 2,
       parts: { next: expect.stringContaining('--yes') as string },
@@ -149,7 +149,7 @@ describe('install, plan, status, uninstall', () => {
     expect(cluster().calls).toHaveLength(calls);
   });
 
-  it('a preflight that fails changes nothing, and says what to do', async () => {
+  it('a failed preflight changes nothing, and names the fix', async () => {
     world.findings = [[finding('PRE-05', 'fail', { fix: 'kubectl create storageclass', cause: 'no default class' })]];
     await expect(install({ ...TIMEOUT, yes: true })).rejects.toMatchObject({
       exit: 1,
@@ -163,7 +163,7 @@ describe('install, plan, status, uninstall', () => {
     expect(await install({ ...TIMEOUT, yes: true, skip: ['preflight', 'verify'] })).toBe(0);
   });
 
-  it('a lock that somebody holds: nothing but the namespace is touched', async () => {
+  it('a lock held by somebody else blocks uninstall', async () => {
     await install({ ...TIMEOUT, yes: true });
     cluster().put({
       apiVersion: 'coordination.k8s.io/v1',
@@ -193,15 +193,15 @@ describe('the gates', () => {
   const gate = (
     which: GateStep['gate'],
     signal = new AbortController().signal,
-  ): { result: Promise<string>; told: string[] } => {
-    const told: string[] = [];
+  ): { result: Promise<string>; reports: string[] } => {
+    const reports: string[] = [];
     const step: GateStep = { kind: 'gate', gate: which, id: which, phase: which, title: which, needs: [] };
-    const result = gates(sessionOf(), quickstart(), signal)(step, (detail) => told.push(detail));
+    const result = gates(sessionOf(), quickstart(), signal)(step, (detail) => reports.push(detail));
     result.catch(() => {});
-    return { result, told };
+    return { result, reports };
   };
 
-  it('preflight: what could not be looked at is told and does not stop, except for the tools', async () => {
+  it('preflight: checks that could not run are reported and do not block, except for the tools', async () => {
     world.findings = [[finding('PRE-09', 'unknown'), finding('PRE-10', 'warn'), finding('PRE-03', 'ok')]];
     expect(await gate('preflight').result).toBe(
       '1 checks ok; PRE-09 evidence of PRE-09; PRE-10 warns: evidence of PRE-10',
@@ -212,21 +212,21 @@ describe('the gates', () => {
     });
   });
 
-  it('verify: looks again until everything has settled', async () => {
+  it('verify: repeats the checks until all pass', async () => {
     vi.useFakeTimers();
     world.findings = [
       [finding('COL-01', 'fail', { area: 'COL' })],
       [finding('COL-01', 'unknown', { area: 'COL' })],
       [finding('COL-01', 'ok', { area: 'COL' })],
     ];
-    const { result, told } = gate('verify');
+    const { result, reports } = gate('verify');
     await vi.advanceTimersByTimeAsync(20_000);
     expect(await result).toBe('1 checks ok');
     expect(world.asked).toHaveLength(3);
-    expect(told.filter((detail) => detail.startsWith('waiting for 1 checks to settle: COL-01'))).toHaveLength(2);
+    expect(reports.filter((detail) => detail.startsWith('waiting for 1 checks to settle: COL-01'))).toHaveLength(2);
   });
 
-  it('verify: sends no second probe once one has passed', async () => {
+  it('verify: sends no second probe after one has passed', async () => {
     vi.useFakeTimers();
     world.findings = [
       [finding('E2E-01', 'ok', { area: 'E2E' }), finding('COL-01', 'fail', { area: 'COL' })],
@@ -238,7 +238,7 @@ describe('the gates', () => {
     expect(world.asked).toEqual(['stack with probe', 'stack']);
   });
 
-  it('verify: gives up after a while, or at once when it is stopped', async () => {
+  it('verify: gives up after the settle time, or at once when stopped', async () => {
     vi.useFakeTimers();
     world.findings = [
       [

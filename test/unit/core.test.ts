@@ -30,7 +30,7 @@ describe('redact', () => {
     expect(redact(text)).toBe(text);
   });
 
-  it('leaves JSON whole, escaped JSON inside it too', () => {
+  it('keeps JSON valid, including escaped JSON inside it', () => {
     const inner = JSON.stringify({ password: 'hunter2222', ok: true });
     for (const value of [{ cause: 'token=abcdefghij' }, { cause: inner }, { deep: { cause: JSON.stringify(inner) } }]) {
       const text = redact(JSON.stringify(value));
@@ -39,7 +39,7 @@ describe('redact', () => {
     }
   });
 
-  it('knows a registered value in every form in which it travels', () => {
+  it('redacts every encoding of a registered value', () => {
     const value = 'pa"ss wörd\\1';
     registerSecret(value);
     for (const form of [
@@ -53,13 +53,13 @@ describe('redact', () => {
     }
   });
 
-  it('takes the longer of two secrets that begin alike', () => {
+  it('redacts the longer of two secrets with the same prefix', () => {
     registerSecret('abcdef-short');
     registerSecret('abcdef-short-and-longer');
     expect(redact('x abcdef-short-and-longer y')).toBe('x [redacted] y');
   });
 
-  it('does not blank out ordinary words for a short value', () => {
+  it('keeps short values, which are ordinary words', () => {
     registerSecret('admin');
     expect(redact('user admin')).toBe('user admin');
   });
@@ -67,14 +67,14 @@ describe('redact', () => {
 
 describe('subsetDiff', () => {
   it.each<[string, unknown, unknown]>([
-    ['more in the live object', { a: 1 }, { a: 1, b: 2 }],
-    ['more in a nested map', { a: { b: 1 } }, { a: { b: 1, c: 2 }, status: {} }],
+    ['more fields in the live object', { a: 1 }, { a: 1, b: 2 }],
+    ['more fields in a nested map', { a: { b: 1 } }, { a: { b: 1, c: 2 }, status: {} }],
     ['an empty string that the server drops', { a: '' }, {}],
     ['a zero that the server drops', { a: 0 }, {}],
     ['false that the server drops', { a: false }, {}],
     ['an empty list that the server drops', { a: [] }, {}],
     ['an empty map that the server drops', { a: {} }, {}],
-    ['null wishes nothing', { a: null }, { a: 'x' }],
+    ['null, which wants nothing', { a: null }, { a: 'x' }],
     ['items of a list with defaults', { a: [{ b: 1 }] }, { a: [{ b: 1, protocol: 'TCP' }] }],
   ])('none: %s', (_name, wanted, live) => {
     expect(subsetDiff(wanted, live)).toEqual([]);
@@ -84,7 +84,7 @@ describe('subsetDiff', () => {
     ['another value', { a: { b: 1 } }, { a: { b: 2 } }, 'a.b: 2 → 1'],
     ['a missing value', { a: 'x' }, {}, 'a: (absent) → x'],
     ['a missing tree, leaf by leaf', { a: { b: 1, c: true } }, {}, 'a.b: (absent) → 1; a.c: (absent) → true'],
-    ['a number is no text', { a: 1 }, { a: '1' }, 'a: 1 → 1'],
+    ['a number instead of a string', { a: 1 }, { a: '1' }, 'a: 1 → 1'],
     ['a zero over another number', { a: 0 }, { a: 3 }, 'a: 3 → 0'],
     ['false over true', { a: false }, { a: true }, 'a: true → false'],
     ['an empty list over a full one', { a: [] }, { a: [1] }, 'a: [1] → []'],
@@ -107,7 +107,7 @@ describe('subsetDiff', () => {
 });
 
 describe('hashOf', () => {
-  it('does not depend on the order of keys, and does on that of items', () => {
+  it('ignores the order of keys, but not of items', () => {
     expect(hashOf({ a: 1, b: { c: 2, d: 3 } })).toBe(hashOf({ b: { d: 3, c: 2 }, a: 1 }));
     expect(hashOf([1, 2])).not.toBe(hashOf([2, 1]));
     expect(hashOf(undefined)).toMatch(/^[0-9a-f]{16}$/);
@@ -120,14 +120,14 @@ describe('hashOf', () => {
 describe('errors', () => {
   afterEach(() => vi.unstubAllEnvs());
 
-  it('carry their exit code', () => {
+  it('have an exit code', () => {
     expect(new ObsError({ what: 'x' }).exit).toBe(EXIT.failed);
     expect(usageError('x').exit).toBe(EXIT.usage);
     expect(cancelled('x', 'y').exit).toBe(EXIT.cancelled);
     expect(messageOf('text')).toBe('text');
   });
 
-  it('are told as what, on what, why and what next', () => {
+  it('print what failed, the object, the cause and the next command', () => {
     const { text, json, exit } = explain(
       new ObsError({ what: 'it broke', object: 'Pod a/b', cause: 'token=abcdefghij', next: 'kubectl get pods' }),
     );
@@ -139,14 +139,14 @@ describe('errors', () => {
     expect(exit).toBe(1);
   });
 
-  it('of our own making show no stack, unless it is asked for', () => {
+  it('show a stack only with GENAI_OBS_DEBUG', () => {
     const error = new TypeError('x is not a function');
     expect(explain(error).text).not.toMatch(/\bat /);
     vi.stubEnv('GENAI_OBS_DEBUG', '1');
     expect(explain(error).text).toMatch(/\n\s+at /);
   });
 
-  it('of the API server and of a prompt that was left', () => {
+  it('of the API server and of a cancelled prompt are explained', () => {
     expect(explain(new KubeError(500, 'InternalError', 'etcd is gone')).text).toContain(
       'the cluster refused: etcd is gone',
     );
@@ -155,7 +155,7 @@ describe('errors', () => {
     });
   });
 
-  it('name an object as people do', () => {
+  it('name an object by kind, namespace and name', () => {
     expect(refText(refOf({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'b', namespace: 'a' } }))).toBe('Pod a/b');
     expect(refText(refOf({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' } }))).toBe('Node n');
   });
