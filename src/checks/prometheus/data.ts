@@ -14,10 +14,11 @@ const TSDB_KEY = fact.http('prometheus', TSDB);
 const SELF = ['PROM-01', 'PROM-03'];
 
 const APPENDED = 'sum(rate(prometheus_tsdb_head_samples_appended_total[5m]))';
-const REJECTED = `sum(${ratesOf(['prometheus_tsdb_out_of_order_samples', 'prometheus_tsdb_too_old_samples', 'prometheus_tsdb_out_of_bound_samples'], '5m')})`;
+const REJECTIONS = ['out_of_order', 'too_old', 'out_of_bound'].map((reason) => `prometheus_tsdb_${reason}_samples`);
+const REJECTED = `sum(${ratesOf(REJECTIONS, '5m')})`;
 const DOUBLED = 'count({__name__=~"(genops|gen_ai|otelcol|traces|genai)_(genops|gen_ai|otelcol|traces|genai)_.+"})';
 
-/** Labels that carry people, texts or single requests: their values have no end. */
+/** Labels that name people, texts or single requests: their cardinality is unbounded. */
 const PERSONAL =
   /^(customer|user|session|conversation|request|prompt|completion|message|trace|span|email|account|tenant)(_?id|_?text|_?name)?$|url|query|path_raw/i;
 
@@ -46,16 +47,16 @@ function headSeries(facts: Facts): Verdict {
       first && first.value > 0.2 * total
         ? `${first.name} has ${percent(first.value / total)} of all series`
         : 'labels with many values, or many pods',
-    fix: 'drop or aggregate what nobody reads: labels of the application, or metric_relabel_configs',
+    fix: 'drop or aggregate unused labels, in the application or with metric_relabel_configs',
     object: workloadObject(facts, 'prometheus'),
   };
   if (total >= 3e6) return fail(text, more);
-  // In a small installation one histogram easily is a fifth of everything.
+  // In a small installation a single histogram often exceeds a fifth of all series.
   if (total > 1e5 && first && first.value > 0.2 * total) return fail(text, more);
   return total >= 1e6 ? warn(text, more) : ok(text);
 }
 
-function manyValues(facts: Facts): Verdict {
+function cardinality(facts: Facts): Verdict {
   const labels = counts(facts, 'labelValueCountByLabelName').filter(({ name }) => name !== '__name__');
   const risky = labels.filter(({ name, value }) => value >= 10_000 || (PERSONAL.test(name) && value >= 1000));
   const text = list(
@@ -64,8 +65,8 @@ function manyValues(facts: Facts): Verdict {
   );
   if (!risky.length) return ok(`most values: ${text}`);
   const more = {
-    cause: 'every value of such a label makes new series for ever',
-    fix: 'drop the label where it is made, or with a labeldrop rule; keep such values in traces and logs',
+    cause: 'every value of such a label creates new series',
+    fix: 'drop the label at its source or with a labeldrop rule; keep such values in traces and logs',
     object: workloadObject(facts, 'prometheus'),
   };
   const evidence = `labels with many values: ${risky.map(({ name, value }) => `${name} ${value}`).join(', ')}`;
@@ -77,13 +78,13 @@ function manyValues(facts: Facts): Verdict {
 function rejected(facts: Facts): Verdict {
   const total = required(facts, APPENDED, 'its own samples');
   const bad = scalar(facts, REJECTED);
-  if (bad === undefined) return skip('this Prometheus has no counters of refused samples');
-  if (bad === 0) return ok('no sample refused as too old or out of order in 5 min');
+  if (bad === undefined) return skip('this Prometheus has no counters of rejected samples');
+  if (bad === 0) return ok('no sample rejected as too old or out of order in 5 min');
   const share = bad / (bad + total);
-  const text = `${rate(bad, 'samples')} refused as too old or out of order, ${percent(share)}`;
+  const text = `${rate(bad, 'samples')} rejected as too old or out of order, ${percent(share)}`;
   if (settledFor(facts) < 600) return ok(`${text}, while the stack started: not counted`);
   const more = {
-    cause: 'two senders write the same series, clocks differ, or a queue came back after more than 30 min',
+    cause: 'two senders write the same series, clocks differ, or a queue resumed after more than 30 min',
     fix: 'compare clocks (PRE-17), and in Explore: rate(prometheus_target_scrapes_sample_out_of_order_total[5m])',
     object: workloadObject(facts, 'prometheus'),
   };
@@ -91,9 +92,11 @@ function rejected(facts: Facts): Verdict {
 }
 
 export const dataChecks: Check[] = [
-  prom('10', 'Prometheus takes in samples', {
+  prom('10', 'Prometheus stores samples', {
     about:
-      'Rate of samples appended over 5 minutes. Prometheus always scrapes at least itself, so 0 means that it cannot write, as a rule because its disk is full or damaged.',
+      'Measures the rate of samples appended over 5 minutes. Prometheus always scrapes at least ' +
+      'itself. Failed: 0, which means that it cannot write, usually because its disk is full or ' +
+      'corrupted.',
     sources: '000-SELF-02',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-12'],
@@ -102,53 +105,64 @@ export const dataChecks: Check[] = [
       const value = scalar(facts, APPENDED);
       const settled = settledFor(facts);
       if (value === undefined && settled < 120)
-        return skip(`the stack started ${formatDuration(settled)} ago: no rate yet`);
+        return skip(`the stack started ${formatDuration(settled)} ago: no rates yet`);
       if (value) return ok(rate(value, 'samples'));
-      return fail(value === 0 ? '0 samples appended in 5 min' : 'Prometheus has no series of itself', {
-        cause: value === 0 ? 'it cannot write, or has no targets' : 'the scrape job prometheus is missing or down',
+      return fail(value === 0 ? '0 samples appended in 5 min' : 'Prometheus has no series of its own metrics', {
+        cause:
+          value === 0 ? 'Prometheus cannot write, or has no targets' : 'the scrape job prometheus is missing or down',
         fix: `${facts.kubectlFor('prometheus')} logs ${resourceOf(facts, 'prometheus')} --tail=50`,
         object: workloadObject(facts, 'prometheus'),
       });
     },
   }),
-  prom('15', 'The number of series is bearable', {
+  prom('15', 'The number of series is within limits', {
     about:
-      'Series in memory decide how much memory Prometheus needs: below a million passes, from three million it fails, and so does one metric with more than a fifth of all once there are 100,000. The finding lists the largest metrics.',
+      'Series in memory determine how much memory Prometheus needs. Ok: under a million. Failed: ' +
+      'from three million, or one metric with more than a fifth of all series once there are ' +
+      '100,000. Warning: between those limits. The finding lists the largest metrics.',
     sources: '003-PROM-07, 003-TRB3-01, 003-TRB3-02',
     needs: ['prometheus'],
     dependsOn: SELF,
     reads: [TSDB_KEY],
     run: headSeries,
   }),
-  prom('16', 'No label has endless values', {
+  prom('16', 'No label has unbounded cardinality', {
     about:
-      'Labels with users, prompts, sessions or request ids make a new series for every value. 1,000 values of such a label, or 10,000 of any, warn; 10,000 of such a label fail. Those values belong into traces and logs, where they cost nothing.',
+      'Labels with users, prompts, sessions or request IDs create a new series for every value. ' +
+      'Warning: 1,000 values of such a label, or 10,000 of any label. Failed: 10,000 of such a ' +
+      'label. Keep those values in traces and logs, where they create no series.',
     sources: '003-TRB3-03, 003-TRB3-04',
     needs: ['prometheus'],
     dependsOn: SELF,
     reads: [TSDB_KEY],
-    run: manyValues,
+    run: cardinality,
   }),
-  prom('17', 'No metric has its prefix twice', {
+  prom('17', 'No metric has a doubled prefix', {
     about:
-      'Two places that each add a prefix make names such as genops_genops_cost; dashboards and rules find nothing then. Remove the namespace setting of the exporter or the relabelling rule.',
+      'Two settings that both add a prefix create names such as genops_genops_cost, which ' +
+      'dashboards and rules do not find. Failed: such names exist. Remove the namespace setting of ' +
+      'the exporter or the relabelling rule.',
     sources: '003-COL-07, 003-PROM-05',
     needs: ['prometheus'],
     dependsOn: SELF,
     reads: [fact.promql(DOUBLED)],
     run: (facts) => {
       const found = scalar(facts, DOUBLED);
-      // count() of nothing is empty: the query itself succeeded.
+      // count() of no series returns no sample: absent means zero here.
       if (!found) return ok('no metric name with a doubled prefix');
       return fail(`${plural(found, 'series')} with a doubled prefix`, {
-        cause: 'a namespace of an exporter and a relabelling rule both add it',
-        fix: 'in Explore: count by (__name__) ({__name__=~"(genops|gen_ai|otelcol)_(genops|gen_ai|otelcol)_.+"}), then remove one of the two',
+        cause: 'the namespace setting of an exporter and a relabelling rule both add the prefix',
+        fix:
+          'in Explore: count by (__name__) ({__name__=~"(genops|gen_ai|otelcol)_(genops|gen_ai|otelcol)_.+"}), ' +
+          'then remove one of the two',
       });
     },
   }),
-  prom('22', 'No samples are refused as too old', {
+  prom('22', 'No samples are rejected as too old', {
     about:
-      'Samples that come out of order within 30 minutes are taken; older ones, and those that contradict what is stored, are refused and lost. Up to 1 % warns, more fails. The usual reasons are clocks that differ and two senders with the same labels.',
+      'Prometheus accepts samples up to 30 minutes out of order. It rejects older ones, and those ' +
+      'that contradict stored samples. Warning: up to 1 %. Failed: more. Usual causes are clocks ' +
+      'that differ and two senders with the same labels.',
     sources: 'genai-obs',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PRE-17'],

@@ -14,7 +14,7 @@ import { essence } from '../lib/trouble.ts';
 const prom = checksOf('PROM');
 const MAP = 'prometheus-rules';
 export const RULES = fact.http('prometheus', '/api/v1/rules');
-/** With an operator there is no ConfigMap: the rules are objects of their own kind, and what was planned stands for what was written. */
+/** An operator has PrometheusRules instead of a ConfigMap; the check then uses the planned rules. */
 export const WRITTEN: Reads = (config) => (operatorOf(config, 'prometheus') ? [] : fact.objects('ConfigMap'));
 const RUNTIME = '/api/v1/status/runtimeinfo';
 
@@ -28,7 +28,7 @@ export interface WrittenRule {
   annotations: Record<string, unknown>;
 }
 
-/** Where the rules stand, for people. */
+/** The object that holds the rules, for messages. */
 export function rulesObject(facts: Facts): string {
   return operatorOf(facts.config, 'prometheus')
     ? configObject(facts, 'prometheus')
@@ -41,7 +41,7 @@ function ruleMap(facts: Facts): Record<string, unknown> | undefined {
   return map && mapAt(map, 'data');
 }
 
-/** Rules of the ConfigMap, or the file that is no YAML. */
+/** Rules in the ConfigMap, up to the first file that is not valid YAML (`broken`). */
 export function writtenRules(facts: Facts): { rules: WrittenRule[]; groups: string[]; broken?: string } {
   const rules: WrittenRule[] = [];
   const groups: string[] = [];
@@ -100,13 +100,17 @@ export function loadedRules(facts: Facts): LoadedRule[] {
 
 function rulesAreLoaded(facts: Facts): Verdict {
   const object = rulesObject(facts);
-  const fix = 'genai-obs install   # writes the rules again';
+  const fix = 'genai-obs install   # restores the rules';
   if (!ruleMap(facts))
-    return fail(`ConfigMap ${MAP} does not exist: no rules, no alerts`, { cause: 'it was deleted', fix, object });
+    return fail(`ConfigMap ${MAP} does not exist: no rules, no alerts`, {
+      cause: 'the ConfigMap was deleted',
+      fix,
+      object,
+    });
   const { rules, groups, broken } = writtenRules(facts);
   if (broken)
-    return fail(`${MAP} holds a file that is no YAML, ${broken}`, {
-      cause: 'it was edited by hand; Prometheus refuses it at the next start or reload',
+    return fail(`${MAP} contains a file that is not valid YAML, ${broken}`, {
+      cause: 'the ConfigMap was edited manually; Prometheus rejects it at the next start or reload',
       fix,
       object,
     });
@@ -116,7 +120,7 @@ function rulesAreLoaded(facts: Facts): Verdict {
   if (faulty) {
     const { rule, problem } = faulty;
     return fail(`rule ${rule.name} in ${rule.file} (group ${rule.group}) cannot be parsed: ${problem}`, {
-      cause: 'a syntax error in the expression; Prometheus refuses all rules at the next start or reload',
+      cause: 'a syntax error in the expression; Prometheus rejects all rules at the next start or reload',
       fix,
       object,
     });
@@ -127,17 +131,17 @@ function rulesAreLoaded(facts: Facts): Verdict {
   );
   if (missing.length)
     return fail(`${missing.length} of ${groups.length} rule groups are not loaded: ${list(missing)}`, {
-      cause: 'Prometheus has not read the ConfigMap since it changed, or refused it',
+      cause: 'Prometheus has not reloaded the ConfigMap since it changed, or rejected it',
       fix: `${facts.kubectlFor('prometheus')} rollout restart ${resourceOf(facts, 'prometheus')}`,
       object,
     });
-  const ill = loaded.filter(({ health }) => health === 'err');
+  const failing = loaded.filter(({ health }) => health === 'err');
   if (ill[0])
     return fail(
-      `${plural(ill.length, 'rule')} of ${loaded.length} fail: ${list(ill.map(({ name }) => name))}; ${ill[0].name}: ${oneLine(ill[0].error, 160)}`,
+      `${plural(failing.length, 'rule')} of ${loaded.length} fail: ${list(failing.map(({ name }) => name))}; ${ill[0].name}: ${oneLine(ill[0].error, 160)}`,
       {
-        cause: 'the expression does not fit the data: many-to-many matching, duplicate series',
-        fix: `${fix}; a rule of your own: mend it in ${MAP}`,
+        cause: 'the expression does not fit the data, such as many-to-many matching or duplicate series',
+        fix: `${fix}; for a rule of your own: fix it in ${MAP}`,
         object,
       },
     );
@@ -147,42 +151,49 @@ function rulesAreLoaded(facts: Facts): Verdict {
 function reloaded(facts: Facts): Verdict {
   const data = mapAt(bodyOf(facts, 'prometheus', RUNTIME), 'data');
   const when = textAt(data, 'lastConfigTime') ?? '?';
-  if (data['reloadConfigSuccess'] === true) return ok(`the configuration of ${when} is in use`);
+  if (data['reloadConfigSuccess'] === true) return ok(`Prometheus runs the configuration of ${when}`);
   const logs = ifAvailable(() => facts.logs('prometheus'), {});
   const line = Object.values(logs)
     .flat()
     .filter((text) => /level=(error|ERROR)/.test(text) && /rule|config|reload/i.test(text))
     .at(-1);
-  const said = line
+  const message = line
     ? essence(line)
     : (podsOf(facts, 'prometheus')
         .map(({ metadata }) => lastError(facts, 'prometheus', metadata.name))
         .find(Boolean) ?? '');
   return fail(
-    `the last reload failed, the configuration of ${when} is in use${said ? `: ${oneLine(said, 320)}` : ''}`,
+    `the last reload failed; Prometheus still runs the configuration of ${when}` +
+      (message ? `: ${oneLine(message, 320)}` : ''),
     {
-      cause: said
-        ? 'Prometheus refuses the changed file that its log names'
-        : 'Prometheus refuses the changed configuration',
-      fix: `genai-obs install   # writes configuration and rules again; then: ${facts.kubectlFor('prometheus')} rollout restart ${resourceOf(facts, 'prometheus')}`,
-      object: /rule/i.test(said) ? rulesObject(facts) : configObject(facts, 'prometheus'),
+      cause: message
+        ? 'Prometheus rejects the changed file that its log names'
+        : 'Prometheus rejects the changed configuration',
+      fix:
+        `genai-obs install   # restores configuration and rules; then: ${facts.kubectlFor('prometheus')} ` +
+        `rollout restart ${resourceOf(facts, 'prometheus')}`,
+      object: /rule/i.test(message) ? rulesObject(facts) : configObject(facts, 'prometheus'),
     },
   );
 }
 
 export const ruleChecks: Check[] = [
-  prom('13', 'Rule groups are loaded and work', {
+  prom('13', 'Rule groups are loaded and healthy', {
     about:
-      'Every group in the ConfigMap prometheus-rules must be loaded, and every rule must be healthy. Files that are no YAML and expressions with open brackets or strings are found before Prometheus meets them at its next start and refuses to run. `genai-obs install` writes the rules again.',
+      'Every group in the ConfigMap prometheus-rules must be loaded, and every rule must be ' +
+      'healthy. Invalid YAML and syntax errors in expressions fail before Prometheus reads them at ' +
+      'its next start and exits. `genai-obs install` restores the rules.',
     sources: '000-CFG-04, 000-OPEN-02, 003-AR-00, 004-P4-10',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-03', 'PROM-14'],
     reads: [WRITTEN, RULES],
     run: rulesAreLoaded,
   }),
-  prom('14', 'The last reload of the configuration worked', {
+  prom('14', 'The last configuration reload succeeded', {
     about:
-      'After a failed reload Prometheus goes on with the configuration before, so that nothing seems wrong until it is restarted and does not come up. The finding shows the line of its log that names file, group and rule.',
+      'After a failed reload Prometheus keeps the previous configuration. Failed: the last reload ' +
+      'failed, so Prometheus will not start after a restart. The finding shows the log line that ' +
+      'names the file, group and rule.',
     sources: '001-PROM-02, 003-AR-15, 003-PROM-08',
     needs: ['prometheus'],
     dependsOn: ['PROM-01', 'PROM-03'],

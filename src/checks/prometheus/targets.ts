@@ -18,7 +18,7 @@ const TARGETS_KEY = fact.http('prometheus', TARGETS);
 const SELF = ['PROM-01', 'PROM-03'];
 const WORKLOADS = ['COL-01', 'COL-02', 'COL-24', 'LOKI-01', 'TEMPO-01', 'GRAF-01', 'ALRT-01'];
 
-/** Job → component that it scrapes. */
+/** Component that each job scrapes. */
 const JOBS: Record<string, ComponentId> = {
   prometheus: 'prometheus',
   'otel-collector': 'opentelemetry-collector',
@@ -53,8 +53,8 @@ function targets(facts: Facts): ScrapeTarget[] {
   }));
 }
 
-/** A pod that is coming or going is down for a scrape or two. */
-function passing(facts: Facts, target: ScrapeTarget): boolean {
+/** Pods that start or terminate miss a scrape or two. */
+function inTransition(facts: Facts, target: ScrapeTarget): boolean {
   if (!target.pod) return settledFor(facts) < STARTUP_S;
   const pod = facts.pods().find((one) => one.metadata.name === target.pod);
   if (target.job === 'otel-collector' && !pod) return true;
@@ -65,15 +65,17 @@ function up(facts: Facts): Verdict {
   const all = targets(facts);
   if (!all.length)
     return fail('Prometheus has no active target', {
-      cause: 'scrape_configs is empty or finds nothing',
+      cause: 'scrape_configs is empty or discovers nothing',
       fix: 'genai-obs install',
       object: configObject(facts, 'prometheus'),
     });
-  const down = all.filter((target) => target.health === 'down' && !passing(facts, target));
+  const down = all.filter((target) => target.health === 'down' && !inTransition(facts, target));
   const judged = all.filter((target) => target.health === 'up').length + down.length;
   const waiting = all.length - judged;
   const share = judged ? (judged - down.length) / judged : 1;
-  const text = `${judged - down.length} of ${plural(judged, 'target')} up${waiting ? `, ${waiting} just coming or going` : ''}`;
+  const text =
+    `${judged - down.length} of ${plural(judged, 'target')} up` +
+    (waiting ? `, ${waiting} not counted: starting or terminating` : '');
   if (!down[0]) return ok(text);
   const core = down.find((target) => JOBS[target.job]);
   const first = core ?? down[0];
@@ -84,15 +86,17 @@ function up(facts: Facts): Verdict {
   const more = {
     cause: core
       ? `the stack's own job ${core.job} cannot be scraped`
-      : 'a scraped pod does not answer on its metrics port',
-    fix: `${facts.kubectl} get pods -A -o wide | grep ${first.pod || first.instance.split(':')[0]}   # foreign pods: check prometheus.io/port and /path`,
+      : 'a scraped pod does not respond on its metrics port',
+    fix:
+      `${facts.kubectl} get pods -A -o wide | grep ${first.pod || first.instance.split(':')[0]}   ` +
+      '# for pods outside the stack: check the annotations prometheus.io/port and prometheus.io/path',
   };
   return core || share < 0.9 ? fail(evidence, more) : warn(`${evidence} (${percent(share)})`, more);
 }
 
 function jobs(facts: Facts): Verdict {
   const all = targets(facts);
-  const asks = facts
+  const annotated = facts
     .pods('all')
     .filter(
       (pod) =>
@@ -100,12 +104,12 @@ function jobs(facts: Facts): Verdict {
         textAt(pod, 'status', 'phase') === 'Running' &&
         facts.now() - startOf(pod) > STARTUP_S * 1000,
     );
-  const wanted = [...jobsOf(facts.config), ...(asks.length ? ['kubernetes-pods'] : [])];
+  const wanted = [...jobsOf(facts.config), ...(annotated.length ? ['kubernetes-pods'] : [])];
   const missing = wanted.filter((job) => !all.some((target) => target.job === job));
   const dead = wanted.filter(
     (job) => !missing.includes(job) && !all.some((target) => target.job === job && target.health !== 'down'),
   );
-  const notes = asks.length ? '' : '; no pod asks to be scraped, so kubernetes-pods is empty';
+  const notes = annotated.length ? '' : '; no pod has the annotation prometheus.io/scrape, so kubernetes-pods is empty';
   if (!missing.length && !dead.length) return ok(`${wanted.length} jobs have targets: ${wanted.join(', ')}${notes}`);
   const evidence = [
     missing.length ? `no target: ${missing.join(', ')}` : '',
@@ -115,11 +119,13 @@ function jobs(facts: Facts): Verdict {
     .join('; ');
   const cause =
     missing.includes('kubernetes-pods') || missing.includes('otel-collector')
-      ? 'the job is missing from the configuration, or Prometheus may not list pods'
-      : 'the job is missing from the configuration, or its targets do not answer';
+      ? 'the job is missing from the configuration, or Prometheus lacks permission to list pods'
+      : 'the job is missing from the configuration, or its targets do not respond';
   return fail(evidence, {
     cause,
-    fix: `genai-obs install; then: ${facts.kubectlFor('prometheus')} auth can-i list pods -A --as=system:serviceaccount:${facts.place('prometheus').namespace}:${accountOf(facts.config, 'prometheus')}`,
+    fix:
+      `genai-obs install; then: ${facts.kubectlFor('prometheus')} auth can-i list pods -A ` +
+      `--as=system:serviceaccount:${facts.place('prometheus').namespace}:${accountOf(facts.config, 'prometheus')}`,
     object: configObject(facts, 'prometheus'),
   });
 }
@@ -134,18 +140,19 @@ function intervals(facts: Facts): Verdict {
     textAt(config, 'global', 'scrape_interval') ??
     '1m';
   const all = targets(facts);
-  if (!all.length) return skip('there are no targets');
+  if (!all.length) return skip('Prometheus has no targets');
   const other = all.filter(({ job, interval }) => parseDuration(interval) !== parseDuration(planned(job)));
   if (other[0]) {
     const wrong = [...new Set(other.map(({ job, interval }) => `${job} ${interval} instead of ${planned(job)}`))];
     return warn(list(wrong), {
-      cause: 'Prometheus runs with another configuration than its ConfigMap holds: not reloaded',
+      cause: 'Prometheus has not reloaded its configuration since the ConfigMap changed',
       fix: 'genai-obs install   # replaces the pod when its configuration changed',
       object: configObject(facts, 'prometheus'),
     });
   }
   return ok(
-    `${[...new Set(all.map(({ interval }) => interval))].join(', ')} for ${new Set(all.map(({ job }) => job)).size} jobs, as configured`,
+    `${[...new Set(all.map(({ interval }) => interval))].join(', ')} for ` +
+      `${new Set(all.map(({ job }) => job)).size} jobs, as configured`,
   );
 }
 
@@ -169,10 +176,10 @@ function series(facts: Facts): Verdict {
   const settled = settledFor(facts);
   if (settled < 120)
     return skip(
-      `the stack started ${formatDuration(settled)} ago: not yet ${missing.map(({ what }) => what).join(', ')}`,
+      `the stack started ${formatDuration(settled)} ago: no ${missing.map(({ what }) => what).join(', ')} yet`,
     );
   return fail(`no series of ${missing.map(({ what }) => what).join(', ')}`, {
-    cause: `${facts.place(missing[0].id).workload.name} does not deliver: permissions, endpoint or scrape job`,
+    cause: `${facts.place(missing[0].id).workload.name} sends nothing: check permissions, endpoint and scrape job`,
     fix: `${facts.kubectlFor(missing[0].id)} logs ${resourceOf(facts, missing[0].id)} --tail=50`,
   });
 }
@@ -180,7 +187,10 @@ function series(facts: Facts): Verdict {
 export const targetChecks: Check[] = [
   prom('04', 'Scrape targets are up', {
     about:
-      'Share of active targets that answer their scrape, with the last error of those that do not. A target of the stack itself that is down fails, and so do more than a tenth of all. Targets whose pod started less than five minutes ago, or is going, are told and not counted.',
+      'Counts the active targets that respond to scrapes and shows the last scrape error. Failed: ' +
+      'a target of the stack itself is down, or more than a tenth of all targets. Warning: fewer ' +
+      'other targets are down. Targets whose pod is not ready or started less than five minutes ' +
+      'ago do not count.',
     sources: '000-TRB-04, 001-CFG-03, 001-PROM-07, 003-PROM-06, 003-PROM-07',
     needs: ['prometheus'],
     dependsOn: [...SELF, ...WORKLOADS],
@@ -189,7 +199,10 @@ export const targetChecks: Check[] = [
   }),
   prom('05', 'Scrape jobs have targets', {
     about:
-      "Every job of the plan must have at least one target that is not down: the stack's own components, and kubernetes-pods when a running pod has the annotation prometheus.io/scrape. A missing job means a changed configuration, or that Prometheus may not list pods.",
+      'Every planned job must have at least one target that is not down. The jobs are those of the ' +
+      "stack's components, and kubernetes-pods when a running pod has the annotation " +
+      'prometheus.io/scrape. A missing job means that the configuration changed or that Prometheus ' +
+      'lacks permission to list pods.',
     sources: '003-PROM-01, 003-TRB-04',
     needs: ['prometheus'],
     dependsOn: [...SELF, ...WORKLOADS, 'PROM-04'],
@@ -199,7 +212,9 @@ export const targetChecks: Check[] = [
   }),
   prom('06', 'ServiceMonitors are selected', {
     about:
-      'With a Prometheus operator, ServiceMonitors choose what is scraped, and the operator takes only those whose labels it selects. Profiles without one write scrape jobs into the configuration of Prometheus, which PROM-05 checks; with one PROM-04 and PROM-19 tell whether what was selected arrives.',
+      'An operator scrapes the ServiceMonitors whose labels it selects. Profiles without one write ' +
+      'scrape jobs into the configuration of Prometheus, which PROM-05 checks. With an operator, ' +
+      'PROM-04 and PROM-19 check whether the selected metrics arrive.',
     sources: '000-SELF-04, 000-TRB-05, 003-TRB-06',
     ...notHere((config) =>
       operatorOf(config, 'prometheus')
@@ -209,7 +224,9 @@ export const targetChecks: Check[] = [
   }),
   prom('18', 'Scrape intervals are as configured', {
     about:
-      'The interval of every target against that of its job in the ConfigMap. A difference means that Prometheus still runs with an older configuration, or that one was set by hand; rates over short windows then come out empty.',
+      'Compares the interval of every target with that of its job in the ConfigMap. Warning: they ' +
+      'differ, because Prometheus runs an older configuration or somebody changed it manually. ' +
+      'Queries with short rate windows can then return nothing.',
     sources: '001-PROM-06, 003-TRB3-05',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-14'],
@@ -219,7 +236,10 @@ export const targetChecks: Check[] = [
   }),
   prom('19', 'Metrics of cluster, nodes and containers arrive', {
     about:
-      'Dashboards and alerts need series of kube-state-metrics (kube_*), of containers from the kubelet and of the nodes (system_*) from the node collectors. If one family is missing its source does not run, may not read, or does not get through; when kube-state-metrics is not ready the finding says why.',
+      'Dashboards and alerts need series of kube-state-metrics (kube_*), of containers from the ' +
+      'kubelet and of nodes (system_*). Failed: a family is missing, so its source does not run, ' +
+      'lacks permissions or cannot reach Prometheus. When kube-state-metrics is not ready, the ' +
+      'finding names the cause.',
     sources: '001-KM-06, 001-KM-07, 001-OPEN-03',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'COL-06', 'COL-01', 'COL-02', 'COL-18', 'COL-09', 'COL-14'],
