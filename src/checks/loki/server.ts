@@ -183,7 +183,7 @@ export const serverChecks: Check[] = [
       'counts. Shorten loki.retention or expand the volume.',
     sources: '000-INST-11, 004-P1-03',
     needs: ['loki'],
-    skipIf: (c) => (c.storage.enabled ? undefined : 'storage.enabled is false: data lives with the pod'),
+    skipIf: (c) => (c.storage.enabled ? undefined : 'storage.enabled is false: data is in an emptyDir'),
     dependsOn: ['LOKI-01'],
     reads: CLAIM_READS,
     run: (facts) => claimVerdict(facts, 'loki'),

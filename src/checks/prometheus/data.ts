@@ -19,8 +19,8 @@ const REJECTED = `sum(${ratesOf(REJECTIONS, '5m')})`;
 const DOUBLED = 'count({__name__=~"(genops|gen_ai|otelcol|traces|genai)_(genops|gen_ai|otelcol|traces|genai)_.+"})';
 
 /** Labels that name people, texts or single requests: their cardinality is unbounded. */
-const PERSONAL =
-  /^(customer|user|session|conversation|request|prompt|completion|message|trace|span|email|account|tenant)(_?id|_?text|_?name)?$|url|query|path_raw/i;
+const SUBJECTS = 'customer|user|session|conversation|request|prompt|completion|message|trace|span|email|account|tenant';
+const PERSONAL = new RegExp(`^(${SUBJECTS})(_?id|_?text|_?name)?$|url|query|path_raw`, 'i');
 
 interface Count {
   name: string;

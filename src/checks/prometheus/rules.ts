@@ -136,9 +136,10 @@ function rulesAreLoaded(facts: Facts): Verdict {
       object,
     });
   const failing = loaded.filter(({ health }) => health === 'err');
-  if (ill[0])
+  if (failing[0])
     return fail(
-      `${plural(failing.length, 'rule')} of ${loaded.length} fail: ${list(failing.map(({ name }) => name))}; ${ill[0].name}: ${oneLine(ill[0].error, 160)}`,
+      `${plural(failing.length, 'rule')} of ${loaded.length} fail: ${list(failing.map(({ name }) => name))}; ` +
+        `${failing[0].name}: ${oneLine(failing[0].error, 160)}`,
       {
         cause: 'the expression does not fit the data, such as many-to-many matching or duplicate series',
         fix: `${fix}; for a rule of your own: fix it in ${MAP}`,

@@ -204,7 +204,7 @@ export const serverChecks: Check[] = [
       'Prometheus and the disk of the node count. Shorten the retention or expand the volume.',
     sources: '000-CFG-02, 001-PROM-04, 004-P1-03',
     needs: ['prometheus'],
-    skipIf: (config) => (config.storage.enabled ? undefined : 'storage.enabled is false: data lives with the pod'),
+    skipIf: (config) => (config.storage.enabled ? undefined : 'storage.enabled is false: data is in an emptyDir'),
     dependsOn: ['PROM-01'],
     reads: [...CLAIM_READS, fact.promql(FILES)],
     run: (facts) => claimVerdict(facts, 'prometheus', () => facts.promql(FILES)[0]?.value),
@@ -216,7 +216,7 @@ export const serverChecks: Check[] = [
       'corrupted. Use a block or local StorageClass such as local-path.',
     sources: '004-OPEN-04, 004-P1-05',
     needs: ['prometheus'],
-    skipIf: (config) => (config.storage.enabled ? undefined : 'storage.enabled is false: data lives with the pod'),
+    skipIf: (config) => (config.storage.enabled ? undefined : 'storage.enabled is false: data is in an emptyDir'),
     dependsOn: ['PROM-12', 'PROM-01'],
     reads: [
       fact.objects('PersistentVolumeClaim'),
