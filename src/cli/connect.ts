@@ -12,11 +12,11 @@ export function connect(program: Command): void {
     'genai-obs connect --apply deployment/checkout --app-namespace shop',
     'genai-obs connect --remove deployment/checkout --app-namespace shop',
   ])
-    .addArgument(new Argument('[language]', 'what to print; without it: the endpoints of the stack').choices(LANGUAGES))
+    .addArgument(new Argument('[language]', 'what to print; default: the endpoints of the stack').choices(LANGUAGES))
     .addOption(context())
     .addOption(namespace())
-    .option('--profile <name>', 'print for this profile, without asking a cluster')
-    .option('-f, --file <path>', 'print for this configuration file, without asking a cluster; repeatable', collect)
+    .option('--profile <name>', 'print for this profile; needs no cluster')
+    .option('-f, --file <path>', 'print for this configuration file; needs no cluster; repeatable', collect)
     .option('--app <name>', "service.name; with --apply the default is the Deployment's own, or its name")
     .option('--app-namespace <name>', 'namespace of the application (default: default)')
     .option('--team <name>', 'genops.team')

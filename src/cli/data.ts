@@ -39,7 +39,7 @@ export function data(program: Command): void {
     .addOption(context())
     .addOption(namespace())
     .option('--dry-run', 'verify the backup and show what would be done; changes nothing')
-    .option('--only <store>', 'restore only these; repeatable', collect)
+    .option('--only <store>', 'restore only these stores; repeatable', collect)
     .option('--include-secrets', 'also restore Secrets')
     .addOption(passphraseFile())
     .addOption(yes())

@@ -12,7 +12,7 @@ export function files(program: Command): void {
 }
 
 function profile(program: Command): void {
-  const parent = verb(program, 'profile', 'Show, list and check profiles: the files that say what is installed', [
+  const parent = verb(program, 'profile', 'Show, list and validate profiles, the files that define an installation', [
     'genai-obs profile list',
     'genai-obs profile show k3s > my-profile.yaml',
     'genai-obs profile show --resolved -f my-profile.yaml',
@@ -37,7 +37,7 @@ function profile(program: Command): void {
 }
 
 function exporting(program: Command): void {
-  const parent = verb(program, 'export', 'Write the configuration for another tool', [
+  const parent = verb(program, 'export', 'Export the plan for another tool', [
     'genai-obs export terraform --profile quickstart --out ./terraform',
   ]);
   settingOptions(parent.command('terraform'))
@@ -77,11 +77,11 @@ function macos(program: Command): void {
     .option('--host <name>', 'name of a Mac, a DNS label: its folder and its host.name; repeatable', collect)
     .option('--endpoint <host:port>', 'OTLP gRPC endpoint of the gateway, as the Macs reach it')
     .option('--out <dir>', 'folder to write to; must be empty or not exist')
-    .option('--mtls <dir>', 'mutual TLS: tls.crt and tls.key of DIR/NAME, else of DIR; ca.crt of either')
+    .option('--mtls <dir>', 'mutual TLS: tls.crt and tls.key from DIR/NAME, else from DIR; ca.crt from either')
     .option('--token-file <path>', 'TLS with a bearer token, which the Mac also reads from a file')
     .option('--ca <path>', "with --token-file: CA of the gateway's certificate; default: the Mac's trust store")
     .option('--interval <duration>', 'time between two readings, 1s to 2m', '15s')
-    .addOption(json('what was written, as JSON'))
+    .addOption(json('the written files as JSON'))
     .addHelpText(
       'after',
       examples([
@@ -95,13 +95,13 @@ function macos(program: Command): void {
 }
 
 function harden(program: Command): void {
-  verb(program, 'harden', 'Write files that harden the cluster itself, where kubectl cannot do it', [
+  verb(program, 'harden', 'Write files that harden the cluster where kubectl cannot', [
     'genai-obs harden audit --out ./audit',
   ])
     .command('audit')
     .description("Write the API server's audit policy, the K3s settings for it and the steps for each server node")
     .option('--out <dir>', 'folder to write to; must be empty or not exist')
-    .addOption(json('what was written, as JSON'))
+    .addOption(json('the written files as JSON'))
     .addHelpText('after', examples(['genai-obs harden audit --out ./audit']))
     .exitOverride()
     .action((flags) => guard(flags.json, async () => (await import('../commands/harden.ts')).audit(flags)));

@@ -32,13 +32,13 @@ export function lifecycle(program: Command): void {
     .addOption(json('the plan as JSON'))
     .action((flags) => guard(flags.json, async () => (await import('../commands/plan.ts')).plan(flags)));
 
-  verb(program, 'status', 'Show each step of the installation: the journal and the live state', [
+  verb(program, 'status', 'Show the state of each step, from the journal and the cluster', [
     'genai-obs status',
     'genai-obs status --json',
   ])
     .addOption(context())
     .addOption(namespace())
-    .addOption(json('as JSON'))
+    .addOption(json('the steps as JSON'))
     .action((flags) => guard(flags.json, async () => (await import('../commands/status.ts')).status(flags)));
 
   verb(program, 'uninstall', 'Remove what genai-obs created and nothing else; keeps data by default', [

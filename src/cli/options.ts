@@ -16,14 +16,14 @@ export const collect = (value: string, before: string[] = []): string[] => [
   ...value.split(',').filter(Boolean),
 ];
 
-export const context = () => new Option('--context <name>', 'kube context; default: the current one');
+export const context = () => new Option('--context <name>', 'kubeconfig context; default: the current one');
 export const namespace = () =>
   new Option('-n, --namespace <name>', 'namespace of the installation (default: genai-observability)');
 export const timeout = () => new Option('--timeout <seconds>', 'longest wait for one workload').default('300');
 export const json = (what: string) => new Option('--json', what);
 export const yes = () => new Option('-y, --yes', 'do not prompt');
 
-const CHARTS = 'take upstream charts from a folder of archives, https://… or oci://… instead of their homes';
+const CHARTS = 'source of upstream charts: folder of archives, https://… or oci://…; default: their repositories';
 export const charts = () => new Option('--charts <dir|url>', CHARTS);
 
 /** Options that change the configuration. */
@@ -39,7 +39,7 @@ export function settingOptions(command: Command) {
     .option('--sampling-rate <share>', 'share of traces to store, 0 to 1')
     .option('--gateway-replicas <n>', 'replicas of the gateway collector')
     .option('--expose <type>', 'Service type of Grafana: ClusterIP, NodePort or LoadBalancer')
-    .option('--registry <host/path>', 'registry that replaces the registry of every image')
+    .option('--registry <host/path>', 'registry to pull every image from, instead of its own')
     .addOption(charts())
     .option('--cloud-url <url>', 'OTLP gateway of your Grafana Cloud stack')
     .option('--cloud-user <id>', 'instance id of your Grafana Cloud stack')

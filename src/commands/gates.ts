@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Session } from '../app/session.ts';
 import type { Finding } from '../checks/lib/check.ts';
 import { EXIT, ObsError, cancelled } from '../core/errors.ts';
+import { plural } from '../core/text.ts';
 import type { RunContext } from '../engine/run.ts';
 import type { Report } from '../engine/steps/types.ts';
 import type { Config } from '../profile/schema.ts';
@@ -51,7 +52,7 @@ export async function verify(session: Session, config: Config, signal: AbortSign
     if (Date.now() > deadline)
       refuse(bad, 'everything is installed, but the verification did not pass', 'genai-obs doctor --probe');
     const waiting = bad.map((f) => `${f.id} (${f.evidence.slice(0, 60)})`);
-    report(`waiting for ${bad.length} checks to settle: ${waiting.join(', ')}`);
+    report(`waiting for ${plural(bad.length, 'check')} to settle: ${waiting.join(', ')}`);
     await sleep(2_000);
   }
 }
@@ -63,7 +64,7 @@ function summary(findings: Finding[]): string {
     ...of('unknown').map((f) => `${f.id} ${f.evidence}`),
     ...of('warn').map((f) => `${f.id} warns: ${f.evidence}`),
   ];
-  return [`${of('ok').length} checks ok`, ...notes].join('; ');
+  return [`${plural(of('ok').length, 'check')} ok`, ...notes].join('; ');
 }
 
 function refuse([first, ...rest]: Finding[], what: string, next: string): void {

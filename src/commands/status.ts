@@ -30,7 +30,7 @@ export async function status(options: StatusOptions): Promise<number> {
     process.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
   } else {
     const when = verified ? `${verified.state} at ${verified.at}` : 'not run yet';
-    const summary = `profile ${profile} in namespace ${namespace}, by ${tool}; verification ${when}`;
+    const summary = `profile ${profile} in namespace ${namespace}, installed by genai-obs ${tool}; verification ${when}`;
     process.stdout.write([...linesOf(rows), '', summary, ''].join('\n'));
   }
   return rows.every((row) => row.state === 'done') ? EXIT.ok : EXIT.check;

@@ -38,7 +38,7 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
   if (nothing) {
     const data = removal.data.map(refText).join(', ');
     const kept = data && `, except ${data} (remove with --delete-data)`;
-    process.stderr.write(`Nothing of genai-obs is in namespace ${session.namespace}${kept}.\n`);
+    process.stderr.write(`Nothing to remove: namespace ${session.namespace} has no objects of genai-obs${kept}.\n`);
     return EXIT.ok;
   }
   const { confirmOr } = await import('../ui/prompts.ts');
@@ -126,6 +126,6 @@ function describeRemoval(removal: RemovalPlan, deleteData: boolean): string {
   const data = [...removal.data, ...removal.namespaces].map(refText);
   if (deleteData) lines.push(...data.map((text) => paint.fail(`  - ${text}`)));
   else if (data.length)
-    lines.push(paint.bold('Kept (to remove it as well: --delete-data):'), ...data.map((text) => `  = ${text}`));
+    lines.push(paint.bold('Kept (removed with --delete-data):'), ...data.map((text) => `  = ${text}`));
   return lines.join('\n');
 }

@@ -40,7 +40,7 @@ function plainDrawer(): Drawer {
       line(`  … ${titles.get(event.id)}: ${event.detail}`);
     } else if (event.type === 'done') {
       const mark = event.result === 'applied' ? paint.ok('✔') : paint.dim('=');
-      line(`${mark} ${titles.get(event.id)} ${paint.dim(resultText(event))}`);
+      line(`${mark} ${titles.get(event.id)} ${paint.dim(resultText(event))}`.trimEnd());
     } else if (event.type === 'failed') line(`${paint.fail('✖')} ${titles.get(event.id)}`);
   };
   return { emit, close: () => Promise.resolve() };

@@ -140,7 +140,7 @@ describe('errors name the next command', () => {
   it('uninstall reports that there is nothing to remove', async () => {
     const done = await cli(['uninstall', '--namespace', NS, '--yes']);
     expect(done.code).toBe(0);
-    expect(done.stderr).toContain('Nothing of genai-obs is in namespace');
+    expect(done.stderr).toContain('has no objects of genai-obs');
     expect(errorOf(done).what).toBe('');
   });
 });

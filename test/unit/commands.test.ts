@@ -102,7 +102,7 @@ describe('install, plan, status, uninstall', () => {
     expect(cluster().get('Namespace', NS)).toBeUndefined();
     forget();
     expect(await runUninstall({ ...TIMEOUT, yes: true, deleteData: true })).toBe(0);
-    expect(out.stderr).toContain(`Nothing of genai-obs is in namespace ${NS}`);
+    expect(out.stderr).toContain(`Nothing to remove: namespace ${NS} has no objects of genai-obs`);
   });
 
   it('a second install without flags keeps the configuration of the first', async () => {
@@ -204,7 +204,7 @@ describe('the gates', () => {
   it('preflight: checks that could not run are reported and do not block, except for the tools', async () => {
     world.findings = [[finding('PRE-09', 'unknown'), finding('PRE-10', 'warn'), finding('PRE-03', 'ok')]];
     expect(await gate('preflight').result).toBe(
-      '1 checks ok; PRE-09 evidence of PRE-09; PRE-10 warns: evidence of PRE-10',
+      '1 check ok; PRE-09 evidence of PRE-09; PRE-10 warns: evidence of PRE-10',
     );
     world.findings = [[finding('PRE-02', 'unknown')]];
     await expect(gate('preflight').result).rejects.toMatchObject({
@@ -221,9 +221,9 @@ describe('the gates', () => {
     ];
     const { result, reports } = gate('verify');
     await vi.advanceTimersByTimeAsync(20_000);
-    expect(await result).toBe('1 checks ok');
+    expect(await result).toBe('1 check ok');
     expect(world.asked).toHaveLength(3);
-    expect(reports.filter((detail) => detail.startsWith('waiting for 1 checks to settle: COL-01'))).toHaveLength(2);
+    expect(reports.filter((detail) => detail.startsWith('waiting for 1 check to settle: COL-01'))).toHaveLength(2);
   });
 
   it('verify: sends no second probe after one has passed', async () => {

@@ -36,7 +36,7 @@ function closedEntry(config: Config, namespace: string): RemovalStep[] {
       kind: 'removal',
       id: `removal/${INGEST}`,
       phase: 'collectors',
-      title: 'Entry point for senders outside the cluster (switched off)',
+      title: 'Entry point for senders outside the cluster (disabled)',
       needs: [namespaceStepId(config, namespace)],
       release: INGEST,
       namespace,

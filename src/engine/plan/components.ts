@@ -98,7 +98,7 @@ export function removalStep(config: Config, component: Component): RemovalStep {
     kind: 'removal',
     id: `removal/${component.id}`,
     phase: component.phase,
-    title: `${title} (switched off)`,
+    title: `${title} (disabled)`,
     needs: ['namespace'],
     release: component.id,
     namespace,

@@ -25,7 +25,7 @@ export const removal: StepKind<RemovalStep> = {
     const live = await Promise.all(step.objects.map((ref) => context.kube.read(ref)));
     const own = live.flatMap((object) => (object?.metadata.labels?.[PART_OF_LABEL] === PART_OF ? [refOf(object)] : []));
     const changes = deletions([...rendered, ...own]);
-    return changes.length ? { state: 'drifted', changes, detail: 'it is switched off' } : { state: 'done', changes };
+    return changes.length ? { state: 'drifted', changes, detail: 'still installed' } : { state: 'done', changes };
   },
 
   async apply(step, { helm, kube }, { seen, report }) {
