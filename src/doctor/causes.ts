@@ -3,8 +3,8 @@ import { placeOf } from '../parts/catalog.ts';
 import type { ComponentId, Config } from '../profile/schema.ts';
 
 /**
- * Checks that explain failures anywhere, besides `dependsOn`: the API server for everything; the namespace, an installed
- * stack and ready nodes for the stack; NetworkPolicies for every check that talks to a Service.
+ * Checks that explain failures anywhere, besides `dependsOn`: the API server for everything; the namespace, an
+ * installed stack and ready nodes for the stack; NetworkPolicies for every check that talks to a Service.
  */
 const ALWAYS = ['PRE-05'];
 const STACK = ['PRE-26', 'MNT-08', 'PRE-07'];

@@ -42,8 +42,8 @@ function safe<T>(value: T): T {
 }
 
 /**
- * Blanks registered secrets only: an invisible mark hides `password: x` from the patterns of `redact`, which would rewrite
- * ordinary text and so change verdicts.
+ * Blanks registered secrets only: an invisible mark hides `password: x` from the patterns of `redact`, which would
+ * rewrite ordinary text and so change verdicts.
  */
 function blank(text: string): string {
   const mark = '\u200b';

@@ -45,7 +45,8 @@ const SOME: Finding[] = [
     ...base('LOKI-01'),
     status: 'fail',
     evidence:
-      '0 of 1 pod ready: loki-0 CrashLoopBackOff after 7 restarts, last log line: level=error msg="mkdir /loki: permission denied"',
+      '0 of 1 pod ready: loki-0 CrashLoopBackOff after 7 restarts, last log line: ' +
+      'level=error msg="mkdir /loki: permission denied"',
     cause: 'the volume belongs to another user',
     fix: 'kubectl -n genai-observability logs loki-0 --previous',
     object: 'StatefulSet genai-observability/loki',

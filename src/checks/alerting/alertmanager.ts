@@ -16,7 +16,7 @@ const READY = '/-/ready';
 export const UP = ['ALRT-01'];
 export const CONFIG = fact.running('alertmanager');
 export const MAP = (facts: Facts) => configObject(facts, 'alertmanager');
-/** What a pod of it said last. */
+/** The last error in the logs. */
 export const lastWord = (facts: Facts) =>
   podsOf(facts, 'alertmanager')
     .map(({ metadata }) => lastError(facts, 'alertmanager', metadata.name))
@@ -28,13 +28,13 @@ function ready(facts: Facts): Verdict {
   const { status } = facts.http('alertmanager', READY);
   if (status === 200) return ok(`${workload.evidence}, ${READY} 200`);
   return fail(`${READY} answers ${status}`, {
-    cause: 'no pod answers behind the Service',
+    cause: 'no pod of the Service responds',
     fix: `${facts.kubectlFor('alertmanager')} logs ${resourceOf(facts, 'alertmanager')} --tail=50`,
     object: serviceObject(facts, 'alertmanager'),
   });
 }
 
-/** Receivers, routes and inhibitions without the defaults that Alertmanager adds and the secrets that it hides. */
+/** Receivers, routes and inhibitions, without defaults that Alertmanager adds and secrets that it masks. */
 function shape(config: unknown): string {
   const routes = (route: unknown): unknown => ({
     receiver: textAt(route, 'receiver'),
@@ -52,27 +52,32 @@ function shape(config: unknown): string {
 
 function loaded(facts: Facts): Verdict {
   const text = textAt(bodyOf(facts, 'alertmanager', STATUS), 'config', 'original');
-  if (text === undefined) throw new FactUnavailable('Alertmanager does not show its configuration');
+  if (text === undefined) throw new FactUnavailable('Alertmanager does not report its configuration');
   const running: unknown = parse(text, { logLevel: 'error' });
   const ours = facts.running('alertmanager');
   const names = listAt(ours, 'receivers').map((one) => textAt(one, 'name') ?? '?');
   const unknown = usedReceivers(mapAt(ours, 'route')).filter((name) => !names.includes(name));
   if (unknown.length)
     return fail(`routes name receivers that do not exist: ${unknown.join(', ')}`, {
-      cause: 'Alertmanager refuses such a configuration at its next start',
+      cause: 'Alertmanager will not start with this configuration',
       fix: 'genai-obs install',
       object: MAP(facts),
     });
   if (shape(running) !== shape(ours)) {
     const said = lastWord(facts);
-    return fail('Alertmanager runs with another configuration than its ConfigMap holds', {
-      cause: /config|load/i.test(said) ? said.slice(0, 200) : 'it has not read it since it changed, or refused it',
-      fix: `genai-obs install; then: ${facts.kubectlFor('alertmanager')} rollout restart ${resourceOf(facts, 'alertmanager')}`,
+    return fail('the configuration of Alertmanager differs from its ConfigMap', {
+      cause: /config|load/i.test(said)
+        ? said.slice(0, 200)
+        : 'it has not loaded the ConfigMap since it changed, or refused it',
+      fix:
+        `genai-obs install; then: ${facts.kubectlFor('alertmanager')} ` +
+        `rollout restart ${resourceOf(facts, 'alertmanager')}`,
       object: MAP(facts),
     });
   }
   return ok(
-    `${plural(names.length, 'receiver')}, ${plural(listAt(ours, 'inhibit_rules').length, 'inhibition')}, as in the ConfigMap`,
+    `${plural(names.length, 'receiver')}, ` +
+      `${plural(listAt(ours, 'inhibit_rules').length, 'inhibition')}, as in the ConfigMap`,
   );
 }
 
@@ -86,8 +91,8 @@ function placeholders(facts: Facts): Verdict {
   const production = facts.config.global.environment.startsWith('prod');
   if (bad.length) {
     const more = {
-      cause: 'a value of the example was never replaced: nobody is told',
-      fix: 'enter the real receivers in the profile, then: genai-obs install',
+      cause: 'an example value was not replaced: nobody gets notified',
+      fix: 'set the real receivers in the profile, then: genai-obs install',
       object: MAP(facts),
     };
     const evidence = `placeholders in ${list(bad.map(({ path }) => path))}`;
@@ -109,9 +114,9 @@ function placeholders(facts: Facts): Verdict {
       )
       .find((one) => text.endsWith(`/${one.path}`));
     if (!item || !numberAt(facts.find('Secret', item.secret, namespace), 'keys', item.key)) {
-      return fail(`${path} names ${text}, which ${item ? `Secret ${item.secret} does not hold` : 'is not mounted'}`, {
+      return fail(`${path} is ${text}, which is not ${item ? `in Secret ${item.secret}` : 'mounted'}`, {
         cause: 'the Secret of the receiver is missing or has another key',
-        fix: 'genai-obs install   # asks for the secret',
+        fix: 'genai-obs install   # prompts for the secret',
         object: item ? `Secret ${namespace}/${item.secret}` : MAP(facts),
       });
     }
@@ -120,22 +125,26 @@ function placeholders(facts: Facts): Verdict {
   return ok(
     used.length
       ? `${plural(used.length, 'integration')} (${list(used)}) without placeholders`
-      : 'no integration: alerts are seen in Alertmanager and Grafana, nobody is called',
+      : 'no integration: alerts are shown in Alertmanager and Grafana, nobody gets notified',
   );
 }
 
 export const alertmanagerChecks: Check[] = [
   alrt('01', 'Alertmanager is ready', {
     about:
-      'The workload of Alertmanager must have its pod ready and answer /-/ready. Without it alerts fire in Prometheus and nobody is told. The finding names the cause: claim, image, memory, or the line of its configuration that it refuses.',
+      'Checks that the pod of Alertmanager is ready and answers /-/ready. Failed: it does not; alerts fire ' +
+      'in Prometheus, but no notification is sent. The finding names the cause: a claim, an image, memory, ' +
+      'or the line of its configuration that it refuses.',
     sources: '004-P4-12',
     needs: ['alertmanager'],
     reads: [...workloadReads('alertmanager'), fact.http('alertmanager', READY)],
     run: ready,
   }),
-  alrt('02', 'Alertmanager runs with our configuration', {
+  alrt('02', 'Alertmanager uses the planned configuration', {
     about:
-      'Routes, receivers and inhibitions that Alertmanager has loaded, against its ConfigMap. After a refused reload it goes on with the old ones, and after its next start it does not come up. A route to a receiver that does not exist is such a reason.',
+      'Compares the loaded routes, receivers and inhibitions with the ConfigMap. Failed: they differ, or a ' +
+      'route names a receiver that does not exist. After a refused reload, Alertmanager uses the old ' +
+      'configuration and does not start again after a restart.',
     sources: '003-AM-01, 003-AM-18',
     needs: ['alertmanager'],
     dependsOn: UP,
@@ -151,7 +160,9 @@ export const alertmanagerChecks: Check[] = [
   }),
   alrt('03', 'Receivers hold real addresses', {
     about:
-      'Looks for placeholders such as YOUR_ or example.com in receivers, and whether every file that a receiver reads its key from is mounted from a Secret that has it. In production a placeholder fails, elsewhere it warns. Without integrations there is nothing to replace.',
+      'Looks for placeholders such as YOUR_ or example.com in receivers, and checks that every key file is ' +
+      'mounted from a Secret that has the key. Warning: a placeholder. Failed: a placeholder in production, ' +
+      'or a missing key. Set the real receivers in the profile and run `genai-obs install`.',
     sources: '000-INST-12, 003-AM-02, 003-AM-11',
     needs: ['alertmanager'],
     reads: [CONFIG, fact.objects('Secret'), fact.workloads('alertmanager')],

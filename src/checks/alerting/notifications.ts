@@ -12,7 +12,7 @@ const alrt = checksOf('ALRT');
 
 const FAILED = 'sum by (integration) (rate(alertmanager_notifications_failed_total[15m]))';
 
-const TOLD = 'sum by (integration) (rate(alertmanager_notifications_total[15m]))';
+const SENT = 'sum by (integration) (rate(alertmanager_notifications_total[15m]))';
 
 /** Label sets of the alerts that can fire. */
 function labelSets(facts: Facts): Labels[] {
@@ -25,7 +25,7 @@ function labelSets(facts: Facts): Labels[] {
     }));
 }
 
-/** Alerts that go the same way are told once, by what decides it. */
+/** One entry per category and severity, which decide the route. */
 function kindsOf(facts: Facts): { name: string; labels: Labels }[] {
   const named = labelSets(facts).map((labels) => ({
     name: `${labels['category'] ?? '-'}/${labels['severity'] ?? '-'}`,
@@ -37,8 +37,7 @@ function kindsOf(facts: Facts): { name: string; labels: Labels }[] {
 function routes(facts: Facts): Verdict {
   const config = facts.running('alertmanager');
   const telling = listAt(config, 'receivers').filter((one) => integrations(one).length);
-  if (!telling.length)
-    return skip('no receiver has an integration: every alert stays in Alertmanager, whatever its route');
+  if (!telling.length) return skip('no receiver has an integration: every alert stays in Alertmanager');
   const root = mapAt(config, 'route');
   const ways = kindsOf(facts).map(({ name, labels }) => ({ name, ...receiversOf(root, labels) }));
   const silent = ways.filter(({ receivers }) =>
@@ -46,25 +45,25 @@ function routes(facts: Facts): Verdict {
       (name) => !integrations(listAt(config, 'receivers').find((one) => textAt(one, 'name') === name)).length,
     ),
   );
-  if (!ways.length) throw new FactUnavailable('the rules hold no alert');
+  if (!ways.length) throw new FactUnavailable('the rule files contain no alert');
   if (silent.length)
     return warn(
-      `alerts that reach nobody: ${list(silent.map(({ name, receivers }) => `${name} → ${receivers.join(', ')}`))}`,
+      `alerts without notification: ${list(silent.map(({ name, receivers }) => `${name} → ${receivers.join(', ')}`))}`,
       {
-        cause: 'they fall to a default without an integration',
-        fix: 'add a route for them to the profile, then: genai-obs install',
+        cause: 'they reach a default receiver without an integration',
+        fix: 'add a route to the profile, then: genai-obs install',
         object: MAP(facts),
       },
     );
   const byDefault = ways.filter((way) => way.byDefault && way.name !== 'observability/info');
   if (byDefault.length && listAt(root, 'routes').length)
     return warn(`alerts without a route of their own: ${list(byDefault.map(({ name }) => name))}`, {
-      cause: 'they fall to the default receiver',
-      fix: 'add a route for them to the profile, then: genai-obs install',
+      cause: 'they reach the default receiver',
+      fix: 'add a route to the profile, then: genai-obs install',
       object: MAP(facts),
     });
   return ok(
-    `${plural(ways.length, 'kind')} of alerts reach ${list([...new Set(ways.flatMap(({ receivers }) => receivers))])}`,
+    `${plural(ways.length, 'kind')} of alerts reach ` + list([...new Set(ways.flatMap(({ receivers }) => receivers))]),
   );
 }
 
@@ -72,7 +71,7 @@ function inhibitions(facts: Facts): Verdict {
   const rules = listAt(facts.running('alertmanager'), 'inhibit_rules');
   if (!rules.length) return skip('no inhibition is configured');
   const sets = labelSets(facts);
-  if (!sets.length) throw new FactUnavailable('the rules hold no alert');
+  if (!sets.length) throw new FactUnavailable('the rule files contain no alert');
   const dead = rules.flatMap((rule, index) => {
     const source = matchersOf(
       textsAt(rule, 'source_matchers'),
@@ -85,7 +84,7 @@ function inhibitions(facts: Facts): Verdict {
       isJsonMap(rule) ? rule['target_match_re'] : {},
     );
     const equal = textsAt(rule, 'equal');
-    // A label that both lack is equal, too.
+    // Alertmanager treats a label that both lack as equal.
     const pair = sets.some(
       (one) =>
         fits(source, one) &&
@@ -97,33 +96,34 @@ function inhibitions(facts: Facts): Verdict {
     return pair
       ? []
       : [
-          `number ${index + 1} (${textsAt(rule, 'source_matchers').join(', ')} → ${textsAt(rule, 'target_matchers').join(', ')})`,
+          `number ${index + 1} ` +
+            `(${textsAt(rule, 'source_matchers').join(', ')} → ${textsAt(rule, 'target_matchers').join(', ')})`,
         ];
   });
   if (dead.length)
     return warn(`inhibitions that can never match: ${list(dead)}`, {
-      cause: 'no pair of alerts has the same values of the labels in equal',
-      fix: 'change equal or the labels of the rules, then: genai-obs install',
+      cause: 'no pair of alerts has the same values of the labels in `equal`',
+      fix: 'change `equal` or the labels of the rules, then: genai-obs install',
       object: MAP(facts),
     });
   return ok(`${plural(rules.length, 'inhibition')} can match`);
 }
 
 function notifications(facts: Facts): Verdict {
-  const told = facts.promql(TOLD);
-  if (!told.length) throw new FactUnavailable('Prometheus has no series of Alertmanager: see PROM-04');
+  const sent = facts.promql(SENT);
+  if (!sent.length) throw new FactUnavailable('Prometheus has no series of Alertmanager: see PROM-04');
   const failed = facts.promql(FAILED).filter(({ value }) => value > 0);
-  const total = told.reduce((sum, { value }) => sum + value, 0);
+  const total = sent.reduce((sum, { value }) => sum + value, 0);
   if (!failed.length)
-    return ok(
-      total ? `${rate(total, 'notifications')}, none failed in 15 min` : 'no notification sent in 15 min, none failed',
-    );
+    return ok(total ? `${rate(total, 'notifications')}, none failed in 15 min` : 'no notification in 15 min');
   const bad = failed.reduce((sum, { value }) => sum + value, 0);
   const share = bad / Math.max(bad, total);
-  const text = `${percent(share)} of notifications failed in 15 min: ${list(failed.map(({ metric }) => metric['integration'] ?? '?'))}`;
+  const text =
+    `${percent(share)} of notifications failed in 15 min: ` +
+    list(failed.map(({ metric }) => metric['integration'] ?? '?'));
   const said = ifAvailable(() => lastWord(facts), '');
   const more = {
-    cause: said ? said.slice(0, 200) : 'address, key or network of the receiver',
+    cause: said ? said.slice(0, 200) : 'wrong address or key, or the receiver cannot be reached',
     fix: `${facts.kubectlFor('alertmanager')} logs ${resourceOf(facts, 'alertmanager')} --since=15m | grep -i notify`,
     object: MAP(facts),
   };
@@ -133,7 +133,9 @@ function notifications(facts: Facts): Verdict {
 export const notificationChecks: Check[] = [
   alrt('04', 'Every kind of alert has a route', {
     about:
-      'Sends category and severity of every alert rule through the routing tree and looks where they end. Alerts that only the default receiver takes warn. As long as no receiver tells anybody the check does not apply.',
+      'Sends the category and severity of every alert rule through the routing tree. Warning: alerts reach ' +
+      'only the default receiver or no integration. Skipped if no receiver has an integration. Add a route ' +
+      'to the profile.',
     sources: '003-AM-03, 003-AM-09',
     needs: ['alertmanager', 'prometheus'],
     dependsOn: ['PROM-13'],
@@ -142,7 +144,9 @@ export const notificationChecks: Check[] = [
   }),
   alrt('07', 'Inhibitions can match', {
     about:
-      'An inhibition silences warnings while the critical alert of the same thing fires; it works only when both have the same values of the labels in equal. The check looks for a pair of alert rules that fits. One that can never match does nothing and warns.',
+      'An inhibition mutes warnings while a critical alert of the same subject fires, if both have the same ' +
+      'values of the labels in `equal`. Warning: no pair of alert rules can match an inhibition, so that it ' +
+      'has no effect.',
     sources: '003-AM-16, 003-AM-17',
     needs: ['alertmanager', 'prometheus'],
     dependsOn: ['PROM-13'],
@@ -151,13 +155,15 @@ export const notificationChecks: Check[] = [
   }),
   alrt('08', 'Notifications are delivered', {
     about:
-      'Share of notifications that failed over 15 minutes, by integration. Up to 1 % warns, more fails. The reason is as a rule a wrong key or address, or no way out of the cluster; the log of Alertmanager says it.',
+      'Measures the share of notifications that failed within 15 minutes, by integration. Warning: up to 1 ' +
+      '%. Failed: more. Usual causes are a wrong key or address, or an air-gapped cluster; the log of ' +
+      'Alertmanager shows the error.',
     sources: '003-AM-13',
     needs: ['alertmanager', 'prometheus'],
     dependsOn: [...UP, 'PROM-01', 'PROM-03', 'PROM-04'],
     reads: [
       fact.promql(FAILED),
-      fact.promql(TOLD),
+      fact.promql(SENT),
       fact.logs('alertmanager'),
       fact.pods(),
       fact.workloads('alertmanager'),
@@ -166,8 +172,9 @@ export const notificationChecks: Check[] = [
   }),
   alrt('09', 'A test alert arrives', {
     about:
-      'Sends an alert to a chosen receiver and waits for its arrival. It disturbs people, so it runs only when asked for, and this profile has no receiver that could be asked.',
+      'Would send an alert to a receiver and wait for its arrival. It disturbs people, so it needs a ' +
+      'request, and this profile has no receiver for it.',
     sources: 'genai-obs',
-    ...notHere('a test alert is sent only when asked for, and no receiver of this profile tells anybody'),
+    ...notHere('a test alert is sent only on request, and no receiver of this profile has an integration'),
   }),
 ];

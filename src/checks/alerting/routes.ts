@@ -1,7 +1,5 @@
 import { asText, at, mapAt, listAt, textAt, textsAt, isJsonMap } from '../../core/json.ts';
 
-/** The routing tree of Alertmanager, as far as a label set's way through it needs it. */
-
 export type Labels = Record<string, string>;
 interface Matcher {
   name: string;
@@ -43,7 +41,7 @@ export function fits(matchers: Matcher[], labels: Labels): boolean {
   return matchers.every(({ name, test }) => test(labels[name] ?? ''));
 }
 
-/** Receivers that an alert with these labels reaches; `byDefault` when only the root took it. */
+/** Receivers that an alert with these labels reaches; `byDefault`: only the root of the routing tree matches. */
 export function receiversOf(root: unknown, labels: Labels): { receivers: string[]; byDefault: boolean } {
   const children = walk(root, labels, textAt(root, 'receiver') ?? '');
   return children.length
@@ -63,13 +61,13 @@ function walk(route: unknown, labels: Labels, inherited: string): string[] {
   return found;
 }
 
-/** Names of the receivers that a tree uses. */
+/** Names of the receivers in a routing tree. */
 export function usedReceivers(route: unknown): string[] {
   const own = textAt(route, 'receiver');
   return [...new Set([...(own ? [own] : []), ...listAt(route, 'routes').flatMap(usedReceivers)])];
 }
 
-/** Receivers that tell somebody: with at least one integration. */
+/** Integrations of a receiver, such as `slack`; without one it notifies nobody. */
 export function integrations(receiver: unknown): string[] {
   return isJsonMap(receiver)
     ? Object.entries(receiver)

@@ -2,7 +2,7 @@ import { bodyOf } from '../lib/service.ts';
 import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
 import { FactUnavailable, fact, type Facts } from '../lib/facts.ts';
 import { textAt, textsAt } from '../../core/json.ts';
-import { plural, list } from '../../core/text.ts';
+import { list } from '../../core/text.ts';
 import { boards } from '../grafana/dashboards.ts';
 import { resourceOf } from '../lib/place.ts';
 import { missingMetrics } from '../lib/query.ts';
@@ -17,7 +17,8 @@ const SELF = ['PROM-01', 'PROM-03'];
 function expected(facts: Facts): Verdict {
   const { rules, broken } = writtenRules(facts);
   const wanted = [...new Set(rules.filter(({ alert }) => alert).map(({ name }) => name))];
-  if (broken || !wanted.length) throw new FactUnavailable(`the rules hold no alert${broken ? `: ${broken}` : ''}`);
+  if (broken || !wanted.length)
+    throw new FactUnavailable(`the rule files contain no alert${broken ? `: ${broken}` : ''}`);
   const known = new Set(
     loadedRules(facts)
       .filter(({ alert }) => alert)
@@ -26,7 +27,7 @@ function expected(facts: Facts): Verdict {
   const missing = wanted.filter((name) => !known.has(name));
   if (missing.length)
     return fail(`${missing.length} of ${wanted.length} alerts are not in Prometheus: ${list(missing)}`, {
-      cause: 'Prometheus has not read the rules since they changed, or refused them',
+      cause: 'Prometheus has not loaded the rules since they changed, or refused them',
       fix: `${facts.kubectlFor('prometheus')} rollout restart ${resourceOf(facts, 'prometheus')}`,
       object: rulesObject(facts),
     });
@@ -48,11 +49,11 @@ function firing(facts: Facts): Verdict {
   const known = ['critical', 'warning'].map(text).filter(Boolean);
   const info = rows.length - rows.filter(({ severity }) => severity === 'critical' || severity === 'warning').length;
   if (!known.length)
-    return ok(info ? `no critical alert and no warning fires; ${plural(info, 'information')}` : 'no alert fires');
+    return ok(info ? `no critical alert or warning is firing; ${info} for information` : 'no alert is firing');
   const first =
     rows.find(({ severity }) => severity === 'critical') ?? rows.find(({ severity }) => severity === 'warning');
   const more = {
-    cause: `the condition of ${first?.name ?? 'the alert'} holds`,
+    cause: `the condition of ${first?.name ?? 'the alert'} is true`,
     fix: `docs/runbooks.md#${(first?.name ?? '').toLowerCase()}`,
   };
   return text('critical') ? fail(known.join('; '), more) : warn(known.join('; '), more);
@@ -60,9 +61,9 @@ function firing(facts: Facts): Verdict {
 
 function matching(facts: Facts): Verdict {
   const known = new Set(textsAt(bodyOf(facts, 'prometheus', NAMES), 'data'));
-  if (!known.size) throw new FactUnavailable('Prometheus names no metric');
+  if (!known.size) throw new FactUnavailable('Prometheus lists no metric');
   const { rules } = writtenRules(facts);
-  // What rules record themselves appears only once its sources do.
+  // Recorded metrics appear only after their sources.
   const made = new Set(rules.filter(({ alert }) => !alert).map(({ name }) => name));
   const empty = rules.flatMap(({ name, expr }) =>
     missingMetrics(expr, known)
@@ -70,13 +71,14 @@ function matching(facts: Facts): Verdict {
       .map((metric) => ({ name, metric })),
   );
   const names = [...new Set(empty.map(({ metric }) => metric))];
-  if (!names.length) return ok(`${rules.length} rules read metrics that exist or wait for application traffic`);
-  if (settledFor(facts) < 600) return skip(`the stack has just started: not yet ${list(names, 3)}`);
+  if (!names.length) return ok(`${rules.length} rules read metrics that exist or need application traffic`);
+  if (settledFor(facts) < 600) return skip(`the stack has just started; metrics not yet there: ${list(names, 3)}`);
   return warn(
-    `metrics that rules read and that do not exist: ${list(names, 3)} (${list([...new Set(empty.map(({ name }) => name))], 3)})`,
+    `rules read metrics that do not exist: ${list(names, 3)} ` +
+      `(${list([...new Set(empty.map(({ name }) => name))], 3)})`,
     {
-      cause: 'the exporter is absent, or the metric has another name',
-      fix: 'compare with PROM-04 and PROM-19; rules of your own: correct the name',
+      cause: 'the exporter is not installed, or the metric has another name',
+      fix: 'check PROM-04 and PROM-19; in your own rules, correct the name',
       object: rulesObject(facts),
     },
   );
@@ -86,7 +88,7 @@ function links(facts: Facts): Verdict {
   const { rules } = writtenRules(facts);
   const alerts = rules.filter(({ alert }) => alert);
   const uids = new Set(boards(facts).boards.map(({ uid }) => uid));
-  if (!alerts.length || !uids.size) throw new FactUnavailable('there are no alerts or no dashboards');
+  if (!alerts.length || !uids.size) throw new FactUnavailable('the ConfigMaps contain no alerts or no dashboards');
   const dangling = alerts.flatMap(({ name, annotations }) => {
     const uid = textAt(annotations, 'dashboard_uid');
     return uid && !uids.has(uid) ? [`${name} → dashboard ${uid}`] : [];
@@ -103,27 +105,30 @@ function links(facts: Facts): Verdict {
         .filter(Boolean)
         .join('; '),
       {
-        cause: 'the alert leads nowhere',
-        fix: 'genai-obs install; alerts of your own: correct the annotations',
+        cause: 'the annotations of the alert are missing or wrong',
+        fix: 'genai-obs install; in your own alerts, correct the annotations',
         object: rulesObject(facts),
       },
     );
-  return ok(`${alerts.length} alerts name a runbook, and dashboards that exist`);
+  return ok(`${alerts.length} alerts link to a runbook and to dashboards that exist`);
 }
 
 export const alertRuleChecks: Check[] = [
   alrt('05', 'All alerts are loaded', {
     about:
-      'Every alert in the ConfigMap prometheus-rules must be among the rules that Prometheus has loaded, by name. A missing one means that Prometheus has not read the file since it changed.',
+      'Checks that Prometheus has loaded every alert of the ConfigMap prometheus-rules, by name. Failed: ' +
+      'one is missing, because Prometheus has not loaded the file since it changed. Restart Prometheus.',
     sources: '001-CHK-10, 003-AR-00',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-14', 'PROM-13'],
     reads: [WRITTEN, RULES],
     run: expected,
   }),
-  alrt('06', 'No alert fires', {
+  alrt('06', 'No alert is firing', {
     about:
-      "Alerts that fire now, with the thing they are about: critical ones fail, warnings warn, information is only told. Alerts of the stack itself often have the cause of another finding, which is then named first; the fix is the alert's runbook.",
+      'Lists the alerts that are firing now and their subject. Warning: alerts of severity warning. Failed: ' +
+      'critical alerts. Information is only shown. The fix is the runbook of the alert; a finding that is ' +
+      'the cause is listed first.',
     sources: '004-MNT-01, 004-MNT-02',
     needs: ['prometheus'],
     dependsOn: [
@@ -147,16 +152,19 @@ export const alertRuleChecks: Check[] = [
   }),
   alrt('10', 'Rules read metrics that exist', {
     about:
-      'Compares the metric names in every rule of the ConfigMap with those that Prometheus knows. A rule on a name that does not exist never fires and says nothing. Metrics that only applications or rare events bring are left out.',
+      'Looks up the metrics of every rule of the ConfigMap in Prometheus by name. Warning: a metric does ' +
+      'not exist, and its rule never fires. Metrics that only applications or rare events produce are not ' +
+      'required. Correct the name, or check the source.',
     sources: 'genai-obs',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-13', 'PROM-04', 'PROM-19', 'COL-12', 'COL-14'],
     reads: [fact.http('prometheus', NAMES), WRITTEN, ...CLOCK_READS],
     run: matching,
   }),
-  alrt('11', 'Links of alerts lead somewhere', {
+  alrt('11', 'Alerts link to runbooks and dashboards', {
     about:
-      'Whoever gets an alert needs its runbook and the dashboard that shows it. Every alert must name a runbook, and the dashboards that alerts name must be among those that are installed.',
+      'Checks that every alert has a runbook, and that the dashboards that alerts name are installed. ' +
+      'Warning: one is missing. Run `genai-obs install`, or correct the annotations of your own alerts.',
     sources: '003-RB-01',
     needs: ['prometheus', 'grafana'],
     dependsOn: ['PROM-13', 'GRAF-13'],

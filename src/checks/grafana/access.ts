@@ -9,10 +9,14 @@ const graf = checksOf('GRAF');
 const SECRET = 'grafana-admin';
 const KEYS = ['admin-user', 'admin-password'];
 
-/** Sets Grafana's password to that of the Secret; the password is in no argument. */
+/** Sets the password of Grafana to that of the Secret, by stdin: an argument would show it in the process list. */
 function resetPassword(facts: Facts): string {
   const kubectl = facts.kubectlFor('grafana');
-  return `${kubectl} get secret ${SECRET} -o jsonpath='{.data.admin-password}' | base64 -d | ${kubectl} exec -i ${resourceOf(facts, 'grafana')} -- grafana cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin`;
+  return (
+    `${kubectl} get secret ${SECRET} -o jsonpath='{.data.admin-password}' | base64 -d | ` +
+    `${kubectl} exec -i ${resourceOf(facts, 'grafana')} -- ` +
+    'grafana cli --homepath /usr/share/grafana admin reset-admin-password --password-from-stdin'
+  );
 }
 
 function exposure(facts: Facts): Verdict {
@@ -33,8 +37,8 @@ function exposure(facts: Facts): Verdict {
   const hosts = listAt(ingress, 'spec', 'rules').flatMap((rule) => textAt(rule, 'host') ?? []);
   const by = ingress ? `; Ingress ${ingress.metadata.name} for ${list(hosts)}` : '';
   if (type !== wanted)
-    return warn(`Service ${planned.name} is of type ${type}, the profile says ${wanted}`, {
-      cause: 'it was changed by hand, or the profile was not applied',
+    return warn(`Service ${planned.name} is of type ${type} instead of ${wanted}`, {
+      cause: 'it was changed manually, or the profile was not applied',
       fix: 'genai-obs install',
       object,
     });
@@ -49,7 +53,7 @@ function exposure(facts: Facts): Verdict {
     return port
       ? ok(`NodePort ${port} on every node${by}`)
       : fail('the Service has no node port', {
-          cause: 'the API server has assigned none',
+          cause: 'the API server has not assigned one',
           fix: `${facts.kubectlFor('grafana')} describe service ${planned.name}`,
           object,
         });
@@ -61,12 +65,14 @@ function exposure(facts: Facts): Verdict {
     return address.length
       ? ok(`LoadBalancer ${list(address)}${by}`)
       : warn('the load balancer has no address yet', {
-          cause: 'the cluster has no provider of load balancers, or it is still working',
-          fix: `${facts.kubectlFor('grafana')} describe service ${planned.name}   # or grafana.service.type: ClusterIP`,
+          cause: 'the cluster has no load balancer controller, or it has not finished',
+          fix:
+            `${facts.kubectlFor('grafana')} describe service ${planned.name}   ` +
+            '# or set grafana.service.type: ClusterIP',
           object,
         });
   }
-  return ok(`ClusterIP, inside the cluster only: genai-obs open${by}`);
+  return ok(`ClusterIP, reachable with genai-obs open${by}`);
 }
 
 function admin(facts: Facts): Verdict {
@@ -75,7 +81,7 @@ function admin(facts: Facts): Verdict {
   if (!secret)
     return fail(`Secret ${SECRET} does not exist`, {
       cause: 'it was deleted',
-      fix: `genai-obs install   # makes a new password; then set it in Grafana: ${resetPassword(facts)}`,
+      fix: `genai-obs install   # creates a new password; then set it in Grafana: ${resetPassword(facts)}`,
       object,
     });
   const empty = KEYS.filter((key) => !numberAt(secret, 'keys', key));
@@ -89,21 +95,25 @@ function admin(facts: Facts): Verdict {
   if (answer.status === 401 || answer.status === 403) {
     return fail(`Grafana refuses the administrator of Secret ${SECRET}: ${answer.status}`, {
       cause:
-        'the password in the Secret is not that in the database of Grafana, which takes it over only when the database is made',
+        'the password in the Secret differs from that in the database of Grafana, which reads the Secret ' +
+        'only when it creates the database',
       fix: resetPassword(facts),
       object,
     });
   }
-  if (answer.status !== 200) throw new FactUnavailable(`GET /api/user of Grafana answers ${answer.status}`);
+  if (answer.status !== 200) throw new FactUnavailable(`GET /api/user of Grafana: HTTP ${answer.status}`);
   const login = textAt(answer.body, 'login') ?? '?';
   if (listAt(secret, 'weak').includes('admin-password'))
-    return warn(`${login} logs in, with a password that everybody knows`, {
-      cause: 'a default or a placeholder stands in the Secret',
-      fix: `${facts.kubectlFor('grafana')} delete secret ${SECRET} && genai-obs install   # then: ${resetPassword(facts)}`,
+    return warn(`${login} can log in with a well-known default password`, {
+      cause: 'the Secret holds a default or a placeholder',
+      fix:
+        `${facts.kubectlFor('grafana')} delete secret ${SECRET} && ` +
+        `genai-obs install   # then: ${resetPassword(facts)}`,
       object,
     });
   return ok(
-    `${login} logs in with the password of Secret ${SECRET} (${numberAt(secret, 'keys', 'admin-password') ?? 0} characters)`,
+    `${login} can log in with the password of Secret ${SECRET} ` +
+      `(${numberAt(secret, 'keys', 'admin-password') ?? 0} characters)`,
   );
 }
 
@@ -123,7 +133,7 @@ function certificate(facts: Facts): Verdict {
   const more = {
     cause: issuer
       ? `cert-manager has not renewed Certificate ${issuer}`
-      : 'the certificate was not issued, or not renewed',
+      : 'the certificate was not issued or not renewed',
     fix: issuer
       ? `${kubectl} describe certificate ${issuer}`
       : `${kubectl} create secret tls ${name} --cert=FILE --key=FILE --dry-run=client -o yaml | ${kubectl} apply -f -`,
@@ -132,18 +142,20 @@ function certificate(facts: Facts): Verdict {
   if (missing.length)
     return fail(`Secret ${name} of Ingress ${ingress.metadata.name} lacks ${missing.join(' and ')}`, more);
   const until = Date.parse(textAt(secret, 'notAfter') ?? '');
-  if (!Number.isFinite(until))
-    throw new FactUnavailable(`the certificate in Secret ${name} does not tell when it ends`);
+  if (!Number.isFinite(until)) throw new FactUnavailable(`the certificate in Secret ${name} has no expiry date`);
   const days = Math.floor((until - facts.now()) / DAY_MS);
-  const text = `the certificate in Secret ${name} ends ${new Date(until).toISOString().slice(0, 10)}`;
-  if (days < 0) return fail(`${text}: expired`, more);
+  const text = `the certificate in Secret ${name} expires on ${new Date(until).toISOString().slice(0, 10)}`;
+  if (days < 0) return fail(`${text}: it has expired`, more);
   return days < 14 ? warn(`${text}, in ${plural(days, 'day')}`, more) : ok(`${text}, in ${plural(days, 'day')}`);
 }
 
 export const accessChecks: Check[] = [
   graf('03', 'Grafana is exposed as planned', {
     about:
-      'The type of the Service against grafana.service.type, with its node port or the address of its load balancer, and the address of an Ingress when there is one. A pending address warns: the cluster has no controller that gives one. With ClusterIP `genai-obs open` forwards a port.',
+      'Compares the type of the Service with grafana.service.type, and checks the node port, the load ' +
+      'balancer address and the Ingress address. Warning: the type differs, or an address is pending, ' +
+      'because no controller assigns one. Failed: the Service does not exist or has no node port. With ' +
+      'ClusterIP, `genai-obs open` forwards a port.',
     sources: '000-ACC-04, 000-INST-09, 001-GRAF-08, 001-PORT-05, 004-TRB-09',
     needs: ['grafana'],
     dependsOn: ['GRAF-02'],
@@ -152,7 +164,10 @@ export const accessChecks: Check[] = [
   }),
   graf('05', 'The administrator can log in', {
     about:
-      "Logs in with the Secret grafana-admin. Grafana takes the password over only when its database is made: a Secret that was changed, restored or made anew afterwards no longer fits, and everything that speaks to its API fails. The fix sets Grafana's password to that of the Secret without showing it.",
+      'Logs in with the Secret grafana-admin. Grafana reads the password only when it creates its database, ' +
+      'so a Secret that was changed, restored or recreated later does not match, and all API calls fail. ' +
+      'Warning: the password is a known default. Failed: the Secret or a key is missing, or the login is ' +
+      'refused. The fix sets the password of the Secret in Grafana without showing it.',
     sources: '000-INST-04, 001-GRAF-05, 004-P4-01',
     needs: ['grafana'],
     dependsOn: ['GRAF-01', 'GRAF-02', 'GRAF-04'],
@@ -161,7 +176,9 @@ export const accessChecks: Check[] = [
   }),
   graf('18', 'The certificate of the Ingress is valid', {
     about:
-      'Browsers refuse an expired certificate. Where an Ingress with TLS serves Grafana, its Secret must exist and hold certificate and key, and more than 14 days must be left: fewer warn, an expired one fails. Without an Ingress the check does not apply.',
+      'Checks the certificate of an Ingress with TLS for Grafana; browsers refuse an expired one. Ok: at ' +
+      'least 14 days left. Warning: fewer. Failed: expired, or the Secret lacks the certificate or key. ' +
+      'Skipped without such an Ingress.',
     sources: '000-INST-09',
     needs: ['grafana'],
     dependsOn: ['GRAF-03'],

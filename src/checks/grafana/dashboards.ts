@@ -1,6 +1,7 @@
 import { grafanaBodyOf, bodyOf } from '../lib/service.ts';
 import { type Verdict, type Check, checksOf, ok, warn, fail } from '../lib/check.ts';
 import { fact, type Facts } from '../lib/facts.ts';
+import { messageOf } from '../../core/errors.ts';
 import { asText, mapAt, listAt, textAt, textsAt, isJsonMap } from '../../core/json.ts';
 import { oneLine, plural, list } from '../../core/text.ts';
 import { backends } from './datasources.ts';
@@ -16,7 +17,7 @@ const NAMES = '/api/v1/label/__name__/values';
 const MAP_OBJECT = (facts: Facts) => `ConfigMap ${facts.place('grafana').namespace}/${MAP}`;
 const LOGIN = ['GRAF-01', 'GRAF-02', 'GRAF-04', 'GRAF-05'];
 const AGAIN = 'genai-obs install   # phase dashboards';
-/** Used when the ConfigMap is gone: the least that must be there. */
+/** Expected without the ConfigMap. */
 const LEAST = ['genai-overview', 'obs-stack-health', 'log-explorer', 'trace-analytics'];
 
 export interface Board {
@@ -26,7 +27,7 @@ export interface Board {
   panels: unknown[];
 }
 
-/** Dashboards of the ConfigMap; `problem` is the first file that Grafana would not load. */
+/** Dashboards of the ConfigMap; `problem`: the first file that Grafana would not load. */
 export function boards(facts: Facts): { boards: Board[]; problem?: string } {
   const found: Board[] = [];
   for (const [file, text] of Object.entries(
@@ -38,11 +39,11 @@ export function boards(facts: Facts): { boards: Board[]; problem?: string } {
     } catch (error) {
       return {
         boards: found,
-        problem: `${file} is no JSON: ${oneLine(error instanceof Error ? error.message : String(error), 120)}`,
+        problem: `${file} is not JSON: ${oneLine(messageOf(error), 120)}`,
       };
     }
     if (isJsonMap(content) && isJsonMap(content['dashboard']))
-      return { boards: found, problem: `${file} is wrapped in "dashboard": provisioning skips it` };
+      return { boards: found, problem: `${file} is wrapped in "dashboard": Grafana skips it` };
     const [uid, title] = [textAt(content, 'uid') ?? '', textAt(content, 'title') ?? ''];
     if (!uid || !title) return { boards: found, problem: `${file} has no ${uid ? 'title' : 'uid'}` };
     const twin = found.find((board) => board.uid === uid);
@@ -52,7 +53,7 @@ export function boards(facts: Facts): { boards: Board[]; problem?: string } {
   return { boards: found };
 }
 
-/** Panels, those of collapsed rows too. */
+/** Panels, with those of collapsed rows. */
 function panelsOf(content: unknown): unknown[] {
   return listAt(content, 'panels').flatMap((panel) => [panel, ...listAt(panel, 'panels')]);
 }
@@ -61,15 +62,15 @@ function valid(facts: Facts): Verdict {
   const object = MAP_OBJECT(facts);
   if (!facts.find('ConfigMap', MAP, facts.place('grafana').namespace))
     return fail(`ConfigMap ${MAP} does not exist`, {
-      cause: 'it was deleted; Grafana removes the dashboards with it',
+      cause: 'it was deleted; Grafana then removes the dashboards',
       fix: AGAIN,
       object,
     });
   const { boards: found, problem } = boards(facts);
-  if (problem) return fail(problem, { cause: 'it was edited by hand', fix: AGAIN, object });
+  if (problem) return fail(problem, { cause: 'it was edited manually', fix: AGAIN, object });
   if (!found.length)
     return fail(`ConfigMap ${MAP} holds no dashboard`, { cause: 'its keys were removed', fix: AGAIN, object });
-  return ok(`${plural(found.length, 'dashboard')} with their own uids: ${found.map(({ uid }) => uid).join(', ')}`);
+  return ok(`${plural(found.length, 'dashboard')} with unique uids: ${found.map(({ uid }) => uid).join(', ')}`);
 }
 
 function expectedBoards(facts: Facts): Verdict {
@@ -78,9 +79,10 @@ function expectedBoards(facts: Facts): Verdict {
   const live = new Set(listAt(grafanaBodyOf(facts, SEARCH)).map((one) => textAt(one, 'uid') ?? ''));
   const missing = uids.filter((uid) => !live.has(uid));
   if (!missing.length) return ok(`${uids.length} of ${uids.length} dashboards in Grafana: ${uids.join(', ')}`);
+  const [kubectl, grafana] = [facts.kubectlFor('grafana'), resourceOf(facts, 'grafana')];
   const more = {
     cause: 'the ConfigMap is not mounted, or Grafana could not load the file',
-    fix: `${AGAIN}; then: ${facts.kubectlFor('grafana')} rollout restart ${resourceOf(facts, 'grafana')} && ${facts.kubectlFor('grafana')} logs ${resourceOf(facts, 'grafana')} | grep -i provisioning`,
+    fix: `${AGAIN}; then: ${kubectl} rollout restart ${grafana} && ${kubectl} logs ${grafana} | grep -i provisioning`,
     object: MAP_OBJECT(facts),
   };
   const text = `${missing.length} of ${uids.length} dashboards are not in Grafana: ${list(missing)}`;
@@ -120,42 +122,45 @@ function panelQueries(facts: Facts): Verdict {
     .filter(({ problem }) => problem);
   if (broken[0])
     return fail(
-      `${plural(broken.length, 'panel query')} cannot be parsed: ${list(
+      `cannot parse ${plural(broken.length, 'panel query')}: ${list(
         broken.map(({ where, problem }) => `${where}: ${problem ?? ''}`),
         2,
       )}`,
-      { cause: 'the dashboard was edited by hand', fix: AGAIN, object },
+      { cause: 'the dashboard was edited manually', fix: AGAIN, object },
     );
   const enabled = new Set<string>(backends(facts.config));
   const foreign = all.filter(
     ({ uid }) => uid && !uid.startsWith('$') && !uid.startsWith('-') && uid !== 'grafana' && !enabled.has(uid),
   );
   if (foreign[0])
-    return fail(`${foreign[0].where} asks the datasource ${foreign[0].uid}, which does not exist`, {
-      cause: 'the dashboard was edited by hand',
+    return fail(`${foreign[0].where} uses the datasource ${foreign[0].uid}, which does not exist`, {
+      cause: 'the dashboard was edited manually',
       fix: AGAIN,
       object,
     });
   const promql = all.filter(({ uid }) => uid === 'prometheus');
   const empty = promql.flatMap(({ where, expr }) => missingMetrics(expr, known).map((name) => ({ where, name })));
   const names = [...new Set(empty.map(({ name }) => name))];
-  const text = `${plural(all.length, 'panel query')} in ${new Set(all.map(({ where }) => where.split(' ')[0])).size} dashboards`;
-  if (names.length && settledFor(facts) < 600) return ok(`${text}; not yet, so soon after a start: ${list(names, 3)}`);
+  const files = new Set(all.map(({ where }) => where.split(' ')[0]));
+  const text = `${plural(all.length, 'panel query')} in ${plural(files.size, 'dashboard')}`;
+  if (names.length && settledFor(facts) < 600)
+    return ok(`${text}; metrics not yet there after the start: ${list(names, 3)}`);
   if (names.length)
     return warn(
-      `${text}; metrics that do not exist: ${list(names, 3)} (${list([...new Set(empty.map(({ where }) => where))], 2)})`,
+      `${text}; metrics that do not exist: ${list(names, 3)} ` +
+        `(${list([...new Set(empty.map(({ where }) => where))], 2)})`,
       {
-        cause: 'a metric has another name, or its source does not deliver',
-        fix: 'compare in Explore: count by (__name__) ({__name__=~".+"}); sources: PROM-04, PROM-19',
+        cause: 'a metric has another name, or its source sends nothing',
+        fix: 'compare in Explore: count by (__name__) ({__name__=~".+"}); for sources see PROM-04 and PROM-19',
         object,
       },
     );
-  return ok(`${text}; every metric exists or waits for application traffic`);
+  return ok(`${text}; every metric exists or needs application traffic`);
 }
 
 function plugins(facts: Facts): Verdict {
   const loaded = new Set(listAt(grafanaBodyOf(facts, PLUGINS)).map((one) => textAt(one, 'id') ?? ''));
-  // The row is drawn by the dashboard itself.
+  // A row needs no plugin.
   const types = new Set(
     boards(facts)
       .boards.flatMap(({ panels }) => panels.map((panel) => textAt(panel, 'type') ?? ''))
@@ -164,10 +169,10 @@ function plugins(facts: Facts): Verdict {
   const sources = backends(facts.config);
   const missing = [...types, ...sources].filter((type) => !loaded.has(type));
   if (!missing.length)
-    return ok(`${types.size} kinds of panels and ${plural(sources.length, 'datasource plugin')} are loaded`);
+    return ok(`${plural(types.size, 'panel type')} and ${plural(sources.length, 'datasource plugin')} are loaded`);
   return warn(`not loaded: ${list(missing)}`, {
-    cause: 'the image lacks the plugin, or it must be installed',
-    fix: 'use panels of the image, or an image with the plugin: global.imageRegistry',
+    cause: 'the image does not include the plugin',
+    fix: 'use panel types of the image, or an image with the plugin: global.imageRegistry',
     object: workloadObject(facts, 'grafana'),
   });
 }
@@ -175,16 +180,21 @@ function plugins(facts: Facts): Verdict {
 export const dashboardChecks: Check[] = [
   graf('11', 'The dashboards are in Grafana', {
     about:
-      'Every dashboard of the ConfigMap genai-dashboards must be found by its uid in the running Grafana. If some are missing Grafana could not load the file and says why in its log; if all are, the ConfigMap is not mounted.',
+      'Searches Grafana for every dashboard of the ConfigMap genai-dashboards by uid. Warning: some are ' +
+      'missing; Grafana could not load the file, and its log says why. Failed: all are missing, because the ' +
+      'ConfigMap is not mounted.',
     sources: '000-BAK-04, 000-CFG-03, 001-CHK-09, 001-GRAF-07, 002-GOAL-01, 002-NEXT-01, 003-ARCH-04',
     needs: ['grafana'],
     dependsOn: [...LOGIN, 'GRAF-13'],
     reads: [fact.objects('ConfigMap'), fact.grafana(SEARCH)],
     run: expectedBoards,
   }),
-  graf('12', 'Panels ask for metrics that exist', {
+  graf('12', 'Panels query metrics that exist', {
     about:
-      "Reads every panel query of the ConfigMap's dashboards: brackets and strings must be closed, the datasource must exist, and every metric in a PromQL expression must be known to Prometheus. Metrics that only applications or rare events bring are left out. It compares names and does not run the queries, so that label filters are not judged; a missing name warns.",
+      'Parses every panel query in the ConfigMap and looks up its metrics in Prometheus by name; it does ' +
+      'not run queries or test label filters. Metrics that only applications or rare events produce are not ' +
+      'required. Warning: a metric does not exist. Failed: a query does not parse, or its datasource does ' +
+      'not exist.',
     sources: '001-DASH-01, 001-DASH-02, 001-DASH-03, 001-DASH-04, 002-SUM-01, 002-SUM-04, 003-D1-01',
     needs: ['grafana', 'prometheus'],
     dependsOn: ['GRAF-13', 'PROM-01', 'PROM-03', 'PROM-04', 'PROM-19', 'PROM-13', 'COL-14'],
@@ -193,7 +203,9 @@ export const dashboardChecks: Check[] = [
   }),
   graf('13', 'Dashboard files are valid', {
     about:
-      'Every key of the ConfigMap genai-dashboards must be the bare JSON of a dashboard with title and a uid of its own. Files in the shape of the API ({"dashboard": …}) are skipped by provisioning, and of two with one uid only one is shown. `genai-obs install` writes them again.',
+      'Checks that every key of the ConfigMap genai-dashboards is a dashboard in JSON with a title and a ' +
+      'unique uid. Failed: one is not. Grafana skips files in API format ({"dashboard": …}) and shows only ' +
+      'one of two dashboards with the same uid. `genai-obs install` writes them again.',
     sources: '003-D1-00',
     needs: ['grafana'],
     reads: [fact.objects('ConfigMap')],
@@ -201,7 +213,9 @@ export const dashboardChecks: Check[] = [
   }),
   graf('14', 'Plugins that dashboards need are loaded', {
     about:
-      'A panel whose kind is not loaded shows an error in place of data. All kinds of panels in the dashboards and the plugin of every datasource must be loaded; those of this stack are part of the image.',
+      'Checks that Grafana has loaded the panel types of all dashboards and the plugins of all datasources. ' +
+      'Warning: one is missing; its panels show an error instead of data. All plugins of this stack are in ' +
+      'the image.',
     sources: '001-GRAF-04, 001-GRAF-06, 001-GRAF-09',
     needs: ['grafana'],
     dependsOn: [...LOGIN, 'GRAF-13'],

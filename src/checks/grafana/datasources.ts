@@ -2,6 +2,7 @@ import { bodyText, grafanaBodyOf } from '../lib/service.ts';
 import { type Verdict, type Check, checksOf, ok, warn, fail } from '../lib/check.ts';
 import { type FactRef, fact, type Facts } from '../lib/facts.ts';
 import { workloadOf } from '../lib/objects.ts';
+import { messageOf } from '../../core/errors.ts';
 import { asText, at, mapAt, listAt, textAt } from '../../core/json.ts';
 import { oneLine, plural, list } from '../../core/text.ts';
 import { parse } from 'yaml';
@@ -22,7 +23,7 @@ export function backends(config: Config): Backend[] {
   return BACKENDS.filter((id) => config[id].enabled);
 }
 
-/** Before Grafana 12 the browser alone spoke to Jaeger, and there was no health to ask for: its API through Grafana tells the same in all versions. */
+/** Before Grafana 12 the datasource jaeger had no health check; its API through Grafana works in all versions. */
 function health(id: Backend): string {
   return id === 'jaeger' ? '/api/datasources/proxy/uid/jaeger/api/services' : `/api/datasources/uid/${id}/health`;
 }
@@ -31,7 +32,7 @@ function healthy(id: Backend, { status, body }: { status: number; body: unknown 
   return status === 200 && (id === 'jaeger' ? at(body, 'data') !== undefined : textAt(body, 'status') === 'OK');
 }
 
-/** As Grafana reaches the backend from its own namespace. */
+/** URL of the backend, from the namespace of Grafana. */
 function urlOf(facts: Facts, id: Backend): string {
   return urlFor(facts.place(id), facts.place('grafana').namespace);
 }
@@ -44,7 +45,7 @@ function leadsTo(facts: Facts, url: string, id: Backend): boolean {
 
 export const MAP_OBJECT = (facts: Facts) => `ConfigMap ${facts.place('grafana').namespace}/${MAP}`;
 
-/** Datasources of the ConfigMap; throws what the YAML parser says. */
+/** Datasources of the ConfigMap. @throws the error of the YAML parser */
 function provisioned(facts: Facts): unknown[] {
   const map = facts.find('ConfigMap', MAP, facts.place('grafana').namespace);
   return Object.entries(mapAt(map, 'data'))
@@ -56,7 +57,7 @@ function configMap(facts: Facts): Verdict {
   const object = MAP_OBJECT(facts);
   if (!facts.find('ConfigMap', MAP, facts.place('grafana').namespace))
     return fail(`ConfigMap ${MAP} does not exist`, {
-      cause: 'it was deleted; Grafana forgets its datasources at the next start',
+      cause: 'it was deleted; Grafana loses its datasources at the next start',
       fix: AGAIN,
       object,
     });
@@ -64,20 +65,17 @@ function configMap(facts: Facts): Verdict {
   try {
     found = provisioned(facts);
   } catch (error) {
-    return fail(
-      `ConfigMap ${MAP} is no YAML: ${oneLine(error instanceof Error ? error.message : String(error), 160)}`,
-      {
-        cause: 'it was edited by hand',
-        fix: AGAIN,
-        object,
-      },
-    );
+    return fail(`ConfigMap ${MAP} is not YAML: ${oneLine(messageOf(error), 160)}`, {
+      cause: 'it was edited manually',
+      fix: AGAIN,
+      object,
+    });
   }
   const uids = found.map((one) => textAt(one, 'uid') ?? '');
   const missing = backends(facts.config).filter((id) => !uids.includes(id));
   if (missing.length)
     return fail(`${MAP} lacks the datasource${missing.length > 1 ? 's' : ''} ${missing.join(', ')}`, {
-      cause: 'it was edited by hand',
+      cause: 'it was edited manually',
       fix: AGAIN,
       object,
     });
@@ -86,7 +84,7 @@ function configMap(facts: Facts): Verdict {
     .map((one) => textAt(one, 'name') ?? '?');
   if (incomplete.length)
     return fail(`${list(incomplete)} in ${MAP} lack uid, url or type`, {
-      cause: 'it was edited by hand',
+      cause: 'it was edited manually',
       fix: AGAIN,
       object,
     });
@@ -94,14 +92,11 @@ function configMap(facts: Facts): Verdict {
     (one) => textAt(one, 'configMap', 'name') === MAP,
   );
   if (!mounted)
-    return fail(
-      `the ${facts.place('grafana').workload.kind} ${facts.place('grafana').workload.name} does not mount ${MAP}`,
-      {
-        cause: 'the workload was changed',
-        fix: 'genai-obs install',
-        object: workloadObject(facts, 'grafana'),
-      },
-    );
+    return fail(`${workloadObject(facts, 'grafana')} does not mount ${MAP}`, {
+      cause: 'the workload was changed manually',
+      fix: 'genai-obs install',
+      object: workloadObject(facts, 'grafana'),
+    });
   return ok(`${plural(found.length, 'datasource')} in ${MAP}, mounted: ${uids.join(', ')}`);
 }
 
@@ -115,9 +110,10 @@ function everyDatasource(facts: Facts): Verdict {
     const object = MAP_OBJECT(facts);
     if (!source)
       return fail(
-        `Grafana has no datasource with uid ${id}; it has ${list(live.map((one) => textAt(one, 'uid') ?? '?')) || 'none'}`,
+        `Grafana has no datasource with uid ${id}; it has ` +
+          (list(live.map((one) => textAt(one, 'uid') ?? '?')) || 'none'),
         {
-          cause: 'it was not provisioned, or under another uid',
+          cause: 'it was not provisioned, or has another uid',
           fix: `${AGAIN}; then: ${kubectl} rollout restart ${grafana}`,
           object,
         },
@@ -132,17 +128,18 @@ function everyDatasource(facts: Facts): Verdict {
     const { title } = facts.place(id);
     const wrong = !leadsTo(facts, url, id);
     return fail(
-      `datasource ${textAt(source, 'name') ?? id} at ${url} answers ${answer.status}: ${said}${wrong ? `; its URL should be ${urlOf(facts, id)}` : ''}`,
+      `datasource ${textAt(source, 'name') ?? id} at ${url} answers ${answer.status}: ${said}` +
+        (wrong ? `; its URL should be ${urlOf(facts, id)}` : ''),
       {
-        cause: wrong ? `the URL ${url} does not lead to ${title}` : `Grafana does not get through to ${title}`,
+        cause: wrong ? `the URL ${url} does not point to ${title}` : `Grafana cannot reach ${title}`,
         fix: wrong
-          ? `genai-obs install   # sets the URL back to ${urlOf(facts, id)}; then: ${kubectl} rollout restart ${grafana}`
+          ? `genai-obs install   # restores the URL; then: ${kubectl} rollout restart ${grafana}`
           : `${kubectl} logs ${grafana} --tail=50`,
         object,
       },
     );
   }
-  return ok(`${good.join(', ')} answer OK`);
+  return ok(`${good.join(', ')} report OK`);
 }
 
 function queryUp(facts: Facts): Verdict {
@@ -156,7 +153,7 @@ function queryUp(facts: Facts): Verdict {
     });
   }
   return fail(`query up through the datasource answers ${answer.status}: ${bodyText(answer.body)}`, {
-    cause: 'Grafana does not get through to Prometheus',
+    cause: 'Grafana cannot reach Prometheus',
     fix: `${facts.kubectlFor('grafana')} logs ${resourceOf(facts, 'grafana')} --tail=50`,
     object: MAP_OBJECT(facts),
   });
@@ -165,7 +162,9 @@ function queryUp(facts: Facts): Verdict {
 export const datasourceChecks: Check[] = [
   graf('06', 'Datasources are provisioned from a ConfigMap', {
     about:
-      'The ConfigMap grafana-datasources must exist, parse, name every enabled backend with uid, type and URL, and be mounted by Grafana. Datasources made by hand are lost with the database. `genai-obs install` writes it again.',
+      'Checks that the ConfigMap grafana-datasources exists, parses, lists every enabled backend with uid, ' +
+      'type and URL, and is mounted. Failed: one of these is not so. Datasources that were added manually ' +
+      'are lost with the database. `genai-obs install` writes the ConfigMap again.',
     sources: '000-TRB-06, 001-GRAF-07, 004-TRB-11',
     needs: ['grafana'],
     reads: [fact.objects('ConfigMap'), fact.workloads('grafana')],
@@ -173,7 +172,9 @@ export const datasourceChecks: Check[] = [
   }),
   graf('07', 'Every datasource works', {
     about:
-      'Asks Grafana for the health of the datasources prometheus, loki and tempo (of jaeger for its services, through Grafana), so that the way from Grafana to the backend is tried and not only the backend. The finding names the datasource, its URL and, where it differs, the URL it should have.',
+      'Runs the health check of each datasource in Grafana, and for Jaeger the list of services; this tests ' +
+      'the path from Grafana to the backend. Failed: a datasource is missing or its check fails. The ' +
+      'finding names its URL and the URL that it should have, if they differ.',
     sources: '001-CHK-05, 001-DS-01, 001-PRIN-02, 003-ARCH-03, 004-P4-02',
     needs: ['grafana'],
     dependsOn: [
@@ -197,7 +198,8 @@ export const datasourceChecks: Check[] = [
   }),
   graf('08', 'Grafana can query Prometheus', {
     about:
-      "Runs the query `up` through Grafana's datasource proxy: the same way that every panel takes. Success with series passes, an empty answer warns, an error fails.",
+      'Runs the query `up` through the datasource proxy of Grafana, as every panel does. Warning: the ' +
+      'result is empty, because Prometheus has no targets. Failed: the query returns an error.',
     sources: '000-TRB-07, 004-TRB-10',
     needs: ['grafana', 'prometheus'],
     dependsOn: [...LOGIN, 'GRAF-07', 'PROM-01', 'PROM-03', 'PROM-08'],

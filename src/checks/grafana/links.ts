@@ -9,7 +9,7 @@ import { filtersOf, withoutVariables } from '../lib/query.ts';
 
 const graf = checksOf('GRAF');
 
-/** uids that links between datasources name. */
+/** uids in the links of a datasource. */
 function links(source: unknown): { from: string; field: string; uid: string }[] {
   return leaves(mapAt(source, 'jsonData'))
     .filter(({ path }) => path.endsWith('datasourceUid'))
@@ -23,9 +23,9 @@ function linksResolve(facts: Facts): Verdict {
   const dangling = all.filter(({ uid }) => !uids.has(uid));
   if (dangling.length)
     return fail(
-      `links that lead nowhere: ${list(dangling.map(({ from, field, uid }) => `${from} ${field} → ${uid}`))}`,
+      `links to missing datasources: ${list(dangling.map(({ from, field, uid }) => `${from} ${field} → ${uid}`))}`,
       {
-        cause: 'a datasource has another uid than its links say',
+        cause: 'the uid of a datasource differs from that in the links',
         fix: AGAIN,
         object: MAP_OBJECT(facts),
       },
@@ -33,7 +33,7 @@ function linksResolve(facts: Facts): Verdict {
   return ok(`${plural(all.length, 'link')} between ${plural(live.length, 'datasource')} resolve`);
 }
 
-/** Both ways between logs and traces, as the datasources are configured in the running Grafana. */
+/** Links between logs and traces in both directions, in the running Grafana. */
 function correlation(facts: Facts): Verdict {
   const live = listAt(grafanaBodyOf(facts, LIST));
   const store = traceStore(facts.config) ?? 'tempo';
@@ -59,16 +59,16 @@ function correlation(facts: Facts): Verdict {
     (back['customQuery'] === true || back['filterByTraceID'] === true);
   const missing = [
     fields.length && (byLabel || byText) ? '' : 'log → trace (derivedFields of Loki)',
-    byLabel || !fields.length ? '' : 'trace ids of OTLP logs (a derived field of type label)',
+    byLabel || !fields.length ? '' : 'trace IDs of OTLP logs (a derived field of type label)',
     backWorks ? '' : `trace → logs (tracesToLogsV2 of ${facts.place(store).title})`,
   ].filter(Boolean);
   if (missing.length)
     return warn(`not working: ${missing.join(', ')}`, {
-      cause: 'the datasource lacks the link, or its pattern does not find a trace id',
+      cause: 'the datasource has no link, or its pattern does not match a trace ID',
       fix: AGAIN,
       object: MAP_OBJECT(facts),
     });
-  return ok('log → trace by label trace_id and by text, trace → logs by trace id');
+  return ok('log → trace by label trace_id and by text, trace → logs by trace ID');
 }
 
 function patternFits(pattern: string | undefined, text: string): boolean {
@@ -82,16 +82,20 @@ function patternFits(pattern: string | undefined, text: string): boolean {
 export const linkChecks: Check[] = [
   graf('09', 'Links between datasources resolve', {
     about:
-      'Derived fields, exemplars, trace to logs, trace to metrics and the service map name datasources by uid. A uid that does not exist makes the link disappear without a message. Reads what the running Grafana has.',
+      'Reads the datasources of the running Grafana. Derived fields, exemplars, trace to logs, trace to ' +
+      'metrics and the service map refer to datasources by uid. Failed: a uid does not exist, and Grafana ' +
+      'hides the link without a message. Run `genai-obs install`.',
     sources: '001-DS-02, 001-DS-03, 001-DS-04, 004-P4-03',
     needs: ['grafana'],
     dependsOn: [...LOGIN, 'GRAF-06', 'GRAF-07'],
     reads: [fact.grafana(LIST)],
     run: linksResolve,
   }),
-  graf('10', 'Logs lead to traces and traces to logs', {
+  graf('10', 'Logs link to traces and traces to logs', {
     about:
-      "Looks whether Loki's derived fields recognise a trace id, as structured metadata of OTLP logs and in text, and whether the link of Tempo, or Jaeger, builds a query by trace id. One missing direction warns. It reads the configuration in the running Grafana; the end-to-end probe follows a real log line to its trace.",
+      'Checks in the running Grafana that the derived fields of Loki match a trace ID, in structured ' +
+      'metadata and in text, and that the link of Tempo or Jaeger queries by trace ID. Warning: one ' +
+      'direction is missing. The end-to-end probe follows a real log line to its trace.',
     sources: '001-CHK-11, 004-P4-03',
     needs: ['grafana', 'loki'],
     skipIf: noTraces,

@@ -14,21 +14,27 @@ function persistent(facts: Facts): Verdict {
   const workload = workloadOf(facts, 'grafana');
   const replicas = numberAt(workload, 'spec', 'replicas') ?? 1;
   const database = textAt(facts.running('grafana'), 'database', 'type') ?? 'sqlite3';
-  if (database !== 'sqlite3') return ok(`database ${database}, outside of the pod`);
+  if (database !== 'sqlite3') return ok(`database ${database}, outside the pod`);
   if (replicas > 1)
-    return fail(`${replicas} replicas, each with its own sqlite database`, {
-      cause: 'sessions, users and alerts differ from replica to replica',
-      fix: `${facts.kubectlFor('grafana')} scale ${resourceOf(facts, 'grafana')} --replicas=1   # more need a shared database`,
+    return fail(`${replicas} replicas, each with its own SQLite database`, {
+      cause: 'sessions, users and alerts differ between replicas',
+      fix:
+        `${facts.kubectlFor('grafana')} scale ${resourceOf(facts, 'grafana')} --replicas=1   ` +
+        '# more replicas need a shared database',
       object: workloadObject(facts, 'grafana'),
     });
   if (!hasVolume(facts, 'grafana'))
-    return warn("Grafana's database lies in an emptyDir: users, preferences and own dashboards are gone with the pod", {
-      cause: 'storage.enabled is false, or the volume was changed',
-      fix: 'set storage.enabled to true in the profile, then: genai-obs install',
-      object: workloadObject(facts, 'grafana'),
-    });
+    return warn(
+      'the database of Grafana is in an emptyDir: users, preferences and manually created dashboards are lost ' +
+        'when the pod is deleted',
+      {
+        cause: 'storage.enabled is false, or the volume was changed',
+        fix: 'set storage.enabled to true in the profile, then: genai-obs install',
+        object: workloadObject(facts, 'grafana'),
+      },
+    );
   const verdict = claimVerdict(facts, 'grafana');
-  return verdict.status === 'ok' ? ok(`sqlite on ${verdict.evidence}`) : verdict;
+  return verdict.status === 'ok' ? ok(`SQLite on ${verdict.evidence}`) : verdict;
 }
 
 const POLICIES = '/api/v1/provisioning/policies';
@@ -43,8 +49,7 @@ function contactPoints(facts: Facts): Verdict {
   const points = listAt(grafanaBodyOf(facts, POINTS));
   const count = Array.isArray(rules) ? rules.length : 0;
   const receiver = textAt(policy, 'receiver') ?? '?';
-  if (!count)
-    return ok(`no rules in Grafana itself: Prometheus and Alertmanager alert; policy tree ends in ${receiver}`);
+  if (!count) return ok(`no rules in Grafana; Prometheus and Alertmanager send alerts; default receiver ${receiver}`);
   const placeholder = points
     .filter((point) => JSON.stringify(at(point, 'settings') ?? '').includes('example@email.com'))
     .map((point) => textAt(point, 'name') ?? '?');
@@ -52,19 +57,21 @@ function contactPoints(facts: Facts): Verdict {
   const dead = placeholder.filter((name) => used.includes(name) || receiver === 'grafana-default-email');
   if (dead.length)
     return warn(`${plural(count, 'rule')} in Grafana, and only the default e-mail receiver`, {
-      cause: 'no contact point was set up: nobody is told',
-      fix: 'genai-obs open   # then Alerting, Contact points; with grafana.contactPoint Alertmanager is one of them',
+      cause: 'no contact point was configured: nobody gets notified',
+      fix: 'genai-obs open   # then Alerting, Contact points; or set grafana.contactPoint to use Alertmanager',
       object: workloadObject(facts, 'grafana'),
     });
   return ok(
-    `${plural(count, 'rule')} in Grafana, ${plural(points.length, 'contact point')}, policy tree ends in ${receiver}`,
+    `${plural(count, 'rule')} in Grafana, ${plural(points.length, 'contact point')}, default receiver ${receiver}`,
   );
 }
 
 export const serverChecks: Check[] = [
   graf('01', 'Grafana is ready', {
     about:
-      'The workload of Grafana must have its pod ready. Telemetry is stored without it, nobody sees it. The finding names the cause: an unbound claim, an image, memory, a missing Secret or the line with which Grafana ended.',
+      'Checks that the pod of Grafana is ready. Failed: it is not; telemetry is still stored, but not ' +
+      'shown. The finding names the cause: an unbound claim, an image, memory, a missing Secret, or the ' +
+      'last log line.',
     sources: 'genai-obs',
     needs: ['grafana'],
     reads: workloadReads('grafana'),
@@ -72,15 +79,18 @@ export const serverChecks: Check[] = [
   }),
   graf('02', 'The Service grafana is as planned', {
     about:
-      'Port forwards, ingresses and the doctor itself reach Grafana through the Service grafana, port 80. It must exist and lead to the pod. `genai-obs install` puts it back.',
+      'Checks the Service grafana, port 80, which port-forwards, Ingresses and the doctor use. Failed: it ' +
+      'does not exist, lacks the port or leads to no pod. `genai-obs install` restores it.',
     sources: '000-OPEN-04, 004-TRB-08',
     needs: ['grafana'],
     reads: serviceReads('grafana'),
     run: (facts) => serviceVerdict(facts, 'grafana'),
   }),
-  graf('04', "Grafana's database works", {
+  graf('04', 'The database of Grafana works', {
     about:
-      'Asks /api/health through the API server: Grafana answers "database ok" when it can read and write its own data. Another answer comes with a full or read-only volume, or a damaged database; the log says which.',
+      'Requests /api/health through the API server; Grafana reports `database ok` when it can read and ' +
+      'write its data. Failed: another response, with a full or read-only volume or a damaged database. The ' +
+      'log shows which.',
     sources: 'genai-obs',
     needs: ['grafana'],
     dependsOn: ['GRAF-01', 'GRAF-02'],
@@ -90,9 +100,7 @@ export const serverChecks: Check[] = [
       const database = textAt(body, 'database');
       if (status === 200 && database === 'ok') return ok(`database ok, version ${textAt(body, 'version') ?? '?'}`);
       return fail(`/api/health answers ${status}${database ? `, database ${database}` : `: ${bodyText(body, 120)}`}`, {
-        cause: database
-          ? 'the database cannot be used: volume full, read-only or damaged'
-          : 'no pod of Grafana answers',
+        cause: database ? 'the volume is full or read-only, or the database is damaged' : 'no pod of Grafana responds',
         fix: `${facts.kubectlFor('grafana')} logs ${resourceOf(facts, 'grafana')} --tail=50`,
         object: workloadObject(facts, 'grafana'),
       });
@@ -100,22 +108,27 @@ export const serverChecks: Check[] = [
   }),
   graf('15', 'The gateway proxy answers', {
     about:
-      'The LLM platform profile puts nginx before Grafana and a model gateway under /gateway-proxy/. This profile has neither.',
+      'Applies only to profiles with nginx in front of Grafana and a model gateway under /gateway-proxy/. ' +
+      'This profile has neither.',
     sources: '001-GRAF-01, 001-GRAF-02',
     ...notHere('no nginx and no /gateway-proxy/ in this profile'),
   }),
-  graf('16', 'Alerts of Grafana reach somebody', {
+  graf('16', 'Alerts of Grafana reach a person', {
     about:
-      'Rules that are kept in Grafana itself need a contact point that is not the built-in example address. This stack alerts by Prometheus and Alertmanager, so that without rules in Grafana nothing is needed here.',
+      'Checks that rules stored in Grafana have a contact point that is not the built-in example address. ' +
+      'Warning: they have only that one. Ok without such rules: this stack alerts by Prometheus and ' +
+      'Alertmanager.',
     sources: '004-P4-11',
     needs: ['grafana'],
     dependsOn: ['GRAF-01', 'GRAF-04', 'GRAF-05'],
     reads: [POLICIES, POINTS, RULES].map(fact.grafana),
     run: contactPoints,
   }),
-  graf('17', "Grafana's database outlives the pod", {
+  graf('17', 'The database of Grafana survives a restart of the pod', {
     about:
-      "Users, preferences and dashboards made by hand lie in Grafana's database: on the claim grafana-data, bound and with room, or in an external database. More than one replica on sqlite fails, because every replica then has its own truth.",
+      'Checks that users, preferences and manually created dashboards are on the claim grafana-data, bound ' +
+      'and with free space, or in an external database. Warning: they are in an emptyDir. Failed: more than ' +
+      'one replica with SQLite, so that every replica has its own data.',
     sources: '001-GRAF-10',
     needs: ['grafana'],
     dependsOn: ['GRAF-01'],

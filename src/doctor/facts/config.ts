@@ -6,7 +6,7 @@ import type { Collector } from './context.ts';
 import { scrub } from './scrub.ts';
 
 /**
- * The configuration of a component, from its ConfigMap. The Prometheus operator keeps it in a compressed Secret, so there
+ * The configuration of a component, from its ConfigMap. The Prometheus operator keeps it in a compressed Secret; there
  * the server reports it.
  */
 export const configOf: Collector = async (component, context) => {

@@ -37,7 +37,7 @@ const drift: Collector = async (_rest, context) => {
   return context.drift();
 };
 
-/** Scheme → collector and its deadline in milliseconds; default 10 000. A new scheme is a collector and one line here. */
+/** Scheme → collector and its deadline in milliseconds, default 10 000. A new scheme is a collector and a line here. */
 const COLLECTORS: Record<string, { collect: Collector; deadline?: number }> = {
   tool: { collect: tool },
   port: { collect: port },
@@ -63,7 +63,7 @@ const COLLECTORS: Record<string, { collect: Collector; deadline?: number }> = {
 
 const PARALLEL = 16;
 
-/** Collects each key once. Never throws: a fact that cannot be collected is `{ok: false}`, and its checks are unknown. */
+/** Collects each key once. Never throws: a fact that failed is `{ok: false}`, and its checks are unknown. */
 export async function collectFacts(keys: FactKey[], deps: Deps): Promise<FactMap> {
   const { context, close } = contextFor(deps);
   const wanted = [...new Set(keys)];

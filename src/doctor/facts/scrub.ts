@@ -15,7 +15,7 @@ const KINDS: [kind: string, pattern: RegExp][] = [
 
 const NAMES =
   'password|passwd|api[_-]?key|secret[_-]?key|client[_-]?secret|auth[_-]?token|access[_-]?token|service[_-]?key';
-/** Values that are no secret: `${X}`, `$X`, `<…>`, a mark, a template, null, a boolean, an export of an Alloy component. */
+/** Values that are no secret: `${X}`, `$X`, `<…>`, a mark, a template, a literal, an export of an Alloy component. */
 const REFERENCES = [
   String.raw`\$|<|\[secret:|\{\{|null\b|true\b|false\b|%`,
   String.raw`(?:convert\.nonsensitive\()?(?:remote\.kubernetes|local\.file|sys\.env)\b`,

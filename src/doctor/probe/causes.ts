@@ -9,7 +9,7 @@ interface HopCause {
   fix: string;
 }
 
-/** The most likely cause of each broken hop, and the command that shows it. `kubectl`: prefix for a component's namespace. */
+/** The likely cause of each broken hop and the command that shows it. `kubectl`: prefix for a component's namespace. */
 export function hopCauses(config: Config, kubectl: (id: PlacedId) => string): Record<string, HopCause> {
   const { workload, service } = placeOf(config, 'opentelemetry-collector');
   const gateway = kubectl('opentelemetry-collector');
@@ -52,7 +52,7 @@ export function hopCauses(config: Config, kubectl: (id: PlacedId) => string): Re
           `grafana-${id}`,
           {
             path: `${title} → Grafana`,
-            cause: `${title} has the ${signal}, but Grafana cannot read it: the datasource ${id} has a wrong URL or uid`,
+            cause: `${title} has the ${signal}, but Grafana cannot read it: wrong URL or uid of the datasource ${id}`,
             fix: `${kubectl('grafana')} get configmap grafana-datasources -o yaml`,
           },
         ],

@@ -15,7 +15,7 @@ function escape(text: string): string {
     .replace(/\n/g, '&#10;');
 }
 
-/** One suite per area, one case per check. A warning is a passed case with system-out; an unknown finding is an error. */
+/** One suite per area, one case per check. A warning passes with system-out; an unknown finding is an error. */
 export function junit(report: Report): string {
   const areas = [...new Set(report.findings.map(({ area }) => area))];
   const suites = areas.map((area) => {

@@ -27,7 +27,7 @@ export function summarise(findings: Finding[]): Summary {
   return summary;
 }
 
-/** The same in every output format. `unknown` counts as failed, so that a check that cannot run never passes silently. */
+/** The same in every output format. `unknown` counts as failed: a check that cannot run must not pass silently. */
 export function exitCodeOf(findings: Finding[], strict = false): ExitCode {
   const has = (status: Status) => findings.some((finding) => finding.status === status);
   if (has('fail') || has('unknown')) return EXIT.check;
