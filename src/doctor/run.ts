@@ -7,7 +7,7 @@ import { arrange, causesOf, rootOf } from './causes.ts';
 export type Stage = 'preflight' | 'stack';
 
 export interface Selection {
-  /** `preflight`: checks that need no stack; `stack` (default): all, because the cluster explains faults of the stack. */
+  /** `preflight`: checks that need no stack; `stack` (default): all, because the cluster explains faults in it. */
   stage?: Stage;
   /** Also the checks of the probe. */
   probe?: boolean;

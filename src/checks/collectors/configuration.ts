@@ -89,7 +89,7 @@ function configsAreValid(facts: Facts): Verdict {
         `${key} of ConfigMap ${name} is not YAML: ` +
           oneLine(error instanceof Error ? error.message : String(error), 160),
         {
-          cause: 'it was edited by hand',
+          cause: 'it was edited manually',
           fix: AGAIN,
           object,
         },

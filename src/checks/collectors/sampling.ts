@@ -36,7 +36,7 @@ function sampling(facts: Facts): Verdict {
     return fail(
       `no trace is stored: the sampling share is 0${wanted > 0 ? `, the profile says ${percent(wanted)}` : ''}`,
       {
-        cause: wanted > 0 ? 'the configuration of the gateway was edited by hand' : 'genai.sampling.rate is 0',
+        cause: wanted > 0 ? 'the configuration of the gateway was edited manually' : 'genai.sampling.rate is 0',
         fix:
           wanted > 0
             ? 'genai-obs install   # sets the share back'

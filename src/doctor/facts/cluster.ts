@@ -18,7 +18,7 @@ export const cluster: Collector = async (what, { kube }) => {
   }
 };
 
-/** Newest revision of each Helm release, by the labels of helm's Secrets; their payload holds values and is not read. */
+/** Newest revision of each Helm release, by the labels of helm's Secrets; the payload holds values and is not read. */
 export const releases: Collector = async (what, context) => {
   if (what !== 'helm') throw new Error(`unknown fact releases:${what}`);
   const newest = new Map<string, HelmRelease & { chart: string; updated: string }>();
