@@ -1,5 +1,5 @@
-import { GRAFANA_ADMIN } from '../core/labels.ts';
 import { ObsError } from '../core/errors.ts';
+import { GRAFANA_ADMIN } from '../core/labels.ts';
 import { registerSecret } from '../core/redact.ts';
 import type { Answer, Kube } from './kube.ts';
 import type { Kubectl } from './kubectl.ts';

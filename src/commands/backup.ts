@@ -1,10 +1,10 @@
-import { softStop } from '../app/signals.ts';
-import { installed, openSession } from '../app/session.ts';
 import { explainKube } from '../adapters/kube.ts';
+import { installed, openSession } from '../app/session.ts';
+import { softStop } from '../app/signals.ts';
 import { openBackup } from '../backup/archive/archive.ts';
-import { type BackupResult, backupAll, recordBackup } from '../backup/flows/backup.ts';
 import { passphraseFrom } from '../backup/archive/passphrase.ts';
 import { verifyBackup } from '../backup/archive/verify.ts';
+import { type BackupResult, backupAll, recordBackup } from '../backup/flows/backup.ts';
 import { EXIT, ObsError, cancelled, usageError } from '../core/errors.ts';
 import { formatBytes } from '../core/quantity.ts';
 import { redact } from '../core/redact.ts';

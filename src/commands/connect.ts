@@ -1,6 +1,5 @@
-import { type Session, installed, openSession } from '../app/session.ts';
 import { explainKube } from '../adapters/kube.ts';
-import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../parts/collectors/endpoint.ts';
+import { type Session, installed, openSession } from '../app/session.ts';
 import { certificateFor } from '../connect/certificate.ts';
 import { deploymentRef } from '../connect/deployment.ts';
 import { LANGUAGES, type Language, type Sender } from '../connect/env.ts';
@@ -9,8 +8,9 @@ import { hasOperator, injectionOf } from '../connect/operator.ts';
 import { type Snippet, snippetOf, snippetText } from '../connect/snippets.ts';
 import { type State, connected } from '../connect/state.ts';
 import { EXIT, ObsError, usageError } from '../core/errors.ts';
-import type { Config } from '../profile/schema.ts';
+import { OTLP_PROTOCOLS, type OtlpProtocol, gatewayEndpoint } from '../parts/collectors/endpoint.ts';
 import { resolve } from '../profile/resolve.ts';
+import type { Config } from '../profile/schema.ts';
 import { layersOf } from './configure.ts';
 import { confirmAndApply } from './connectApply.ts';
 

@@ -1,15 +1,15 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { resolve as absolute } from 'node:path';
 import { helmFor } from '../adapters/helm.ts';
-import { digestOf } from '../mirror/registry.ts';
-import { writeMirror } from '../mirror/mirror.ts';
 import { chartsFrom } from '../charts/source.ts';
 import { EXIT, usageError } from '../core/errors.ts';
 import { plural } from '../core/text.ts';
 import { buildPlan } from '../engine/plan/index.ts';
+import { writeMirror } from '../mirror/mirror.ts';
+import { digestOf } from '../mirror/registry.ts';
+import { flagLayer, sourceOf } from '../profile/flags.ts';
 import { extended, profileLayer, profileNames } from '../profile/layers.ts';
 import { resolve } from '../profile/resolve.ts';
-import { flagLayer, sourceOf } from '../profile/flags.ts';
 import { layersOf } from './configure.ts';
 
 export interface MirrorFlags {

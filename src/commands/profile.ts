@@ -1,10 +1,10 @@
 import { stringify } from 'yaml';
-import { describe } from '../ui/describe.ts';
 import { EXIT } from '../core/errors.ts';
 import type { ConfigFlags } from '../profile/flags.ts';
 import { profileLayer, profileNames } from '../profile/layers.ts';
 import { resolve } from '../profile/resolve.ts';
 import { COMPONENT_IDS, type Config, isEnabled } from '../profile/schema.ts';
+import { describe } from '../ui/describe.ts';
 import { layersOf } from './configure.ts';
 
 const print = (text: string): void => void process.stdout.write(text);

@@ -1,6 +1,6 @@
-import { softStop } from '../app/signals.ts';
-import { type Session, journalOf, openSession } from '../app/session.ts';
 import { explainKube } from '../adapters/kube.ts';
+import { type Session, journalOf, openSession } from '../app/session.ts';
+import { softStop } from '../app/signals.ts';
 import type { Manifest } from '../backup/archive/manifest.ts';
 import { passphraseFrom } from '../backup/archive/passphrase.ts';
 import { type RestoreDeps, type RestoreResult, planText, restoreAll } from '../backup/flows/restore.ts';

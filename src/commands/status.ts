@@ -1,10 +1,10 @@
+import { releasesIn } from '../adapters/helm.ts';
+import { explainKube } from '../adapters/kube.ts';
 import { type Session, installed, openSession, withCharts } from '../app/session.ts';
 import { EXIT } from '../core/errors.ts';
-import { explainKube } from '../adapters/kube.ts';
-import { releasesIn } from '../adapters/helm.ts';
-import { namespacesOfRecords, observe } from '../engine/steps/index.ts';
 import { buildPlan } from '../engine/plan/index.ts';
 import type { Journal } from '../engine/state/journal.ts';
+import { namespacesOfRecords, observe } from '../engine/steps/index.ts';
 import type { Observation } from '../engine/steps/types.ts';
 import type { Config } from '../profile/schema.ts';
 import { paintStdout } from '../ui/paint.ts';
@@ -30,7 +30,8 @@ export async function status(options: StatusOptions): Promise<number> {
     process.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
   } else {
     const when = verified ? `${verified.state} at ${verified.at}` : 'not run yet';
-    const summary = `profile ${profile} in namespace ${namespace}, installed by genai-obs ${tool}; verification ${when}`;
+    const where = `profile ${profile} in namespace ${namespace}`;
+    const summary = `${where}, installed by genai-obs ${tool}; verification ${when}`;
     process.stdout.write([...linesOf(rows), '', summary, ''].join('\n'));
   }
   return rows.every((row) => row.state === 'done') ? EXIT.ok : EXIT.check;

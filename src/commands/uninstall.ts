@@ -1,14 +1,14 @@
-import { softStop } from '../app/signals.ts';
-import { type Session, openSession } from '../app/session.ts';
-import { chartsFrom } from '../charts/source.ts';
 import { explainKube } from '../adapters/kube.ts';
+import { type Session, openSession } from '../app/session.ts';
+import { softStop } from '../app/signals.ts';
+import { chartsFrom } from '../charts/source.ts';
 import { EXIT, cancelled } from '../core/errors.ts';
-import { secondsOf } from '../profile/flags.ts';
 import { list } from '../core/text.ts';
 import { refText } from '../core/types.ts';
 import { takeLock } from '../engine/state/lock.ts';
 import { uninstall } from '../engine/uninstall/index.ts';
 import { type RemovalPlan, planRemoval } from '../engine/uninstall/plan.ts';
+import { secondsOf } from '../profile/flags.ts';
 import { drawer } from '../ui/drawers.ts';
 import { paint } from '../ui/paint.ts';
 

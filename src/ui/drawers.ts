@@ -1,5 +1,5 @@
-import type { EngineEvent } from '../engine/events.ts';
 import { redact } from '../core/redact.ts';
+import type { EngineEvent } from '../engine/events.ts';
 import { describe, resultText } from './describe.ts';
 import { paint } from './paint.ts';
 import type { Drawer } from './tasks.ts';

@@ -1,8 +1,8 @@
-import { PHASES } from '../parts/types.ts';
+import type { Paint } from '../core/text.ts';
 import { refText } from '../core/types.ts';
 import type { Step } from '../engine/steps/index.ts';
 import type { Observation } from '../engine/steps/types.ts';
-import type { Paint } from '../core/text.ts';
+import { PHASES } from '../parts/types.ts';
 
 export type Observed = { step: Step; seen: Observation }[];
 

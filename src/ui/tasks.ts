@@ -1,7 +1,7 @@
 import { Listr, ListrLogger, type ListrTask, type ListrTaskWrapper, ProcessOutput } from 'listr2';
-import { PHASES } from '../parts/types.ts';
-import type { Emit, EngineEvent } from '../engine/events.ts';
 import { redact } from '../core/redact.ts';
+import type { Emit, EngineEvent } from '../engine/events.ts';
+import { PHASES } from '../parts/types.ts';
 import { resultText } from './describe.ts';
 import { paint } from './paint.ts';
 
