@@ -103,7 +103,7 @@ export const collectorFaults: Fault[] = [
     },
     first: 'COL-21',
     evidence: /no trace is stored: the sampling share is 0, the profile says 10 ?%/,
-    cause: /edited by hand/,
+    cause: /edited manually/,
     fix: /genai-obs install/,
     object: `ConfigMap NS/${GATEWAY}`,
   },
