@@ -3,34 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { importSource } from './bundle.mjs';
 
-const { CHECKS } = await importSource("export { CHECKS } from './src/checks/index.ts';");
-
-const AREAS = {
-  PRE: [
-    'Cluster and machine',
-    'What an installation needs. `genai-obs doctor --stage preflight` runs only these; ' +
-      '`genai-obs install` runs them first.',
-  ],
-  CLD: [
-    'Grafana Cloud',
-    'Whether Grafana Cloud accepts the user and token. Part of the preflight stage, for profiles that send there.',
-  ],
-  K3S: ['K3s', 'What K3s adds or does differently. Skipped on any other Kubernetes.'],
-  COL: ['Collectors', 'Gateway, node and cluster collectors, which receive all telemetry.'],
-  PROM: ['Prometheus', 'Metrics and rules.'],
-  LOKI: ['Loki', 'Logs.'],
-  TEMPO: ['Tempo', 'Traces.'],
-  JAEG: ['Jaeger', 'Traces, where a profile stores them in Jaeger instead of Tempo (`genops`).'],
-  GRAF: ['Grafana', 'Datasources, correlations and dashboards.'],
-  ALRT: ['Alerting', 'Rules, routes and notifications.'],
-  SEC: ['Security', 'Passwords, permissions and exposed endpoints.'],
-  MNT: ['Maintenance', 'The installation itself: drift from the plan, versions and leftovers.'],
-  E2E: [
-    'End to end',
-    'Only with `--probe`: sends one gen_ai trace, metric and log with a nonce through the gateway. ' +
-      'Then reads them back from the backends and through Grafana, and removes them.',
-  ],
-};
+const { AREAS, CHECKS } = await importSource("export { AREAS, CHECKS } from './src/checks/index.ts';");
 
 const STAGES = {
   preflight: 'before and after an installation',
@@ -47,14 +20,11 @@ function section(check) {
   return `${heading}\n\n${check.about}\n\n${rows.join('\n')}\n`;
 }
 
-const sorted = CHECKS.toSorted((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
-const parts = Object.entries(AREAS).map(([area, [title, about]]) => {
-  const own = sorted.filter((check) => check.area === area);
-  return `## ${title}\n\n${about ? `${about}\n\n` : ''}${own.map(section).join('\n')}`;
-});
-const counts = Object.entries(AREAS).map(
-  ([area, [title]]) => `| ${area} | ${title} | ${CHECKS.filter((check) => check.area === area).length} |`,
+const byNumber = (a, b) => a.id.localeCompare(b.id, 'en', { numeric: true });
+const parts = AREAS.map(
+  ({ title, about, checks }) => `## ${title}\n\n${about}\n\n${checks.toSorted(byNumber).map(section).join('\n')}`,
 );
+const counts = AREAS.map(({ id, title, checks }) => `| ${id} | ${title} | ${checks.length} |`);
 
 const text = `# Checks of the doctor
 

@@ -1,4 +1,4 @@
-import { checksOf, type Verdict, type Check, ok, warn, fail } from './lib/check.ts';
+import { checksOf, type Verdict, type Area, ok, warn, fail } from './lib/check.ts';
 import { fact, type Facts } from './lib/facts.ts';
 import { type Signal, destinationsOf } from '../parts/cloud.ts';
 
@@ -83,4 +83,9 @@ function writeCheck(number: string, signal: Signal): Check {
 }
 
 /** The credentials of Grafana Cloud, before anything is installed. */
-export const cloudChecks: Check[] = [writeCheck('01', 'metrics'), writeCheck('02', 'logs'), writeCheck('03', 'traces')];
+export const cloudArea: Area = {
+  id: 'CLD',
+  title: 'Grafana Cloud',
+  about: 'Whether Grafana Cloud accepts the user and token. Part of the preflight stage, for profiles that send there.',
+  checks: [writeCheck('01', 'metrics'), writeCheck('02', 'logs'), writeCheck('03', 'traces')],
+};

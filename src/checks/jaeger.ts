@@ -1,4 +1,4 @@
-import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from './lib/check.ts';
+import { type Verdict, type Area, checksOf, ok, warn, fail, skip } from './lib/check.ts';
 import { FactUnavailable, fact, type Facts } from './lib/facts.ts';
 import { PROBE_SERVICE } from './lib/values.ts';
 import { at, textsAt, numberAt } from '../core/json.ts';
@@ -168,81 +168,86 @@ function storage(facts: Facts): Verdict {
   );
 }
 
-export const jaegerChecks: Check[] = [
-  jaeger('01', 'Jaeger is ready', {
-    about:
-      'The pod of the Deployment must be ready. Failed: it is not; the finding names the cause, ' +
-      'such as an image, memory or the last log line. Without Jaeger no traces are stored or ' +
-      'shown, and the gateway queues them until its queue is full. The check finds the pod by the ' +
-      'selector of the Deployment, which has the instance label.',
-    sources: '003-COL-08, 003-JAEG-03, 003-TRB2-01',
-    needs: ['jaeger'],
-    reads: workloadReads('jaeger'),
-    run: (facts) => workloadVerdict(facts, 'jaeger'),
-  }),
-  jaeger('02', 'Jaeger logs no errors', {
-    about:
-      'Searches the last 200 log lines of Jaeger for errors of the last 15 minutes. Failed: an ' +
-      'error about its storage, because Jaeger loses what it cannot write. Warning: any other ' +
-      'error. Lines of the first five minutes after a start do not count.',
-    sources: '003-TRB2-02',
-    needs: ['jaeger'],
-    dependsOn: ['JAEG-01'],
-    reads: [...CLOCK_READS, fact.logs('jaeger')],
-    run: ownErrors,
-  }),
-  jaeger('03', 'Jaeger can be reached', {
-    about:
-      'The Service jaeger must have ports 4317, 4318 and 16686 that lead to the pod. No ' +
-      'NetworkPolicy may block the gateway from 4317 or Grafana from 16686. An empty OTLP export ' +
-      'must return 200. Ports 14268 and 14250 of Jaeger 1 are also listed; nothing in this stack ' +
-      'uses them.',
-    sources: '003-TRB2-03',
-    needs: ['jaeger'],
-    dependsOn: ['JAEG-01', POLICIES],
-    reads: [...serviceReads('jaeger'), REACH_READS, fact.otlp('jaeger')],
-    run: endpoints,
-  }),
-  jaeger('04', 'Exports to Jaeger do not fail', {
-    about:
-      'Searches the gateway log for exports to Jaeger that failed in the last 15 minutes. Warning: ' +
-      'there are some. Applications send to the gateway and do not notice such failures, so their ' +
-      'logs are not read.',
-    sources: '003-TRB2-04',
-    needs: ['jaeger'],
-    skipIf: unused,
-    dependsOn: ['JAEG-01', 'JAEG-03', 'COL-18'],
-    reads: [...CLOCK_READS, fact.logs(GATEWAY)],
-    run: failedExports,
-  }),
-  jaeger('05', 'Traces can be found', {
-    about:
-      'Asks the API of Jaeger for the services that have traces; those of Jaeger and of the probe ' +
-      'do not count. Failed: the API returns an error, or the gateway sends and Jaeger receives ' +
-      'nothing. Warning: Jaeger received spans but lists no service. No service at all is ok: ' +
-      'instrument the applications or correct their endpoint. A pod restart resets the memory ' +
-      'store and the counters.',
-    sources: '003-INST-02',
-    needs: ['jaeger'],
-    dependsOn: ['JAEG-01', 'JAEG-03', 'COL-18'],
-    reads: (config) => [
-      ...CLOCK_READS,
-      fact.http('jaeger', SERVICES),
-      METRICS,
-      ...(config.prometheus.enabled && !unused(config) ? [fact.promql(SENT)] : []),
-    ],
-    run: services,
-  }),
-  jaeger('06', 'Traces are stored durably', {
-    about:
-      'Reads from the running configuration where Jaeger keeps traces. Warning: in memory, which ' +
-      'is for development. The oldest traces are evicted first, a pod restart loses all of them, ' +
-      'and no backup contains them. With OpenSearch, reads that Jaeger counts as failed are a ' +
-      'warning too. The health of the OpenSearch indices is not checked.',
-    sources: '003-JAEG-01, 003-JAEG-02, 003-QS-02',
-    needs: ['jaeger'],
-    dependsOn: ['JAEG-01', 'JAEG-05'],
-    reads: [fact.running('jaeger'), fact.http('jaeger', SERVICES), METRICS],
-    run: storage,
-  }),
-];
+export const jaegerArea: Area = {
+  id: 'JAEG',
+  title: 'Jaeger',
+  about: 'Traces, where a profile stores them in Jaeger instead of Tempo (`genops`).',
+  checks: [
+    jaeger('01', 'Jaeger is ready', {
+      about:
+        'The pod of the Deployment must be ready. Failed: it is not; the finding names the cause, ' +
+        'such as an image, memory or the last log line. Without Jaeger no traces are stored or ' +
+        'shown, and the gateway queues them until its queue is full. The check finds the pod by the ' +
+        'selector of the Deployment, which has the instance label.',
+      sources: '003-COL-08, 003-JAEG-03, 003-TRB2-01',
+      needs: ['jaeger'],
+      reads: workloadReads('jaeger'),
+      run: (facts) => workloadVerdict(facts, 'jaeger'),
+    }),
+    jaeger('02', 'Jaeger logs no errors', {
+      about:
+        'Searches the last 200 log lines of Jaeger for errors of the last 15 minutes. Failed: an ' +
+        'error about its storage, because Jaeger loses what it cannot write. Warning: any other ' +
+        'error. Lines of the first five minutes after a start do not count.',
+      sources: '003-TRB2-02',
+      needs: ['jaeger'],
+      dependsOn: ['JAEG-01'],
+      reads: [...CLOCK_READS, fact.logs('jaeger')],
+      run: ownErrors,
+    }),
+    jaeger('03', 'Jaeger can be reached', {
+      about:
+        'The Service jaeger must have ports 4317, 4318 and 16686 that lead to the pod. No ' +
+        'NetworkPolicy may block the gateway from 4317 or Grafana from 16686. An empty OTLP export ' +
+        'must return 200. Ports 14268 and 14250 of Jaeger 1 are also listed; nothing in this stack ' +
+        'uses them.',
+      sources: '003-TRB2-03',
+      needs: ['jaeger'],
+      dependsOn: ['JAEG-01', POLICIES],
+      reads: [...serviceReads('jaeger'), REACH_READS, fact.otlp('jaeger')],
+      run: endpoints,
+    }),
+    jaeger('04', 'Exports to Jaeger do not fail', {
+      about:
+        'Searches the gateway log for exports to Jaeger that failed in the last 15 minutes. Warning: ' +
+        'there are some. Applications send to the gateway and do not notice such failures, so their ' +
+        'logs are not read.',
+      sources: '003-TRB2-04',
+      needs: ['jaeger'],
+      skipIf: unused,
+      dependsOn: ['JAEG-01', 'JAEG-03', 'COL-18'],
+      reads: [...CLOCK_READS, fact.logs(GATEWAY)],
+      run: failedExports,
+    }),
+    jaeger('05', 'Traces can be found', {
+      about:
+        'Asks the API of Jaeger for the services that have traces; those of Jaeger and of the probe ' +
+        'do not count. Failed: the API returns an error, or the gateway sends and Jaeger receives ' +
+        'nothing. Warning: Jaeger received spans but lists no service. No service at all is ok: ' +
+        'instrument the applications or correct their endpoint. A pod restart resets the memory ' +
+        'store and the counters.',
+      sources: '003-INST-02',
+      needs: ['jaeger'],
+      dependsOn: ['JAEG-01', 'JAEG-03', 'COL-18'],
+      reads: (config) => [
+        ...CLOCK_READS,
+        fact.http('jaeger', SERVICES),
+        METRICS,
+        ...(config.prometheus.enabled && !unused(config) ? [fact.promql(SENT)] : []),
+      ],
+      run: services,
+    }),
+    jaeger('06', 'Traces are stored durably', {
+      about:
+        'Reads from the running configuration where Jaeger keeps traces. Warning: in memory, which ' +
+        'is for development. The oldest traces are evicted first, a pod restart loses all of them, ' +
+        'and no backup contains them. With OpenSearch, reads that Jaeger counts as failed are a ' +
+        'warning too. The health of the OpenSearch indices is not checked.',
+      sources: '003-JAEG-01, 003-JAEG-02, 003-QS-02',
+      needs: ['jaeger'],
+      dependsOn: ['JAEG-01', 'JAEG-05'],
+      reads: [fact.running('jaeger'), fact.http('jaeger', SERVICES), METRICS],
+      run: storage,
+    }),
+  ],
+};

@@ -1,4 +1,4 @@
-import { checksOf, type Verdict, type Check, ok, warn, skip } from './lib/check.ts';
+import { checksOf, type Verdict, type Area, ok, warn, skip } from './lib/check.ts';
 import { fact, type Facts } from './lib/facts.ts';
 import { list } from '../core/text.ts';
 import type { Config } from '../profile/schema.ts';
@@ -167,68 +167,73 @@ function audit(facts: Facts): Verdict {
   });
 }
 
-export const k3sChecks: Check[] = [
-  k3s('01', 'The profile fits K3s', {
-    about:
-      'K3s is recognised by `+k3s` in the server version. Warning: the profile names a StorageClass of ' +
-      'another kind of cluster, such as gp3. Profile k3s on another Kubernetes is reported and is ok.',
-    sources: '004-P1-01, 004-P1-05',
-    reads: [fact.version(), fact.objects('StorageClass')],
-    run: fits,
-  }),
-  k3s('02', 'The StorageClass of K3s exists', {
-    about:
-      'K3s installs local-path as the default StorageClass. Time series and write-ahead logs belong on ' +
-      'it, not on NFS. Warning: it is disabled and the profile names no other class.',
-    sources: '004-P1-05, 004-OPEN-04',
-    reads: [fact.version(), fact.objects('StorageClass')],
-    run: defaultClass,
-  }),
-  k3s('03', 'There is one metrics-server', {
-    about:
-      'K3s has a metrics-server of its own, which is used: a second one would compete for the same ' +
-      'APIService. Warning: there is none.',
-    sources: 'genai-obs',
-    reads: [fact.version(), fact.objects('Deployment', 'all')],
-    run: metrics,
-  }),
-  k3s('04', 'Services of type LoadBalancer get an address', {
-    about:
-      'K3s has Traefik and ServiceLB, which opens the port on every node. Warning: the profile has a ' +
-      'Service of type LoadBalancer, ServiceLB is disabled and no other load balancer exists; the ' +
-      'address stays pending.',
-    sources: '004-TRB-09',
-    reads: [fact.version(), fact.objects('Deployment', 'all'), fact.objects('DaemonSet', 'all'), fact.nodes()],
-    run: entry,
-  }),
-  k3s('05', 'NetworkPolicies are enforced', {
-    about:
-      'Reads the server arguments in the node annotation k3s.io/node-args. K3s enforces NetworkPolicies ' +
-      'by default. Warning: a server runs with --disable-network-policy, so that policies have no effect.',
-    sources: 'genai-obs',
-    reads: [fact.version(), fact.nodes()],
-    run: policies,
-  }),
-  k3s('06', 'No alert needs a scrape job that K3s lacks', {
-    stage: 'stack',
-    about:
-      'In K3s the scheduler, controller manager, proxy and etcd run inside the k3s process. Warning: an ' +
-      'alert selects one of their own scrape jobs, so that it fires permanently or never. Disable those ' +
-      'rules.',
-    sources: 'genai-obs',
-    reads: [fact.version(), RULES],
-    dependsOn: ['PROM-03'],
-    skipIf: (config) => (config.prometheus.enabled ? undefined : 'prometheus.enabled is false'),
-    run: rules,
-  }),
-  k3s('07', 'The audit log of the API server is on', {
-    stage: 'stack',
-    about:
-      'Reads the server arguments in the node annotation k3s.io/node-args; K3s writes no audit log by ' +
-      'default. Warning: it is off. `genai-obs harden audit` writes the policy, the server settings and ' +
-      'the steps.',
-    sources: '004-SEC-03',
-    reads: [fact.version(), fact.nodes()],
-    run: audit,
-  }),
-];
+export const k3sArea: Area = {
+  id: 'K3S',
+  title: 'K3s',
+  about: 'What K3s adds or does differently. Skipped on any other Kubernetes.',
+  checks: [
+    k3s('01', 'The profile fits K3s', {
+      about:
+        'K3s is recognised by `+k3s` in the server version. Warning: the profile names a StorageClass of ' +
+        'another kind of cluster, such as gp3. Profile k3s on another Kubernetes is reported and is ok.',
+      sources: '004-P1-01, 004-P1-05',
+      reads: [fact.version(), fact.objects('StorageClass')],
+      run: fits,
+    }),
+    k3s('02', 'The StorageClass of K3s exists', {
+      about:
+        'K3s installs local-path as the default StorageClass. Time series and write-ahead logs belong on ' +
+        'it, not on NFS. Warning: it is disabled and the profile names no other class.',
+      sources: '004-P1-05, 004-OPEN-04',
+      reads: [fact.version(), fact.objects('StorageClass')],
+      run: defaultClass,
+    }),
+    k3s('03', 'There is one metrics-server', {
+      about:
+        'K3s has a metrics-server of its own, which is used: a second one would compete for the same ' +
+        'APIService. Warning: there is none.',
+      sources: 'genai-obs',
+      reads: [fact.version(), fact.objects('Deployment', 'all')],
+      run: metrics,
+    }),
+    k3s('04', 'Services of type LoadBalancer get an address', {
+      about:
+        'K3s has Traefik and ServiceLB, which opens the port on every node. Warning: the profile has a ' +
+        'Service of type LoadBalancer, ServiceLB is disabled and no other load balancer exists; the ' +
+        'address stays pending.',
+      sources: '004-TRB-09',
+      reads: [fact.version(), fact.objects('Deployment', 'all'), fact.objects('DaemonSet', 'all'), fact.nodes()],
+      run: entry,
+    }),
+    k3s('05', 'NetworkPolicies are enforced', {
+      about:
+        'Reads the server arguments in the node annotation k3s.io/node-args. K3s enforces NetworkPolicies ' +
+        'by default. Warning: a server runs with --disable-network-policy, so that policies have no effect.',
+      sources: 'genai-obs',
+      reads: [fact.version(), fact.nodes()],
+      run: policies,
+    }),
+    k3s('06', 'No alert needs a scrape job that K3s lacks', {
+      stage: 'stack',
+      about:
+        'In K3s the scheduler, controller manager, proxy and etcd run inside the k3s process. Warning: an ' +
+        'alert selects one of their own scrape jobs, so that it fires permanently or never. Disable those ' +
+        'rules.',
+      sources: 'genai-obs',
+      reads: [fact.version(), RULES],
+      dependsOn: ['PROM-03'],
+      skipIf: (config) => (config.prometheus.enabled ? undefined : 'prometheus.enabled is false'),
+      run: rules,
+    }),
+    k3s('07', 'The audit log of the API server is on', {
+      stage: 'stack',
+      about:
+        'Reads the server arguments in the node annotation k3s.io/node-args; K3s writes no audit log by ' +
+        'default. Warning: it is off. `genai-obs harden audit` writes the policy, the server settings and ' +
+        'the steps.',
+      sources: '004-SEC-03',
+      reads: [fact.version(), fact.nodes()],
+      run: audit,
+    }),
+  ],
+};

@@ -1,7 +1,7 @@
 import type { FactMap } from '../../src/checks/lib/facts.ts';
 import { describe, expect, it } from 'vitest';
 import { releaseChecks } from '../../src/checks/maintenance/releases.ts';
-import { cloudChecks } from '../../src/checks/cloud.ts';
+import { cloudArea } from '../../src/checks/cloud.ts';
 import { ownAddons, releasesOf } from '../../src/components/addons/index.ts';
 import type { KubeObject } from '../../src/core/types.ts';
 import { diagnose } from '../../src/doctor/run.ts';
@@ -9,7 +9,7 @@ import { namespaceOf } from '../../src/profile/schema.ts';
 import { profile } from '../unit/support/config.ts';
 import { describeArea } from './support.ts';
 
-describeArea('cloud', cloudChecks);
+describeArea('cloud', cloudArea.checks);
 
 /** A profile that has no component of ours at all: everything is made by one add-on. */
 describe('grafana-cloud', () => {

@@ -1,4 +1,4 @@
-import { endToEndChecks } from '../../src/checks/end-to-end.ts';
+import { endToEndArea } from '../../src/checks/end-to-end.ts';
 import { describeArea } from './support.ts';
 
-describeArea('end-to-end', endToEndChecks);
+describeArea('end-to-end', endToEndArea.checks);

@@ -1,4 +1,4 @@
-import { k3sChecks } from '../../src/checks/k3s.ts';
+import { k3sArea } from '../../src/checks/k3s.ts';
 import { describeArea } from './support.ts';
 
-describeArea('k3s', k3sChecks);
+describeArea('k3s', k3sArea.checks);

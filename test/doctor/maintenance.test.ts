@@ -1,4 +1,4 @@
-import { maintenanceChecks } from '../../src/checks/maintenance/index.ts';
+import { maintenanceArea } from '../../src/checks/maintenance/index.ts';
 import { describeArea } from './support.ts';
 
-describeArea('maintenance', maintenanceChecks);
+describeArea('maintenance', maintenanceArea.checks);

@@ -1,4 +1,4 @@
-import { preflightChecks } from '../../src/checks/preflight/index.ts';
+import { preflightArea } from '../../src/checks/preflight/index.ts';
 import { describeArea } from './support.ts';
 
-describeArea('preflight', preflightChecks);
+describeArea('preflight', preflightArea.checks);

@@ -1,4 +1,4 @@
-import { securityChecks } from '../../src/checks/security/index.ts';
+import { securityArea } from '../../src/checks/security/index.ts';
 import { describeArea } from './support.ts';
 
-describeArea('security', securityChecks);
+describeArea('security', securityArea.checks);

@@ -1,7 +1,7 @@
 import type { Finding } from '../../src/checks/lib/check.ts';
 import type { FactMap } from '../../src/checks/lib/facts.ts';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { cloudChecks } from '../../src/checks/cloud.ts';
+import { cloudArea } from '../../src/checks/cloud.ts';
 import { redact } from '../../src/core/redact.ts';
 import { collectFacts } from '../../src/doctor/facts/index.ts';
 import { diagnose } from '../../src/doctor/run.ts';
@@ -42,9 +42,9 @@ async function examine(
   config: Config,
   cluster = fakeCluster(NAMESPACE),
 ): Promise<{ findings: Finding[]; facts: FactMap }> {
-  const keys = cloudChecks.flatMap((check) => check.reads(config));
+  const keys = cloudArea.checks.flatMap((check) => check.reads(config));
   const facts = await collectFacts(keys, { kube: cluster.kube, kubectl: cluster.kubectl, exec: vi.fn(), config });
-  return { facts, findings: diagnose(facts, config, cloudChecks, { stage: 'preflight' }) };
+  return { facts, findings: diagnose(facts, config, cloudArea.checks, { stage: 'preflight' }) };
 }
 
 const statuses = (findings: Finding[]): string[] => findings.map(({ id, status }) => `${id} ${status}`).toSorted();
@@ -179,7 +179,7 @@ describe('credentials of Grafana Cloud', () => {
 
   it('are not checked for profiles without Grafana Cloud', () => {
     const quickstart = resolve([profileLayer('quickstart')]);
-    expect(cloudChecks.every((check) => check.skipIf?.(quickstart) !== undefined)).toBe(true);
+    expect(cloudArea.checks.every((check) => check.skipIf?.(quickstart) !== undefined)).toBe(true);
   });
 });
 

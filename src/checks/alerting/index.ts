@@ -1,6 +1,11 @@
 import { alertmanagerChecks } from './alertmanager.ts';
-import type { Check } from '../lib/check.ts';
+import type { Area } from '../lib/check.ts';
 import { alertRuleChecks } from './rules.ts';
 import { notificationChecks } from './notifications.ts';
 
-export const alertingChecks: Check[] = [...alertmanagerChecks, ...alertRuleChecks, ...notificationChecks];
+export const alertingArea: Area = {
+  id: 'ALRT',
+  title: 'Alerting',
+  about: 'Rules, routes and notifications.',
+  checks: [...alertmanagerChecks, ...alertRuleChecks, ...notificationChecks],
+};

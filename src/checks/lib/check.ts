@@ -5,21 +5,6 @@ import { type FactKey, type Facts, keysFor, type Reads } from './facts.ts';
 
 /** `unknown`: the check could not read a fact; never ok. `skip`: does not apply. `blocked`: consequence of another. */
 export type Status = 'ok' | 'warn' | 'fail' | 'unknown' | 'skip' | 'blocked';
-export type Area =
-  | 'PRE'
-  | 'CLD'
-  | 'K3S'
-  | 'COL'
-  | 'PROM'
-  | 'LOKI'
-  | 'TEMPO'
-  | 'JAEG'
-  | 'GRAF'
-  | 'ALRT'
-  | 'SEC'
-  | 'MNT'
-  | 'E2E';
-
 /** preflight: needs no installed stack; stack: reads the running stack; probe: needs --probe. */
 export type Stage = 'preflight' | 'stack' | 'probe';
 
@@ -40,7 +25,8 @@ export interface Verdict {
 export interface Finding extends Omit<Verdict, 'status'> {
   id: string;
   title: string;
-  area: Area;
+  /** Id of its area, such as `LOKI`. */
+  area: string;
   status: Status;
   /** With status blocked: the check whose finding explains this one. */
   blockedBy?: string;
@@ -52,7 +38,8 @@ export interface Check {
   /** Stable, such as `LOKI-02`. */
   id: string;
   title: string;
-  area: Area;
+  /** Id of its area, such as `LOKI`. */
+  area: string;
   stage: Stage;
   /** What it measures, what ok, warn and fail mean, and what to do: the text of docs/checks.md. */
   about: string;
@@ -76,8 +63,18 @@ export interface Spec extends Pick<Check, 'about' | 'sources' | 'dependsOn' | 's
   needs?: PlacedId[];
 }
 
+/** A subject of the doctor. Register it in src/checks/index.ts. */
+export interface Area {
+  /** Prefix of the ids of its checks. */
+  id: string;
+  title: string;
+  /** Introduction in docs/checks.md. */
+  about: string;
+  checks: Check[];
+}
+
 /** Defines the checks of an area: `const loki = checksOf('LOKI')`, then `loki('01', 'Loki is ready', {…})`. */
-export function checksOf(area: Area, stage: Stage = 'stack') {
+export function checksOf(area: string, stage: Stage = 'stack') {
   return (number: string, title: string, { reads = [], needs = [], skipIf, ...spec }: Spec): Check => ({
     id: `${area}-${number}`,
     title,

@@ -1,5 +1,10 @@
-import type { Check } from '../lib/check.ts';
+import type { Area } from '../lib/check.ts';
 import { serverChecks } from './server.ts';
 import { intakeChecks } from './intake.ts';
 
-export const lokiChecks: Check[] = [...serverChecks, ...intakeChecks];
+export const lokiArea: Area = {
+  id: 'LOKI',
+  title: 'Loki',
+  about: 'Logs.',
+  checks: [...serverChecks, ...intakeChecks],
+};

@@ -1,4 +1,4 @@
-import type { Check } from '../lib/check.ts';
+import type { Area } from '../lib/check.ts';
 import { clusterChecks } from './cluster.ts';
 import { networkChecks } from './network.ts';
 import { resourceChecks } from './resources.ts';
@@ -6,11 +6,11 @@ import { rightsChecks } from './rights.ts';
 import { storageChecks } from './storage.ts';
 import { toolChecks } from './tools.ts';
 
-export const preflightChecks: Check[] = [
-  ...clusterChecks,
-  ...networkChecks,
-  ...resourceChecks,
-  ...rightsChecks,
-  ...storageChecks,
-  ...toolChecks,
-];
+export const preflightArea: Area = {
+  id: 'PRE',
+  title: 'Cluster and machine',
+  about:
+    'What an installation needs. `genai-obs doctor --stage preflight` runs only these; ' +
+    '`genai-obs install` runs them first.',
+  checks: [...clusterChecks, ...networkChecks, ...resourceChecks, ...rightsChecks, ...storageChecks, ...toolChecks],
+};

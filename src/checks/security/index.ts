@@ -1,6 +1,11 @@
-import type { Check } from '../lib/check.ts';
+import type { Area } from '../lib/check.ts';
 import { exposureChecks } from './exposure.ts';
 import { rightsChecks } from './rights.ts';
 import { secretChecks } from './secrets.ts';
 
-export const securityChecks: Check[] = [...exposureChecks, ...rightsChecks, ...secretChecks];
+export const securityArea: Area = {
+  id: 'SEC',
+  title: 'Security',
+  about: 'Passwords, permissions and exposed endpoints.',
+  checks: [...exposureChecks, ...rightsChecks, ...secretChecks],
+};

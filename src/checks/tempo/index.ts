@@ -1,5 +1,10 @@
-import type { Check } from '../lib/check.ts';
+import type { Area } from '../lib/check.ts';
 import { serverChecks } from './server.ts';
 import { traceChecks } from './traces.ts';
 
-export const tempoChecks: Check[] = [...serverChecks, ...traceChecks];
+export const tempoArea: Area = {
+  id: 'TEMPO',
+  title: 'Tempo',
+  about: 'Traces.',
+  checks: [...serverChecks, ...traceChecks],
+};

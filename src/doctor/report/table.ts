@@ -1,23 +1,8 @@
 import wrapAnsi from 'wrap-ansi';
-import type { Area, Finding, Status } from '../../checks/lib/check.ts';
+import { AREAS } from '../../checks/index.ts';
+import type { Finding, Status } from '../../checks/lib/check.ts';
 import { list, type Paint, plural } from '../../core/text.ts';
 import type { Report } from './report.ts';
-
-const AREAS: Record<Area, string> = {
-  PRE: 'Cluster and machine',
-  K3S: 'K3s',
-  COL: 'Collectors',
-  PROM: 'Prometheus',
-  LOKI: 'Loki',
-  TEMPO: 'Tempo',
-  JAEG: 'Jaeger',
-  GRAF: 'Grafana',
-  ALRT: 'Alerting',
-  SEC: 'Security',
-  CLD: 'Grafana Cloud',
-  MNT: 'Maintenance',
-  E2E: 'End to end',
-};
 
 const GLYPHS: Record<Status, string> = { ok: '✔', warn: '▲', fail: '✖', unknown: '?', blocked: '↳', skip: '–' };
 const WORDS: Record<Status, string> = {
@@ -86,8 +71,8 @@ function full(finding: Finding, findings: Finding[], paint: Paint, width: number
 }
 
 function areas(findings: Finding[], paint: Paint, verbose: boolean, width: number): string[] {
-  return (Object.keys(AREAS) as Area[]).flatMap((area) => {
-    const own = findings.filter((one) => one.area === area);
+  return AREAS.flatMap(({ id, title }) => {
+    const own = findings.filter((one) => one.area === id);
     if (own.length === 0) return [];
     const worst = [...PROBLEMS, 'ok' as const].find((status) => own.some((one) => one.status === status)) ?? 'skip';
     const counts = (Object.keys(WORDS) as Status[]).flatMap((status) => {
@@ -95,13 +80,9 @@ function areas(findings: Finding[], paint: Paint, verbose: boolean, width: numbe
       return number ? [`${number} ${WORDS[status]}`] : [];
     });
     if (!verbose)
-      return hanging(`${tint(paint, worst)(GLYPHS[worst])} ${AREAS[area].padEnd(20)} `, 23, counts.join(', '), width);
+      return hanging(`${tint(paint, worst)(GLYPHS[worst])} ${title.padEnd(20)} `, 23, counts.join(', '), width);
     const sorted = own.toSorted((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
-    return [
-      paint.bold(`${AREAS[area]}: ${counts.join(', ')}`),
-      ...sorted.flatMap((one) => brief(one, paint, width)),
-      '',
-    ];
+    return [paint.bold(`${title}: ${counts.join(', ')}`), ...sorted.flatMap((one) => brief(one, paint, width)), ''];
   });
 }
 
