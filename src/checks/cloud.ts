@@ -1,4 +1,4 @@
-import { checksOf, type Verdict, type Area, ok, warn, fail } from './lib/check.ts';
+import { checksOf, type Verdict, type Area, type Check, ok, warn, fail } from './lib/check.ts';
 import { fact, type Facts } from './lib/facts.ts';
 import { type Signal, destinationsOf } from '../parts/cloud.ts';
 
