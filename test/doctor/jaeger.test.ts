@@ -15,13 +15,13 @@ import { casesOf, healthy, quickstart } from './support.ts';
 const config = quickstart({ 'tempo.enabled': false, jaeger: { enabled: true } });
 const objects = casesOf('jaeg')[0]?.set ?? {};
 
-/** The healthy stack, as it is when traces are in Jaeger. */
+/** The healthy stack with traces in Jaeger. */
 function withJaeger(): FactMap {
   const file = datasources(config);
   const sources = (listAt(file, 'datasources') as JsonMap[]).map(
     (one) => JSON.parse(JSON.stringify(one).replaceAll('$$', '$')) as JsonMap,
   );
-  // Of those that were recorded, what is left without Tempo.
+  // Only the recorded dashboards that exist without Tempo.
   const recorded = (healthy()['k8s:ConfigMap'] as { value: { metadata: { name: string }; data?: JsonMap }[] }).value;
   const known = recorded.find(({ metadata }) => metadata.name === 'genai-dashboards')?.data ?? {};
   const boards = Object.fromEntries(Object.entries(dashboards(config)).filter(([name]) => name in known));
@@ -57,20 +57,20 @@ function withJaeger(): FactMap {
   });
 }
 
-it('the whole doctor finds nothing wrong with a stack whose traces are in Jaeger, but that its memory forgets', () => {
+it('the whole doctor reports only memory storage (JAEG-06) for a stack whose traces are in Jaeger', () => {
   const findings = diagnose(withJaeger(), config, CHECKS, { probe: true });
   const odd = findings.filter(({ status }) => status !== 'ok' && status !== 'skip');
   expect(odd.map(({ id, status, evidence }) => `${status} ${id}: ${evidence}`)).toEqual([
     expect.stringMatching(/^warn JAEG-06: traces are in memory: at most 50000/),
   ]);
-  const told = (id: string) => findings.find((one) => one.id === id)?.evidence;
-  expect(told('E2E-03')).toContain('gateway → Jaeger 90 ms, Jaeger → Grafana 9 ms');
-  expect(told('E2E-08')).toContain('Jaeger cannot delete');
-  expect(told('COL-18')).toContain('traces → jaeger:4317');
-  expect(told('GRAF-07')).toContain('Jaeger');
+  const evidenceOf = (id: string) => findings.find((one) => one.id === id)?.evidence;
+  expect(evidenceOf('E2E-03')).toContain('gateway → Jaeger 90 ms, Jaeger → Grafana 9 ms');
+  expect(evidenceOf('E2E-08')).toContain('Jaeger cannot delete');
+  expect(evidenceOf('COL-18')).toContain('traces → jaeger:4317');
+  expect(evidenceOf('GRAF-07')).toContain('Jaeger');
 });
 
-it('asks Jaeger by its Service, on the ports of its query API, its metrics and OTLP', async () => {
+it('reaches Jaeger through its Service, on the ports of query API, metrics and OTLP', async () => {
   const asked: string[] = [];
   const kube = {
     service: (namespace: string, name: string, port: number, path: string, { method = 'GET' } = {}) => {
