@@ -21,7 +21,8 @@ const OTHERWISE: Record<string, { cases: RegExp; status: Verdict['status']; why:
     { cases: /^PRE-29 .*upstream chart/, status: 'ok', why: 'an operator signs what it makes' },
     { cases: /^PROM-02 .*no port 80, only 9090/, status: 'ok', why: '9090 is the port of that chart' },
     {
-      cases: /^(ALRT-05|ALRT-10|ALRT-11|PROM-13) (fail|warn): .*(Mine|ConfigMap was deleted|syntax error|not reloaded yet)/,
+      cases:
+        /^(ALRT-05|ALRT-10|ALRT-11|PROM-13) (fail|warn): .*(Mine|ConfigMap was deleted|syntax error|not reloaded yet)/,
       status: 'ok',
       why: 'no ConfigMap of rules',
     },
