@@ -1,7 +1,8 @@
-import { type Place, type PlacedId, placeOf } from '../../parts/catalog.ts';
+import { selects } from '../../checks/lib/objects.ts';
 import { at, listAt, textAt } from '../../core/json.ts';
 import { oneLine } from '../../core/text.ts';
 import type { KubeObject } from '../../core/types.ts';
+import { type Place, type PlacedId, placeOf, podLabelsOf } from '../../parts/catalog.ts';
 import type { Collector, FactContext } from './context.ts';
 import { scrubText } from './scrub.ts';
 
@@ -20,28 +21,16 @@ export const logs: Collector = async (component, context) => {
   return Object.fromEntries(entries);
 };
 
-/** By labels: those of our charts, or the selector of an upstream chart's workload. Else by the workload's name. */
-async function podsOf({ id, chart, namespace, workload }: Place, context: FactContext): Promise<KubeObject[]> {
-  const pods = (await context.objects('Pod')).filter(({ metadata }) => metadata.namespace === namespace);
-  const wanted = chart === 'genai-obs' ? undefined : await selectorOf(workload, namespace, context);
-  const labelled = pods.filter(({ metadata: { labels = {} } }) =>
-    wanted
-      ? Object.entries(wanted).every(([key, value]) => labels[key] === value)
-      : chart === 'genai-obs' &&
-        (labels['app.kubernetes.io/instance'] === id || labels['app.kubernetes.io/name'] === id),
-  );
-  return labelled.length ? labelled : pods.filter((pod) => pod.metadata.name.startsWith(`${workload.name}-`));
-}
-
-async function selectorOf(
-  { kind, name }: Place['workload'],
-  namespace: string,
-  context: FactContext,
-): Promise<Record<string, string> | undefined> {
-  const live = (await context.objects(kind)).find(
-    ({ metadata }) => metadata.name === name && metadata.namespace === namespace,
-  );
-  return (live?.['spec'] as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels;
+/** By the labels of our chart, or the selector of an upstream chart's workload; else by the workload's name. */
+async function podsOf(place: Place, context: FactContext): Promise<KubeObject[]> {
+  const { chart, namespace, workload } = place;
+  const inNamespace = ({ metadata }: KubeObject) => metadata.namespace === namespace;
+  const pods = (await context.objects('Pod')).filter(inNamespace);
+  const live = chart === 'genai-obs' ? [] : (await context.objects(workload.kind)).filter(inNamespace);
+  const owner = live.find(({ metadata }) => metadata.name === workload.name);
+  const labels = chart === 'genai-obs' ? podLabelsOf(place) : at(owner, 'spec', 'selector', 'matchLabels');
+  const selected = pods.filter((pod) => selects(labels, pod));
+  return selected.length ? selected : pods.filter(({ metadata }) => metadata.name.startsWith(`${workload.name}-`));
 }
 
 /** Names of containers with a log; the API refuses the log of one that has not started. */
