@@ -50,7 +50,7 @@ function complete(facts: Facts): Verdict {
   if (trace.missingAttributes.length)
     return warn(`${trace.spans} connected spans, without: ${trace.missingAttributes.join(', ')}`, {
       cause: 'a processor removes gen_ai attributes: dashboards and costs by model need them',
-      fix: `${showGateway(facts)}, facts for attributes, redaction and transform processors`,
+      fix: `${showGateway(facts)}; look for attributes, redaction and transform processors`,
     });
   return ok(`${trace.spans} connected spans with all gen_ai attributes`);
 }

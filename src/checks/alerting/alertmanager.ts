@@ -140,7 +140,7 @@ export const alertmanagerChecks: Check[] = [
     reads: [...workloadReads('alertmanager'), fact.http('alertmanager', READY)],
     run: ready,
   }),
-  alrt('02', 'Alertmanager uses the planned configuration', {
+  alrt('02', 'Alertmanager uses the configuration of its ConfigMap', {
     about:
       'Compares the loaded routes, receivers and inhibitions with the ConfigMap. Failed: they differ, or a ' +
       'route names a receiver that does not exist. After a refused reload, Alertmanager uses the old ' +

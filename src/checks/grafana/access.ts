@@ -150,7 +150,7 @@ function certificate(facts: Facts): Verdict {
 }
 
 export const accessChecks: Check[] = [
-  graf('03', 'Grafana is exposed as planned', {
+  graf('03', 'Grafana is exposed as configured', {
     about:
       'Compares the type of the Service with grafana.service.type, and checks the node port, the load ' +
       'balancer address and the Ingress address. Warning: the type differs, or an address is pending, ' +

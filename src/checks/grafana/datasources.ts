@@ -163,8 +163,9 @@ export const datasourceChecks: Check[] = [
   graf('06', 'Datasources are provisioned from a ConfigMap', {
     about:
       'Checks that the ConfigMap grafana-datasources exists, parses, lists every enabled backend with uid, ' +
-      'type and URL, and is mounted. Failed: one of these is not so. Datasources that were added manually ' +
-      'are lost with the database. `genai-obs install` writes the ConfigMap again.',
+      'type and URL, and is mounted. Failed: one of these conditions is not met. ' +
+      'Datasources that were added manually are lost with the database. `genai-obs install` writes the ' +
+      'ConfigMap again.',
     sources: '000-TRB-06, 001-GRAF-07, 004-TRB-11',
     needs: ['grafana'],
     reads: [fact.objects('ConfigMap'), fact.workloads('grafana')],

@@ -77,7 +77,7 @@ export const serverChecks: Check[] = [
     reads: workloadReads('grafana'),
     run: (facts) => workloadVerdict(facts, 'grafana'),
   }),
-  graf('02', 'The Service grafana is as planned', {
+  graf('02', 'The Service of Grafana is as configured', {
     about:
       'Checks the Service grafana, port 80, which port-forwards, Ingresses and the doctor use. Failed: it ' +
       'does not exist, lacks the port or leads to no pod. `genai-obs install` restores it.',
