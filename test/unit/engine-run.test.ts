@@ -312,7 +312,7 @@ describe('phases that are left out', () => {
       id: 'b',
       result: 'skipped',
       ms: 0,
-      detail: 'left out by a flag',
+      detail: 'skipped by a flag',
     });
     expect(cluster.get('ConfigMap', 'b')).toBeUndefined();
   });
