@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ObsError, messageOf } from '../core/errors.ts';
 
-/** `mirror.json` of a mirror: what it holds, so that a damaged or exchanged archive is seen. */
+/** `mirror.json`: contents of a mirror, to detect damaged or replaced archives. */
 export interface MirrorIndex {
   /** Version of genai-obs that wrote it. */
   tool: string;
   /** Archive → sha256. */
   charts: Record<string, string>;
-  /** Every image of the profiles it was made for; `digest` where the registry told it. */
+  /** Every image of the mirrored profiles; `digest` if the registry returned it. */
   images: { image: string; digest?: string }[];
 }
 
@@ -21,7 +21,7 @@ export async function readIndex(folder: string): Promise<MirrorIndex | undefined
   return existsSync(file) ? parseIndex(file, await readFile(file, 'utf8')) : undefined;
 }
 
-/** @throws ObsError naming `place` when the text is no index */
+/** @throws ObsError naming `place` when the text is not an index */
 export function parseIndex(place: string, text: string): MirrorIndex {
   try {
     const index = JSON.parse(text) as Partial<MirrorIndex> | null;
@@ -32,7 +32,7 @@ export function parseIndex(place: string, text: string): MirrorIndex {
       what: 'the mirror’s index cannot be read',
       object: place,
       cause: messageOf(error),
-      next: 'write the mirror anew: genai-obs mirror --out DIR',
+      next: 'write the mirror again: genai-obs mirror --out DIR',
     });
   }
 }

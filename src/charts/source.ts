@@ -9,18 +9,15 @@ import { ObsError, messageOf } from '../core/errors.ts';
 import { MIRROR_INDEX, type MirrorIndex, parseIndex, readIndex } from './mirrorIndex.ts';
 import { type ChartName, type ChartRef, type Pin, PINS } from './pins.ts';
 
-/** Where charts come from: ours from templates/, upstream's from the cache, a folder or a mirror. */
+/** Source of charts: ours from templates/, upstream's from the cache, a folder or a mirror. */
 export interface Charts {
-  /**
-   * A folder or an archive on this machine that helm can read. @throws ObsError when it cannot be had, or is not what
-   * it should be
-   */
+  /** A local folder or archive for helm. @throws ObsError when it cannot be downloaded or has another digest */
   path(chart: ChartRef): Promise<string>;
 }
 
 export const archiveOf = ({ chart, version }: Pin): string => `${chart}-${version}.tgz`;
 
-/** `--charts`: nothing (upstream's own homes), a folder of archives, `https://…` or `oci://…` of a mirror. */
+/** `source` is empty (upstream's homes), a folder of archives, or `https://…` or `oci://…` of a mirror. */
 export function chartsFrom(source: string, helm = process.env['GENAI_OBS_HELM'] ?? 'helm'): Charts {
   const known = new Map<ChartName, Promise<string>>();
   const origin = originOf(source, helm);
@@ -29,7 +26,7 @@ export function chartsFrom(source: string, helm = process.env['GENAI_OBS_HELM'] 
       if (chart.source === 'genai-obs') return Promise.resolve(assetPath('templates', chart.name));
       const path = known.get(chart.name) ?? origin(PINS[chart.name]);
       known.set(chart.name, path);
-      // What failed may be mended before the next try.
+      // A failed download may succeed later.
       path.catch(() => known.delete(chart.name));
       return path;
     },
@@ -46,7 +43,7 @@ function originOf(source: string, helm: string): Origin {
   return fromFolder(absolute(source));
 }
 
-/** Archives lie in the folder itself or, as `mirror` writes them, in its `charts/`. */
+/** Finds archives in the folder itself or in its `charts/`, where `mirror` writes them. */
 function fromFolder(folder: string): Origin {
   return async (pin) => {
     const file = [join(folder, archiveOf(pin)), join(folder, 'charts', archiveOf(pin))].find((path) =>
@@ -58,9 +55,9 @@ function fromFolder(folder: string): Origin {
         what: 'a chart is missing',
         object: `${archiveOf(pin)} in ${folder}`,
         cause: there
-          ? `the folder holds ${there.filter((name) => name.endsWith('.tgz')).length} archives, not this one`
+          ? `the folder has ${there.filter((name) => name.endsWith('.tgz')).length} archives, but not this one`
           : 'the folder cannot be read',
-        next: 'genai-obs mirror --out DIR, on a machine that reaches the charts’ homes',
+        next: 'genai-obs mirror --out DIR, on a machine that can download the charts',
       });
     }
     return verified(file, pin, await readIndex(folder));
@@ -88,11 +85,11 @@ function fromUrl(base: string): Origin {
   };
 }
 
-/** Undefined: there is none, and there need not be. @throws ObsError */
+/** Undefined: it does not exist and is optional. @throws ObsError */
 async function get(url: string, optional: boolean): Promise<Buffer | undefined> {
   const broken = (cause: string): ObsError =>
     new ObsError({
-      what: 'the chart mirror does not answer as it should',
+      what: 'the chart mirror does not serve a file',
       object: url,
       cause,
       next: `curl -fsSI ${url}; or take the charts from a folder: --charts DIR`,
@@ -108,10 +105,7 @@ async function get(url: string, optional: boolean): Promise<Buffer | undefined> 
   return Buffer.from(await answer.arrayBuffer());
 }
 
-/**
- * By helm itself, so that its proxies, certificates and registry logins count; no repository is added to the user's
- * helm.
- */
+/** Downloads with helm, so that its proxies, certificates and registry logins apply. Adds no repository to it. */
 async function pull(helm: string, dir: string, pin: Pin, oci: string | undefined): Promise<string> {
   const from = oci ? [oci] : [pin.chart, '--repo', pin.repo];
   const result = await exec(helm, ['pull', ...from, '--version', pin.version, '--destination', dir], {
@@ -120,10 +114,10 @@ async function pull(helm: string, dir: string, pin: Pin, oci: string | undefined
   const file = join(dir, archiveOf(pin));
   if (!result.ok || !existsSync(file))
     throw new ObsError({
-      what: 'a chart cannot be fetched',
+      what: 'a chart cannot be downloaded',
       object: `${pin.chart} ${pin.version} from ${oci ?? pin.repo}`,
       cause: lastLines(result.stderr) || 'helm pull wrote no archive',
-      next: 'check the way to it, or take the charts from elsewhere: --charts DIR (see genai-obs mirror --help)',
+      next: 'check the network, or use other charts: --charts DIR (see genai-obs mirror --help)',
     });
   return file;
 }
@@ -133,8 +127,8 @@ function cacheFolder(): string {
 }
 
 /**
- * Fetched once. The file's name holds the digest, so that an archive that was damaged or exchanged is seen, and made
- * anew; so is one that the mirror has replaced since.
+ * Downloads once. The file name contains the digest: an archive that is damaged, or that the mirror has replaced, is
+ * downloaded again.
  */
 async function cached(
   pin: Pin,
@@ -162,20 +156,20 @@ async function cached(
   }
 }
 
-/** The list of the mirror that was chosen counts before the pin. */
+/** The index of the chosen mirror overrides the pin. */
 const digestFor = (pin: Pin, index: MirrorIndex | undefined): string | undefined =>
   index?.charts[archiveOf(pin)] ?? pin.digest;
 
-/** @throws ObsError when the archive is another one */
+/** @throws ObsError when the archive has another digest */
 async function verified(file: string, pin: Pin, index: MirrorIndex | undefined): Promise<string> {
   const expected = digestFor(pin, index);
   const digest = digestText(await readFile(file));
   if (expected && expected !== digest)
     throw new ObsError({
-      what: 'a chart is not the one that was pinned',
+      what: 'a chart differs from the pinned one',
       object: `${archiveOf(pin)} (${(await stat(file)).size} bytes)`,
-      cause: `its sha256 is ${digest}, expected ${expected}: it was damaged or exchanged on the way`,
-      next: 'fetch it anew (genai-obs mirror), and find out who changed it if it differs again',
+      cause: `its sha256 is ${digest}, expected ${expected}: it was damaged or replaced`,
+      next: 'download it again (genai-obs mirror); if it still differs, find out who changed it',
     });
   return file;
 }

@@ -25,11 +25,13 @@ export function readme(config: Config, steps: Step[], secrets: string[]): string
     '',
     '- `kubernetes_manifest` needs the cluster when it plans: create the cluster first.',
     '- Terraform keeps every value in its state, secrets too: store the state where only you can read it.',
-    '- `charts/` has the charts of genai-obs, CRDs and custom resources; `values/` the values of releases; `objects/` plain objects.',
+    '- `charts/` contains our charts, CRDs and custom resources; `values/` the values of releases; ' +
+      '`objects/` plain objects.',
     ...skipped,
     '- To check the stack: `genai-obs doctor -f config.yaml`; `--probe` also sends a trace, a metric and a log. ' +
       'Other commands need an installation by `genai-obs install`.',
-    '- Not included: preflight checks, waiting for what operators create, verification. Terraform pauses 20 s for each webhook.',
+    '- Not included: preflight checks, waiting for workloads of operators, verification. ' +
+      'Terraform pauses 20 s for each webhook.',
     '- Use either Terraform or `genai-obs install`: a namespace that both manage has two owners.',
     '- `terraform destroy` keeps CustomResourceDefinitions; it deletes claims, and their data with them.',
     '',

@@ -2,7 +2,7 @@ import type { KubeObject } from '../core/types.ts';
 
 /** A reference with a host: `quay.io/prometheus/prometheus:v3.14.0`, with or without a digest. */
 const REFERENCE = /^[\w.-]+(?::\d+)?(?:\/[\w.-]+)+(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?$/;
-/** Operators are told by an argument which images they start. */
+/** Operators take the images that they start as arguments. */
 const ARGUMENT = /^--[\w-]*(?:image|reloader)[\w-]*=(?<image>\S+)$/;
 
 /** Every image that objects name: of containers, of operators' resources, and in operators' arguments; sorted. */

@@ -78,7 +78,7 @@ describe('a folder of archives', () => {
       parts: {
         what: 'a chart is missing',
         object: `${LOKI_FILE} in ${path}`,
-        cause: 'the folder holds 1 archives, not this one',
+        cause: 'the folder has 1 archives, but not this one',
       },
     });
     await expect(chartsFrom(join(dir, 'nowhere')).path(LOKI)).rejects.toMatchObject({
@@ -106,7 +106,7 @@ describe('a folder of archives', () => {
       ).path(LOKI),
     ).rejects.toMatchObject({
       parts: {
-        what: 'a chart is not the one that was pinned',
+        what: 'a chart differs from the pinned one',
         object: `${LOKI_FILE} (9 bytes)`,
         cause: expect.stringContaining(`expected ${digestText('archive')}`) as string,
       },
@@ -179,7 +179,7 @@ describe('a mirror by HTTP', () => {
     files = {};
     await expect(chartsFrom(base).path(LOKI)).rejects.toMatchObject({
       parts: {
-        what: 'the chart mirror does not answer as it should',
+        what: 'the chart mirror does not serve a file',
         object: `${base}/charts/${LOKI_FILE}`,
         cause: 'HTTP 404',
       },
@@ -193,7 +193,7 @@ describe('a mirror by HTTP', () => {
   it('whose archive is not what its index says is refused, and nothing is cached', async () => {
     files['/mirror/mirror.json'] = index({ [LOKI_FILE]: digestText('another') });
     await expect(chartsFrom(base).path(LOKI)).rejects.toMatchObject({
-      parts: { what: 'a chart is not the one that was pinned' },
+      parts: { what: 'a chart differs from the pinned one' },
     });
     expect(cachedFiles()).toEqual([]);
   });
@@ -256,7 +256,7 @@ describe('the homes of the charts', () => {
     async (source, address) => {
       const { file, calls } = helm(`helm-oci-${source.length}`, 'printf exchanged > "$last/tempo-2.0.0.tgz"');
       await expect(chartsFrom(source, file).path(TEMPO)).rejects.toMatchObject({
-        parts: { what: 'a chart is not the one that was pinned' },
+        parts: { what: 'a chart differs from the pinned one' },
       });
       expect(calls()).toMatch(new RegExp(`^pull ${address} --version 2.0.0 --destination`));
       expect(cachedFiles()).toEqual([]);
@@ -267,7 +267,7 @@ describe('the homes of the charts', () => {
     const { file } = helm('helm-no', 'echo "Error: dial tcp: no route to host" >&2; exit 1');
     await expect(chartsFrom('', file).path(LOKI)).rejects.toMatchObject({
       parts: {
-        what: 'a chart cannot be fetched',
+        what: 'a chart cannot be downloaded',
         object: 'loki 1.0.0 from https://charts.example',
         cause: 'Error: dial tcp: no route to host',
         next: expect.stringContaining('--charts DIR') as string,

@@ -146,8 +146,11 @@ async function rollout({ kind, name, namespace }: Workload, { kubectl }: ApplyCo
 }
 
 /** Errors of helm while another helm, left by a killed genai-obs, works on the same release. */
-const CONCURRENT =
-  /another operation .*in progress|already exists(?!.*ownership)|release: not found|object has been modified|cannot re-use a name/i;
+const CONCURRENT = new RegExp(
+  'another operation .*in progress|already exists(?!.*ownership)|release: not found|' +
+    'object has been modified|cannot re-use a name',
+  'i',
+);
 
 /** Waits for a helm that a killed genai-obs left running, then tries again; at most three attempts. */
 async function upgrade(step: ReleaseStep, context: ApplyContext, report: Report): Promise<void> {
@@ -167,8 +170,10 @@ async function upgrade(step: ReleaseStep, context: ApplyContext, report: Report)
 }
 
 /** The object that helm 3 and 4 cannot patch; helm 3 for example: `cannot patch "tempo" with kind Service`. */
-const UNPATCHABLE =
-  /cannot patch "(?<name>[^"]+)" with kind (?<kind>\w+)|apply failed for object [^\s/]*\/(?<name4>\S+) \S+ Kind=(?<kind4>\w+)/;
+const UNPATCHABLE = new RegExp(
+  String.raw`cannot patch "(?<name>[^"]+)" with kind (?<kind>\w+)|` +
+    String.raw`apply failed for object [^\s/]*\/(?<name4>\S+) \S+ Kind=(?<kind4>\w+)`,
+);
 /** Kinds without pods or data: safe to delete and recreate. */
 const REPLACEABLE = new Set(['Service', 'ConfigMap', 'RoleBinding', 'ClusterRoleBinding', 'PodDisruptionBudget']);
 

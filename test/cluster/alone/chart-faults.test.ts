@@ -112,7 +112,7 @@ describe('refuses a chart that is unavailable or altered before anything changes
   ])('%s', async (_name, status, path, why) => {
     const { url } = await http(mirror.folder, status);
     const { what, on, cause, next } = await refuses(NS, install(WITH_LOKI, url), 1, ENV);
-    expect(what).toBe('the chart mirror does not answer as it should');
+    expect(what).toBe('the chart mirror does not serve a file');
     expect(on).toBe(`${url}/${path}`);
     expect(cause).toBe(why);
     expect(next).toContain('--charts DIR');
@@ -132,7 +132,7 @@ describe('refuses a chart that is unavailable or altered before anything changes
     try {
       const source = way === 'http' ? (await http(mirror.folder)).url : mirror.folder;
       const { what, on, cause, next } = await refuses(NS, install(WITH_LOKI, source), 1, ENV);
-      expect(what).toBe('a chart is not the one that was pinned');
+      expect(what).toBe('a chart differs from the pinned one');
       expect(on).toContain(LOKI);
       expect(cause).toMatch(/^its sha256 is [0-9a-f]{64}, expected 0{64}/);
       expect(next).toContain('genai-obs mirror');
