@@ -22,7 +22,8 @@ export async function askContext(): Promise<string | undefined> {
 }
 
 export async function askProfile(): Promise<string> {
-  return select({ message: 'Profile', choices: profileNames().map((value) => ({ value, name: value })) }, onStderr);
+  const choices = profileNames().map((value) => ({ value, name: value }));
+  return select({ message: 'Profile', choices, default: 'quickstart' }, onStderr);
 }
 
 /** Prompts for what matters and no flag gives. Each answer is the flag that would give it. */
