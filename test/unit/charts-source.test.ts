@@ -18,7 +18,7 @@ import type { ChartRef } from '../../src/charts/pins.ts';
 import { assetPath } from '../../src/core/assets.ts';
 import { flagLayer } from '../../src/profile/flags.ts';
 
-/** Pins of our own: whether upstream's have a digest changes with upstream. */
+/** Pins for this test: whether a real pin has a digest depends on upstream. */
 const OWN = vi.hoisted(() => ({
   loki: { chart: 'loki', version: '1.0.0', repo: 'https://charts.example' },
   tempo: {
@@ -51,7 +51,7 @@ const cachedFiles = (): string[] =>
   readdirSync(cache, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.tgz'));
 
 describe('our own charts', () => {
-  it('are folders of the package, whatever the source', async () => {
+  it('are folders of the package, for every chart source', async () => {
     expect(await chartsFrom('/nowhere').path({ source: 'genai-obs', name: 'loki' })).toBe(
       assetPath('templates', 'loki'),
     );
@@ -66,13 +66,13 @@ describe('a folder of archives', () => {
     return path;
   };
 
-  it.each(['', 'charts/'])('is read where the archive lies (%j), and nothing is copied', async (place) => {
+  it.each(['', 'charts/'])('is read in place (subfolder %j), and nothing is copied', async (place) => {
     const path = folder({ [`${place}${LOKI_FILE}`]: 'archive' });
     expect(await chartsFrom(path).path(LOKI)).toBe(join(path, place, LOKI_FILE));
     expect(cachedFiles()).toEqual([]);
   });
 
-  it('that lacks one says which, and what else is there', async () => {
+  it('reports a missing archive and the number of others', async () => {
     const path = folder({ 'other-1.0.0.tgz': '' });
     await expect(chartsFrom(path).path(LOKI)).rejects.toMatchObject({
       parts: {
@@ -86,7 +86,7 @@ describe('a folder of archives', () => {
     });
   });
 
-  it('that is completed meanwhile is looked at again', async () => {
+  it('is read again after a missing archive was added', async () => {
     const path = folder({});
     const charts = chartsFrom(path);
     await expect(charts.path(LOKI)).rejects.toThrow('a chart is missing');
@@ -94,7 +94,7 @@ describe('a folder of archives', () => {
     expect(await charts.path(LOKI)).toBe(join(path, LOKI_FILE));
   });
 
-  it('is held against its mirror.json, else against the pin', async () => {
+  it('is verified against its mirror.json, or else against the pin', async () => {
     expect(
       await chartsFrom(
         folder({ [LOKI_FILE]: 'archive', 'mirror.json': index({ [LOKI_FILE]: digestText('archive') }) }),
@@ -116,14 +116,14 @@ describe('a folder of archives', () => {
     });
   });
 
-  it.each(['{', 'null', '{"charts": 1}'])('with a mirror.json that is none (%s) is refused', async (text) => {
+  it.each(['{', 'null', '{"charts": 1}'])('is refused when its mirror.json is invalid: %s', async (text) => {
     const path = folder({ [LOKI_FILE]: 'archive', 'mirror.json': text });
     await expect(chartsFrom(path).path(LOKI)).rejects.toMatchObject({
       parts: { what: 'the mirror’s index cannot be read', object: join(path, 'mirror.json') },
     });
   });
 
-  it('that is not there is refused when --charts is given', () => {
+  it('is refused as --charts when it does not exist', () => {
     expect(() => flagLayer({ charts: join(dir, 'nowhere') })).toThrow('this folder does not exist');
     expect(flagLayer({ charts: dir }).data).toEqual({ global: { charts: dir } });
     expect(flagLayer({ charts: 'oci://registry.example/charts' }).data).toEqual({
@@ -132,7 +132,7 @@ describe('a folder of archives', () => {
   });
 });
 
-describe('a mirror by HTTP', () => {
+describe('an HTTP mirror', () => {
   let server: Server;
   let base: string;
   let files: Record<string, string>;
@@ -157,7 +157,7 @@ describe('a mirror by HTTP', () => {
     server.close();
   });
 
-  it('is asked once; then the cache serves, also another process', async () => {
+  it('serves an archive once; later runs read it from the cache', async () => {
     const charts = chartsFrom(`${base}/`);
     const path = await charts.path(LOKI);
     expect(readFileSync(path, 'utf8')).toBe('archive');
@@ -167,7 +167,7 @@ describe('a mirror by HTTP', () => {
     expect(cachedFiles()).toHaveLength(1);
   });
 
-  it('is asked again when the cached archive was damaged', async () => {
+  it('serves an archive again when the cached one is damaged', async () => {
     const path = await chartsFrom(base).path(LOKI);
     writeFileSync(path, 'damaged');
     const again = await chartsFrom(base).path(LOKI);
@@ -175,7 +175,7 @@ describe('a mirror by HTTP', () => {
     expect(asked.filter((one) => one.endsWith('.tgz'))).toHaveLength(2);
   });
 
-  it('without the archive says its address and the answer, and leaves nothing in the cache', async () => {
+  it('reports the address and HTTP status of a missing archive, and leaves nothing in the cache', async () => {
     files = {};
     await expect(chartsFrom(base).path(LOKI)).rejects.toMatchObject({
       parts: {
@@ -190,7 +190,7 @@ describe('a mirror by HTTP', () => {
     expect(cachedFiles()).toEqual([]);
   });
 
-  it('whose archive is not what its index says is refused, and nothing is cached', async () => {
+  it('is refused when an archive differs from its index, and nothing is cached', async () => {
     files['/mirror/mirror.json'] = index({ [LOKI_FILE]: digestText('another') });
     await expect(chartsFrom(base).path(LOKI)).rejects.toMatchObject({
       parts: { what: 'a chart differs from the pinned one' },
@@ -198,23 +198,23 @@ describe('a mirror by HTTP', () => {
     expect(cachedFiles()).toEqual([]);
   });
 
-  it('that lists another digest than the pin counts before it', async () => {
+  it('overrides the pinned digest with the digest in its index', async () => {
     files['/mirror/charts/tempo-2.0.0.tgz'] = 'built by the mirror';
     files['/mirror/mirror.json'] = index({ 'tempo-2.0.0.tgz': digestText('built by the mirror') });
     expect(readFileSync(await chartsFrom(base).path(TEMPO), 'utf8')).toBe('built by the mirror');
   });
 
-  it('that has replaced an archive is fetched from again, whatever the cache holds', async () => {
+  it('serves an archive again when its index lists a new digest', async () => {
     await chartsFrom(base).path(LOKI);
     files = {
-      [`/mirror/charts/${LOKI_FILE}`]: 'mended',
-      '/mirror/mirror.json': index({ [LOKI_FILE]: digestText('mended') }),
+      [`/mirror/charts/${LOKI_FILE}`]: 'replaced',
+      '/mirror/mirror.json': index({ [LOKI_FILE]: digestText('replaced') }),
     };
-    expect(readFileSync(await chartsFrom(base).path(LOKI), 'utf8')).toBe('mended');
+    expect(readFileSync(await chartsFrom(base).path(LOKI), 'utf8')).toBe('replaced');
     expect(cachedFiles()).toHaveLength(1);
   });
 
-  it('whose index is broken is refused, and asked again once it is mended', async () => {
+  it('is refused while its index is broken, and works once the index is fixed', async () => {
     files['/mirror/mirror.json'] = '<html>';
     const charts = chartsFrom(base);
     await expect(charts.path(LOKI)).rejects.toMatchObject({
@@ -224,15 +224,15 @@ describe('a mirror by HTTP', () => {
     expect(readFileSync(await charts.path(LOKI), 'utf8')).toBe('archive');
   });
 
-  it('that nobody serves says why', async () => {
+  it('reports the cause when it is unreachable', async () => {
     await expect(chartsFrom('http://127.0.0.1:9').path(LOKI)).rejects.toMatchObject({
       parts: { object: 'http://127.0.0.1:9/mirror.json', cause: expect.stringMatching(/\w/) as string },
     });
   });
 });
 
-describe('the homes of the charts', () => {
-  /** A helm that notes its arguments and writes what it was told to fetch. */
+describe('upstream chart repositories', () => {
+  /** A fake helm that logs its arguments, then runs the script. */
   const helm = (name: string, script: string): { file: string; calls: () => string } => {
     const [file, log] = [join(dir, name), join(dir, `${name}.log`)];
     writeFileSync(file, `#!/bin/sh\necho "$@" >> ${log}\nfor last in "$@"; do :; done\n${script}\n`);
@@ -240,7 +240,7 @@ describe('the homes of the charts', () => {
     return { file, calls: () => (existsSync(log) ? readFileSync(log, 'utf8') : '') };
   };
 
-  it('are asked by helm pull, once, with the pinned version and without adding a repository', async () => {
+  it('are read by one helm pull with the pinned version, without adding a repository', async () => {
     const { file, calls } = helm('helm-pull', `printf archive > "$last/${LOKI_FILE}"`);
     const path = await chartsFrom('', file).path(LOKI);
     expect(readFileSync(path, 'utf8')).toBe('archive');
@@ -252,7 +252,7 @@ describe('the homes of the charts', () => {
     ['', 'oci://registry.example/charts/tempo'],
     ['oci://mirror.example/charts/', 'oci://mirror.example/charts/tempo'],
   ])(
-    'that are registries (%j) are asked for the chart by its address; the pin is held against what comes',
+    'are read by address when they are OCI registries (source %j), and the archive is verified against the pin',
     async (source, address) => {
       const { file, calls } = helm(`helm-oci-${source.length}`, 'printf exchanged > "$last/tempo-2.0.0.tgz"');
       await expect(chartsFrom(source, file).path(TEMPO)).rejects.toMatchObject({
@@ -263,7 +263,7 @@ describe('the homes of the charts', () => {
     },
   );
 
-  it('that cannot be reached: what helm said, and the way around', async () => {
+  it('report the error of helm and suggest --charts when they are unreachable', async () => {
     const { file } = helm('helm-no', 'echo "Error: dial tcp: no route to host" >&2; exit 1');
     await expect(chartsFrom('', file).path(LOKI)).rejects.toMatchObject({
       parts: {

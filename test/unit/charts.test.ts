@@ -9,20 +9,20 @@ const names = (text: string, word: string): string[] =>
   [...text.matchAll(new RegExp(`\\b${word} "([\\w.-]+)"`, 'g'))].map((match) => match[1] ?? '');
 
 describe('charts', () => {
-  it.each(COMPONENT_IDS)('%s holds every named template that it includes, each once', (id) => {
+  it.each(COMPONENT_IDS)('%s defines every named template that it includes, each exactly once', (id) => {
     const text = textOf(id);
     const defined = names(text, 'define');
     expect(defined).toEqual([...new Set(defined)]);
     expect(names(text, 'include').filter((name) => !defined.includes(name))).toEqual([]);
   });
 
-  it('have one source of shared templates: git tracks it in templates/_lib only', () => {
+  it('keep shared templates in one place: git tracks them only in templates/_lib', () => {
     const tracked = execFileSync('git', ['ls-files', '-co', '--exclude-standard', 'templates'], { encoding: 'utf8' });
     expect(tracked.split('\n').filter((path) => /\/_[^/]*\.tpl$/.test(path) && !path.includes('/_lib/'))).toEqual([]);
     expect(readdirSync(assetPath('templates', '_lib')).length).toBeGreaterThan(0);
   });
 
-  it('stay the same when they are staged again', () => {
+  it('do not change when they are staged again', () => {
     const before = COMPONENT_IDS.map(chartDigest);
     execFileSync(process.execPath, ['--eval', 'import("./scripts/charts.mjs").then((module) => module.stageCharts())']);
     expect(COMPONENT_IDS.map(chartDigest)).toEqual(before);

@@ -19,14 +19,14 @@ const isPin = (chart: string): chart is ChartName => chart in PINS;
 const factsOf = (chart: string): ChartFacts | undefined => (isPin(chart) ? readFacts(chart) : undefined);
 
 describe('facts of the pinned charts', () => {
-  it('there are facts of every pin, of the pinned version, and of nothing else', () => {
+  it('exist for every pinned chart at its pinned version, and for no other chart', () => {
     expect(knownCharts().toSorted()).toEqual(names.toSorted());
     expect(names.map((name) => `${name} ${readFacts(name).version}`)).toEqual(
       names.map((name) => `${name} ${PINS[name].version}`),
     );
   });
 
-  it('a pin names its chart, a version and a digest of its form', () => {
+  it('every pin has its chart name, and a version, address and digest in the right format', () => {
     for (const [name, { chart, version, repo, oci, digest }] of Object.entries(PINS)) {
       expect(chart).toBe(name);
       expect(version).toMatch(/^v?\d+\.\d+\.\d+$/);
@@ -36,7 +36,7 @@ describe('facts of the pinned charts', () => {
     }
   });
 
-  it('a dependency that is pinned itself has the pinned version, or its values stand in the facts', () => {
+  it('contain the values of a dependency whose version differs from its own pin', () => {
     for (const name of names)
       for (const text of readFacts(name).dependencies) {
         const [dependency = '', version] = text.split(/@| as /);
@@ -45,7 +45,7 @@ describe('facts of the pinned charts', () => {
       }
   });
 
-  it('hold what upstream documents of today', () => {
+  it('contain closed schemas, CRDs and images as upstream documents them', () => {
     expect(readFacts('opentelemetry-collector').schemaClosed).toContain('');
     expect(readFacts('kube-prometheus-stack').crds).toContain('prometheusrules.monitoring.coreos.com');
     expect(readFacts('opentelemetry-operator').crds).toHaveLength(4);
@@ -62,7 +62,7 @@ describe('upstream releases of the profiles', () => {
     ).toEqual([]);
   });
 
-  it('are rendered in the facts, and no rendering is left of one that is gone', () => {
+  it('are all rendered in the facts, without stale renderings', () => {
     const wanted = upstreamReleases().map((release) => `${release.chart} ${release.case}`);
     const held = names.flatMap((name) =>
       Object.keys(readFacts(name).renders).map((renderCase) => `${name} ${renderCase}`),
@@ -89,7 +89,7 @@ describe('unknownValues', () => {
   const none = (): undefined => undefined;
   const facts = known(['server.replicas', 'server.labels.*', 'grafana\\.ini.*', 'config.retention']);
 
-  it('takes known leaves, what lies in an open place, and emptied sections', () => {
+  it('accepts known values, any key below an open map, and empty sections', () => {
     const values = {
       server: { replicas: 2, labels: { 'example.com/team': 'a', deep: { er: [1] } } },
       'grafana.ini': { server: { root_url: 'x' } },
@@ -99,7 +99,7 @@ describe('unknownValues', () => {
     expect(unknownValues(facts, { server: {} }, none)).toEqual([]);
   });
 
-  it('names a wrong key, at the top and deep down, and one below a plain value', () => {
+  it('reports an unknown key at any depth, and a key below a plain value', () => {
     expect(unknownValues(facts, { server: { replica: 2 }, sever: { replicas: 1 } }, none)).toEqual([
       'sample 1.0.0 has no value server.replica',
       'sample 1.0.0 has no value sever.replicas',
@@ -111,7 +111,7 @@ describe('unknownValues', () => {
     expect(unknownValues(facts, { server: 3 }, none)).toEqual(['sample 1.0.0: server is a map, not 3']);
   });
 
-  it('looks a dependency up in its own facts, under its alias and only at its version', () => {
+  it('checks a dependency against its own facts, under its alias and only at its version', () => {
     const inner = known(['size'], { chart: 'inner', version: '2.0.0' });
     const outer = known(['top'], { dependencies: ['inner@2.0.0 as store'] });
     const lookup = (chart: string): ChartFacts | undefined => (chart === 'inner' ? inner : undefined);
@@ -123,7 +123,7 @@ describe('unknownValues', () => {
     ).toHaveLength(1);
   });
 
-  it('finds the mistakes that the old guides made in real charts', () => {
+  it('finds common mistakes in values of the real charts', () => {
     const wrong = (chart: ChartName, values: Parameters<typeof unknownValues>[1]): string[] =>
       unknownValues(readFacts(chart), values, factsOf);
     expect(wrong('tempo', { storage: { trace: { backend: 's3' } } })).toHaveLength(1);
@@ -164,7 +164,7 @@ describe('valueTree', () => {
   });
   const pathsOf = (one: Chart): string[] => paths(valueTree(one, () => false));
 
-  it('lists leaves; empty maps, lists and null are open', () => {
+  it('lists leaves, and treats empty maps, lists and null as open', () => {
     expect(pathsOf(chart({ values: { a: { b: 1, c: {} }, d: [1], e: null, 'f.g': 'x' } }))).toEqual([
       'a.b',
       'a.c.*',
@@ -174,7 +174,7 @@ describe('valueTree', () => {
     ]);
   });
 
-  it('leaves maps open whose shape is Kubernetes’ own', () => {
+  it('treats maps that Kubernetes defines as open', () => {
     expect(
       pathsOf(
         chart({ values: { affinity: { podAntiAffinity: { x: 1 } }, podAnnotations: { a: 'b' }, resource: { a: 1 } } }),
@@ -182,21 +182,22 @@ describe('valueTree', () => {
     ).toEqual(['affinity.*', 'podAnnotations.*', 'resource.a']);
   });
 
-  it('adds what only templates read, and opens what they take as a whole', () => {
+  it('adds values that only templates read, and treats maps that they print as a whole as open', () => {
     const templates = [
-      '{{ .Values.image.tag }} {{ toYaml .Values.all }}{{ with .Values.sec }}{{ toYaml . }}{{ end }}{{ with .Values.plain }}{{ .x }}{{ end }}',
+      '{{ .Values.image.tag }} {{ toYaml .Values.all }}{{ with .Values.sec }}{{ toYaml . }}{{ end }}' +
+        '{{ with .Values.plain }}{{ .x }}{{ end }}',
     ];
     const values = { image: { name: 'n' }, all: { path: '/' }, sec: { uid: 1 }, plain: { x: 1 } };
     expect(pathsOf(chart({ values, templates }))).toEqual(['all.*', 'image.name', 'image.tag.*', 'plain.x', 'sec.*']);
   });
 
-  it('ignores comments of templates and reads quoted keys', () => {
+  it('ignores template comments and reads quoted keys', () => {
     expect(pathsOf(chart({ templates: ['{{/* .Values.old */}}{{ index .Values "grafana.ini" "x" }}'] }))).toEqual([
       'grafana\\.ini.x.*',
     ]);
   });
 
-  it('takes keys of the schema, follows references, and stays closed where the schema is', () => {
+  it('adds keys of the schema, follows references, and is closed where the schema is closed', () => {
     const schema = {
       additionalProperties: false,
       properties: {
@@ -219,7 +220,7 @@ describe('valueTree', () => {
     expect(closedPaths(tree)).toEqual(['', 'box']);
   });
 
-  it('puts a chart inside under its alias and its globals at the top; a pinned one is left out', () => {
+  it('puts a subchart under its alias and its globals at the top, and leaves out pinned subcharts', () => {
     const inner = chart({ name: 'inner', values: { size: 1, global: { registry: 'r' } } });
     const outer = chart({
       values: { own: true },
@@ -260,7 +261,7 @@ describe('renderings', () => {
     spec: { image: 'r/p:3' },
   };
 
-  it('become names, ports, containers and selectors; rights and tests are left out', () => {
+  it('are reduced to names, ports, containers and selectors, without RBAC objects and tests', () => {
     const role: KubeObject = { apiVersion: 'v1', kind: 'ClusterRole', metadata: { name: 'r' } };
     const test: KubeObject = {
       apiVersion: 'v1',
@@ -282,7 +283,7 @@ describe('renderings', () => {
     expect(imagesOf([service, workload, resource, test])).toEqual(['r/c:1', 'r/i:1', 'r/p:3', 'r/x:2']);
   });
 
-  it('are asked by case and kind; a case that was never rendered is an error', () => {
+  it('are found by case and kind; a case that was never rendered is an error', () => {
     const facts = known([], { renders: { 'k3s/s': objectFacts([service, workload]) } });
     expect(renderedNames(facts, 'k3s/s', 'Service')).toEqual(['s']);
     expect(rendered(facts, 'k3s/s', 'Service')[0]?.ports).toEqual([{ name: 'http', port: 80, targetPort: 3000 }]);
@@ -290,7 +291,7 @@ describe('renderings', () => {
     expect(() => renderedNames(facts, 'k3s/other', 'Service')).toThrow('was not rendered for k3s/other');
   });
 
-  it('lists what was added and removed', () => {
+  it('are compared: added and removed values, images and objects are listed', () => {
     const before = known(['a', 'b'], { images: ['r/a:1'], renders: { c: [{ kind: 'Service', name: 'old' }] } });
     const after = known(['a', 'c'], {
       version: '1.1.0',
@@ -324,7 +325,8 @@ describe('archives', () => {
     };
     await put(
       'x/Chart.yaml',
-      'name: x\nversion: 1.0.0\nappVersion: 2\ndependencies: [{name: in, alias: inside, repository: "https://example.com", condition: inside.on}]\n',
+      'name: x\nversion: 1.0.0\nappVersion: 2\n' +
+        'dependencies: [{name: in, alias: inside, repository: "https://example.com", condition: inside.on}]\n',
     );
     await put('x/values.yaml', 'base: &base {a: 1}\ncopy:\n  <<: *base\n');
     await put('x/crds/c.yaml', 'kind: CustomResourceDefinition\n');
@@ -333,7 +335,7 @@ describe('archives', () => {
     await run('tar', ['-czf', archive, '-C', source, 'x']);
   });
 
-  it('are read with their values, CRDs and the charts inside', async () => {
+  it('are read with their values, CRDs and subcharts', async () => {
     const chart = await readChart(archive);
     expect(chart).toMatchObject({
       name: 'x',
@@ -354,7 +356,7 @@ describe('archives', () => {
     ]);
   });
 
-  it('that are missing are all named', () => {
+  it('are all named when they are missing', () => {
     const pin = { chart: 'x', version: '1.0.0', repo: '' };
     expect(() => checkArchives(dir, [pin])).not.toThrow();
     expect(() => checkArchives(dir, [pin, { ...pin, version: '2.0.0' }, { ...pin, chart: 'y' }])).toThrow(
@@ -362,7 +364,7 @@ describe('archives', () => {
     );
   });
 
-  it('npm run contracts: a folder without them is an error of one screen, without a stack trace', async () => {
+  it('npm run contracts names missing archives without a stack trace', async () => {
     const failed = await run(process.execPath, ['scripts/contracts.mjs', '--charts', dir]).catch(
       (error: unknown) => error as { code: number; stderr: string },
     );

@@ -11,7 +11,7 @@ import { session } from './support/engine.ts';
 const config = quickstart();
 
 describe('the journal', () => {
-  it('comes back as it was written, from the cluster', async () => {
+  it('is read from the cluster exactly as it was written', async () => {
     const cluster = fakeCluster();
     expect(await readJournal(cluster.kube, NS)).toBeUndefined();
     const journal = await newJournal(cluster.kube, config, ['Namespace x']);
@@ -26,7 +26,7 @@ describe('the journal', () => {
     });
   });
 
-  it('of a newer genai-obs is refused, with the way out', async () => {
+  it('is refused when a newer genai-obs wrote it, with the command that updates genai-obs', async () => {
     const cluster = fakeCluster();
     cluster.put({
       apiVersion: 'v1',
@@ -51,7 +51,7 @@ describe('the journal', () => {
       'config.yaml',
       { 'journal.json': '{"schema": 1, "tool": "0.1.0", "steps": {}}', 'config.yaml': 'loki: {enabled: ' },
     ],
-  ])('that somebody has edited into something else names %s and the way out', async (key, data) => {
+  ])('is refused when its %s is invalid, with the command that deletes it', async (key, data) => {
     const cluster = fakeCluster();
     cluster.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: JOURNAL, namespace: NS }, data });
     await expect(readJournal(cluster.kube, NS)).rejects.toMatchObject({
@@ -64,7 +64,7 @@ describe('the journal', () => {
     });
   });
 
-  it('that cannot be read is an error, never "not installed"', async () => {
+  it('fails when it cannot be read, instead of reporting "not installed"', async () => {
     const cluster = fakeCluster();
     cluster.before = () => {
       throw new KubeError(403, 'Forbidden', 'no');
@@ -72,7 +72,7 @@ describe('the journal', () => {
     await expect(readJournal(cluster.kube, NS)).rejects.toThrow('no');
   });
 
-  it('reports a refused write other than "not there yet"', async () => {
+  it('reports a refused write, unless the ConfigMap does not exist yet', async () => {
     const cluster = fakeCluster();
     const journal = await newJournal(cluster.kube, config, []);
     cluster.before = (operation) => {
@@ -82,7 +82,7 @@ describe('the journal', () => {
     expect(cluster.calls).toEqual([`replace ConfigMap/${JOURNAL}`]);
   });
 
-  it('holds no secret after an installation: neither values nor what they were made of', async () => {
+  it('contains no secret after an installation, neither plain nor base64-encoded', async () => {
     const cluster = fakeCluster();
     await (
       await session(cluster, config, buildPlan(config))
@@ -94,7 +94,7 @@ describe('the journal', () => {
     for (const form of [password, secret['admin-password'] ?? '']) expect(everythingElse).not.toContain(form);
   });
 
-  it('records every step but the preflight, with who and when', async () => {
+  it('records every step except the preflight, with user and time', async () => {
     const cluster = fakeCluster();
     const plan = buildPlan(config);
     const { result, journal } = await session(cluster, config, plan);
@@ -115,8 +115,8 @@ describe('the journal', () => {
   });
 });
 
-describe('writes of the journal', () => {
-  it('are one at a time; those who ask meanwhile share the next one, which has what all of them said', async () => {
+describe('concurrent journal writes', () => {
+  it('run one at a time: callers during a write share the next one, which has the latest state', async () => {
     const written: string[] = [];
     const ends: (() => void)[] = [];
     let state = 'a';
@@ -142,7 +142,7 @@ describe('writes of the journal', () => {
     expect(settled).toEqual([1, 2, 3]);
   });
 
-  it('that fail are told to who asked, and do not stop the next one', async () => {
+  it('report a failure to the caller, and do not block the next write', async () => {
     let tries = 0;
     const { save, saved } = oneAtATime(() => (tries++ ? Promise.resolve() : Promise.reject(new Error('etcd is full'))));
     await expect(save()).rejects.toThrow('etcd is full');

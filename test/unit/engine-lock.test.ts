@@ -24,7 +24,7 @@ function held(cluster: FakeCluster, holderIdentity: string, renewTime = micro())
 const spec = (cluster: FakeCluster): { holderIdentity: string; renewTime: string } =>
   cluster.get('Lease', LEASE)?.['spec'] as { holderIdentity: string; renewTime: string };
 
-/** Lets a take run while the clock runs, and tells how long it took. */
+/** Takes the lock while the fake clock advances; `seconds` is how long it took. */
 async function take(
   cluster: FakeCluster,
   during: () => void = () => {},
@@ -44,7 +44,7 @@ async function take(
 }
 
 describe('the lock', () => {
-  it('names who holds it, is ours by label, and is gone after its release', async () => {
+  it('names its holder, has our label, and is deleted on release', async () => {
     const cluster = fakeCluster();
     const { lock } = await take(cluster);
     expect(spec(cluster).holderIdentity).toMatch(new RegExp(`@${hostname()} pid=${process.pid} install [0-9a-f]{8}$`));
@@ -53,7 +53,7 @@ describe('the lock', () => {
     expect(cluster.get('Lease', LEASE)).toBeUndefined();
   });
 
-  it('is renewed while it is held, and not after', async () => {
+  it('is renewed while it is held, and not after its release', async () => {
     const cluster = fakeCluster();
     const { lock } = await take(cluster);
     const first = spec(cluster).renewTime;
@@ -65,7 +65,7 @@ describe('the lock', () => {
     expect(cluster.calls.length).toBe(calls);
   });
 
-  it('of two takers one gets, the other names the holder', async () => {
+  it('is refused to a second run, which names the holder', async () => {
     const cluster = fakeCluster();
     const one = await take(cluster);
     const renewal = (): void => {};
@@ -76,12 +76,12 @@ describe('the lock', () => {
       object: `Lease ${NS}/${LEASE}`,
       cause: `held by ${spec(cluster).holderIdentity}`,
     });
-    // The holder renews every five seconds: that it lives is known by then.
+    // The holder renews every 5 s, so 7 s are enough to see that it is alive.
     expect(two.seconds).toBeLessThanOrEqual(7);
     await one.lock?.release();
   });
 
-  it('of two takers at the same moment exactly one gets', async () => {
+  it('goes to exactly one of two runs that start at the same moment', async () => {
     const cluster = fakeCluster();
     const both = [takeLock(cluster.kube, NS, 'install'), takeLock(cluster.kube, NS, 'uninstall')].map((taking) =>
       taking.then(
@@ -98,7 +98,7 @@ describe('the lock', () => {
     for (const outcome of outcomes) if ('lock' in outcome) await outcome.lock.release();
   });
 
-  it('of two that take over the same dead lease exactly one gets', async () => {
+  it('goes to exactly one of two runs that take over the same expired Lease', async () => {
     const cluster = fakeCluster();
     held(cluster, ALIVE, micro(Date.now() - 3_600_000));
     const both = [takeLock(cluster.kube, NS, 'install'), takeLock(cluster.kube, NS, 'install')].map((taking) =>
@@ -114,8 +114,8 @@ describe('the lock', () => {
   });
 });
 
-describe('a holder that has died', () => {
-  it('is waited for until its renewTime has not moved for the length of the lease', async () => {
+describe('a dead holder', () => {
+  it('is replaced once its renewTime has not changed for the duration of the Lease', async () => {
     const cluster = fakeCluster();
     held(cluster, ALIVE);
     const { lock, seconds } = await take(cluster);
@@ -126,7 +126,7 @@ describe('a holder that has died', () => {
     await lock?.release();
   });
 
-  it('on this machine is replaced at once', async () => {
+  it('is replaced at once when its process on this machine has ended', async () => {
     const cluster = fakeCluster();
     // The largest pid of Linux is 4194304.
     held(cluster, `ann@${hostname()} pid=4194305 install 0a1b2c3d`);
@@ -136,14 +136,14 @@ describe('a holder that has died', () => {
     await lock?.release();
   });
 
-  it('of another machine with the same pid is not taken for dead', async () => {
+  it('a holder on another machine counts as alive, even when this machine has no such pid', async () => {
     const cluster = fakeCluster();
     held(cluster, 'ann@other-host pid=4194305 install 0a1b2c3d');
     const { error } = await take(cluster, () => void held(cluster, 'ann@other-host pid=4194305 install 0a1b2c3d'));
     expect(error?.parts.cause).toBe('held by ann@other-host pid=4194305 install 0a1b2c3d');
   });
 
-  it('since yesterday is not waited for', async () => {
+  it('is replaced at once when its renewTime is a day old', async () => {
     const cluster = fakeCluster();
     held(cluster, ALIVE, micro(Date.now() - 86_400_000));
     const { lock, seconds } = await take(cluster);
@@ -153,8 +153,8 @@ describe('a holder that has died', () => {
   });
 });
 
-describe('clocks that differ', () => {
-  it.each([-120_000, 120_000])('by %d ms: a holder whose renewTime moves is alive', async (skew) => {
+describe('clock skew', () => {
+  it.each([-120_000, 120_000])('of %d ms does not matter: a holder whose renewTime changes is alive', async (skew) => {
     const cluster = fakeCluster();
     held(cluster, ALIVE, micro(Date.now() + skew));
     const { error, lock } = await take(cluster, () => void held(cluster, ALIVE, micro(Date.now() + skew)));
@@ -163,8 +163,8 @@ describe('clocks that differ', () => {
   });
 });
 
-describe('a lock that was lost', () => {
-  it('is neither renewed nor removed by its former holder', async () => {
+describe('lock failures', () => {
+  it('a lost lock is neither renewed nor deleted by its former holder', async () => {
     const cluster = fakeCluster();
     const { lock } = await take(cluster);
     held(cluster, ALIVE);
@@ -174,7 +174,7 @@ describe('a lock that was lost', () => {
     expect(cluster.get('Lease', LEASE)).toEqual(before);
   });
 
-  it('survives an API server that fails for a moment', async () => {
+  it('a lock survives a short outage of the API server', async () => {
     const cluster = fakeCluster();
     const { lock } = await take(cluster);
     cluster.before = () => {
@@ -188,7 +188,7 @@ describe('a lock that was lost', () => {
     await lock?.release();
   });
 
-  it('that cannot be asked for is an error of the cluster, not "held"', async () => {
+  it('a forbidden Lease is reported as an API error, not as a held lock', async () => {
     const cluster = fakeCluster();
     cluster.before = (operation) => {
       if (operation.startsWith('create Lease')) throw new KubeError(403, 'Forbidden', 'leases is forbidden');

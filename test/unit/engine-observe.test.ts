@@ -16,7 +16,7 @@ afterEach(() => void vi.useRealTimers());
 
 const plan = buildPlan(quickstart());
 const step = <T extends Step>(id: string): T => plan.find((candidate) => candidate.id === id) as T;
-const look = (cluster: FakeCluster, id: string, options = {}): Promise<Observation> =>
+const observed = (cluster: FakeCluster, id: string, options = {}): Promise<Observation> =>
   observe(step(id), { kube: cluster.kube, helm: cluster.helm, charts: cluster.charts, namespace: NS }, options);
 const loki = step<ReleaseStep>('release/loki');
 const workload = loki.workloads[0]!;
@@ -28,27 +28,27 @@ async function installed(): Promise<FakeCluster> {
   return cluster;
 }
 
-describe('a release', () => {
-  it('that is not there is absent; --diff says what it would create', async () => {
+describe('the state of a release', () => {
+  it('is absent when the release does not exist; --diff lists what would be created', async () => {
     const cluster = fakeCluster();
-    expect(await look(cluster, 'release/loki')).toEqual({ state: 'absent', changes: [] });
+    expect(await observed(cluster, 'release/loki')).toEqual({ state: 'absent', changes: [] });
     expect(
-      (await look(cluster, 'release/loki', { diff: true })).changes.map(
+      (await observed(cluster, 'release/loki', { diff: true })).changes.map(
         ({ ref, action }) => `${action} ${ref.kind}/${ref.name}`,
       ),
     ).toEqual(['create StatefulSet/loki', 'create ConfigMap/loki', `create ClusterRole/${NS}-loki`]);
   });
 
-  it('as it should be is done', async () => {
-    expect(await look(await installed(), 'release/loki')).toEqual({ state: 'done', changes: [] });
+  it('is done when the release matches the plan', async () => {
+    expect(await observed(await installed(), 'release/loki')).toEqual({ state: 'done', changes: [] });
   });
 
   it.each(['pending-install', 'pending-upgrade', 'pending-rollback', 'uninstalling'])(
-    '%s is stuck, and says which revision',
+    'is stuck when helm reports %s, and names the revision',
     async (status) => {
       const cluster = await installed();
       cluster.record('loki', status, 2, loki.values);
-      expect(await look(cluster, 'release/loki')).toEqual({
+      expect(await observed(cluster, 'release/loki')).toEqual({
         state: 'stuck',
         changes: [],
         detail: `helm was interrupted: revision 2 is ${status}`,
@@ -56,35 +56,38 @@ describe('a release', () => {
     },
   );
 
-  it.each(['failed', 'superseded', 'unknown'])('%s has drifted', async (status) => {
+  it.each(['failed', 'superseded', 'unknown'])('is drifted when helm reports %s', async (status) => {
     const cluster = fakeCluster();
     cluster.record('loki', status, 1, loki.values);
-    expect(await look(cluster, 'release/loki')).toMatchObject({ state: 'drifted', detail: `helm reports ${status}` });
+    expect(await observed(cluster, 'release/loki')).toMatchObject({
+      state: 'drifted',
+      detail: `helm reports ${status}`,
+    });
   });
 
-  it('uninstalled with its history kept is absent', async () => {
+  it('is absent when the release was uninstalled with its history kept', async () => {
     const cluster = fakeCluster();
     cluster.record('loki', 'uninstalled', 1, loki.values);
-    expect((await look(cluster, 'release/loki')).state).toBe('absent');
+    expect((await observed(cluster, 'release/loki')).state).toBe('absent');
   });
 
-  it('with other values has drifted', async () => {
+  it('is drifted when the values differ', async () => {
     const cluster = fakeCluster();
     await cluster.helm.upgrade(loki, '', { ...loki.values, image: 'old' });
-    expect(await look(cluster, 'release/loki')).toMatchObject({ state: 'drifted', detail: 'its values changed' });
+    expect(await observed(cluster, 'release/loki')).toMatchObject({ state: 'drifted', detail: 'its values changed' });
   });
 
-  it('is judged by its newest revision, the tenth after the ninth', async () => {
+  it('comes from the newest revision: revision 10 is newer than 9', async () => {
     const cluster = await installed();
     cluster.record('loki', 'superseded', 9, loki.values);
     cluster.record('loki', 'deployed', 10, loki.values);
-    expect((await look(cluster, 'release/loki')).state).toBe('done');
+    expect((await observed(cluster, 'release/loki')).state).toBe('done');
   });
 
-  it('with a changed or deleted object has drifted, and names it', async () => {
+  it('is drifted when an object was changed or deleted, and names the object', async () => {
     const cluster = await installed();
     cluster.put({ ...cluster.get('ConfigMap', 'loki')!, data: { 'config.yaml': 'b: 2' } });
-    expect(await look(cluster, 'release/loki')).toMatchObject({
+    expect(await observed(cluster, 'release/loki')).toMatchObject({
       state: 'drifted',
       changes: [
         {
@@ -95,57 +98,57 @@ describe('a release', () => {
       ],
     });
     await cluster.kube.remove({ apiVersion: 'v1', kind: 'ConfigMap', namespace: NS, name: 'loki' });
-    expect(await look(cluster, 'release/loki')).toMatchObject({
+    expect(await observed(cluster, 'release/loki')).toMatchObject({
       state: 'drifted',
       changes: [{ ref: { kind: 'ConfigMap' }, action: 'create' }],
     });
   });
 
-  it('whose pods are not ready is unready: helm need not run again', async () => {
+  it('is unready when only pods are not ready, so that helm need not run again', async () => {
     const cluster = await installed();
     cluster.put({ ...cluster.get('StatefulSet', 'loki')!, status: { observedGeneration: 1, replicas: 1 } });
-    expect(await look(cluster, 'release/loki')).toEqual({ state: 'unready', changes: [], detail: '0 of 1 ready' });
+    expect(await observed(cluster, 'release/loki')).toEqual({ state: 'unready', changes: [], detail: '0 of 1 ready' });
   });
 
-  it('whose record cannot be listed is an error, never absent', async () => {
+  it('is an error, never absent, when helm records cannot be listed', async () => {
     const cluster = await installed();
     cluster.before = (operation) => {
       if (operation === 'list Secret') throw new KubeError(403, 'Forbidden', 'no');
     };
-    await expect(look(cluster, 'release/loki')).rejects.toThrow('no');
+    await expect(observed(cluster, 'release/loki')).rejects.toThrow('no');
   });
 });
 
-describe('objects of ours', () => {
-  it('are absent, done, drifted', async () => {
+describe('the state of objects that genai-obs applies', () => {
+  it('is absent before they are applied, done afterwards, and drifted after an edit', async () => {
     const cluster = fakeCluster();
     const rules = step<ObjectsStep>('rules');
-    expect((await look(cluster, 'rules')).state).toBe('absent');
+    expect((await observed(cluster, 'rules')).state).toBe('absent');
     await cluster.kube.apply(rules.objects);
-    expect(await look(cluster, 'rules')).toEqual({ state: 'done', changes: [] });
+    expect(await observed(cluster, 'rules')).toEqual({ state: 'done', changes: [] });
     const live = cluster.get('ConfigMap', 'prometheus-rules')!;
     cluster.put({ ...live, data: { ...(live['data'] as object), 'prices-and-budget.yaml': 'gone' } });
-    expect(await look(cluster, 'rules')).toMatchObject({
+    expect(await observed(cluster, 'rules')).toMatchObject({
       state: 'drifted',
       changes: [{ action: 'change', changes: [{ path: 'data.prices-and-budget.yaml', from: 'gone' }] }],
     });
   });
 
-  it('one missing of two is absent', async () => {
+  it('is absent when one of two objects is missing', async () => {
     const cluster = fakeCluster();
     await cluster.kube.apply(step<ObjectsStep>('dashboards').objects.slice(1));
-    expect(await look(cluster, 'dashboards')).toMatchObject({
+    expect(await observed(cluster, 'dashboards')).toMatchObject({
       state: 'absent',
       changes: [{ ref: { name: 'genai-dashboards' }, action: 'create' }],
     });
   });
 
-  it('with a dashboard that is wanted no more have drifted; what others added is theirs', async () => {
+  it('is drifted when a dashboard is stale, and ignores keys that others added', async () => {
     const cluster = fakeCluster();
     await cluster.kube.apply(step<ObjectsStep>('dashboards').objects);
     const live = cluster.get('ConfigMap', 'genai-dashboards')!;
     cluster.put({ ...live, data: { ...(live['data'] as object), 'theirs.json': '{}' } });
-    expect((await look(cluster, 'dashboards')).state).toBe('done');
+    expect((await observed(cluster, 'dashboards')).state).toBe('done');
     const fewer = buildPlan(without(['loki'])).find((candidate) => candidate.id === 'dashboards')!;
     const seen = await observe(fewer, {
       kube: cluster.kube,
@@ -161,41 +164,41 @@ describe('objects of ours', () => {
     expect(JSON.stringify(seen)).not.toContain('theirs.json');
   });
 
-  it('a claim that has grown since is left alone', async () => {
+  it('is done when a PersistentVolumeClaim was enlarged', async () => {
     const cluster = fakeCluster();
     const [claim] = step<ObjectsStep>('claim/loki-data').objects;
     cluster.put({ ...claim!, spec: { resources: { requests: { storage: '100Gi' } } } });
-    expect((await look(cluster, 'claim/loki-data')).state).toBe('done');
+    expect((await observed(cluster, 'claim/loki-data')).state).toBe('done');
   });
 
-  it('a namespace of somebody else is as good as ours', async () => {
+  it('is done when the namespace exists, even without our labels', async () => {
     const cluster = fakeCluster();
     cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS } });
-    expect((await look(cluster, 'namespace')).state).toBe('done');
+    expect((await observed(cluster, 'namespace')).state).toBe('done');
   });
 });
 
-describe('the secret', () => {
+describe('the Grafana Secret', () => {
   const data = (cluster: FakeCluster): Record<string, string> =>
     cluster.get('Secret', 'grafana-admin')?.['data'] as Record<string, string>;
 
-  it('is made once, random, with its fixed keys', async () => {
+  it('is created once, with a random password and a fixed user name', async () => {
     const [one, two] = [fakeCluster(), fakeCluster()];
     await applyStep(secret, contextOf(one));
     await applyStep(secret, contextOf(two));
     expect(Buffer.from(data(one)['admin-user'] ?? '', 'base64').toString()).toBe('admin');
     expect(data(one)['admin-password']).not.toBe(data(two)['admin-password']);
-    expect(await look(one, 'secret/grafana-admin')).toEqual({ state: 'done', changes: [] });
+    expect(await observed(one, 'secret/grafana-admin')).toEqual({ state: 'done', changes: [] });
   });
 
-  it('is never overwritten; only missing keys are added', async () => {
+  it('is never overwritten: only missing keys are added', async () => {
     const cluster = fakeCluster();
     cluster.put({
       ...secret.object,
       metadata: { name: 'grafana-admin', namespace: NS, labels: { owner: 'vault' } },
       data: { 'admin-password': 'bXktb3du', other: 'eA==' },
     });
-    const seen = await look(cluster, 'secret/grafana-admin');
+    const seen = await observed(cluster, 'secret/grafana-admin');
     expect(seen).toMatchObject({ state: 'drifted', changes: [{ changes: [{ path: 'data.admin-user' }] }] });
     expect(JSON.stringify(seen)).not.toContain('bXktb3du');
     await applyStep(secret, contextOf(cluster));
@@ -203,7 +206,7 @@ describe('the secret', () => {
     expect(cluster.get('Secret', 'grafana-admin')?.metadata.labels).toEqual({ owner: 'vault' });
   });
 
-  it('loses a race against somebody who changes it, instead of undoing that', async () => {
+  it('fails with a conflict instead of overwriting a concurrent change', async () => {
     const cluster = fakeCluster();
     cluster.put({ ...secret.object, data: { 'admin-user': 'YWRtaW4=' } });
     cluster.before = (operation) => {
@@ -216,14 +219,14 @@ describe('the secret', () => {
   });
 });
 
-describe('helm refuses', () => {
+describe('an upgrade that helm refuses', () => {
   const absent: Observation = { state: 'absent', changes: [] };
   const service = (owner: string) => ({
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name: 'loki', namespace: NS, labels: { 'app.kubernetes.io/part-of': owner } },
   });
-  /** helm reports this, so often, before it goes on. */
+  /** A helm whose first `times` upgrades fail with this cause. */
   const refusing = (cluster: FakeCluster, cause: string, times: number): ApplyContext['helm'] => ({
     ...cluster.helm,
     upgrade: (...args) =>
@@ -235,13 +238,15 @@ describe('helm refuses', () => {
   it.each([
     [
       'Helm 3',
-      'Error: UPGRADE FAILED: cannot patch "loki" with kind Service: Service "loki" is invalid: spec.ports[2].name: Duplicate value: "http"',
+      'Error: UPGRADE FAILED: cannot patch "loki" with kind Service: Service "loki" is invalid: ' +
+        'spec.ports[2].name: Duplicate value: "http"',
     ],
     [
       'Helm 4',
-      `Error: UPGRADE FAILED: server-side apply failed for object ${NS}/loki /v1, Kind=Service: Service "loki" is invalid`,
+      `Error: UPGRADE FAILED: server-side apply failed for object ${NS}/loki /v1, Kind=Service: ` +
+        `Service "loki" is invalid`,
     ],
-  ])('to patch what holds no data (%s): it is made anew', async (_name, cause) => {
+  ])('deletes and recreates an object without data that cannot be patched (%s)', async (_name, cause) => {
     const cluster = fakeCluster();
     cluster.put(service('genai-obs'));
     await applyStep(loki, contextOf(cluster, { helm: refusing(cluster, cause, 1) }), { seen: absent });
@@ -249,10 +254,10 @@ describe('helm refuses', () => {
   });
 
   it.each([
-    ["somebody else's Service", 'cannot patch "loki" with kind Service: invalid', 'somebody-else'],
+    ['a Service of another owner', 'cannot patch "loki" with kind Service: invalid', 'somebody-else'],
     ['a workload', 'cannot patch "loki" with kind StatefulSet: Forbidden: updates to statefulset spec', 'genai-obs'],
-    ['a chart that is wrong', 'Error: template: no such function', 'genai-obs'],
-  ])('%s: the refusal is told, and nothing is removed', async (_name, cause, owner) => {
+    ['a broken chart', 'Error: template: no such function', 'genai-obs'],
+  ])('reports the error of helm and deletes nothing: %s', async (_name, cause, owner) => {
     const cluster = fakeCluster();
     cluster.put(service(owner));
     await expect(
@@ -261,7 +266,7 @@ describe('helm refuses', () => {
     expect(cluster.calls).toEqual([]);
   });
 
-  it('because another helm came in between: it is tried again, three times at most', async () => {
+  it('tries at most three times while another helm operation is in progress', async () => {
     const cluster = fakeCluster();
     const cause = 'Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress';
     await applyStep(loki, contextOf(cluster, { helm: refusing(cluster, cause, 2) }), { seen: absent });
@@ -275,40 +280,40 @@ describe('helm refuses', () => {
 describe('a release that a crash left pending', () => {
   const recover = async (cluster: FakeCluster, seen: Observation): Promise<string[]> => {
     vi.useFakeTimers();
-    const told: string[] = [];
-    const work = applyStep(loki, contextOf(cluster), { seen: seen, report: (detail) => told.push(detail) });
+    const reported: string[] = [];
+    const work = applyStep(loki, contextOf(cluster), { seen: seen, report: (detail) => reported.push(detail) });
     work.catch(() => {});
     await vi.advanceTimersByTimeAsync(15_000);
     await work;
-    return told;
+    return reported;
   };
 
-  it('on its first install: only the record is dropped, then helm goes on', async () => {
+  it('deletes only the pending record of a first install, then runs helm upgrade', async () => {
     const cluster = fakeCluster();
     cluster.record('loki', 'pending-install', 1, loki.values);
-    const told = await recover(cluster, await look(cluster, 'release/loki'));
+    const reported = await recover(cluster, await observed(cluster, 'release/loki'));
     expect(cluster.calls).toEqual(['remove Secret/sh.helm.release.v1.loki.v1', 'helm upgrade loki']);
-    expect(told).toContain('deleting the unfinished record sh.helm.release.v1.loki.v1; objects and data stay');
-    expect((await look(cluster, 'release/loki')).state).toBe('done');
+    expect(reported).toContain('deleting the unfinished record sh.helm.release.v1.loki.v1; objects and data stay');
+    expect((await observed(cluster, 'release/loki')).state).toBe('done');
   });
 
-  it('on an upgrade: the revision before stays, and so do all objects', async () => {
+  it('deletes only the pending record of an upgrade, and keeps the previous revision and all objects', async () => {
     const cluster = await installed();
     cluster.record('loki', 'pending-upgrade', 2, loki.values);
-    await recover(cluster, await look(cluster, 'release/loki'));
+    await recover(cluster, await observed(cluster, 'release/loki'));
     expect(cluster.calls.filter((call) => call.startsWith('remove'))).toEqual([
       'remove Secret/sh.helm.release.v1.loki.v2',
     ]);
     expect(cluster.get('Secret', 'sh.helm.release.v1.loki.v1')).toBeDefined();
   });
 
-  it('by a helm that still runs: waits for it, and drops nothing', async () => {
+  it('waits for a helm that is still running, and deletes nothing', async () => {
     const cluster = await installed();
     cluster.record('loki', 'pending-upgrade', 2, loki.values);
-    const seen = await look(cluster, 'release/loki');
-    let looks = 0;
+    const seen = await observed(cluster, 'release/loki');
+    let reads = 0;
     cluster.before = (operation) => {
-      if (operation === 'list Secret' && ++looks === 3) cluster.record('loki', 'deployed', 2, loki.values);
+      if (operation === 'list Secret' && ++reads === 3) cluster.record('loki', 'deployed', 2, loki.values);
     };
     await recover(cluster, seen);
     expect(cluster.calls.filter((call) => call.startsWith('remove'))).toEqual([]);
@@ -319,7 +324,7 @@ describe('waiting for a workload', () => {
   const unready = async (
     status: object,
     over: Partial<ApplyContext> = {},
-  ): Promise<{ error: unknown; told: string[]; cluster: FakeCluster }> => {
+  ): Promise<{ error: unknown; reported: string[]; cluster: FakeCluster }> => {
     vi.useFakeTimers();
     const cluster = await installed();
     cluster.put({ ...cluster.get('StatefulSet', 'loki')!, status: { observedGeneration: 1, replicas: 1 } });
@@ -329,17 +334,17 @@ describe('waiting for a workload', () => {
       metadata: { name: 'loki-0', namespace: NS, labels: { app: 'loki' } },
       status,
     });
-    const told: string[] = [];
-    const work = waitReady(workload, contextOf(cluster, over), (detail) => told.push(detail)).then(
+    const reported: string[] = [];
+    const work = waitReady(workload, contextOf(cluster, over), (detail) => reported.push(detail)).then(
       () => undefined,
       (error: unknown) => error,
     );
     await vi.advanceTimersByTimeAsync(400_000);
-    return { error: await work, told, cluster };
+    return { error: await work, reported, cluster };
   };
 
-  it('gives up when it takes too long, and says on what it waited', async () => {
-    const { error, told } = await unready(
+  it('fails after the timeout, and reports what it waited for', async () => {
+    const { error, reported } = await unready(
       {
         phase: 'Running',
         containerStatuses: [{ name: 'loki', image: 'i', ready: false, restartCount: 0, state: { running: {} } }],
@@ -353,10 +358,10 @@ describe('waiting for a workload', () => {
         cause: '0 of 1 ready: loki-0 is running but not ready yet',
       },
     });
-    expect(told).toEqual(['0 of 1 ready: loki-0 is running but not ready yet']);
+    expect(reported).toEqual(['0 of 1 ready: loki-0 is running but not ready yet']);
   });
 
-  it('gives up early on what does not resolve itself', async () => {
+  it('fails early on an error that does not resolve itself', async () => {
     const { error } = await unready(
       {
         phase: 'Pending',
@@ -382,11 +387,11 @@ describe('waiting for a workload', () => {
   });
 
   it.each([
-    ['is made anew', { waiting: { reason: 'ImagePullBackOff' } }, 0, ['remove Pod/loki-0']],
-    ['is made anew between two pulls, too', { waiting: { reason: 'ErrImagePull' } }, 0, ['remove Pod/loki-0']],
-    ['is left alone when it has run before', { waiting: { reason: 'ImagePullBackOff' } }, 1, []],
-    ['is left alone while it pulls', { waiting: { reason: 'ContainerCreating' } }, 0, []],
-  ])('a pod whose image could not be pulled in an earlier attempt %s', async (_name, state, restartCount, calls) => {
+    ['is recreated', { waiting: { reason: 'ImagePullBackOff' } }, 0, ['remove Pod/loki-0']],
+    ['is recreated between two pulls as well', { waiting: { reason: 'ErrImagePull' } }, 0, ['remove Pod/loki-0']],
+    ['is kept when it has run before', { waiting: { reason: 'ImagePullBackOff' } }, 1, []],
+    ['is kept while it pulls the image', { waiting: { reason: 'ContainerCreating' } }, 0, []],
+  ])('a pod whose image pull failed in an earlier run %s', async (_name, state, restartCount, calls) => {
     const cluster = await installed();
     const status = {
       phase: 'Pending',
@@ -403,18 +408,18 @@ describe('waiting for a workload', () => {
     expect(cluster.calls.slice(before)).toEqual(calls);
   });
 
-  it('does not give up because the API server is busy, and does because it says no', async () => {
+  it('retries while the API server is busy, and fails when it denies access', async () => {
     vi.useFakeTimers();
     const cluster = await installed();
-    let looks = 0;
+    let reads = 0;
     cluster.before = () => {
-      if (++looks < 3) throw new KubeError(looks === 1 ? 0 : 503, 'Unavailable', 'busy');
+      if (++reads < 3) throw new KubeError(reads === 1 ? 0 : 503, 'Unavailable', 'busy');
     };
-    const told: string[] = [];
-    const work = waitReady(workload, contextOf(cluster), (detail) => told.push(detail));
+    const reported: string[] = [];
+    const work = waitReady(workload, contextOf(cluster), (detail) => reported.push(detail));
     await vi.advanceTimersByTimeAsync(5_000);
     await work;
-    expect(told).toEqual(['the API server does not answer: busy']);
+    expect(reported).toEqual(['the API server does not answer: busy']);
     cluster.before = () => {
       throw new KubeError(403, 'Forbidden', 'no');
     };

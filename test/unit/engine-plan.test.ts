@@ -31,14 +31,14 @@ function touched(a: Step[], b: Step[]): string[] {
 }
 
 describe('the plan', () => {
-  it('is pure: equal configuration, equal plan, and no input is changed', () => {
+  it('is pure: the same configuration gives the same plan, and is not modified', () => {
     const config = quickstart();
     const copy = structuredClone(config);
     expect(JSON.stringify(buildPlan(config))).toBe(JSON.stringify(buildPlan(copy)));
     expect(config).toEqual(copy);
   });
 
-  it('has unique ids, known phases, and needs that exist', () => {
+  it('has unique IDs, known phases, and only needs that exist', () => {
     for (const off of [[], ['grafana'], ['prometheus'], ['opentelemetry-collector'], [...COMPONENT_IDS]] as const) {
       const steps = buildPlan(without(off));
       expect(new Set(ids(steps)).size).toBe(steps.length);
@@ -66,12 +66,12 @@ describe('the plan', () => {
       expect(step.needs, step.id).toContain(step.id === 'namespace' ? 'preflight' : 'namespace');
   });
 
-  it('lets the backends start side by side: none waits for another release', () => {
+  it('starts the backends in parallel: none waits for another release', () => {
     for (const step of buildPlan(quickstart()))
       if (step.kind === 'release') expect(step.needs.filter((id) => id.startsWith('release/'))).toEqual([]);
   });
 
-  it('labels what we apply ourselves as ours', () => {
+  it('labels every object that genai-obs applies itself', () => {
     for (const object of objectsOf(buildPlan(quickstart()))) {
       expect(object.metadata.labels, object.metadata.name).toMatchObject({
         [PART_OF_LABEL]: 'genai-obs',
@@ -80,13 +80,13 @@ describe('the plan', () => {
     }
   });
 
-  it('holds no secret: the password is made when it is needed', () => {
+  it('contains no secret: the password is generated when the step runs', () => {
     const step = buildPlan(quickstart()).find((candidate) => candidate.kind === 'secret');
     expect(step).toMatchObject({ keys: { 'admin-password': null, 'admin-user': 'admin' }, data: true });
     expect(step?.kind === 'secret' ? step.object : {}).not.toHaveProperty('data');
   });
 
-  it('puts everything into the namespace that was asked for', () => {
+  it('puts everything into the configured namespace', () => {
     const steps = buildPlan(quickstart({ namespace: 'obs' }));
     expect(
       objectsOf(steps).map((object) =>
@@ -97,8 +97,8 @@ describe('the plan', () => {
   });
 });
 
-describe('000-COMP-07: a component that is switched off', () => {
-  it.each(COMPONENT_IDS)('%s leaves no step, claim, datasource, scrape job or mount behind', (id) => {
+describe('a disabled component', () => {
+  it.each(COMPONENT_IDS)('%s leaves no release, claim, datasource or scrape job of its own in the plan', (id) => {
     const config = without([id]);
     const steps = buildPlan(config);
     expect(ids(steps)).not.toContain(`release/${id}`);
@@ -130,7 +130,7 @@ describe('000-COMP-07: a component that is switched off', () => {
     return undefined;
   });
 
-  it.each(COMPONENT_IDS)('%s takes only what depends on it along', (id) => {
+  it.each(COMPONENT_IDS)('%s disables only the components that depend on it', (id) => {
     const steps = buildPlan(without([id]));
     const gone = COMPONENT_IDS.filter((other) => !ids(steps).includes(`release/${other}`));
     expect(gone).toEqual(
@@ -138,7 +138,7 @@ describe('000-COMP-07: a component that is switched off', () => {
     );
   });
 
-  it('leaves a plan for every combination of backends', () => {
+  it('leaves a plan with all enabled releases, for every combination of backends', () => {
     for (const off of subsets(['prometheus', 'loki', 'tempo', 'grafana'] as const)) {
       const config = without(off);
       const releases = ids(buildPlan(config)).filter((id) => id.startsWith('release/'));
@@ -147,7 +147,7 @@ describe('000-COMP-07: a component that is switched off', () => {
   });
 });
 
-describe('changed input touches only what it is about', () => {
+describe('a changed setting', () => {
   const base = buildPlan(quickstart());
   it.each<[string, Parameters<typeof quickstart>[0], string[]]>([
     ['the budget', { genai: { cost: { budgetLimit: 5 } } }, ['release/prometheus', 'rules']],
@@ -159,20 +159,20 @@ describe('changed input touches only what it is about', () => {
       { 'opentelemetry-collector': { replicaCount: 3 } },
       ['release/opentelemetry-collector'],
     ],
-    ['how Grafana is exposed', { grafana: { service: { type: 'NodePort' } } }, ['release/grafana']],
+    ['the Service type of Grafana', { grafana: { service: { type: 'NodePort' } } }, ['release/grafana']],
     ['the size of a claim', { tempo: { size: '9Gi' } }, ['claim/tempo-data']],
     ['prices', { genai: { cost: { prices: { 'gpt-x': { input: 1, output: 2 } } } } }, ['release/prometheus', 'rules']],
-  ])('%s', (_name, over, expected) => {
+  ])('%s: a new value changes only the steps that use it', (_name, over, expected) => {
     expect(touched(base, buildPlan(quickstart(over)))).toEqual(expected);
   });
 
-  it('a registry touches every release and nothing else', () => {
+  it('an image registry changes every release and nothing else', () => {
     expect(touched(base, buildPlan(quickstart({ global: { imageRegistry: 'r.example' } })))).toEqual(
       COMPONENT_IDS.map((id) => `release/${id}`).toSorted(),
     );
   });
 
-  it('without claims every pod keeps its data itself', () => {
+  it('disabled storage removes every claim, and no release uses one', () => {
     const steps = buildPlan(quickstart({ storage: { enabled: false } }));
     expect(ids(steps).filter((id) => id.startsWith('claim/'))).toEqual([]);
     expect(steps.flatMap((step) => (step.kind === 'release' ? [step.values['storage']] : []))).toEqual(
@@ -180,7 +180,7 @@ describe('changed input touches only what it is about', () => {
     );
   });
 
-  it('a storage class is named only when it was asked for', () => {
+  it('a claim names a StorageClass only when one is configured', () => {
     const classes = (over: Parameters<typeof quickstart>[0]): unknown[] =>
       objectsOf(buildPlan(quickstart(over)))
         .filter((object) => object.kind === 'PersistentVolumeClaim')
@@ -190,7 +190,7 @@ describe('changed input touches only what it is about', () => {
   });
 });
 
-/** Add-ons alone have steps in the phase `operator`: quickstart has none. */
+/** Only add-ons have steps in the phase `operator`, and quickstart has none. */
 const OWN_PHASES = PHASES.filter((phase) => phase !== 'operator');
 
 describe('--only, --from, --skip', () => {
@@ -199,7 +199,7 @@ describe('--only, --from, --skip', () => {
     ...new Set(steps.filter((step) => !excludedSteps(steps, flags).has(step.id)).map((step) => step.phase)),
   ];
 
-  it('choose phases; the namespace always takes part, the lock lives in it', () => {
+  it('select phases; the namespace is always included, because it holds the lock', () => {
     expect(kept({}).toSorted()).toEqual(OWN_PHASES.toSorted());
     expect(kept({ only: ['dashboards'] })).toEqual(['namespaces', 'dashboards']);
     expect(kept({ skip: ['preflight', 'verify', 'namespaces'] }).toSorted()).toEqual(
@@ -210,7 +210,7 @@ describe('--only, --from, --skip', () => {
   });
 
   it.each([{ only: ['nope'] }, { skip: ['nope'] }, { from: 'nope' }])(
-    '%j is refused with the list of phases',
+    '%j is refused because the phase does not exist',
     (flags) => {
       expect(() => excludedSteps(steps, flags)).toThrow('there is no phase "nope"');
     },

@@ -31,8 +31,8 @@ function diamond(): Step[] {
   return [step('namespace', []), step('b', ['namespace']), step('c', ['namespace']), step('d', ['b', 'c'])];
 }
 
-describe('a first run', () => {
-  it('applies every step once, in an order that respects needs, and verifies at the end', async () => {
+describe('the first run', () => {
+  it('applies every step once, after the steps it needs, and verifies at the end', async () => {
     const cluster = fakeCluster();
     const gates: string[] = [];
     const run = await session(cluster, config, plan, { gate: (step) => Promise.resolve(void gates.push(step.id)) });
@@ -50,7 +50,7 @@ describe('a first run', () => {
         );
   });
 
-  it('starts all releases before any is ready: they run side by side', async () => {
+  it('installs releases in parallel: starts all of them before any is ready', async () => {
     const cluster = fakeCluster();
     const { status } = cluster;
     cluster.status = () => ({});
@@ -62,7 +62,7 @@ describe('a first run', () => {
     await run.result;
   });
 
-  it('takes the lock right after the namespace, before anything else is changed', async () => {
+  it('takes the lock after it creates the namespace and before any other change', async () => {
     const cluster = fakeCluster();
     let before: string[] = [];
     const run = await session(cluster, config, plan, {
@@ -72,7 +72,7 @@ describe('a first run', () => {
     expect(before).toEqual([`apply Namespace/${NS}`]);
   });
 
-  it('leaves a namespace that was there as its owner made it', async () => {
+  it('leaves an existing namespace unchanged', async () => {
     const cluster = fakeCluster();
     cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS, labels: { owner: 'somebody' } } });
     await (
@@ -84,7 +84,7 @@ describe('a first run', () => {
 });
 
 describe('a second run', () => {
-  it('with nothing to do writes nothing at all and does not verify again', async () => {
+  it('writes nothing and does not verify again when nothing has changed', async () => {
     const cluster = fakeCluster();
     const first = await session(cluster, config, plan);
     await first.result;
@@ -93,12 +93,12 @@ describe('a second run', () => {
     const journal = await readJournal(cluster.kube, NS);
     const second = await session(cluster, config, plan, { gate, ...(journal ? { journal } : {}) });
     expect((await second.result).applied).toEqual([]);
-    // The namespace's record is written each time: it is the proof that the lock was taken.
+    // Every run writes the namespace step to the journal, as proof that it took the lock.
     expect(cluster.calls.slice(before).filter((call) => call !== 'replace ConfigMap/genai-obs-journal')).toEqual([]);
     expect(gate.mock.calls.flat().filter((step) => (step as { id?: string }).id === 'verify')).toEqual([]);
   });
 
-  it('mends only what has drifted, and verifies', async () => {
+  it('fixes only what has drifted, and verifies', async () => {
     const cluster = fakeCluster();
     const { result, journal } = await session(cluster, config, plan);
     await result;
@@ -110,11 +110,11 @@ describe('a second run', () => {
     });
     const second = await session(cluster, config, plan, { journal });
     expect((await second.result).applied).toEqual(['release/loki', 'verify']);
-    // Its pods may have started with what was edited.
+    // Its pods may have started with the edited ConfigMap.
     expect(cluster.calls).toContain(`kubectl rollout restart statefulset/loki --namespace ${NS}`);
   });
 
-  it('restarts what reads an edited ConfigMap only at its start, and nothing else', async () => {
+  it('restarts only the workloads that read an edited ConfigMap at startup', async () => {
     const cluster = fakeCluster();
     const { result, journal } = await session(cluster, config, plan);
     await result;
@@ -141,7 +141,7 @@ describe('a second run', () => {
     expect((await (await session(cluster, config, plan, { journal })).result).applied).toEqual([]);
   });
 
-  it('refuses what somebody else made under our names before it changes anything', async () => {
+  it('refuses an existing object of another owner under a name of ours, before anything changes', async () => {
     const cluster = fakeCluster();
     cluster.put({
       apiVersion: 'v1',
@@ -154,7 +154,7 @@ describe('a second run', () => {
     expect(writes(cluster)).toEqual([]);
   });
 
-  it('applies changed input only', async () => {
+  it('applies only the steps whose inputs changed', async () => {
     const cluster = fakeCluster();
     const { result, journal } = await session(cluster, config, plan);
     await result;
@@ -163,7 +163,7 @@ describe('a second run', () => {
     expect((await second.result).applied).toEqual(['release/loki', 'verify']);
   });
 
-  it('without a journal, as after its loss, redoes no release', async () => {
+  it('upgrades no release again after the journal was lost', async () => {
     const cluster = fakeCluster();
     await (
       await session(cluster, config, plan)
@@ -178,8 +178,8 @@ describe('a second run', () => {
   });
 });
 
-describe('a failure', () => {
-  it('lets running steps end, starts nothing new, is thrown, and is in the journal', async () => {
+describe('failures', () => {
+  it('a failed step lets running steps finish, starts no new ones, and is thrown and journaled', async () => {
     const cluster = fakeCluster();
     let finish: () => void = () => {};
     const slow = new Promise<void>((resolve) => (finish = resolve));
@@ -203,7 +203,7 @@ describe('a failure', () => {
     ]);
   });
 
-  it('is mended by the next run, which does not redo what is done', async () => {
+  it('the next run applies the failed step and does not repeat finished ones', async () => {
     const cluster = fakeCluster();
     cluster.before = (operation) => {
       if (operation === 'helm upgrade tempo') throw new ObsError({ what: 'no' });
@@ -218,7 +218,7 @@ describe('a failure', () => {
     expect(applied).toEqual(['release/tempo', 'verify']);
   });
 
-  it('of the preflight changes nothing', async () => {
+  it('a failed preflight changes nothing', async () => {
     const cluster = fakeCluster();
     const run = await session(cluster, config, plan, {
       gate: () => Promise.reject(new ObsError({ what: 'not ready' })),
@@ -227,7 +227,7 @@ describe('a failure', () => {
     expect(cluster.calls).toEqual([]);
   });
 
-  it('to read the cluster is thrown before anything is changed', async () => {
+  it('a failed read of the cluster is thrown before anything changes', async () => {
     const cluster = fakeCluster();
     cluster.before = (operation) => {
       if (operation === 'list Secret') throw new KubeError(403, 'Forbidden', 'secrets is forbidden');
@@ -236,7 +236,7 @@ describe('a failure', () => {
     expect(cluster.calls).toEqual([]);
   });
 
-  it('of the lock leaves everything but the namespace untouched', async () => {
+  it('a lock held by another run stops the run before it changes anything but the namespace', async () => {
     const cluster = fakeCluster();
     const run = await session(cluster, config, plan, {
       context: { enter: () => Promise.reject(new ObsError({ what: 'held by another' })) },
@@ -245,7 +245,7 @@ describe('a failure', () => {
     expect(cluster.calls).toEqual([`apply Namespace/${NS}`]);
   });
 
-  it('to write the journal is told with a way on', async () => {
+  it('a failed journal write is reported with its cause and the next command', async () => {
     const cluster = fakeCluster();
     const run = await session(cluster, config, diamond(), {
       context: { save: () => Promise.reject(new Error('etcd is full')) },
@@ -260,8 +260,8 @@ describe('a failure', () => {
   });
 });
 
-describe('a stop', () => {
-  it('starts nothing new and lets what runs end', async () => {
+describe('an interrupted run', () => {
+  it('starts no new steps and lets running ones finish', async () => {
     const cluster = fakeCluster();
     let finish: () => void = () => {};
     const slow = new Promise<void>((resolve) => (finish = resolve));
@@ -276,7 +276,7 @@ describe('a stop', () => {
     expect(run.of('start')).not.toContain('d');
   });
 
-  it('ends the wait for a workload and says what it waited for', async () => {
+  it('stops waiting for a workload, and reports its name and status', async () => {
     const cluster = fakeCluster();
     cluster.status = (workload) =>
       workload.metadata.name === 'loki'
@@ -302,8 +302,8 @@ describe('a stop', () => {
   });
 });
 
-describe('phases that are left out', () => {
-  it('are told as skipped and change nothing, and what needs them runs', async () => {
+describe('excluded steps', () => {
+  it('are reported as skipped and change nothing, and the steps that need them run', async () => {
     const cluster = fakeCluster();
     const run = await session(cluster, config, diamond(), { excluded: ['b'] });
     expect((await run.result).applied).toEqual(['namespace', 'c', 'd']);
@@ -318,8 +318,8 @@ describe('phases that are left out', () => {
   });
 });
 
-describe('the verification', () => {
-  it('is owed until it has passed: a run that could not verify is verified by the next, even with nothing to do', async () => {
+describe('verification', () => {
+  it('runs again in the next run after a failure, even when nothing has changed', async () => {
     const cluster = fakeCluster();
     const failing = await session(cluster, config, plan, {
       gate: (step) => (step.id === 'verify' ? Promise.reject(new ObsError({ what: 'no trace' })) : Promise.resolve()),
@@ -332,7 +332,7 @@ describe('the verification', () => {
     expect((await third.result).applied).toEqual([]);
   });
 
-  it('that was left out is owed, too', async () => {
+  it('runs in the next run when it was skipped', async () => {
     const cluster = fakeCluster();
     const first = await session(cluster, config, plan, { excluded: ['preflight', 'verify'] });
     await first.result;
@@ -342,7 +342,7 @@ describe('the verification', () => {
 });
 
 describe('helm records', () => {
-  it('are read again under the lock: another machine may have worked while we waited for it', async () => {
+  it('are read again once the lock is taken: another run may have changed them', async () => {
     const cluster = fakeCluster();
     await (
       await session(cluster, config, plan)

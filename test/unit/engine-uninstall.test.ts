@@ -17,7 +17,7 @@ const plan = buildPlan(config);
 const DATA = ['alertmanager-data', 'grafana-data', 'loki-data', 'prometheus-data', 'tempo-data'];
 const context = (cluster: FakeCluster, over: Partial<ApplyContext> = {}): ApplyContext =>
   contextOf(cluster, { timeout: 50, ...over });
-const look = (cluster: FakeCluster, namespace = NS): Promise<RemovalPlan> =>
+const removalOf = (cluster: FakeCluster, namespace = NS): Promise<RemovalPlan> =>
   planRemoval({ kube: cluster.kube, namespace });
 const names = (removal: RemovalPlan): string[] => removal.releases.map((release) => release.name);
 const object = (kind: string, name: string, more: Partial<KubeObject['metadata']> = {}): KubeObject => ({
@@ -26,7 +26,7 @@ const object = (kind: string, name: string, more: Partial<KubeObject['metadata']
   metadata: { name, namespace: NS, ...more },
 });
 
-/** Installed, with what Kubernetes itself puts into a namespace. */
+/** An installation, with the objects that Kubernetes itself adds to a namespace. */
 async function installed(): Promise<FakeCluster> {
   const cluster = fakeCluster();
   await (
@@ -44,7 +44,7 @@ async function installed(): Promise<FakeCluster> {
   return cluster;
 }
 
-/** Deleting a workload or a namespace takes what is in it along. */
+/** Imitates garbage collection: the pod is deleted when pods are listed. */
 function collectGarbage(cluster: FakeCluster): void {
   cluster.before = async (operation) => {
     if (!operation.startsWith('list Pod')) return;
@@ -52,9 +52,9 @@ function collectGarbage(cluster: FakeCluster): void {
   };
 }
 
-describe('what would be removed', () => {
-  it('is every release, our objects, and apart from them the data', async () => {
-    const removal = await look(await installed());
+describe('the removal plan', () => {
+  it('lists every release, our other objects, and separately the data', async () => {
+    const removal = await removalOf(await installed());
     expect(removal.releases.map(({ name, namespace }) => `${namespace}/${name}`).toSorted()).toEqual(
       COMPONENT_IDS.map((id) => `${NS}/${id}`).toSorted(),
     );
@@ -72,8 +72,8 @@ describe('what would be removed', () => {
     expect(removal.foreign).toEqual([]);
   });
 
-  it('is nothing in an empty cluster', async () => {
-    expect(await look(fakeCluster())).toEqual({
+  it('is empty for an empty cluster', async () => {
+    expect(await removalOf(fakeCluster())).toEqual({
       releases: [],
       resources: [],
       objects: [],
@@ -84,12 +84,12 @@ describe('what would be removed', () => {
     });
   });
 
-  it('never is a release, object or namespace of somebody else', async () => {
+  it('never contains a release, object or namespace of another owner', async () => {
     const cluster = await installed();
     cluster.record('their-app', 'deployed');
     cluster.put(object('Secret', 'their-secret'));
     cluster.put(object('ConfigMap', 'their-config', { labels: { 'app.kubernetes.io/managed-by': 'genai-obs' } }));
-    const removal = await look(cluster);
+    const removal = await removalOf(cluster);
     expect(names(removal)).not.toContain('their-app');
     expect(JSON.stringify([removal.objects, removal.data])).not.toContain('their-');
     expect(removal.foreign).toEqual([
@@ -99,31 +99,31 @@ describe('what would be removed', () => {
     ]);
   });
 
-  it('is not kept from by what our cert-manager makes for its webhook; what another one makes is foreign', async () => {
+  it('treats the webhook CA of our cert-manager as ours, and that of another cert-manager as foreign', async () => {
     const cluster = await installed();
     const annotations = { 'cert-manager.io/allow-direct-injection': 'true' };
     cluster.put(object('Secret', 'cert-manager-webhook-ca', { annotations }));
-    expect((await look(cluster)).foreign).toEqual([`Secret ${NS}/cert-manager-webhook-ca`]);
+    expect((await removalOf(cluster)).foreign).toEqual([`Secret ${NS}/cert-manager-webhook-ca`]);
     cluster.record('cert-manager', 'deployed', 1, {
       global: { commonLabels: { 'app.kubernetes.io/part-of': 'genai-obs' } },
     });
-    expect((await look(cluster)).foreign).toEqual([]);
+    expect((await removalOf(cluster)).foreign).toEqual([]);
   });
 
-  it('is what a hook left whose release is gone, unless somebody else has releases there', async () => {
+  it('contains leftovers of hooks of deleted releases, unless another owner has releases there', async () => {
     const cluster = await installed();
     cluster.put(object('ServiceAccount', 'add-finalizer', { annotations: { 'helm.sh/hook': 'post-install' } }));
     const lost = `ServiceAccount ${NS}/add-finalizer`;
-    const removal = await look(cluster);
+    const removal = await removalOf(cluster);
     expect(removal.objects.map(refText)).toContain(lost);
     expect(removal.foreign).toEqual([]);
     cluster.record('their-app', 'deployed');
-    const shared = await look(cluster);
+    const shared = await removalOf(cluster);
     expect(shared.objects.map(refText)).not.toContain(lost);
     expect(shared.foreign).toContain(lost);
   });
 
-  it('is not kept from by what cert-manager signed for a chart of ours, and takes that along', async () => {
+  it('contains Secrets that cert-manager issued for our charts, and no other certificates', async () => {
     const cluster = await installed();
     const labels = { 'app.kubernetes.io/part-of': 'genai-obs' };
     const others = cluster.rendered;
@@ -141,7 +141,7 @@ describe('what would be removed', () => {
     cluster.record('opentelemetry-operator', 'deployed');
     for (const name of ['serving-cert', 'their-cert'])
       cluster.put(object('Secret', name, { annotations: { 'cert-manager.io/certificate-name': name } }));
-    const removal = await look(cluster);
+    const removal = await removalOf(cluster);
     expect(removal.foreign).toEqual([`Secret ${NS}/their-cert`]);
     collectGarbage(cluster);
     await uninstall(removal, context(cluster), { deleteData: true }, () => {});
@@ -149,7 +149,7 @@ describe('what would be removed', () => {
     expect(cluster.get('Secret', 'their-cert')).toBeDefined();
   });
 
-  it('has what lies in a further namespace that was there before us, but nothing of an installation whose home that is', async () => {
+  it('contains our objects in an existing namespace, unless it is the home of another installation', async () => {
     const cluster = fakeCluster();
     const spread = quickstart({ tempo: { namespace: 'theirs' } });
     cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'theirs' } });
@@ -157,42 +157,42 @@ describe('what would be removed', () => {
       await session(cluster, spread, buildPlan(spread))
     ).result;
     const tempo = { name: 'tempo', namespace: 'theirs' };
-    const removal = await look(cluster);
+    const removal = await removalOf(cluster);
     expect(removal.releases).toContainEqual(tempo);
     expect(removal.data.map(refText)).toContain('PersistentVolumeClaim theirs/tempo-data');
     expect(removal.namespaces.map(({ name }) => name)).toEqual([NS]);
     cluster.put(object('ConfigMap', JOURNAL, { namespace: 'theirs' }));
-    expect((await look(cluster)).releases).not.toContainEqual(tempo);
+    expect((await removalOf(cluster)).releases).not.toContainEqual(tempo);
   });
 
-  it('of an installation by a newer genai-obs is refused: what only its journal tells would be left behind', async () => {
+  it('is refused when a newer genai-obs wrote the journal: objects that only it lists would stay', async () => {
     const cluster = fakeCluster();
     cluster.put({
       ...object('ConfigMap', JOURNAL),
       data: { 'journal.json': JSON.stringify({ schema: 99, tool: '9.9.9' }) },
     });
-    await expect(look(cluster)).rejects.toMatchObject({
+    await expect(removalOf(cluster)).rejects.toMatchObject({
       parts: { what: expect.stringContaining('9.9.9, which is newer') as string },
     });
   });
 
-  it('leaves a namespace that was there before us', async () => {
+  it('keeps a namespace that existed before the installation', async () => {
     const cluster = await installed();
     cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NS, labels: { owner: 'somebody' } } });
-    expect(await look(cluster)).toMatchObject({ namespaces: [], held: [] });
+    expect(await removalOf(cluster)).toMatchObject({ namespaces: [], held: [] });
   });
 
-  it('of a kind that cannot be listed is an error: "could not look" is not "nothing there"', async () => {
+  it('fails when a kind cannot be listed, instead of treating it as empty', async () => {
     const cluster = await installed();
     cluster.before = (operation) => {
       if (operation === 'list ClusterRole') throw new KubeError(403, 'Forbidden', 'clusterroles is forbidden');
     };
-    await expect(look(cluster)).rejects.toThrow('clusterroles is forbidden');
+    await expect(removalOf(cluster)).rejects.toThrow('clusterroles is forbidden');
   });
 });
 
 describe('two installations in one cluster', () => {
-  it.each([`${NS}-2`, 'other'])('the one in %s is not touched, and does not hold the other up', async (neighbour) => {
+  it.each([`${NS}-2`, 'other'])('uninstall of one does not touch the other in %s', async (neighbour) => {
     const cluster = await installed();
     for (const live of releaseObjects('loki', neighbour)) cluster.put(live);
     cluster.put({
@@ -207,7 +207,7 @@ describe('two installations in one cluster', () => {
     const own = (await ownObjects({ kube: cluster.kube, namespace: NS }, [NS])).map((live) => live.metadata.name);
     expect(own).toContain(`${NS}-loki`);
     expect(own.filter((name) => name.startsWith(neighbour))).toEqual([]);
-    await uninstall(await look(cluster), context(cluster), { deleteData: true }, () => {});
+    await uninstall(await removalOf(cluster), context(cluster), { deleteData: true }, () => {});
     expect(cluster.get('ClusterRole', `${neighbour}-loki`)).toBeDefined();
     expect(cluster.get('StatefulSet', 'loki', neighbour)).toBeDefined();
     expect(cluster.get('Namespace', neighbour)).toBeDefined();
@@ -216,10 +216,10 @@ describe('two installations in one cluster', () => {
 });
 
 describe('uninstall', () => {
-  it('keeps claims, the secret they need and the namespace, and says so', async () => {
+  it('keeps PersistentVolumeClaims, the Secret they need and the namespace, and reports them', async () => {
     const cluster = await installed();
     collectGarbage(cluster);
-    const result = await uninstall(await look(cluster), context(cluster), { deleteData: false }, () => {});
+    const result = await uninstall(await removalOf(cluster), context(cluster), { deleteData: false }, () => {});
     expect(result.kept.toSorted()).toEqual([
       `Namespace ${NS}`,
       ...DATA.map((name) => `PersistentVolumeClaim ${NS}/${name}`),
@@ -237,35 +237,35 @@ describe('uninstall', () => {
     expect(cluster.all('StatefulSet')).toEqual([]);
   });
 
-  it('--delete-data leaves only what Kubernetes put there', async () => {
+  it('deletes everything with --delete-data, including the namespace', async () => {
     const cluster = await installed();
     collectGarbage(cluster);
-    const result = await uninstall(await look(cluster), context(cluster), { deleteData: true }, () => {});
+    const result = await uninstall(await removalOf(cluster), context(cluster), { deleteData: true }, () => {});
     expect(result.kept).toEqual([]);
     expect(await ownObjects({ kube: cluster.kube, namespace: NS }, [NS])).toEqual([]);
     expect(cluster.get('Namespace', NS)).toBeUndefined();
   });
 
-  it('keeps the namespace with --delete-data when somebody else has something in it', async () => {
+  it('keeps the namespace with --delete-data when it contains an object of another owner', async () => {
     const cluster = await installed();
     cluster.put(object('Secret', 'their-secret'));
     collectGarbage(cluster);
-    const result = await uninstall(await look(cluster), context(cluster), { deleteData: true }, () => {});
+    const result = await uninstall(await removalOf(cluster), context(cluster), { deleteData: true }, () => {});
     expect(result.kept).toEqual([`Namespace ${NS}`]);
     expect(cluster.get('Secret', 'their-secret')).toBeDefined();
     expect(cluster.all('PersistentVolumeClaim')).toEqual([]);
   });
 
-  it('removes the journal after everything else, and the namespace last: an interrupted run can be told from "not installed"', async () => {
+  it('deletes the journal and the namespace last, so that an interrupted run still counts as installed', async () => {
     const cluster = await installed();
     collectGarbage(cluster);
-    await uninstall(await look(cluster), context(cluster), { deleteData: true }, () => {});
+    await uninstall(await removalOf(cluster), context(cluster), { deleteData: true }, () => {});
     const calls = cluster.calls.filter((call) => !call.startsWith('remove Pod'));
     expect(calls.slice(-2)).toEqual(['remove ConfigMap/genai-obs-journal', `remove Namespace/${NS}`]);
     expect(calls.slice(0, 9).every((call) => call.startsWith('helm uninstall'))).toBe(true);
   });
 
-  it('carries on after a failure, without redoing what is gone', async () => {
+  it('resumes after a failure, and skips what is already deleted', async () => {
     const cluster = await installed();
     cluster.before = (operation) => {
       if (operation === 'remove ConfigMap/prometheus-rules') throw new KubeError(500, 'InternalError', 'etcd');
@@ -273,7 +273,7 @@ describe('uninstall', () => {
     const failed: string[] = [];
     await expect(
       uninstall(
-        await look(cluster),
+        await removalOf(cluster),
         context(cluster),
         { deleteData: false },
         (event) => event.type === 'failed' && failed.push(event.id),
@@ -282,13 +282,13 @@ describe('uninstall', () => {
     expect(failed).toEqual([`ConfigMap ${NS}/prometheus-rules`]);
     expect(cluster.get('ConfigMap', 'genai-obs-journal')).toBeDefined();
     collectGarbage(cluster);
-    const rest = await look(cluster);
+    const rest = await removalOf(cluster);
     expect(rest.releases).toEqual([]);
     await uninstall(rest, context(cluster), { deleteData: false }, () => {});
     expect(cluster.get('ConfigMap', 'prometheus-rules')).toBeUndefined();
   });
 
-  it('proves that all is gone, or names what stays and its finalizers', async () => {
+  it('verifies that everything is deleted, or names what still exists and its finalizers', async () => {
     const cluster = await installed();
     collectGarbage(cluster);
     const stuck = cluster.put({
@@ -298,7 +298,7 @@ describe('uninstall', () => {
       }),
     });
     const error: unknown = await uninstall(
-      await look(cluster),
+      await removalOf(cluster),
       context(cluster),
       { deleteData: false },
       () => {},
@@ -312,7 +312,7 @@ describe('uninstall', () => {
     });
   });
 
-  it('waits for volumes of deleted claims, except those that their class retains', async () => {
+  it('waits for the volumes of deleted claims, except those with reclaim policy Retain', async () => {
     const volume = (name: string, policy: string, claim: string): KubeObject => ({
       apiVersion: 'v1',
       kind: 'PersistentVolume',
@@ -323,7 +323,7 @@ describe('uninstall', () => {
     collectGarbage(cluster);
     cluster.put(volume('kept', 'Retain', 'loki-data'));
     cluster.put(volume('theirs', 'Delete', 'their-claim'));
-    const removal = await look(cluster);
+    const removal = await removalOf(cluster);
     await uninstall(removal, context(cluster), { deleteData: true }, () => {});
     cluster.put(volume('slow', 'Delete', 'loki-data'));
     await expect(
@@ -333,12 +333,17 @@ describe('uninstall', () => {
     });
   });
 
-  it('that is stopped starts nothing new and says how to go on', async () => {
+  it('starts no new step when it is interrupted, and reports how to resume', async () => {
     const cluster = await installed();
     const controller = new AbortController();
     controller.abort();
     await expect(
-      uninstall(await look(cluster), context(cluster, { signal: controller.signal }), { deleteData: true }, () => {}),
+      uninstall(
+        await removalOf(cluster),
+        context(cluster, { signal: controller.signal }),
+        { deleteData: true },
+        () => {},
+      ),
     ).rejects.toMatchObject({
       exit: 130,
       parts: { next: expect.stringContaining('it resumes') as string },
@@ -349,15 +354,15 @@ describe('uninstall', () => {
   it('finds releases that a crash left pending', async () => {
     const cluster = await installed();
     cluster.record('loki', 'pending-upgrade', 2);
-    expect(names(await look(cluster))).toContain('loki');
+    expect(names(await removalOf(cluster))).toContain('loki');
   });
 
-  it('finds what helm made and has forgotten', async () => {
+  it('finds the objects of a release whose helm record is lost', async () => {
     const cluster = await installed();
     for (const secret of cluster.all('Secret'))
       if (secret.metadata.labels?.['name'] === 'loki')
         await cluster.kube.remove({ apiVersion: 'v1', kind: 'Secret', namespace: NS, name: secret.metadata.name });
-    const removal = await look(cluster);
+    const removal = await removalOf(cluster);
     expect(names(removal)).not.toContain('loki');
     expect(removal.objects.map(refText)).toEqual(
       expect.arrayContaining([`StatefulSet ${NS}/loki`, `ConfigMap ${NS}/loki`, `ClusterRole ${NS}-loki`]),
@@ -365,8 +370,8 @@ describe('uninstall', () => {
   });
 });
 
-describe('names of others', () => {
-  it('under which somebody else has made something are refused before anything is changed', async () => {
+describe('name conflicts', () => {
+  it('install refuses an existing object of another owner, before anything changes', async () => {
     const cluster = fakeCluster();
     cluster.put(object('ConfigMap', 'prometheus-rules'));
     await expect((await session(cluster, config, plan)).result).rejects.toMatchObject({
@@ -375,7 +380,7 @@ describe('names of others', () => {
     expect(cluster.calls).toEqual([]);
   });
 
-  it('that are releases of somebody else, too', async () => {
+  it('install refuses an existing release of another owner, before anything changes', async () => {
     const cluster = fakeCluster();
     cluster.record('loki', 'deployed');
     const record = cluster.all('Secret')[0];

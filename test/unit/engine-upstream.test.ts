@@ -24,13 +24,13 @@ afterEach(() => void vi.useRealTimers());
 const config = quickstart({ 'cert-manager': { enabled: true, namespace: 'certs' } });
 const plan = buildPlan(config);
 const step = <T extends Step>(id: string): T => plan.find((candidate) => candidate.id === id) as T;
-/** As in a run of its own: within one, definitions are rendered once. */
+/** A copy, as for a new run: a step renders its CRDs only once. */
 const crds = (): CrdsStep => structuredClone(step<CrdsStep>('crds/cert-manager'));
 const webhook = step<WebhookStep>('webhook/cert-manager');
 const NAME = 'certificates.cert-manager.io';
 const VERSION_LABEL = 'app.kubernetes.io/version';
 
-const look = (cluster: FakeCluster, one: Step): Promise<Observation> => observe(one, contextOf(cluster));
+const observed = (cluster: FakeCluster, one: Step): Promise<Observation> => observe(one, contextOf(cluster));
 
 function definition(name: string, versions: string[], labels: Record<string, string> = {}): KubeObject {
   const [plural = '', ...group] = name.split('.');
@@ -42,7 +42,7 @@ function definition(name: string, versions: string[], labels: Record<string, str
   return { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name, labels }, spec };
 }
 
-/** A cluster in which cert-manager's chart has one definition. */
+/** A cluster in which the cert-manager chart has one CRD. */
 function fresh(): FakeCluster {
   const cluster = fakeCluster();
   cluster.definitions = (release) =>
@@ -64,10 +64,10 @@ function fresh(): FakeCluster {
   return cluster;
 }
 
-describe('the definitions of a chart', () => {
-  it('are made, labelled as ours, and done once the API serves them', async () => {
+describe('the CRDs of a chart', () => {
+  it('are created with our labels, and are done once the API serves them', async () => {
     const cluster = fresh();
-    expect(await look(cluster, crds())).toMatchObject({
+    expect(await observed(cluster, crds())).toMatchObject({
       state: 'absent',
       changes: [{ ref: { name: NAME }, action: 'create' }],
     });
@@ -76,14 +76,14 @@ describe('the definitions of a chart', () => {
       labels: { 'app.kubernetes.io/part-of': 'genai-obs', [VERSION_LABEL]: PINS['cert-manager'].version },
       annotations: { 'genai-obs.io/chart': `cert-manager-${PINS['cert-manager'].version}` },
     });
-    expect(await look(cluster, crds())).toEqual({ state: 'done', changes: [] });
+    expect(await observed(cluster, crds())).toEqual({ state: 'done', changes: [] });
   });
 
-  it('that are ours and of an older chart are changed', async () => {
+  it('are updated when they are ours and come from an older chart', async () => {
     const cluster = fresh();
     await applyStep(crds(), contextOf(cluster));
     cluster.definitions = () => [definition(NAME, ['v1', 'v2'])];
-    expect(await look(cluster, crds())).toMatchObject({
+    expect(await observed(cluster, crds())).toMatchObject({
       state: 'drifted',
       changes: [{ ref: { name: NAME }, action: 'change' }],
     });
@@ -95,7 +95,7 @@ describe('the definitions of a chart', () => {
     ).toEqual(['v1', 'v2']);
   });
 
-  it('never hold the authority that a chart signs anew with each rendering', async () => {
+  it('never contain the CA bundle that a chart generates at each rendering', async () => {
     const cluster = fresh();
     const conversion = (caBundle: string): JsonMap => ({
       conversion: { strategy: 'Webhook', webhook: { clientConfig: { caBundle, service: { name: 's' } } } },
@@ -105,13 +105,13 @@ describe('the definitions of a chart', () => {
     await applyStep(crds(), contextOf(cluster));
     expect(JSON.stringify(cluster.get('CustomResourceDefinition', NAME))).not.toContain('caBundle');
     bundle = 'two';
-    expect((await look(cluster, crds())).state).toBe('done');
+    expect((await observed(cluster, crds())).state).toBe('done');
   });
 
-  it('of somebody else that serve what is needed are used as they are', async () => {
+  it('are used unchanged when another owner created them and they serve the required versions', async () => {
     const cluster = fresh();
     const theirs = cluster.put(definition(NAME, ['v1alpha2', 'v1']));
-    expect(await look(cluster, crds())).toEqual({
+    expect(await observed(cluster, crds())).toEqual({
       state: 'done',
       changes: [],
       detail: '1 of 1 belong to somebody else and serve the versions we need',
@@ -121,7 +121,7 @@ describe('the definitions of a chart', () => {
     expect(cluster.get('CustomResourceDefinition', NAME)).toEqual(theirs);
   });
 
-  it('of somebody else that are too old are refused before anything is changed, naming their owner', async () => {
+  it('refuses CRDs of another owner that are too old, before anything changes, and names the owner', async () => {
     const cluster = fresh();
     const theirs = definition(NAME, ['v1alpha2']);
     theirs.metadata.annotations = { 'meta.helm.sh/release-name': 'certs', 'meta.helm.sh/release-namespace': 'infra' };
@@ -136,7 +136,7 @@ describe('the definitions of a chart', () => {
     expect(cluster.calls).toEqual([]);
   });
 
-  it('that the API does not serve in time are an error, unless a webhook proves it later', async () => {
+  it('fails when the API does not serve a CRD in time, unless a later webhook step checks it', async () => {
     const cluster = fresh();
     const { kube } = cluster;
     const apply: ApplyContext['kube']['apply'] = async (objects, options) => {
@@ -156,10 +156,10 @@ describe('the definitions of a chart', () => {
   });
 });
 
-describe('a release whose pods wait', () => {
+describe('a release whose pods are not ready', () => {
   it.each([
-    ['of an upstream chart is upgraded again: a mended archive has the same version', 'release/cert-manager', 1],
-    ['of our own chart is not: its digest is among its values', 'release/loki', 0],
+    ['is upgraded when its chart is upstream: a fixed archive can have the same version', 'release/cert-manager', 1],
+    ['is not upgraded when the chart is ours: its values contain the chart digest', 'release/loki', 0],
   ])('%s', async (_name, id, upgrades) => {
     const cluster = fresh();
     await applyStep(step<ReleaseStep>(id), contextOf(cluster), { seen: { state: 'absent', changes: [] } });
@@ -170,7 +170,7 @@ describe('a release whose pods wait', () => {
 });
 
 describe('a webhook', () => {
-  /** Says this so often before it serves. */
+  /** Rejects the first `times` applies with this cause. */
   const saying = (cluster: FakeCluster, cause: string, times: number): void => {
     const { kube } = cluster;
     const apply: ApplyContext['kube']['apply'] = (objects, options) =>
@@ -182,40 +182,40 @@ describe('a webhook', () => {
   const wait = async (
     cluster: FakeCluster,
     over: Partial<ApplyContext> = {},
-  ): Promise<{ told: string[]; error: unknown }> => {
+  ): Promise<{ reported: string[]; error: unknown }> => {
     vi.useFakeTimers();
-    const told: string[] = [];
-    const work = applyStep(webhook, contextOf(cluster, over), { report: (detail) => told.push(detail) }).then(
+    const reported: string[] = [];
+    const work = applyStep(webhook, contextOf(cluster, over), { report: (detail) => reported.push(detail) }).then(
       () => undefined,
       (error: unknown) => error,
     );
     await vi.advanceTimersByTimeAsync(20_000);
-    return { told, error: await work };
+    return { reported, error: await work };
   };
   const REFUSED = 'failed calling webhook "webhook.cert-manager.io": connection refused';
 
-  it('is waited for until a dry-run passes, which leaves nothing behind', async () => {
+  it('is ready once a dry run passes; the dry run leaves no object behind', async () => {
     const cluster = fakeCluster();
     saying(cluster, REFUSED, 3);
-    const { told, error } = await wait(cluster);
+    const { reported, error } = await wait(cluster);
     expect(error).toBeUndefined();
-    expect(told).toHaveLength(3);
+    expect(reported).toHaveLength(3);
     expect(cluster.calls).toEqual(['dry-run Issuer/genai-obs-dry-run']);
     expect(cluster.get('Issuer', 'genai-obs-dry-run', 'certs')).toBeUndefined();
   });
 
-  it('that keeps the API server waiting is not ready; a cluster that is away is an error', async () => {
+  it('is unready when it times out; an unreachable cluster is an error', async () => {
     const cluster = fakeCluster();
     const failing = (reason: string): FakeCluster => ({
       ...cluster,
       kube: { ...cluster.kube, request: () => Promise.reject(new KubeError(0, reason, 'no answer')) },
     });
-    expect(await look(failing('Timeout'), webhook)).toEqual({
+    expect(await observed(failing('Timeout'), webhook)).toEqual({
       state: 'unready',
       changes: [],
       detail: 'it does not serve (no answer within 5 s)',
     });
-    await expect(look(failing('Unreachable'), webhook)).rejects.toThrow('no answer');
+    await expect(observed(failing('Unreachable'), webhook)).rejects.toThrow('no answer');
   });
 
   const configuration = (
@@ -246,7 +246,7 @@ describe('a webhook', () => {
     ['certificates.shop.example', 'shop', 'cert-manager.io', 'certificates'],
   ]);
 
-  it('that never serves is given up with what was said last, and its configuration and Service are named', async () => {
+  it('fails after the timeout with the last error, and names its configuration and Service', async () => {
     const cluster = fakeCluster();
     for (const one of [OWN, OTHERS, ELSEWHERE]) cluster.put(one);
     saying(cluster, REFUSED, Infinity);
@@ -254,29 +254,35 @@ describe('a webhook', () => {
       parts: {
         what: 'a webhook does not serve after 5 s',
         object:
-          'ValidatingWebhookConfiguration cert-manager-webhook, which calls Service certs/cert-manager-webhook (dry-run of Issuer certs/genai-obs-dry-run)',
+          'ValidatingWebhookConfiguration cert-manager-webhook, which calls Service certs/cert-manager-webhook ' +
+          '(dry-run of Issuer certs/genai-obs-dry-run)',
         cause: REFUSED,
-        next: 'kubectl --context fake -n certs get endpointslices -l kubernetes.io/service-name=cert-manager-webhook; kubectl --context fake describe validatingwebhookconfiguration cert-manager-webhook; then run install again: it resumes',
+        next:
+          'kubectl --context fake -n certs get endpointslices -l kubernetes.io/service-name=cert-manager-webhook; ' +
+          'kubectl --context fake describe validatingwebhookconfiguration cert-manager-webhook; ' +
+          'then run install again: it resumes',
       },
     });
   });
 
-  it('that is not named by the API server: all that are called about such an object', async () => {
+  it('lists every webhook that is called for the object when the error names none', async () => {
     const cluster = fakeCluster();
     for (const one of [OTHERS, ELSEWHERE, OWN]) cluster.put(one);
     saying(cluster, 'context deadline exceeded', Infinity);
     expect((await wait(cluster)).error).toMatchObject({
       parts: {
         object:
-          'ValidatingWebhookConfiguration cert-manager-webhook, which calls Service certs/cert-manager-webhook; MutatingWebhookConfiguration policies, which calls https://policies.example (dry-run of Issuer certs/genai-obs-dry-run)',
+          'ValidatingWebhookConfiguration cert-manager-webhook, which calls Service certs/cert-manager-webhook; ' +
+          'MutatingWebhookConfiguration policies, which calls https://policies.example ' +
+          '(dry-run of Issuer certs/genai-obs-dry-run)',
       },
     });
   });
 
   it.each([
-    ['there is none', false],
+    ['none exists', false],
     ['they cannot be listed', true],
-  ])('of which no configuration is found because %s', async (_name, refused) => {
+  ])('names only the object without a webhook configuration, because %s', async (_name, refused) => {
     const cluster = fakeCluster();
     if (refused)
       cluster.before = (operation) => {
@@ -297,15 +303,15 @@ describe('a webhook', () => {
   it.each([
     'admission webhook "webhook.cert-manager.io" denied the request: no',
     'Issuer "x" is invalid: spec: Required value',
-  ])('that says no is not waited for: %s', async (cause) => {
+  ])('fails at once when it rejects the object: %s', async (cause) => {
     const cluster = fakeCluster();
     saying(cluster, cause, Infinity);
-    const { told, error } = await wait(cluster);
+    const { reported, error } = await wait(cluster);
     expect(error).toMatchObject({ parts: { what: 'the cluster refused an object', cause } });
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
-  it('stops waiting when it is told to', async () => {
+  it('stops waiting when the run is interrupted', async () => {
     const cluster = fakeCluster();
     saying(cluster, REFUSED, Infinity);
     expect((await wait(cluster, { signal: AbortSignal.abort() })).error).toMatchObject({
@@ -315,17 +321,17 @@ describe('a webhook', () => {
   });
 });
 
-describe('what the cluster has already', () => {
+describe('an existing cert-manager', () => {
   const release = step('release/cert-manager');
   const theirs = (version?: string): KubeObject =>
     definition(NAME, ['v1'], version ? { [VERSION_LABEL]: version } : {});
 
   it.each(['v1.12.0', 'v1.21.1', '2.0', undefined])(
-    'is used when it is new enough or tells no version (%s)',
+    'is used when it is new enough or has no version label (%s)',
     async (version) => {
       const cluster = fresh();
       cluster.put(theirs(version));
-      expect(await look(cluster, release)).toEqual({
+      expect(await observed(cluster, release)).toEqual({
         state: 'done',
         changes: [],
         detail: `already in the cluster: CustomResourceDefinition ${NAME}`,
@@ -346,7 +352,7 @@ describe('what the cluster has already', () => {
   );
 
   it.each(['v1.11.5', 'v0.16.1', '1.9'])(
-    'and is too old (%s) is refused before anything is changed',
+    'is refused before anything changes when it is too old (%s)',
     async (version) => {
       const cluster = fresh();
       cluster.put(theirs(version));
@@ -361,42 +367,47 @@ describe('what the cluster has already', () => {
     },
   );
 
-  it('by us is no reason to leave it alone', async () => {
+  it('does not block the install when its CRDs are ours', async () => {
     const cluster = fresh();
     await (
       await session(cluster, config, buildPlan(config))
     ).result;
     expect(cluster.calls).toContain('helm upgrade cert-manager');
-    expect(await look(cluster, release)).toEqual({ state: 'done', changes: [] });
+    expect(await observed(cluster, release)).toEqual({ state: 'done', changes: [] });
   });
 });
 
-describe('addresses', () => {
+describe('addresses of services', () => {
   const spread = resolve(extended(profileLayer('k3s')));
   it.each([
-    ['at home keep their bare name', 'http://loki:3100/ready', 'monitoring', 'http://loki:3100/ready'],
     [
-      'from elsewhere get the namespace',
+      'an address in the same namespace stays unchanged',
+      'http://loki:3100/ready',
+      'monitoring',
+      'http://loki:3100/ready',
+    ],
+    [
+      'an address in another namespace gets that namespace',
       'http://loki:3100/otlp',
       'observability',
       'http://loki.monitoring.svc:3100/otlp',
     ],
     [
-      'get the port of the chart that serves them',
+      'an address gets the port of the chart that serves it',
       'http://prometheus-server/api/v1/write',
       'observability',
       'http://prometheus.monitoring.svc:9090/api/v1/write',
     ],
-    ['without a scheme, with a port', 'tempo:4317', 'observability', 'tempo.monitoring.svc:4317'],
+    ['an address without a scheme gets the namespace', 'tempo:4317', 'observability', 'tempo.monitoring.svc:4317'],
     [
-      'made by the operator',
+      'the gateway that the operator runs gets its own Service name',
       'http://opentelemetry-collector:4318',
       'grafana',
       'http://otel-gateway-collector.observability.svc:4318',
     ],
-    ['are not bare words', 'job="loki"', 'observability', 'job="loki"'],
+    ['a bare word is not an address', 'job="loki"', 'observability', 'job="loki"'],
     [
-      'are not parts of other names',
+      'a part of another name is not an address',
       'http://my-loki:3100 loki.example:3100',
       'observability',
       'http://my-loki:3100 loki.example:3100',
@@ -405,7 +416,7 @@ describe('addresses', () => {
     expect(withAddresses({ list: [text, 1, null] }, spread, from)).toEqual({ list: [expected, 1, null] });
   });
 
-  it('of quickstart stay as they are', () => {
+  it('addresses of quickstart stay unchanged', () => {
     const text = 'http://prometheus-server http://loki:3100 tempo:4317 http://grafana opentelemetry-collector:4317';
     expect(withAddresses(text, quickstart(), NS)).toBe(text);
   });
@@ -430,7 +441,7 @@ describe('uninstall of several namespaces', () => {
     return cluster;
   };
 
-  it('removes resources before the releases whose operators finish them, definitions with the data, and the home last', async () => {
+  it('deletes custom resources before their operators, CRDs with the data, and the home namespace last', async () => {
     const cluster = await installed();
     const removal = await planRemoval({ kube: cluster.kube, namespace: NS });
     expect(removal.releases).toContainEqual({ name: 'cert-manager', namespace: 'certs' });
@@ -449,7 +460,7 @@ describe('uninstall of several namespaces', () => {
     ]);
   });
 
-  it('without --delete-data keeps the definitions and the namespaces, and says so', async () => {
+  it('keeps CRDs and namespaces without --delete-data, and reports them', async () => {
     const cluster = await installed();
     const { kept } = await uninstall(
       await planRemoval({ kube: cluster.kube, namespace: NS }),
@@ -463,7 +474,7 @@ describe('uninstall of several namespaces', () => {
     expect(cluster.get('CustomResourceDefinition', NAME)).toBeDefined();
   });
 
-  it('holds a namespace in which somebody else has something, and removes the others', async () => {
+  it('keeps a namespace with objects of another owner, and deletes the others', async () => {
     const cluster = await installed();
     cluster.put({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'theirs', namespace: 'certs' } });
     const removal = await planRemoval({ kube: cluster.kube, namespace: NS });
@@ -478,7 +489,7 @@ describe('uninstall of several namespaces', () => {
     expect(cluster.get('Namespace', NS)).toBeUndefined();
   });
 
-  it('stops before the releases while a resource does not go, and names its finalizer', async () => {
+  it('uninstalls no release while a custom resource still exists, and names its finalizer', async () => {
     const cluster = await installed();
     const { kube } = cluster;
     cluster.kube = {

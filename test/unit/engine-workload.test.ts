@@ -30,7 +30,7 @@ const container = (state: JsonMap, more: JsonMap = {}): JsonMap => ({
 });
 const waiting = (reason: string, message = ''): JsonMap => container({ waiting: { reason, message } });
 
-async function look(...objects: KubeObject[]) {
+async function readinessWith(...objects: KubeObject[]) {
   const cluster = fakeCluster();
   for (const object of [workload({ observedGeneration: 1, replicas: 1 }), ...objects]) cluster.put(object);
   return readiness(cluster.kube, LOKI);
@@ -39,12 +39,12 @@ async function look(...objects: KubeObject[]) {
 describe('isReady', () => {
   const full: JsonMap = { observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1 };
   it.each<[string, JsonMap, boolean]>([
-    ['all of it', full, true],
-    ['a status of the generation before', { ...full, observedGeneration: 0 }, false],
-    ['no pod ready', { ...full, readyReplicas: 0 }, false],
-    ['a ready pod of the old revision', { ...full, updatedReplicas: 0 }, false],
-    ['an old pod beside the new one', { ...full, replicas: 2, readyReplicas: 2 }, false],
-    ['no status yet', {}, false],
+    ['a workload with every replica ready and updated is ready', full, true],
+    ['a workload with the status of the previous generation is not ready', { ...full, observedGeneration: 0 }, false],
+    ['a workload without a ready pod is not ready', { ...full, readyReplicas: 0 }, false],
+    ['a workload with a ready pod of the old revision is not ready', { ...full, updatedReplicas: 0 }, false],
+    ['a workload with an old pod beside the new one is not ready', { ...full, replicas: 2, readyReplicas: 2 }, false],
+    ['a workload without a status is not ready', {}, false],
   ])('%s', (_name, status, ready) => {
     expect(isReady(workload(status)).ready).toBe(ready);
     expect(isReady(workload(status, 'Deployment')).ready).toBe(ready);
@@ -52,22 +52,22 @@ describe('isReady', () => {
 
   it.each<[string, JsonMap, boolean]>([
     [
-      'on every node',
+      'ready on every node is ready',
       { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 3, updatedNumberScheduled: 3 },
       true,
     ],
     [
-      'on two of three',
+      'ready on two of three nodes is not ready',
       { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 2, updatedNumberScheduled: 3 },
       false,
     ],
     [
-      'one still old',
+      'with one outdated pod is not ready',
       { observedGeneration: 1, desiredNumberScheduled: 3, numberReady: 3, updatedNumberScheduled: 2 },
       false,
     ],
     [
-      'no node at all',
+      'without any node is not ready',
       { observedGeneration: 1, desiredNumberScheduled: 0, numberReady: 0, updatedNumberScheduled: 0 },
       false,
     ],
@@ -79,7 +79,7 @@ describe('isReady', () => {
 describe('why a workload is not ready', () => {
   it.each<[string, JsonMap, string, string | undefined]>([
     [
-      'no node',
+      'it cannot be scheduled',
       {
         phase: 'Pending',
         conditions: [
@@ -90,45 +90,50 @@ describe('why a workload is not ready', () => {
       'loki-0 cannot be scheduled: 0/1 nodes are available: 1 Insufficient memory.',
     ],
     [
-      'just scheduled',
+      'it was just scheduled',
       { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'True' }] },
       'loki-0 is being created',
       undefined,
     ],
-    ['volumes and image', waiting('ContainerCreating'), 'loki-0 is being created (volumes, image)', undefined],
+    [
+      'it waits for volumes and image',
+      waiting('ContainerCreating'),
+      'loki-0 is being created (volumes, image)',
+      undefined,
+    ],
     ['an init container runs', waiting('PodInitializing'), 'loki-0 is being created (volumes, image)', undefined],
     [
-      'pull failed',
+      'the image pull failed',
       waiting('ErrImagePull', 'not found'),
       'loki-0 cannot pull docker.io/grafana/loki:3.7.6',
       'the image docker.io/grafana/loki:3.7.6 of loki-0 cannot be pulled: not found',
     ],
     [
-      'pull given up for now',
+      'the image pull backs off',
       waiting('ImagePullBackOff', 'Back-off'),
       'loki-0 cannot pull docker.io/grafana/loki:3.7.6',
       'the image docker.io/grafana/loki:3.7.6 of loki-0 cannot be pulled: Back-off',
     ],
     [
-      'no such name',
+      'the image name is invalid',
       waiting('InvalidImageName'),
       'loki-0 cannot pull docker.io/grafana/loki:3.7.6',
       'the image docker.io/grafana/loki:3.7.6 of loki-0 cannot be pulled: ',
     ],
     [
-      'configuration',
+      'its configuration is missing',
       waiting('CreateContainerConfigError', 'configmap "x"\n not found'),
       'loki-0: configmap "x" not found',
       'loki-0 cannot be started: configmap "x" not found',
     ],
     [
-      'runtime',
+      'the container runtime fails',
       waiting('RunContainerError', 'exec: no such file'),
       'loki-0: exec: no such file',
       'loki-0 cannot be started: exec: no such file',
     ],
     [
-      'crash loop',
+      'it is in a crash loop',
       container(
         { waiting: { reason: 'CrashLoopBackOff' } },
         { restartCount: 4, lastState: { terminated: { reason: 'OOMKilled', exitCode: 137 } } },
@@ -137,48 +142,52 @@ describe('why a workload is not ready', () => {
       'loki-0 exits repeatedly: OOMKilled exit code 137 ',
     ],
     [
-      'running between crashes',
+      'it runs between two crashes',
       container({ running: {} }, { restartCount: 2, lastState: { terminated: { reason: 'Error', exitCode: 1 } } }),
       'loki-0 crashes (2 restarts, Error)',
       'loki-0 exits repeatedly: Error exit code 1 ',
     ],
     [
-      'one restart is no loop',
+      'it has restarted once',
       container({ running: {} }, { restartCount: 1, lastState: { terminated: { reason: 'Error', exitCode: 1 } } }),
       'loki-0 is running but not ready yet',
       undefined,
     ],
     [
-      'ended a moment ago',
+      'its container has just ended',
       container({ terminated: { reason: 'Error', exitCode: 2 } }),
       'loki-0 ended (Error, exit code 2) and is being restarted',
       undefined,
     ],
-    ['running', container({ running: {} }), 'loki-0 is running but not ready yet', undefined],
-    ['anything else', waiting('SomethingNew'), 'loki-0 SomethingNew', undefined],
+    ['it runs but is not ready', container({ running: {} }), 'loki-0 is running but not ready yet', undefined],
+    ['the reason is unknown', waiting('SomethingNew'), 'loki-0 SomethingNew', undefined],
     [
-      'evicted',
+      'it was evicted',
       { phase: 'Failed', reason: 'Evicted', message: 'low on memory' },
       'loki-0 has ended: Evicted: low on memory',
       undefined,
     ],
-  ])('%s', async (_name, status, detail, stuck) => {
-    const now = await look(pod(status));
+  ])('explains the state of a pod: %s', async (_name, status, detail, stuck) => {
+    const now = await readinessWith(pod(status));
     expect(now).toEqual({ ready: false, detail: `0 of 1 ready: ${detail}`, ...(stuck === undefined ? {} : { stuck }) });
   });
 
-  it('an evicted pod does not hide the one that took its place', async () => {
-    const now = await look(pod({ phase: 'Failed', reason: 'Evicted' }, 'loki-old'), pod(waiting('ErrImagePull', 'no')));
+  it('reports the replacement of an evicted pod, not the evicted pod', async () => {
+    const now = await readinessWith(
+      pod({ phase: 'Failed', reason: 'Evicted' }, 'loki-old'),
+      pod(waiting('ErrImagePull', 'no')),
+    );
     expect(now.detail).toBe('0 of 1 ready: loki-0 cannot pull docker.io/grafana/loki:3.7.6');
   });
 
-  it('a pod that is being deleted does not count', async () => {
+  it('ignores a pod that is being deleted', async () => {
     expect(
-      (await look(pod(waiting('ErrImagePull'), 'loki-0', { deletionTimestamp: '2026-01-01T00:00:00Z' }))).detail,
+      (await readinessWith(pod(waiting('ErrImagePull'), 'loki-0', { deletionTimestamp: '2026-01-01T00:00:00Z' })))
+        .detail,
     ).toBe('0 of 1 ready');
   });
 
-  it('a controller that may make no pods says why', async () => {
+  it('reports why a controller cannot create pods', async () => {
     const event = (name: string, message: string): KubeObject => ({
       apiVersion: 'v1',
       kind: 'Event',
@@ -186,26 +195,28 @@ describe('why a workload is not ready', () => {
       involvedObject: { name: 'loki' },
       message,
     });
-    expect(await look(event('e', 'pods "loki-0" is forbidden: exceeded quota'))).toEqual({
+    expect(await readinessWith(event('e', 'pods "loki-0" is forbidden: exceeded quota'))).toEqual({
       ready: false,
       detail: 'no pod: pods "loki-0" is forbidden: exceeded quota',
       stuck: 'pods "loki-0" is forbidden: exceeded quota',
     });
-    expect(await look()).toEqual({ ready: false, detail: '0 of 1 ready' });
+    expect(await readinessWith()).toEqual({ ready: false, detail: '0 of 1 ready' });
   });
 
-  it('keeps a message to one short line', async () => {
-    expect((await look(pod(waiting('CreateContainerError', `a\n${'x'.repeat(1000)}`)))).stuck?.length).toBeLessThan(
-      340,
-    );
+  it('shortens a message to one line', async () => {
+    expect(
+      (await readinessWith(pod(waiting('CreateContainerError', `a\n${'x'.repeat(1000)}`)))).stuck?.length,
+    ).toBeLessThan(340);
   });
 
-  it('a workload that is not there, and one that is ready', async () => {
+  it('reports a workload that does not exist, and one that is ready', async () => {
     expect(await readiness(fakeCluster().kube, LOKI)).toEqual({
       ready: false,
       detail: 'StatefulSet loki does not exist',
     });
-    expect(await look(workload({ observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1 }))).toEqual({
+    expect(
+      await readinessWith(workload({ observedGeneration: 1, replicas: 1, readyReplicas: 1, updatedReplicas: 1 })),
+    ).toEqual({
       ready: true,
       detail: '1 of 1 ready',
     });

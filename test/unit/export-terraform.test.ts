@@ -159,7 +159,7 @@ describe('terraform', () => {
     expect(block(main, 'kubernetes_manifest.configmap_d')['depends_on']).toEqual(['kubernetes_manifest.configmap_a']);
   });
 
-  it('pauses after the release of a webhook and after each of its changes; a refused install leaves no helm record', async () => {
+  it('pauses after each revision of a webhook release; a failed install leaves no helm record', async () => {
     const main = mainOf(await made(configOf('k3s')));
     expect(block(main, 'time_sleep.webhook_opentelemetry_operator')['triggers']).toEqual({
       release_opentelemetry_operator: '${helm_release.release_opentelemetry_operator.metadata.revision}',
@@ -171,7 +171,7 @@ describe('terraform', () => {
     expect(mainOf(await made(quickstart())).terraform.required_providers).not.toHaveProperty('time');
   });
 
-  it('distinguishes objects of one name in two namespaces', async () => {
+  it('distinguishes objects with the same name in two namespaces', async () => {
     const map = (namespace: string): KubeObject => ({
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -195,7 +195,7 @@ describe('terraform', () => {
     );
   });
 
-  it('takes secrets from sensitive variables; a value that this machine has is in no file', async () => {
+  it('takes secrets from sensitive variables, and writes no local value to a file', async () => {
     vi.stubEnv('GRAFANA_CLOUD_TOKEN', 'never-in-a-module');
     const out = await made(configOf('grafana-cloud'));
     expect(block(mainOf(out), 'kubernetes_secret_v1.grafana_cloud')['data']).toMatchObject({
@@ -231,7 +231,7 @@ describe('terraform', () => {
     });
   });
 
-  it('takes upstream charts from their homes at the pinned version, or from an archive in the module', async () => {
+  it('takes upstream charts from their repository at the pinned version, or from an archive', async () => {
     const config = configOf('grafana-cloud');
     const home = block(mainOf(await made(config)), 'helm_release.release_k8s_monitoring');
     expect(home).toMatchObject({ repository: 'oci://ghcr.io/grafana/helm-charts', version: '4.4.0' });

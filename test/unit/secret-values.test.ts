@@ -42,8 +42,8 @@ const stored = (cluster: ReturnType<typeof fakeCluster>): Record<string, string>
     ]),
   );
 
-describe('where a secret value is taken from', () => {
-  it('a variable, the file that NAME_FILE names, or a file of the configuration; none of them is printed afterwards', () => {
+describe('sources of a secret value', () => {
+  it('are a variable, the file in NAME_FILE, or a file of the configuration; output redacts the value', () => {
     vi.stubEnv('A_KEY', ' from-variable\n');
     vi.stubEnv('B_KEY_FILE', file('b', 'from-named-file\n'));
     expect(valueOf({ fromEnv: 'A_KEY' })).toBe('from-variable');
@@ -52,7 +52,7 @@ describe('where a secret value is taken from', () => {
     expect(redact('from-variable from-named-file from-own-file')).toBe('[redacted] [redacted] [redacted]');
   });
 
-  it('what was typed, or --token-file, wins over the variable, and is in no environment', () => {
+  it('typed input and --token-file win over the variable, and stay out of the environment', () => {
     vi.stubEnv('T_KEY', 'from-variable');
     answer('T_KEY', 'was-typed');
     expect(valueOf({ fromEnv: 'T_KEY' })).toBe('was-typed');
@@ -62,7 +62,7 @@ describe('where a secret value is taken from', () => {
     expect(redact('was-typed')).toBe('[redacted]');
   });
 
-  it('a file that is not there, or is empty, is named', () => {
+  it('a missing or empty file is named in the error', () => {
     expect(() => valueOf({ fromFile: join(dir, 'none') })).toThrow(/none with a secret cannot be read/);
     expect(() => valueOf({ fromFile: file('empty', '\n') })).toThrow(/empty/);
   });
@@ -71,7 +71,7 @@ describe('where a secret value is taken from', () => {
 describe('a Secret with given values', () => {
   const keys = { user: 'fixed', random: null, id: { fromEnv: 'S3_ID' }, key: { fromFile: join(dir, 'key') } };
 
-  it('is made from all three kinds', async () => {
+  it('is created from fixed, random and given values', async () => {
     vi.stubEnv('S3_ID', 'the-id');
     file('key', 'the-key\n');
     const cluster = fakeCluster();
@@ -84,7 +84,7 @@ describe('a Secret with given values', () => {
     });
   });
 
-  it('keeps what it holds, and then nobody need give it again', async () => {
+  it('keeps its existing values, which need not be given again', async () => {
     vi.stubEnv('S3_ID', undefined);
     const cluster = fakeCluster();
     cluster.put({ ...step({}).object, data: { id: Buffer.from('before').toString('base64') } });
@@ -94,7 +94,7 @@ describe('a Secret with given values', () => {
     expect(stored(cluster)).toEqual({ id: 'before', user: 'fixed' });
   });
 
-  it('is refused before anything is changed, with the name of the variable', async () => {
+  it('is refused before anything changes when a value is missing, and names the variable', async () => {
     vi.stubEnv('S3_ID', undefined);
     const cluster = fakeCluster();
     const refusal = await refuseMissing([step({ id: { fromEnv: 'S3_ID' } })], cluster.kube).catch(
@@ -110,7 +110,7 @@ describe('a Secret with given values', () => {
   });
 });
 
-describe('the section secrets', () => {
+describe('the secrets section', () => {
   const config = quickstart({
     secrets: [
       { name: 's3', key: 'id', env: 'S3_ID' },
@@ -119,7 +119,7 @@ describe('the section secrets', () => {
     ],
   });
 
-  it('makes one step a Secret, in its namespace, and holds names only', () => {
+  it('adds one step per Secret, in its namespace, and contains no values', () => {
     vi.stubEnv('S3_ID', 'never-in-a-plan');
     const steps = buildPlan(config).filter(
       (one) => one.kind === 'secret' && one.id !== 'secret/grafana-admin',
@@ -132,7 +132,10 @@ describe('the section secrets', () => {
     expect(JSON.stringify([buildPlan(config), config])).not.toContain('never-in-a-plan');
   });
 
-  it.each([[{}], [{ env: 'A', file: 'b' }], [{ env: 'no-name' }], [{ value: 'secret' }]])('refuses %j', (source) => {
-    expect(() => quickstart({ secrets: [{ name: 's3', key: 'id', ...source }] })).toThrow();
-  });
+  it.each([[{}], [{ env: 'A', file: 'b' }], [{ env: 'no-name' }], [{ value: 'secret' }]])(
+    'refuses the source %j',
+    (source) => {
+      expect(() => quickstart({ secrets: [{ name: 's3', key: 'id', ...source }] })).toThrow();
+    },
+  );
 });

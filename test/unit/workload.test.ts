@@ -20,19 +20,19 @@ import { startTelemetry } from '../../demo/workload/src/telemetry.ts';
 
 const QUESTION = 'how long are traces kept?';
 
-describe('bundle', () => {
-  it('is one file that fits a ConfigMap', async () => {
+describe('the bundle', () => {
+  it('is one file that fits into a ConfigMap', async () => {
     const script = await bundleWorkload();
     expect(Buffer.byteLength(script)).toBeLessThan(700 * 1024);
     expect(script).not.toMatch(/require\("@opentelemetry/);
   });
 });
 
-describe('what it draws', () => {
+describe('random replies and questions', () => {
   const shares = { errorRate: 0.03, slowRate: 0.05 };
   const draws = MODELS.flatMap((model) => Array.from({ length: 4000 }, () => drawReply(model, shares, Math.random)));
 
-  it('fails and is slow as often as it is told', () => {
+  it('have the configured rates of errors and slow replies', () => {
     const share = (of: (draw: (typeof draws)[number]) => boolean): number => draws.filter(of).length / draws.length;
     expect(share(({ status }) => status === 429)).toBeCloseTo(0.015, 2);
     expect(share(({ status }) => status === 500)).toBeCloseTo(0.015, 2);
@@ -41,14 +41,14 @@ describe('what it draws', () => {
     expect(slow).toBeLessThan(0.065);
   });
 
-  it('asks every model, each with the provider that serves it', () => {
+  it('cover every model, each with the provider that serves it', () => {
     const asked = new Set(Array.from({ length: 2000 }, () => drawQuestion(Math.random).model));
     expect([...asked].toSorted()).toEqual(MODELS.map(({ name }) => name).toSorted());
     expect(PERSONAS).toHaveLength(3);
     expect(modelNamed('claude-sonnet-4')?.provider).toBe('anthropic');
   });
 
-  it('picks by share', () => {
+  it('are picked by their share', () => {
     expect(
       pick(
         ['a', 'b'],
@@ -67,7 +67,7 @@ describe('what it draws', () => {
 });
 
 describe('settings', () => {
-  it('names the role that it does not know', () => {
+  it('refuses an unknown role with the list of roles, and an invalid rate', () => {
     expect(() => settingsFrom({ ROLE: 'oops' })).toThrow(/rag-chat, vector-store, fake-model, load/);
     expect(() => settingsFrom({ ROLE: 'load', RATE: 'many' })).toThrow(/RATE/);
     expect(settingsFrom({ ROLE: 'load' })).toMatchObject({ rate: 3, metricIntervalMs: 10_000 });
@@ -123,7 +123,7 @@ describe('telemetry', () => {
   });
   afterAll(() => servers.forEach((server) => server.close()));
 
-  it('makes one trace of all services, with the server span of rag-chat as its root', () => {
+  it('creates one trace across all services, with the server span of rag-chat as its root', () => {
     const root = named('POST /chat');
     expect(root.kind).toBe(SpanKind.SERVER);
     expect(root.parentSpanContext).toBeUndefined();
@@ -147,7 +147,7 @@ describe('telemetry', () => {
     expect(new Set(spans.getFinishedSpans().map((span) => span.spanContext().traceId)).size).toBe(1);
   });
 
-  it('describes the chat as the conventions do', () => {
+  it('sets the span attributes of the GenAI semantic conventions', () => {
     const chat = named('chat gpt-4o');
     expect(chat.kind).toBe(SpanKind.CLIENT);
     expect(chat.attributes).toMatchObject({
@@ -167,7 +167,7 @@ describe('telemetry', () => {
     });
   });
 
-  it('records duration and tokens into the buckets of the conventions', async () => {
+  it('records duration and tokens in the buckets of the semantic conventions', async () => {
     expect(DURATION_BUCKETS).toEqual([
       0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
     ]);
@@ -188,7 +188,7 @@ describe('telemetry', () => {
     ]);
   });
 
-  it('logs events within the trace, and never the question', () => {
+  it('logs events with the trace ID, and never logs the question', () => {
     const records = logs.getFinishedLogRecords();
     const record = records.find(({ body }) => String(body).includes('chat.completed'));
     expect(record?.severityText).toBe('INFO');
@@ -199,7 +199,7 @@ describe('telemetry', () => {
     ).not.toContain(QUESTION);
   });
 
-  it('turns a refused chat into error spans, an error label and a WARN', async () => {
+  it('records a refused chat as error spans, an error label and a WARN log', async () => {
     spans.reset();
     refusing = true;
     const asked = postJson(chatUrl, '/chat', { question: QUESTION, model: 'claude-sonnet-4' });
@@ -214,7 +214,7 @@ describe('telemetry', () => {
   });
 });
 
-describe('objects', () => {
+describe('the objects of the workload', () => {
   const objects = workloadObjects({ namespace: 'n', otlpEndpoint: 'http://c:4318', script: 'x', rate: 5 });
   it('are a namespace, a ConfigMap, four Deployments and three Services', () => {
     expect(objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`)).toEqual([

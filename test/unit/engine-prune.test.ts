@@ -25,7 +25,7 @@ function withMetricsServer(): Config {
   return config;
 }
 
-/** As one run of `install` in the configuration's own home. */
+/** Runs `install` once, in the home namespace of the configuration. */
 async function install(cluster: FakeCluster, config: Config, timeout = 5_000): Promise<RunResult> {
   const { namespace } = config;
   const journal = await newJournal(cluster.kube, config, []);
@@ -38,7 +38,7 @@ const records = (cluster: FakeCluster): string[] =>
 const uninstalled = (cluster: FakeCluster): string[] =>
   cluster.calls.filter((call) => call.startsWith('helm uninstall'));
 
-it('an add-on that was switched off is uninstalled, after everything else is there; planned and foreign releases stay', async () => {
+it('uninstalls a disabled add-on after all other steps, and keeps planned and foreign releases', async () => {
   const cluster = fakeCluster();
   await install(cluster, withMetricsServer());
   cluster.record('somebodys', 'deployed');
@@ -62,7 +62,7 @@ it('an add-on that was switched off is uninstalled, after everything else is the
   expect(await observe(step, { ...cluster, namespace: NS })).toEqual({ state: 'done', changes: [] });
 });
 
-it('releases are looked for in every namespace of the installation, and nowhere else', async () => {
+it('prunes releases in every namespace of the installation, and nowhere else', async () => {
   const cluster = fakeCluster();
   await install(cluster, quickstart());
   for (const [name, home] of [
@@ -83,7 +83,7 @@ it('releases are looked for in every namespace of the installation, and nowhere 
   expect(cluster.get('Secret', 'sh.helm.release.v1.jaeger.v1', 'other')).toBeDefined();
 });
 
-it('a chart that cannot be had is told before anything is changed', async () => {
+it('fails before anything changes when a chart cannot be downloaded', async () => {
   const cluster = fakeCluster();
   const charts = { ...cluster.charts };
   cluster.charts.path = (chart) =>
@@ -94,14 +94,14 @@ it('a chart that cannot be had is told before anything is changed', async () => 
   const plan = buildPlan(config);
   await expect((await session(cluster, config, plan)).result).rejects.toThrow('the chart cannot be fetched');
   expect(cluster.calls).toEqual([]);
-  // What a flag leaves out is not fetched.
+  // Charts of excluded steps are not downloaded.
   await (
     await session(cluster, config, plan, { excluded: ['release/metrics-server'] })
   ).result;
   expect(records(cluster)).toContain('loki');
 });
 
-const look = (cluster: FakeCluster, config: Config): Promise<Observation> =>
+const observed = (cluster: FakeCluster, config: Config): Promise<Observation> =>
   observe(
     buildPlan(config).find(({ kind }) => kind === 'prune')!,
     { ...contextOf(cluster), namespace: config.namespace },
@@ -109,7 +109,7 @@ const look = (cluster: FakeCluster, config: Config): Promise<Observation> =>
 const removed = (cluster: FakeCluster): string[] =>
   cluster.calls.filter((call) => call.startsWith('remove ') || call.startsWith('helm uninstall'));
 
-/** The gateway as a resource of the operator, and ServiceMonitors: objects of seven kinds that we apply ourselves. */
+/** The gateway as a custom resource, and ServiceMonitors: seven kinds of objects that genai-obs applies itself. */
 function withFeatures(over: JsonMap = {}): Config {
   return quickstart({
     'opentelemetry-operator': { enabled: true },
@@ -119,7 +119,7 @@ function withFeatures(over: JsonMap = {}): Config {
   });
 }
 
-/** A cluster in which the operator has made the gateway already. */
+/** A cluster in which the operator has already created the gateway. */
 async function withOperator(...configs: Config[]): Promise<FakeCluster> {
   const cluster = fakeCluster();
   for (const { namespace } of configs)
@@ -139,7 +139,7 @@ async function withOperator(...configs: Config[]): Promise<FakeCluster> {
   return cluster;
 }
 
-/** Everything of a home: in its namespace, and cluster-wide by its name. */
+/** All objects of an installation: in its home namespace, and cluster-scoped ones with its name or annotation. */
 const everythingOf = (cluster: FakeCluster, home: string): KubeObject[] =>
   [...PRUNED, 'Secret', 'PersistentVolumeClaim', 'Deployment', 'StatefulSet', 'DaemonSet', 'Namespace']
     .flatMap((kind) => cluster.all(kind))
@@ -149,8 +149,8 @@ const everythingOf = (cluster: FakeCluster, home: string): KubeObject[] =>
         (!metadata.namespace && (metadata.name === home || metadata.annotations?.[HOME_ANNOTATION] === home)),
     );
 
-describe('objects of a feature that was switched off', () => {
-  it('are shown as deletions, go once everything else is there, and a second run has nothing to do', async () => {
+describe('objects of an optional feature', () => {
+  it('are shown as deletions and deleted last when it is disabled; the next run changes nothing', async () => {
     const cluster = await withOperator(withFeatures());
     const kept = [
       ...cluster.all('PersistentVolumeClaim'),
@@ -164,7 +164,7 @@ describe('objects of a feature that was switched off', () => {
     ].map((one) => refText(refOf(one)));
     expect(going.length).toBeGreaterThan(5);
 
-    const seen = await look(cluster, quickstart());
+    const seen = await observed(cluster, quickstart());
     expect(seen).toMatchObject({ state: 'drifted', detail: `release ${NS}/opentelemetry-operator` });
     expect(new Set(seen.changes.map(({ action }) => action))).toEqual(new Set(['delete']));
     const shown = seen.changes.map(({ ref }) => refText(ref));
@@ -180,25 +180,25 @@ describe('objects of a feature that was switched off', () => {
     expect((await install(cluster, quickstart())).applied).toContain('removal/releases');
     for (const kind of ['ServiceMonitor', 'OpenTelemetryCollector', 'NetworkPolicy', 'ClusterRoleBinding'])
       expect(cluster.all(kind), kind).toEqual([]);
-    // As many as were shown: the operator's record counts as its release.
+    // One deletion per object shown: the helm record of the operator counts as its release.
     expect(removed(cluster)).toHaveLength(shown.length);
     for (const object of kept)
       expect(cluster.get(object.kind, object.metadata.name), refText(refOf(object))).toEqual(object);
 
-    expect(await look(cluster, quickstart())).toEqual({ state: 'done', changes: [] });
+    expect(await observed(cluster, quickstart())).toEqual({ state: 'done', changes: [] });
     cluster.calls.length = 0;
     expect((await install(cluster, quickstart())).applied.filter((id) => id !== 'verify')).toEqual([]);
     expect(removed(cluster)).toEqual([]);
   });
 
-  it('that stay wanted are left alone: a second run of the same has nothing to do', async () => {
+  it('are kept while it stays enabled', async () => {
     const cluster = await withOperator(withFeatures());
-    expect(await look(cluster, withFeatures())).toEqual({ state: 'done', changes: [] });
+    expect(await observed(cluster, withFeatures())).toEqual({ state: 'done', changes: [] });
     await install(cluster, withFeatures());
     expect(removed(cluster)).toEqual([]);
   });
 
-  it("of an operator go before the operator's release, all others after it", async () => {
+  it('are deleted before their operator if they are custom resources, otherwise after it', async () => {
     const cluster = await withOperator(withFeatures());
     await install(cluster, quickstart());
     const at = (call: string): number => removed(cluster).indexOf(call);
@@ -209,7 +209,7 @@ describe('objects of a feature that was switched off', () => {
     expect(at(`remove ClusterRole/${NS}-otel-gateway-collector`)).toBeGreaterThan(operator);
   });
 
-  it('that do not go keep the operator, and are named with their finalizers', async () => {
+  it('keep the operator installed while a custom resource exists, and its finalizers are reported', async () => {
     const cluster = await withOperator(withFeatures());
     const { kube } = cluster;
     cluster.kube = {
@@ -228,7 +228,7 @@ describe('objects of a feature that was switched off', () => {
     expect(uninstalled(cluster)).toEqual([]);
   });
 
-  it('of another installation are not touched, even where one home is called like the beginning of the other', async () => {
+  it('are kept in another installation, even when one home name is a prefix of the other', async () => {
     const second = `${NS}-2`;
     const cluster = await withOperator(withFeatures(), withFeatures({ namespace: second }));
     const before = everythingOf(cluster, second);
@@ -245,7 +245,7 @@ describe('objects of a feature that was switched off', () => {
     expect(everythingOf(cluster, NS)).toEqual(first);
   });
 
-  it('stay while a selection leaves phases out: what takes their place may be in one', () => {
+  it('are kept when flags exclude phases that may contain their replacements', () => {
     const plan = buildPlan(quickstart());
     const takesPart = (flags: Parameters<typeof excludedSteps>[1]): boolean =>
       !excludedSteps(plan, flags).has('removal/releases');
@@ -258,7 +258,7 @@ describe('objects of a feature that was switched off', () => {
   });
 });
 
-describe('what is not an object of this plan', () => {
+describe('an object outside the plan', () => {
   const mine = (kind: string, over: Partial<KubeObject['metadata']> = {}, apiVersion = 'v1'): KubeObject => ({
     apiVersion,
     kind,
@@ -273,25 +273,25 @@ describe('what is not an object of this plan', () => {
   const stale = async (object: KubeObject): Promise<string[]> => {
     const cluster = fakeCluster();
     cluster.put(object);
-    return (await look(cluster, quickstart())).changes.map(({ ref }) => refText(ref));
+    return (await observed(cluster, quickstart())).changes.map(({ ref }) => refText(ref));
   };
 
-  it('is known by every one of its marks', async () => {
+  it('is pruned when it has our labels, home annotation and field manager', async () => {
     expect(await stale(mine('ConfigMap'))).toEqual([`ConfigMap ${NS}/left`]);
     expect(await stale(mine('ClusterRole', {}, 'rbac.authorization.k8s.io/v1'))).toEqual(['ClusterRole left']);
   });
 
   it.each<[string, Partial<KubeObject['metadata']>]>([
-    ['made by an operator', { ownerReferences: [{ kind: 'OpenTelemetryCollector', name: 'x', uid: 'u' }] }],
-    ['of a chart', { annotations: { [HOME_ANNOTATION]: NS, 'meta.helm.sh/release-name': 'x' } }],
-    ['managed by somebody else', { labels: { ...ownLabels('loki'), 'app.kubernetes.io/managed-by': 'Helm' } }],
-    ['part of something else', { labels: { ...ownLabels('loki'), [PART_OF_LABEL]: 'shop' } }],
-    ['of another installation', { annotations: { [HOME_ANNOTATION]: `${NS}-2` } }],
-    ['of nobody in particular', { annotations: {} }],
-    ['not applied: the journal, the record of backups', { managedFields: [{ manager: 'node', operation: 'Update' }] }],
-    ['only patched by us', { managedFields: [{ manager: FIELD_MANAGER, operation: 'Update' }] }],
-    ['elsewhere', { namespace: 'shop' }],
-  ])('stays: %s', async (_name, over) => {
+    ['was created by an operator', { ownerReferences: [{ kind: 'OpenTelemetryCollector', name: 'x', uid: 'u' }] }],
+    ['belongs to a chart', { annotations: { [HOME_ANNOTATION]: NS, 'meta.helm.sh/release-name': 'x' } }],
+    ['is managed by another tool', { labels: { ...ownLabels('loki'), 'app.kubernetes.io/managed-by': 'Helm' } }],
+    ['is part of another application', { labels: { ...ownLabels('loki'), [PART_OF_LABEL]: 'shop' } }],
+    ['belongs to another installation', { annotations: { [HOME_ANNOTATION]: `${NS}-2` } }],
+    ['has no home annotation', { annotations: {} }],
+    ['was not applied, like the journal', { managedFields: [{ manager: 'node', operation: 'Update' }] }],
+    ['was only patched by genai-obs', { managedFields: [{ manager: FIELD_MANAGER, operation: 'Update' }] }],
+    ['is in a namespace of another owner', { namespace: 'shop' }],
+  ])('is kept when it %s', async (_name, over) => {
     expect(await stale(mine('ConfigMap', over))).toEqual([]);
     if (!over.namespace) expect(await stale(mine('ClusterRole', over, 'rbac.authorization.k8s.io/v1'))).toEqual([]);
   });
@@ -303,13 +303,13 @@ describe('what is not an object of this plan', () => {
     ['PersistentVolume', 'v1'],
     ['Lease', 'coordination.k8s.io/v1'],
     ['CustomResourceDefinition', 'apiextensions.k8s.io/v1'],
-  ])('%s: never, whatever its marks', async (kind, apiVersion) => {
+  ])('is never pruned when it is a %s', async (kind, apiVersion) => {
     expect(await stale(mine(kind, {}, apiVersion))).toEqual([]);
   });
 });
 
 it.each(readdirSync('profiles').map((file) => file.replace(/\.yaml$/, '')))(
-  '%s applies no kind whose objects would stay, and marks them all',
+  'profile %s applies only kinds that can be pruned, and annotates each object with its home',
   (name) => {
     const steps = buildPlan(profile(name)).flatMap((step) =>
       step.kind === 'objects' && !step.data && step.phase !== 'namespaces' ? [step] : [],
