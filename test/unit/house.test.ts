@@ -91,8 +91,15 @@ describe('plain English', () => {
   });
 
   it('cites nothing that a reader of the repository cannot open', () => {
-    const cited =
-      /\b(upstream|peers|defects|code-review|requirements|anchors)\.md\b|\bX-\d\d\b|\bseeds? 00\d|\brows? 00\d|\bappendix \d|\b00[0-4]-[A-Z0-9]+-\d\d/;
+    const documents = ['upstream', 'peers', 'defects', 'code-review', 'requirements', 'anchors'];
+    const rows = [
+      String.raw`\bX-\d\d`,
+      'seeds? 00',
+      'rows? 00',
+      String.raw`appendix \d`,
+      String.raw`00[0-4]-[A-Z0-9]+-\d`,
+    ];
+    const cited = new RegExp(String.raw`\b(${documents.join('|')})\.md\b|\b(${rows.join('|')})`);
     const found = PROSE.filter(({ path }) => path !== 'docs/fixes.md' && !path.startsWith('test/')).flatMap(
       ({ path, lines }) =>
         lines.flatMap((line, i) =>
