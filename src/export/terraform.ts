@@ -206,7 +206,7 @@ function secretData({ metadata: { name } }: KubeObject, keys: Record<string, Sec
       const given = value !== null && 'fromEnv' in value ? value.fromEnv.toLowerCase() : '';
       const variable = label(given || `${name}_${key}`);
       data[key] = `\${var.${variable}}`;
-      inputs[variable] = { type: 'string', description: literal(`Key ${key} of Secret ${name}`), sensitive: true };
+      inputs[variable] = { type: 'string', description: `Key ${key} of Secret ${name}`, sensitive: true };
     }
   }
   return { data, inputs };

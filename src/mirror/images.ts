@@ -2,10 +2,10 @@ import type { KubeObject } from '../core/types.ts';
 
 /** A reference with a host: `quay.io/prometheus/prometheus:v3.14.0`, with or without a digest. */
 const REFERENCE = /^[\w.-]+(?::\d+)?(?:\/[\w.-]+)+(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?$/;
-/** Operators take the images that they start as arguments. */
+/** Operators get the images of the pods that they create as arguments. */
 const ARGUMENT = /^--[\w-]*(?:image|reloader)[\w-]*=(?<image>\S+)$/;
 
-/** Every image that objects name: of containers, of operators' resources, and in operators' arguments; sorted. */
+/** Every image in the objects, sorted: of containers, of custom resources, and in the arguments of operators. */
 export function imagesIn(objects: KubeObject[]): string[] {
   const found = new Set<string>();
   const walk = (value: unknown, key: string): void => {

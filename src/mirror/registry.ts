@@ -39,7 +39,7 @@ export async function digestOf(image: string): Promise<{ digest: string } | { er
 async function anonymousToken(challenge: string): Promise<string> {
   const field = (name: string): string => new RegExp(`${name}="([^"]*)"`).exec(challenge)?.[1] ?? '';
   const realm = field('realm');
-  if (!/^https?:\/\//.test(realm)) throw new Error('the registry asks for an account');
+  if (!/^https?:\/\//.test(realm)) throw new Error('the registry requires an account');
   const url = new URL(realm);
   for (const name of ['service', 'scope']) if (field(name)) url.searchParams.set(name, field(name));
   const answer = await fetch(url, { signal: AbortSignal.timeout(15_000) });

@@ -113,6 +113,8 @@ describe('hashOf', () => {
     expect(hashOf(undefined)).toMatch(/^[0-9a-f]{16}$/);
     // Journals of existing installations contain these hashes.
     expect(hashOf({ b: [1, { d: undefined, c: 'x' }], a: null })).toBe('48aa8d7ca4745dc1');
+    const keys = { 'a.b/c': 1, 'a-b': 2, B: [1e21, 0.1, -0], _c: 'ä\u2028"', é: { A: true, a: false } };
+    expect(hashOf(keys)).toBe('4c3e588c46d7793c');
     expect(canonical({ b: 1, a: [{ d: 1, c: 2 }] })).toBe('{"a":[{"c":2,"d":1}],"b":1}');
   });
 });
