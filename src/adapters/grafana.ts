@@ -4,7 +4,6 @@ import { registerSecret } from '../core/redact.ts';
 import type { Answer, Kube } from './kube.ts';
 import type { Kubectl } from './kubectl.ts';
 
-/** Grafana's API as its administrator. */
 export interface Grafana {
   request(method: string, path: string, body?: string, headers?: Record<string, string>): Promise<Answer>;
   close(): Promise<void>;

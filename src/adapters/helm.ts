@@ -10,7 +10,6 @@ interface Payload {
   objects: KubeObject[];
   /** Objects of its hooks; helm does not delete them with the release. */
   hooks: KubeObject[];
-  /** Name and version of the chart. */
   chart: { name: string; version: string };
 }
 

@@ -1,7 +1,6 @@
 import { ObsError } from '../core/errors.ts';
 import type { ObjectRef } from '../core/types.ts';
 
-/** The REST resource of a kind. */
 interface KindInfo {
   apiVersion: string;
   plural: string;
@@ -10,7 +9,6 @@ interface KindInfo {
   custom?: boolean;
 }
 
-/** Kinds that we create or read. */
 const KINDS: Record<string, KindInfo> = {
   Namespace: { apiVersion: 'v1', plural: 'namespaces', namespaced: false },
   Node: { apiVersion: 'v1', plural: 'nodes', namespaced: false },
@@ -136,7 +134,6 @@ export function knownPath({ apiVersion, kind, namespace, name }: ObjectRef): str
 
 const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '');
 
-/** REST path of a group and version. */
 export function versionPath(apiVersion: string): string {
   return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
 }

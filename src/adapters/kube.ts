@@ -8,7 +8,6 @@ import { type Request, type RequestOptions, transport } from './transport.ts';
 export { type Answer, KubeError, explainKube } from './kubeError.ts';
 export type { RequestOptions } from './transport.ts';
 
-/** The cluster's REST API. */
 export interface Kube {
   context: string;
   server: string;

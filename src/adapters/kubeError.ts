@@ -1,7 +1,6 @@
 import { ObsError, messageOf } from '../core/errors.ts';
 import { redact } from '../core/redact.ts';
 
-/** Response of the API server. */
 export interface Answer {
   status: number;
   body: string;

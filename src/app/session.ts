@@ -33,7 +33,6 @@ export async function openSession(options: {
   };
 }
 
-/** Adds the source of charts that the configuration names. */
 export function withCharts<T extends Session>(session: T, config: Config): T & { charts: Charts } {
   return { ...session, charts: chartsFrom(config.global.charts) };
 }

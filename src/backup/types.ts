@@ -6,13 +6,11 @@ import type { OpenBackup } from './archive/archive.ts';
 import type { PodExec } from '../adapters/podExec.ts';
 import type { Writer } from './archive/writer.ts';
 
-/** What a backup and a restore need from the command. */
 export interface Deps {
   kube: Kube;
   kubectl: Pick<Kubectl, 'portForward'>;
   /** Runs scripts in pods. Default: `kubectl exec` with the context of `kube`. */
   exec?: PodExec;
-  /** The configuration of the installation, from its journal. */
   config: Config;
   /** Aborted on Ctrl-C. The run then stops its copy and starts every stopped component again. */
   signal: AbortSignal;

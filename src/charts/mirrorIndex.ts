@@ -5,7 +5,6 @@ import { ObsError, messageOf } from '../core/errors.ts';
 
 /** `mirror.json`: contents of a mirror, to detect damaged or replaced archives. */
 export interface MirrorIndex {
-  /** Version of genai-obs that wrote it. */
   tool: string;
   /** Archive → sha256. */
   charts: Record<string, string>;

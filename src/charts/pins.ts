@@ -36,7 +36,6 @@ function pin(chart: string, version: string, home: { repo: string; registry?: st
   };
 }
 
-/** Every upstream chart that a profile can install. */
 export const PINS = {
   alertmanager: pin('alertmanager', '1.42.0', PROMETHEUS),
   alloy: pin('alloy', '1.11.1', GRAFANA, 'cc4cd48a885c070fe8b2929971552852375c11e92d95fc6337d0c3fa277ac575'),

@@ -5,7 +5,6 @@ import { collect, context, json, namespace, verb, yes } from './options.ts';
 const passphraseFile = () =>
   new Option('--passphrase-file <path>', 'file with the passphrase; or set GENAI_OBS_PASSPHRASE');
 
-/** backup, restore. */
 export function data(program: Command): void {
   const backup = verb(program, 'backup', 'Back up data, dashboards and configuration to a directory or archive', [
     'genai-obs backup --output ./backup-1',

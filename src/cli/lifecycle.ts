@@ -2,7 +2,6 @@ import type { Command } from '@commander-js/extra-typings';
 import { guard } from '../app/guard.ts';
 import { context, json, namespace, planOptions, timeout, verb, yes } from './options.ts';
 
-/** install, plan, status, uninstall. */
 export function lifecycle(program: Command): void {
   planOptions(
     verb(program, 'install', 'Install the stack, or resume or change an installation', [

@@ -2,7 +2,6 @@ import { type Command, Option } from '@commander-js/extra-typings';
 import { guard } from '../app/guard.ts';
 import { collect, context, json, namespace, verb } from './options.ts';
 
-/** doctor, open. */
 export function observe(program: Command): void {
   verb(program, 'doctor', 'Check the stack, report the cause first, and say how to fix it', [
     'genai-obs doctor',

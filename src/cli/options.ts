@@ -1,6 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings';
 
-/** Examples below the help of a command. */
 export function examples(lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
 }
@@ -26,7 +25,6 @@ export const yes = () => new Option('-y, --yes', 'do not prompt');
 const CHARTS = 'source of upstream charts: folder of archives, https://… or oci://…; default: their repositories';
 export const charts = () => new Option('--charts <dir|url>', CHARTS);
 
-/** Options that change the configuration. */
 export function settingOptions(command: Command) {
   return command
     .addOption(namespace())
@@ -48,7 +46,6 @@ export function settingOptions(command: Command) {
     .option('--disable <component>', 'disable a component; repeatable', collect);
 }
 
-/** Options of install and plan. */
 export function planOptions(command: Command) {
   return settingOptions(command)
     .addOption(context())

@@ -20,7 +20,6 @@ export interface BackupFlags {
   json?: boolean | undefined;
 }
 
-/** `genai-obs backup`. */
 export async function backup(flags: BackupFlags): Promise<number> {
   if (!flags.output) throw usageError('backup needs an output directory or archive', 'genai-obs backup --output DIR');
   const { passwordOr } = await import('../ui/prompts.ts');

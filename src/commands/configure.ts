@@ -31,7 +31,6 @@ export function layersOf(flags: ConfigFlags, journal: Journal | undefined): Laye
   return [...lowest(), ...layers, flagLayer(flags)];
 }
 
-/** The configuration before a cluster is known. */
 export interface Draft {
   config: Config;
   /** Set when a profile or file decides it; otherwise an existing installation does. */
@@ -68,10 +67,8 @@ export async function configure(
   }
 }
 
-/** The configuration as a file that `-f` reads. */
 export const configText = (config: Config): string => stringify(config);
 
-/** Writes a file that repeats this installation. */
 export function saveConfig(path: string, config: Config): void {
   writeFileSync(path, `# Written by genai-obs; to repeat it: genai-obs install -f ${path}\n${configText(config)}`);
 }

@@ -1,7 +1,6 @@
 import type { Component } from '../parts/types.ts';
 import { OWN_LABEL, imageParts, resourcesOf } from '../parts/upstream.ts';
 
-/** Series `kube_*` for the state of objects; has no configuration file. */
 export const kubeStateMetrics: Component = {
   id: 'kube-state-metrics',
   phase: 'backends',

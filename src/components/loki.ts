@@ -7,7 +7,6 @@ import { LOKI_RULES, LOKI_RULES_PATH } from '../parts/prometheus/teams.ts';
 import type { Component } from '../parts/types.ts';
 import { OWN_LABEL, checksumAnnotations, dataVolume, imageParts, resourcesOf } from '../parts/upstream.ts';
 
-/** Logs, in monolithic mode on a claim or on object storage. */
 export const loki: Component = {
   id: 'loki',
   phase: 'backends',
@@ -89,7 +88,6 @@ function withObjectStore(template: JsonMap, config: Config): JsonMap {
   return set(stored, ['compactor', 'delete_request_store'], 's3');
 }
 
-/** Alert rules on logs, from a ConfigMap. */
 function withRules(template: JsonMap, config: Config): JsonMap {
   if (config.teams.length === 0) return template;
   const alerts = config.alertmanager.enabled ? mapAt(template, 'ruler') : {};

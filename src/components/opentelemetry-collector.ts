@@ -74,7 +74,6 @@ function tailResources({ genai, size }: Config): JsonMap {
   return { resources: { requests: { cpu: '50m', memory: '192Mi' }, limits: { cpu: '1', memory: '512Mi' } } };
 }
 
-/** Over nodes and zones, as in our own chart. */
 function spreadOf({ config, place }: Input): JsonMap[] {
   const whenUnsatisfiable = config['opentelemetry-collector'].spread;
   const labelSelector = { matchLabels: podLabelsOf(place) };

@@ -23,7 +23,6 @@ const JOBS: ComponentId[] = ['alertmanager', 'loki', 'tempo', 'grafana', 'kube-s
 /** Off by default, because it needs permissions on nodes and adds many series. */
 const CADVISOR = 'kubernetes-cadvisor';
 
-/** Stores metrics and evaluates rules. */
 export const prometheus: Component = {
   id: 'prometheus',
   phase: 'backends',
@@ -151,18 +150,15 @@ export const prometheus: Component = {
   },
 };
 
-/** Retention by time and size; the values have the same names in every chart. */
 function retentionOf({ prometheus: { server } }: Config): JsonMap {
   return { retention: server.retention, ...(server.retentionSize ? { retentionSize: server.retentionSize } : {}) };
 }
 
-/** Remote write for the prometheus chart, with the Secrets that it reads. */
 function remoteWriteOf({ config, configuration }: Input): JsonMap {
   const remoteWrite = listAt(configuration, 'remote_write');
   return remoteWrite.length ? { remoteWrite, extraSecretMounts: upstreamSecretMounts(writeSecrets(config)) } : {};
 }
 
-/** An Alertmanager from another release. */
 function alertingOf(config: Config): JsonMap {
   const { service, namespace, chart } = placeOf(config, 'alertmanager');
   if (!config.alertmanager.enabled || chart === 'kube-prometheus-stack') return {};

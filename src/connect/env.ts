@@ -1,7 +1,6 @@
 import type { OtlpProtocol } from '../parts/collectors/endpoint.ts';
 import { type Certificate, certificateEnvironment } from './certificate.ts';
 
-/** One entry of a container's `env`, as the API server returns it. */
 export interface EnvVar {
   name: string;
   value?: string;
@@ -11,7 +10,6 @@ export interface EnvVar {
 export const LANGUAGES = ['python', 'node', 'java', 'vllm', 'litellm', 'env'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
-/** The input from which the environment of an application is built. */
 export interface Sender {
   language: Language;
   /** `service.name`. */

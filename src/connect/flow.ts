@@ -7,7 +7,6 @@ import { type Injection, asksForInjection, readInstrumentation, removeInstrument
 import { type Difference, differences, obstacles, patchOf } from './patch.ts';
 import { type State, disconnected, mountedSecret, stateOf } from './state.ts';
 
-/** A change that was read but not applied yet. */
 export interface Proposal {
   changed: boolean;
   differences: Difference[];

@@ -108,7 +108,6 @@ export async function removeInstrumentation(kube: Kube, namespace: string): Prom
   if (answer.status >= 300 && answer.status !== 404) throw statusError(answer, `Instrumentation ${namespace}/${NAME}`);
 }
 
-/** Whether a pod template references our Instrumentation. */
 export function asksForInjection(annotations: Record<string, string>): boolean {
   return Object.entries(annotations).some(
     ([key, value]) => key.startsWith('instrumentation.opentelemetry.io/inject-') && value === NAME,

@@ -33,7 +33,6 @@ const volumesOf = (state: State): Values =>
   new Map(state.volumes.map((volume) => [volume.name, `Secret ${volume.secret?.secretName}`]));
 const annotationsOf = (state: State): Values => new Map(Object.entries(state.annotations));
 
-/** The preview that the user confirms. */
 export function differences(before: State, after: State): Difference[] {
   return [
     ...compare('pod template, volumes', volumesOf(before), volumesOf(after)),

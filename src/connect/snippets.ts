@@ -14,14 +14,12 @@ export interface Snippet {
   protocol: OtlpProtocol;
   /** Variables for the containers. Empty when the operator injects them. */
   env: EnvVar[];
-  /** Annotations for the pod template. */
   annotations: Record<string, string>;
   /** For the pod template and for the container, when a client certificate is required. */
   volumes?: Volume[];
   volumeMounts?: VolumeMount[];
   /** Custom resource, when the OpenTelemetry operator injects the SDK. */
   instrumentation?: object;
-  /** Command that installs the pinned packages. */
   install?: string;
   files: { name: string; text: string }[];
   notes: string[];

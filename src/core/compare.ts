@@ -11,7 +11,6 @@ export interface Change {
 /** JSON with sorted keys: equal data gives equal text. */
 export const canonical = (value: unknown): string => stringify(value) ?? 'undefined';
 
-/** Short stable hash of any JSON value. */
 export function hashOf(value: unknown): string {
   return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16);
 }

@@ -19,24 +19,20 @@ export function mapAt(value: unknown, ...path: Path): JsonMap {
   return isJsonMap(found) ? found : {};
 }
 
-/** The list at a path; empty where there is none. */
 export function listAt(value: unknown, ...path: Path): Json[] {
   const found = at(value, ...path);
   return Array.isArray(found) ? found : [];
 }
 
-/** The string at a path; undefined where there is none. */
 export function textAt(value: unknown, ...path: Path): string | undefined {
   const found = at(value, ...path);
   return typeof found === 'string' ? found : undefined;
 }
 
-/** The strings of the list at a path. */
 export function textsAt(value: unknown, ...path: Path): string[] {
   return listAt(value, ...path).filter((item) => typeof item === 'string');
 }
 
-/** The finite number at a path; undefined where there is none. */
 export function numberAt(value: unknown, ...path: Path): number | undefined {
   const found = at(value, ...path);
   return typeof found === 'number' && Number.isFinite(found) ? found : undefined;
@@ -54,7 +50,6 @@ export function leaves(value: unknown, path = ''): { path: string; text: string 
   return Object.entries(value).flatMap(([key, item]) => leaves(item, path ? `${path}.${key}` : key));
 }
 
-/** Every key at any depth. */
 export function keysOf(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, item]) => [key, ...keysOf(item)]);

@@ -22,7 +22,6 @@ export interface KubeObject {
   [field: string]: unknown;
 }
 
-/** Identifies one object in messages, diffs and the journal. */
 export interface ObjectRef {
   apiVersion: string;
   kind: string;

@@ -1,6 +1,5 @@
 import type { Step } from './steps/index.ts';
 
-/** Progress of a run: one stream for listr2, plain lines and `--json`. */
 export type EngineEvent =
   | { type: 'plan'; steps: { id: string; phase: string; title: string }[] }
   | { type: 'start'; id: string }

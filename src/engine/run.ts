@@ -21,7 +21,6 @@ export interface RunContext extends ApplyContext {
   excluded: Set<string>;
 }
 
-/** State that the steps of one run share. */
 interface Running extends RunContext {
   /** Ids of steps whose objects had been edited by hand or left half applied. */
   repaired: Set<string>;
@@ -156,7 +155,6 @@ async function runGate(step: GateStep, context: Running, report: Report): Promis
   }
 }
 
-/** Writes a step's entry in the journal. */
 async function record(
   step: Step,
   context: RunContext,

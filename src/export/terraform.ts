@@ -5,7 +5,6 @@ import { type Step, exportStep, stepsOf } from '../engine/steps/index.ts';
 import type { ExportWriter, Release, StepBase } from '../engine/steps/types.ts';
 import type { SecretValue } from '../parts/types.ts';
 
-/** The module: files by path, folders or archives to copy, and the names of its variables. */
 export interface Export {
   files: Record<string, string>;
   copies: { from: string; to: string }[];
@@ -14,9 +13,7 @@ export interface Export {
 
 /** Where charts come from on this machine. */
 export interface Sources {
-  /** CRDs that a chart renders. */
   definitions: ExportWriter['definitions'];
-  /** Folder of one of our own charts. */
   ownChart: (name: string) => string;
   /**
    * Archive of an upstream chart to copy into the module; undefined: Terraform downloads it from the chart's own home.

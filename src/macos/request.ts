@@ -6,7 +6,6 @@ import { type Credentials, mtlsOf, tokenOf } from './credentials.ts';
 /** How the collectors authenticate to the gateway. */
 export type Access = 'mtls' | 'token' | 'plain';
 
-/** The options of `genai-obs macos bundle`, validated. */
 export interface BundleRequest {
   /** DNS labels. Each becomes a folder and the `host.name` of the metrics of that Mac. */
   hosts: string[];
@@ -19,7 +18,6 @@ export interface BundleRequest {
   credentials: Map<string, Credentials>;
 }
 
-/** Flags of `genai-obs macos bundle`. */
 export interface BundleFlags {
   host?: string[] | undefined;
   endpoint?: string | undefined;

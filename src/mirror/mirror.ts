@@ -13,7 +13,6 @@ import { type Charts, archiveOf } from '../charts/source.ts';
 /** Charts render for a Kubernetes version; the images are the same for every version that we support. */
 const KUBE_VERSION = 'v1.34.0';
 
-/** Upstream charts of a plan, each once. */
 export function upstreamCharts(steps: Step[]): ChartName[] {
   const names = chartsOf(steps).flatMap((chart) => (chart.source === 'upstream' ? [chart.name] : []));
   return [...new Set(names)].toSorted();

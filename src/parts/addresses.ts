@@ -9,12 +9,10 @@ export function urlOf(config: Config, id: ComponentId, from: string): string {
   return `http://${hostOf(place, from)}${port === 80 ? '' : `:${port}`}`;
 }
 
-/** Host of Jaeger for pods in the namespace `from`. */
 export function jaegerHost(config: Config, from: string): string {
   return hostOf(placeOf(config, 'jaeger'), from);
 }
 
-/** The backend of traces: Tempo, or else Jaeger. */
 export function traceStore(config: Config): 'tempo' | 'jaeger' | undefined {
   if (isEnabled(config, 'tempo')) return 'tempo';
   return isEnabled(config, 'jaeger') ? 'jaeger' : undefined;

@@ -23,7 +23,6 @@ export interface ComponentFacts {
   configMap?: { name: string; key: string; prefix?: boolean };
 }
 
-/** A component in one configuration. */
 export interface Place extends ComponentFacts {
   id: PlacedId;
   namespace: string;
@@ -217,10 +216,8 @@ export function placeOf(config: Config, id: PlacedId): Place {
   };
 }
 
-/** Claim with the data of SeaweedFS. */
 export const SEAWEEDFS_CLAIM = 'seaweedfs-data';
 
-/** Names of all claims that components and SeaweedFS can have. */
 export function claimNames(): Set<string> {
   const all = Object.values(UPSTREAM).flatMap((charts) => Object.values(charts));
   return new Set([

@@ -3,7 +3,6 @@ import { type Config, isEnabled } from '../profile/schema.ts';
 
 export type Signal = 'metrics' | 'logs' | 'traces';
 
-/** One destination of telemetry. */
 export interface Destination {
   /** Also its key in the chart's values. */
   name: string;
@@ -12,7 +11,6 @@ export interface Destination {
   signals: Signal[];
   /** Instance ID; empty: the Secret holds it. */
   user: string;
-  /** Key of the Secret that holds the user. */
   userKey: string;
 }
 

@@ -14,7 +14,6 @@ export function ownSecretFiles(keys: SecretKey[]): JsonMap {
   return keys.length ? { secretFiles: keys.map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` })) } : {};
 }
 
-/** Names of the Secrets, each once. */
 export const secretNames = (keys: SecretKey[]): string[] => [...new Set(keys.map(({ secret }) => secret))];
 
 /** The value `extraSecretMounts` of upstream charts. */

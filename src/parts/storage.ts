@@ -1,7 +1,6 @@
 import type { Json } from '../core/types.ts';
 import { type Config, isEnabled, namespaceOf } from '../profile/schema.ts';
 
-/** Object storage of Loki and Tempo. */
 export interface ObjectStore {
   /** Host and port, without a scheme. */
   endpoint: string;

@@ -37,7 +37,6 @@ export const PHASES: Phase[] = [
 export interface Input {
   config: Config;
   place: Place;
-  /** Configuration of the program, adapted to the profile. */
   configuration: JsonMap;
   /** Image with the registry of the profile. */
   image: string;
@@ -75,7 +74,6 @@ export type FromMachine = { fromEnv: string } | { fromFile: string };
 /** A fixed text, null for a random value, or a value of this machine. */
 export type SecretValue = string | null | FromMachine;
 
-/** One value of a Secret. */
 export interface SecretNeed {
   name: string;
   key: string;
@@ -104,9 +102,7 @@ export interface Addon {
   release: string;
   values: (config: Config) => JsonMap;
   workloads: (config: Config) => { kind: 'StatefulSet' | 'Deployment' | 'DaemonSet'; name: string }[];
-  /** IDs of steps that must be done before. */
   needs?: (config: Config) => string[];
-  /** Secret values that it reads in its namespace. */
   secrets?: (config: Config) => SecretNeed[];
   /** Values with which the chart renders its CRDs, which a separate step applies. */
   crds?: JsonMap;

@@ -27,7 +27,6 @@ export function imageOneHost(image: string): { repository: string; tag: string }
   return { repository: `${registry}/${repository}`, tag };
 }
 
-/** Requests and limits of the profile's size, or the defaults of our own chart. */
 export function resourcesOf({ config, place }: Input): JsonMap {
   return (
     sizedResources(config.size, place.id) ??

@@ -21,7 +21,6 @@ const bucket = v.optional(
 /** Selects requests, limits and claims from templates/sizes.yaml; empty: the defaults of our own charts. */
 export const size = v.optional(v.picklist(['', 'S', 'M', 'L']), '');
 
-/** Object storage for Loki and Tempo. */
 export const s3 = v.optional(
   v.strictObject({
     enabled: off,
@@ -62,7 +61,6 @@ export const autoscaling = v.optional(
   {},
 );
 
-/** Topology spread over nodes and zones. */
 export const spread = v.optional(v.picklist(['ScheduleAnyway', 'DoNotSchedule']), 'ScheduleAnyway');
 
 /** Batch size and timeout of the gateway; see parts/collectors/batch.ts. */
@@ -88,10 +86,8 @@ export const teams = v.optional(v.array(v.strictObject({ name, namespace: name }
 /** nginx in front of Grafana, so that panels reach the platform's gateway at Grafana's address. */
 export const gatewayProxy = v.optional(v.strictObject({ enabled: off, upstream: address }), {});
 
-/** S3 in the cluster. */
 export const seaweedfs = v.strictObject({ enabled: off, namespace: ownNamespace, size: v.optional(quantity, '50Gi') });
 
-/** A StorageClass for an NFS server, and its driver. */
 export const nfs = v.strictObject({
   enabled: off,
   namespace: ownNamespace,
@@ -110,7 +106,6 @@ export const dcgmExporter = v.strictObject({
   ),
 });
 
-/** CloudWatch metrics of SageMaker endpoints. */
 export const cloudwatchExporter = v.strictObject({
   enabled: off,
   namespace: ownNamespace,
@@ -126,7 +121,6 @@ const nodePort = v.optional(
   0,
 );
 
-/** Service for senders outside the cluster. */
 export const expose = v.optional(
   v.strictObject({
     type: v.optional(v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer']), 'ClusterIP'),
@@ -135,7 +129,6 @@ export const expose = v.optional(
   {},
 );
 
-/** Authentication of OTLP senders. */
 export const security = v.optional(
   v.strictObject({
     mtls: v.optional(

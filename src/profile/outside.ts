@@ -107,7 +107,6 @@ const endpoint = v.optional(
   }),
   {},
 );
-/** Telemetry to Grafana Cloud. */
 export const cloud = v.strictObject({
   enabled: off,
   namespace: ownNamespace,
@@ -128,7 +127,6 @@ export const cloud = v.strictObject({
   ),
   scrapeInterval: v.optional(interval, '60s'),
   podLogs: v.optional(v.picklist(['loki', 'opentelemetry']), 'loki'),
-  /** Also receive Zipkin spans, on port 9411. */
   zipkin: v.optional(v.boolean(), false),
   /** Treatment of span attributes that hold the text of prompts. */
   promptText: v.optional(v.picklist(['hash', 'drop', 'keep']), 'hash'),

@@ -74,7 +74,6 @@ export const ConfigSchema = v.strictObject({
     autoscaling: options.autoscaling,
     spread: options.spread,
     batch: options.batch,
-    /** OTLP over HTTP from outside the cluster. */
     ingress: options.ingress,
     /** Service for senders outside the cluster; any type but ClusterIP requires mutual TLS, or a token over TLS. */
     expose: options.expose,
@@ -236,7 +235,6 @@ export function isEnabled(config: Config, id: ComponentId | AddonId): boolean {
   return config[id].enabled;
 }
 
-/** Namespace of a component or add-on. */
 export function namespaceOf(config: Config, id: ComponentId | AddonId): string {
   return config[id].namespace || config.namespace;
 }

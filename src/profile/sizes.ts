@@ -17,7 +17,6 @@ export function sizedResources(size: string, id: ComponentId | AddonId): JsonMap
   return row && { requests: row.requests, limits: row.limits };
 }
 
-/** Claim sizes of a size, as settings. */
 export function sizedClaims(size: string): JsonMap {
   const settings = Object.entries(rowsOf(size)).flatMap(([id, row]): [string, JsonMap][] =>
     row?.claim ? [[id, id === 'prometheus' ? { server: { size: row.claim } } : { size: row.claim }]] : [],

@@ -1,7 +1,6 @@
 import * as v from 'valibot';
 import { parseDuration, parseQuantity } from '../core/quantity.ts';
 
-/** Types of values that settings take. */
 export const name = v.pipe(
   v.string(),
   v.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a DNS label: lower-case letters, digits and dashes'),
@@ -36,8 +35,6 @@ export const mebibytes = (size: string): number =>
   [...size.matchAll(/(\d+[MGT])i?B?/g)].reduce((sum, [, amount]) => sum + (parseQuantity(`${amount}i`) ?? 0), 0) /
   1024 ** 2;
 
-/** Seconds of an `interval` or a `duration`. */
 export const secondsIn = (time: string): number => parseDuration(time) ?? 0;
 
-/** Hours of a `duration`. */
 export const hoursIn = (time: string): number => secondsIn(time) / 3600;

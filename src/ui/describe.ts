@@ -47,7 +47,6 @@ function isPromptExit(error: unknown): boolean {
   return error instanceof Error && (error.name === 'ExitPromptError' || error.name === 'AbortPromptError');
 }
 
-/** Time and outcome of a finished step, shown after its title. */
 export function resultText(event: Extract<EngineEvent, { type: 'done' }>): string {
   const time = event.ms >= 100 ? `${(event.ms / 1000).toFixed(1)} s` : '';
   const what = event.detail ?? (event.result === 'applied' ? '' : event.result);

@@ -22,10 +22,8 @@ export function meter(): { stream: Transform; bytes: () => number; sha256: () =>
   return { stream, bytes: () => bytes, sha256: () => (hex ??= hash.digest('hex')) };
 }
 
-/** Writes the files of a backup. */
 export interface Writer {
   dir: string;
-  /** The complete files. */
   files: FileEntry[];
   text: (path: string, component: string, text: string) => Promise<void>;
   /** Compresses a stream into a file. Returns the bytes and the checksum before compression. */

@@ -20,7 +20,6 @@ import { verifyBackup } from '../archive/verify.ts';
 export interface RestoreOptions {
   path: string;
   dryRun?: boolean | undefined;
-  /** Ids of stores. */
   only?: string[] | undefined;
   yes?: boolean | undefined;
   includeSecrets?: boolean | undefined;

@@ -5,7 +5,6 @@ import { CATALOG, imageOf } from '../../parts/catalog.ts';
 import type { Addon } from '../../parts/types.ts';
 import { OWN_LABEL, imageParts } from '../../parts/upstream.ts';
 
-/** Traces in Jaeger 2, in one process: in memory, or in an existing OpenSearch. */
 export const jaeger: Addon = {
   id: 'jaeger',
   title: 'Jaeger',

@@ -10,7 +10,6 @@ import { OWN_LABEL, imageParts } from '../../parts/upstream.ts';
 const CHART = 'kube-prometheus-stack';
 const OPERATOR = 'v0.93.1';
 
-/** Enabled components that this chart installs. */
 function partsOf(config: Config): Component[] {
   return COMPONENTS.filter(({ id }) => isEnabled(config, id) && config[id].chart === CHART);
 }
@@ -59,7 +58,6 @@ const OFF = [
   'windows',
 ];
 
-/** Prometheus operator with Prometheus, Alertmanager, kube-state-metrics and node exporters in one release. */
 export const kubePrometheusStack: Addon = {
   id: CHART,
   title: 'kube-prometheus-stack',
@@ -81,7 +79,6 @@ export const kubePrometheusStack: Addon = {
     ),
 };
 
-/** Values besides those of the components. */
 function stackValues(config: Config): JsonMap {
   const { controlPlane, defaultRules } = config[CHART];
   const image = (reference: string): JsonMap => imageParts(imageOf(reference, config.global.imageRegistry));

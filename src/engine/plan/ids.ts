@@ -1,6 +1,5 @@
 import type { Config } from '../../profile/schema.ts';
 
-/** Id of the step that creates a Secret. */
 export function secretStepId(config: Config, namespace: string, name: string): string {
   return namespace === config.namespace ? `secret/${name}` : `secret/${namespace}/${name}`;
 }

@@ -15,7 +15,6 @@ import type { ApplyContext, ObjectChange, Observation, ReadContext, StepBase, St
 export interface CrdsStep extends StepBase {
   kind: 'crds';
   chart: ChartName;
-  /** Values with which the chart renders them. */
   values: JsonMap;
   /**
    * Wait until the API serves them, because dependent steps create objects of these kinds; else a webhook step proves

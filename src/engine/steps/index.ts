@@ -30,12 +30,10 @@ export type StepOfKind<K extends Step['kind']> = Extract<Step, { kind: K }>;
 
 const kindOf = (step: Step): StepKind<StepBase> => KINDS[step.kind];
 
-/** Steps of one kind, typed as such. */
 export function stepsOf<K extends Step['kind']>(steps: Step[], kind: K): StepOfKind<K>[] {
   return steps.filter((step): step is StepOfKind<K> => step.kind === kind);
 }
 
-/** Hash of what a step wants. */
 export const inputsOf = (step: Step): string => hashOf(kindOf(step).inputs(step));
 
 /** Compares a step with the live state, which decides, not the journal. Reads only. @throws KubeError */
@@ -55,10 +53,8 @@ export async function refuse(steps: Step[], context: ReadContext): Promise<void>
   for (const result of await Promise.allSettled(all)) if (result.status === 'rejected') throw result.reason;
 }
 
-/** Charts that a plan needs. */
 export const chartsOf = (steps: Step[]): ChartRef[] => steps.flatMap((step) => kindOf(step).charts?.(step) ?? []);
 
-/** Objects that a plan applies without helm. */
 export const objectsOf = (steps: Step[]): KubeObject[] => steps.flatMap((step) => kindOf(step).objects?.(step) ?? []);
 
 /** Namespaces with helm records of a plan; home first. */
@@ -66,7 +62,6 @@ export function namespacesOfRecords(steps: Step[], home: string): string[] {
   return [...new Set([home, ...steps.flatMap((step) => kindOf(step).recordsIn?.(step) ?? [])])];
 }
 
-/** Writes a step for another tool. */
 export async function exportStep(step: Step, writer: ExportWriter): Promise<void> {
   await kindOf(step).export?.(step, writer);
 }

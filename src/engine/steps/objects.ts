@@ -6,7 +6,6 @@ import { isOurs, nameTaken } from './ownership.ts';
 import { notReady, waitReady } from './readiness.ts';
 import type { ApplyContext, ApplyOptions, ReadContext, StepBase, StepKind, Workload } from './types.ts';
 
-/** Objects that we apply ourselves. */
 export interface ObjectsStep extends StepBase {
   kind: 'objects';
   objects: KubeObject[];

@@ -8,7 +8,6 @@ import type { Waiting } from './waiting.ts';
 import { explainPod, isFinished, podsOf } from './pods.ts';
 import type { Observation, ReadContext, Report, Workload } from './types.ts';
 
-/** Readiness of a workload, in words for people. */
 export interface Readiness {
   ready: boolean;
   /** For example `0 of 1 ready: loki-0 cannot pull docker.io/grafana/loki:3.7.6`. */
@@ -72,7 +71,6 @@ async function refusal(kube: Kube, namespace: string, live: KubeObject): Promise
   return own.length ? oneLine(own.at(-1)?.message ?? '', 300) : undefined;
 }
 
-/** The observation of the first workload that is not ready. */
 export async function notReady(workloads: Workload[], { kube }: ReadContext): Promise<Observation | undefined> {
   for (const workload of workloads) {
     const { ready, detail } = await readiness(kube, workload);

@@ -55,7 +55,6 @@ function fileValue(path: string): string {
   return text;
 }
 
-/** The part of a secret step that matters here. */
 interface SecretKeys {
   object: KubeObject;
   keys: Record<string, SecretValue>;

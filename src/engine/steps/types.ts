@@ -30,7 +30,6 @@ export interface ObjectChange {
   changes: Change[];
 }
 
-/** The live state of a step. */
 export interface Observation {
   state: State;
   changes: ObjectChange[];
@@ -41,7 +40,6 @@ export interface Observation {
 /** helm's records by `namespace/name`. */
 export type Releases = Map<string, StoredRelease>;
 
-/** What reading the cluster needs. */
 export interface ReadContext {
   kube: Kube;
   helm: Helm;
@@ -52,7 +50,6 @@ export interface ReadContext {
   releases?: Releases | undefined;
 }
 
-/** What changing the cluster needs. */
 export interface ApplyContext extends ReadContext {
   kubectl: Kubectl;
   /** Milliseconds that one workload may take to become ready. */
@@ -81,7 +78,6 @@ export interface ExportWriter {
   release(step: StepBase, release: Release): Promise<void>;
   /** A pause after the given release steps. */
   pause(step: StepBase, releases: string[]): void;
-  /** CRDs that a chart renders. */
   definitions(chart: ChartRef, values: JsonMap): Promise<KubeObject[]>;
 }
 
@@ -102,7 +98,6 @@ export interface StepKind<S extends StepBase> {
   apply(step: S, context: ApplyContext, options: ApplyOptions): Promise<void>;
   /** Refuses, before anything changes, what cannot succeed or belongs to somebody else. @throws ObsError */
   refuse?(steps: S[], context: ReadContext): Promise<void>;
-  /** Charts that the step renders. */
   charts?(step: S): ChartRef[];
   /** Namespace of the step's helm records. */
   recordsIn?(step: S): string;
@@ -112,6 +107,5 @@ export interface StepKind<S extends StepBase> {
   export?(step: S, writer: ExportWriter): void | Promise<void>;
 }
 
-/** Creates the list of deletions that an observation reports. */
 export const deletions = (refs: ObjectRef[]): ObjectChange[] =>
   refs.map((ref) => ({ ref, action: 'delete', changes: [] }));

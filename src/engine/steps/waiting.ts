@@ -3,7 +3,6 @@ import { ObsError } from '../../core/errors.ts';
 import { type KubeObject, type ObjectRef, refOf, refText } from '../../core/types.ts';
 import type { ApplyContext } from './types.ts';
 
-/** What waiting needs. */
 export type Waiting = Pick<ApplyContext, 'kube' | 'timeout' | 'signal'>;
 
 /** Waits until the objects are deleted. @throws ObsError naming those that remain, and their finalizers */

@@ -8,10 +8,8 @@ interface Webhook {
   rules?: { apiGroups?: string[]; resources?: string[] }[];
 }
 
-/** One entry of a webhook configuration. */
 export interface WebhookEntry {
   kind: 'ValidatingWebhookConfiguration' | 'MutatingWebhookConfiguration';
-  /** Name of the configuration. */
   name: string;
   webhook: Webhook;
 }

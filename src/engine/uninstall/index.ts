@@ -149,7 +149,6 @@ async function proveDeleted(
   });
 }
 
-/** Names of the claims that an installation can have. */
 const CLAIMS = claimNames();
 
 /** Namespace of the volume's claim if the claim is ours. */

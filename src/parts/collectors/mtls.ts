@@ -16,7 +16,6 @@ export function openReceivers({ security: { mtls } }: Config): { receiver: strin
   ];
 }
 
-/** Port of the gateway for node and cluster collectors. */
 export function collectorPort({ security: { mtls } }: Config): number {
   return mtls.enabled ? MTLS_PORTS.grpc : 4317;
 }
@@ -26,7 +25,6 @@ const INGEST_TLS_DIR = '/etc/genai-obs/ingest-tls';
 const TOKEN_DIR = '/etc/genai-obs/token';
 
 const GATEWAY = 'opentelemetry-collector';
-/** Secrets with the certificates of the collectors. */
 const SECRETS: Partial<Record<ComponentId, string>> = {
   [GATEWAY]: 'otel-gateway-tls',
   'opentelemetry-node-collector': 'otel-node-tls',
@@ -59,7 +57,6 @@ function secretMounts(config: Config, id: ComponentId): SecretMount[] {
   ];
 }
 
-/** Volumes and mounts of these Secrets for the custom resource. */
 export function secretVolumes(config: Config, id: ComponentId): { volumes?: Json[]; volumeMounts?: Json[] } {
   const mounts = secretMounts(config, id);
   if (mounts.length === 0) return {};
@@ -209,7 +206,6 @@ export function certificates(config: Config): KubeObject[] {
   ];
 }
 
-/** All names and addresses at which senders reach the gateway. */
 function gatewayNames(config: Config): JsonMap {
   const { service, namespace } = placeOf(config, GATEWAY);
   const services = [service.name, ...(config[GATEWAY].expose.type === 'ClusterIP' ? [] : [INGEST])];

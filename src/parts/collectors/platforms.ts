@@ -45,7 +45,6 @@ const PLATFORMS: Platform[] = [
 
 const enabled = (config: Config): Platform[] => PLATFORMS.filter(({ id }) => config.exporters[id].enabled);
 
-/** Adds the enabled platforms to the gateway's exporters and pipelines. */
 export function withPlatforms(gateway: JsonMap, config: Config): JsonMap {
   return enabled(config).reduce((out, { exporter, settings, pipelines }) => {
     const added = set(out, ['exporters', exporter], settings(config));
@@ -56,7 +55,6 @@ export function withPlatforms(gateway: JsonMap, config: Config): JsonMap {
   }, gateway);
 }
 
-/** Variables of the gateway's container with their keys. */
 export function platformEnv(config: Config): JsonMap[] {
   return enabled(config).map(({ id, variable }) => {
     const { secret, key } = config.exporters[id];

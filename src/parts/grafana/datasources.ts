@@ -6,7 +6,6 @@ import { jaegerHost, traceStore } from '../addresses.ts';
 import { withAddresses } from '../addresses.ts';
 import { at, listAt, set } from '../../core/json.ts';
 
-/** uids of datasources with an enabled backend. */
 export function backendsOf(config: Config): Set<string> {
   return new Set((['prometheus', 'loki', 'tempo', 'jaeger'] as const).filter((id) => isEnabled(config, id)));
 }
@@ -49,7 +48,6 @@ function stepOf({ prometheus: { server } }: Config): string {
   return secondsIn(server.scrapeInterval) > 30 ? server.scrapeInterval : '30s';
 }
 
-/** A link, or a list of links, to another datasource. */
 function relinked(link: Json, from: string, to: string): Json {
   if (from === to) return link;
   if (Array.isArray(link)) return link.map((one) => relinked(one, from, to));

@@ -4,7 +4,6 @@ import type { Config } from '../../profile/schema.ts';
 import { imageOf } from '../catalog.ts';
 import { CONTAINER_SECURITY } from '../upstream.ts';
 
-/** ConfigMap with the template of nginx' configuration. */
 export const PROXY_CONFIG = 'grafana-gateway-proxy';
 /** Port of nginx; target of Grafana's Service. */
 export const PROXY_PORT = 8080;
@@ -19,7 +18,6 @@ export function proxyConfig(config: Config): Record<string, string> | undefined 
   };
 }
 
-/** Sidecar of Grafana. */
 export function proxyContainer(config: Config): JsonMap {
   return {
     name: 'gateway-proxy',

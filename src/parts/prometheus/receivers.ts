@@ -3,7 +3,6 @@ import type { Config } from '../../profile/schema.ts';
 import { listAt } from '../../core/json.ts';
 import { SECRETS_PATH, type SecretKey } from '../secretFiles.ts';
 
-/** Secret keys that the receivers read as files. */
 export function notifySecrets({ alertmanager: { notify } }: Config): SecretKey[] {
   const all = [
     notify.slack,
@@ -65,7 +64,6 @@ const ROUTES: Json[] = [
   { matchers: ['category=~"infrastructure|observability"'], receiver: 'infrastructure-alerts' },
 ];
 
-/** Integrations of a receiver: those that the profile configures. */
 function integrations(config: Config): (name: string, kind: Kind) => JsonMap {
   const { notify, chart } = config.alertmanager;
   const file = ({ secret, key }: SecretKey): string =>

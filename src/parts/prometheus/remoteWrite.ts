@@ -4,7 +4,6 @@ import { SECRETS_PATH, type SecretKey } from '../secretFiles.ts';
 
 type Target = Config['prometheus']['server']['remoteWrite'][number];
 
-/** URL and headers of a target; `login` returns its credentials. */
 function writes(config: Config, login: (secret: NonNullable<Target['secret']>) => JsonMap): JsonMap[] {
   return config.prometheus.server.remoteWrite.map(({ url, tenant, secret }) => ({
     url,
@@ -33,7 +32,6 @@ export function operatorWrites(config: Config): JsonMap[] {
   });
 }
 
-/** Secret keys that `remoteWrites` uses, each once. */
 export function writeSecrets(config: Config): SecretKey[] {
   const all = config.prometheus.server.remoteWrite.flatMap(({ secret }) =>
     secret

@@ -19,7 +19,6 @@ function needsCollectors(rule: Rule, config: Config): boolean {
   return rule.expr.includes('absent(up{job="otel-collector"})') && COLLECTOR_IDS.every((id) => !config[id].enabled);
 }
 
-/** Fills in namespaces and the name of the node collectors' DaemonSet. */
 function filledIn(text: string, config: Config): string {
   const [home, ...more] = namespacesOf(config);
   const daemonset = placeOf(config, 'opentelemetry-node-collector').workload.name;

@@ -116,7 +116,6 @@ export function teamBudgets(limitUsd: number, byTeam: Readonly<Record<string, nu
   return [{ name: 'genops-budgets', rules }];
 }
 
-/** Shares of a monthly budget that raise an alert. */
 const MONTHLY = [
   { percent: 50, severity: 'info' },
   { percent: 75, severity: 'warning' },

@@ -2,7 +2,6 @@ import type { JsonMap } from '../../../core/types.ts';
 import type { GrafanaApi } from './api.ts';
 import type { Action, BackupContext } from '../../types.ts';
 
-/** Paths in a backup. */
 export const GRAFANA_FILES = {
   folders: 'grafana/folders.json',
   datasources: 'grafana/datasources.json',
