@@ -69,10 +69,7 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
   };
 }
 
-/**
- * stdin as an unlinked temporary file: nothing is left on disk after SIGKILL.
- * A pipe that breaks off half-written could look complete to helm.
- */
+/** Leaves nothing on disk after SIGKILL; a pipe that breaks off half-written could look complete to helm. */
 function unlinkedFile(text: string): ReadStream {
   const path = join(tmpdir(), `genai-obs-${randomUUID()}`);
   try {

@@ -9,11 +9,7 @@ export interface Grafana {
   close(): Promise<void>;
 }
 
-/**
- * Opens a tunnel to Grafana's Service; its admin Secret is in the same namespace.
- * The API server's proxy cannot be used: it strips the Authorization header.
- * @throws ObsError when the Secret is missing or the tunnel does not open
- */
+/** A tunnel: the API server's proxy strips the Authorization header. @throws ObsError */
 export async function openGrafana(
   kube: Kube,
   kubectl: Pick<Kubectl, 'portForward'>,

@@ -34,10 +34,7 @@ export interface Target {
 
 export interface Helm {
   version(): Promise<{ version: string; major: number; minor: number }>;
-  /**
-   * Renders without a cluster, for a server of `kubeVersion`; `crds` adds those of the chart's crds folder.
-   * Hooks are left out, as in helm's record. @throws ObsError when the chart does not render
-   */
+  /** Needs no cluster; `crds` adds the chart's crds folder; hooks are left out. @throws ObsError */
   template(
     target: Target,
     chart: string,
@@ -45,10 +42,7 @@ export interface Helm {
     kubeVersion: string,
     options?: { crds?: boolean },
   ): Promise<KubeObject[]>;
-  /**
-   * `helm upgrade --install` without --wait: the engine watches readiness. CRDs have their own step.
-   * @throws ObsError
-   */
+  /** Without --wait: the engine watches readiness. CRDs have their own step. @throws ObsError */
   upgrade(target: Target, chart: string, values: JsonMap): Promise<void>;
   /** False when there is no such release. @throws ObsError */
   uninstall(target: Target): Promise<boolean>;

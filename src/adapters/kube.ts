@@ -35,10 +35,7 @@ export interface Kube {
   close(): void;
 }
 
-/**
- * Connects to the context `contextName`, or to the current one.
- * @throws ObsError without a kubeconfig or context, or with an entry that cannot be used
- */
+/** Default: the current context. @throws ObsError without a kubeconfig or context, or with an unusable entry */
 export async function connect(contextName?: string): Promise<Kube> {
   // client-node is loaded here only: `--help` and most tests do without it.
   const { kubeconfigOf } = await import('./kubeconfig.ts');

@@ -33,10 +33,7 @@ function load(): KubeConfig {
   }
 }
 
-/**
- * The kubeconfig, set to the named or the current context.
- * @throws ObsError without a kubeconfig or context: client-node alone would fall back to localhost:8080
- */
+/** @throws ObsError without a kubeconfig or context: client-node alone would fall back to localhost:8080 */
 export function kubeconfigOf(contextName: string | undefined): { config: KubeConfig; context: string } {
   if (!paths().some((path) => existsSync(path)))
     throw new ObsError({

@@ -9,10 +9,7 @@ const LOCALHOST = '127.0.0.1';
 /** kubectl pinned to one context and namespace; every call names both. */
 export interface Kubectl {
   run(args: string[], options?: ExecOptions): Promise<ExecResult>;
-  /**
-   * A tunnel from a port of 127.0.0.1 (default: a free one) to a Service (default: in the pinned namespace).
-   * The caller must `close` it. @throws ObsError
-   */
+  /** From 127.0.0.1 (default: a free port) to a Service. The caller must `close` it. @throws ObsError */
   portForward(
     service: string,
     port: number,

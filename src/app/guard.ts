@@ -1,7 +1,4 @@
-/**
- * Runs an action and sets the exit code. Prints an error on stderr, or with `--json` as one JSON line on stdout.
- * Separate from ui/describe.ts, because `--help` needs none of its imports.
- */
+/** Sets the exit code; prints errors. Without imports of ui/describe.ts, which `--help` does not need. */
 export async function guard(json: boolean | undefined, action: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await action();

@@ -37,10 +37,7 @@ export function withCharts<T extends Session>(session: T, config: Config): T & {
   return { ...session, charts: chartsFrom(config.global.charts) };
 }
 
-/**
- * The namespace of the cluster's only installation; the default without one or without the right to list ConfigMaps.
- * @throws ObsError (usage) when there are several and none is in the default namespace
- */
+/** Default without an installation or rights. @throws ObsError (usage) for several, none in the default namespace */
 async function homeOf(kube: Kube): Promise<string> {
   let journals: string[];
   try {

@@ -1,7 +1,4 @@
-/**
- * Handles Ctrl-C and SIGTERM. The first stops the engine: a running helm call finishes, nothing new starts.
- * The second ends the process at once; the next run recovers from the live state.
- */
+/** The first signal stops new steps, a running helm call finishes; the second ends the process at once. */
 export function softStop(onFirst: () => void): { signal: AbortSignal; stop: () => void; dispose: () => void } {
   const controller = new AbortController();
   const handler = (): void => {

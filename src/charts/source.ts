@@ -126,10 +126,7 @@ function cacheFolder(): string {
   return process.env['GENAI_OBS_CACHE'] ?? join(envPaths('genai-obs', { suffix: '' }).cache, 'charts');
 }
 
-/**
- * Downloads once. The file name contains the digest: an archive that is damaged, or that the mirror has replaced, is
- * downloaded again.
- */
+/** The file name contains the digest: a damaged or replaced archive is downloaded again. */
 async function cached(
   pin: Pin,
   source: string,

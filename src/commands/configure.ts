@@ -9,10 +9,7 @@ import { type Layer, extended, fileLayer, profileLayer } from '../profile/layers
 import { resolve } from '../profile/resolve.ts';
 import type { Config } from '../profile/schema.ts';
 
-/**
- * Layers of the configuration: profile and files, else the existing installation, else quickstart; flags on top.
- * The existing installation lets a bare `install` resume from any machine.
- */
+/** Profile and files, else the existing installation (to resume from any machine), else quickstart; flags on top. */
 export function layersOf(flags: ConfigFlags, journal: Journal | undefined): Layer[] {
   const files = (flags.file ?? []).map(fileLayer);
   const named =

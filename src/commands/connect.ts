@@ -78,10 +78,7 @@ function changeFor({ env, annotations, volumes }: Snippet, { app }: ConnectFlags
   return (state) => connected(state, { env, annotations, secret, named: app !== undefined });
 }
 
-/**
- * The configuration of the installed stack; with `--profile` or `-f` theirs, without a cluster.
- * @throws ObsError when the stack is not installed
- */
+/** Of the installed stack; with `--profile` or `-f` without a cluster. @throws ObsError if not installed */
 async function stackOf(
   flags: ConnectFlags,
   mustBeInstalled: boolean,

@@ -34,11 +34,7 @@ const COPIED_FROM = 'genai-obs/copied-from';
 
 const FILES = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' } as const;
 
-/**
- * The client certificate for an application: the one named like its namespace, else like the application, else the
- * first. Undefined when the gateway accepts plain OTLP.
- * @throws ObsError when the gateway requires client certificates and none is configured
- */
+/** Named like the namespace, else the app, else the first; undefined for plain OTLP. @throws ObsError without one */
 export function certificateFor(config: Config, app: string, namespace: string): Certificate | undefined {
   if (!needsCertificate(config)) return undefined;
   const { clients } = config.security.mtls;

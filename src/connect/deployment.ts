@@ -31,10 +31,7 @@ export async function readDeployment(kube: Kube, ref: ObjectRef): Promise<KubeOb
 
 const RETRIES = 4;
 
-/**
- * Applies the differences that the user confirmed, and nothing else. Retries when only other fields changed meanwhile.
- * @throws ObsError when the differences changed; KubeError
- */
+/** Retries when only other fields changed meanwhile. @throws ObsError when the differences changed; KubeError */
 export async function patchDeployment(
   kube: Kube,
   ref: ObjectRef,

@@ -32,10 +32,7 @@ const POD: [string, string][] = [
   ['OTEL_K8S_NODE_NAME', 'spec.nodeName'],
 ];
 
-/**
- * The environment of one application: its identity, the endpoint, and that prompts are not recorded.
- * Fields of the pod come first, because `$(NAME)` only expands variables above it.
- */
+/** Fields of the pod come first, because `$(NAME)` only expands variables above it. Prompts are not recorded. */
 export function environmentOf(sender: Sender): EnvVar[] {
   const plain = (values: Record<string, string>): EnvVar[] =>
     Object.entries(values).map(([name, value]) => ({ name, value }));

@@ -34,10 +34,7 @@ export async function hasOperator(kube: Kube): Promise<boolean> {
   }
 }
 
-/**
- * One Instrumentation for all applications of a namespace; annotations hold the settings of one application.
- * Python always gets http/protobuf: the operator's Python image contains no gRPC exporter.
- */
+/** One per namespace. Python always gets http/protobuf: the operator's Python image contains no gRPC exporter. */
 export function injectionOf(sender: Sender, namespace: string, endpoints: Record<OtlpProtocol, string>): Injection {
   const env = (values: Record<string, string>): EnvVar[] =>
     Object.entries(values).map(([name, value]) => ({ name, value }));

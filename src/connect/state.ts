@@ -121,10 +121,7 @@ function withoutUnwanted(env: EnvVar[], before: Former<EnvVar>, wanted: Set<stri
   });
 }
 
-/**
- * Replaces variables in place. Puts new fields of the pod first, because `$(NAME)` only expands variables above it,
- * and other new variables last.
- */
+/** Replaces in place; new fields of the pod come first, because `$(NAME)` only expands variables above it. */
 function inserted(env: EnvVar[], own: EnvVar[]): EnvVar[] {
   const byName = new Map(own.map((entry) => [entry.name, entry]));
   const existing = new Set(env.map((entry) => entry.name));

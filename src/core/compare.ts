@@ -15,10 +15,7 @@ export function hashOf(value: unknown): string {
   return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16);
 }
 
-/**
- * Differences of `wanted` against `live`; live may have more fields: defaults, status, other managers' fields.
- * Lists must have equal length; their items are compared in order.
- */
+/** Live may have more fields (defaults, status). Lists must have equal length and are compared in order. */
 export function subsetDiff(wanted: unknown, live: unknown, path = ''): Change[] {
   if (wanted === null || wanted === undefined) return [];
   if (Array.isArray(wanted)) {

@@ -4,10 +4,7 @@ const EXPONENT: Record<string, number> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 
 const BINARY = ['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 const QUANTITY = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]?\d+))?$/;
 
-/**
- * A Kubernetes quantity as a number: `250m` is 0.25, `1Gi` is 1073741824, `1e3` is 1000. Undefined for other text.
- * @see https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
- */
+/** `250m` is 0.25, `1Gi` is 1073741824, `1e3` is 1000. Undefined for text that is not a Kubernetes quantity. */
 export function parseQuantity(text: string | number | undefined): number | undefined {
   const match = QUANTITY.exec(String(text ?? ''));
   if (!match) return undefined;

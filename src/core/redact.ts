@@ -1,7 +1,4 @@
-/**
- * Values that must never be printed, logged or journalled. Code that reads or creates a secret registers it here;
- * stderr of child processes and error texts pass through `redact`.
- */
+/** Never printed, logged or journalled. Code that reads or creates a secret registers it here. */
 const secrets = new Set<string>();
 
 export function registerSecret(value: string): void {

@@ -34,11 +34,7 @@ export interface RunResult {
   unchanged: string[];
 }
 
-/**
- * Runs the steps as their needs allow, independent ones concurrently. After the first failure running steps finish, no
- * new one starts, and the failure is thrown; the next run resumes from the live state. @throws ObsError @throws
- * KubeError
- */
+/** After the first failure running steps finish, no new one starts, it is thrown. @throws ObsError @throws KubeError */
 export async function run(steps: Step[], context: RunContext): Promise<RunResult> {
   const running = await prepare(steps, context);
   const byId = new Map(steps.map((step) => [step.id, step]));

@@ -15,9 +15,7 @@ export interface Export {
 export interface Sources {
   definitions: ExportWriter['definitions'];
   ownChart: (name: string) => string;
-  /**
-   * Archive of an upstream chart to copy into the module; undefined: Terraform downloads it from the chart's own home.
-   */
+  /** Archive to copy into the module; undefined: Terraform downloads it from the chart's own home. */
   archive: (chart: ChartRef) => Promise<string | undefined>;
 }
 
@@ -159,9 +157,7 @@ function newModule(home: string, sources: Sources): Module {
         max_history: 5,
       });
     },
-    /**
-     * Webhook calls fail until kube-proxy knows the pods of a new Service; repeated after each change of the release.
-     */
+    /** Webhook calls fail until kube-proxy knows a new Service's pods; repeated after each change of the release. */
     pause(step, releases) {
       const revision = (id: string): string => `\${helm_release.${label(id)}.metadata.revision}`;
       const triggers = Object.fromEntries(releases.map((id): [string, Json] => [label(id), revision(id)]));
@@ -182,9 +178,7 @@ function metadata({ metadata: { name, namespace, labels, annotations } }: KubeOb
   };
 }
 
-/**
- * A chart that renders objects as they are: `kubernetes_manifest` would need their kinds in the cluster when it plans.
- */
+/** `kubernetes_manifest` would need the kinds in the cluster when Terraform plans; a chart does not. */
 function bundleChart(name: string, description: string, objects: KubeObject[]): Record<string, string> {
   return {
     [`charts/${name}/Chart.yaml`]: stringify({ apiVersion: 'v2', name, version: '1.0.0', description }),

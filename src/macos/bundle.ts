@@ -91,10 +91,7 @@ function readme({ access, credentials, endpoint }: BundleRequest, host: string):
     .replace('\nSECRETS\n', line || '\n');
 }
 
-/**
- * Writes a folder for every Mac below `out`. On failure, deletes what it wrote.
- * @throws ObsError when `out` is not writable
- */
+/** One folder per Mac; on failure deletes what it wrote. @throws ObsError when `out` is not writable */
 export function writeBundles(request: BundleRequest, out: string): { name: string; path: string; files: string[] }[] {
   const bundles = request.hosts.map((name) => ({ name, path: join(out, name), files: bundleFiles(request, name) }));
   const isOurs = !existsSync(out);

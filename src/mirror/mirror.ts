@@ -42,10 +42,7 @@ export interface MirrorResult extends MirrorIndex {
   unknown: Record<string, string>;
 }
 
-/**
- * Writes `charts/`, `mirror.json`, `images.txt` and `overlay.yaml`. With that folder, the images in the registry, and
- * the overlay over a profile, an air-gapped installation downloads nothing else.
- */
+/** With this folder, the images and the overlay, an air-gapped installation downloads nothing else. */
 export async function writeMirror(
   steps: Step[],
   helm: Helm,

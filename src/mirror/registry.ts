@@ -10,10 +10,7 @@ const ACCEPT = [
 /** Docker Hub's API has another host than its images. */
 const hostOf = (host: string): string => (host === 'docker.io' ? 'registry-1.docker.io' : host);
 
-/**
- * Digest of an image's manifest, asked of its registry without an account (OCI distribution specification).
- * Never throws: `error` says why it is not known.
- */
+/** Asks the registry without an account (OCI distribution specification). Never throws. */
 export async function digestOf(image: string): Promise<{ digest: string } | { error: string }> {
   const [, host = '', repository = '', tag = 'latest'] = /^([^/]+)\/([^:@]+)(?::([^@]+))?/.exec(image) ?? [];
   const scheme = /^(localhost|127\.0\.0\.1)(:\d+)?$/.test(host) ? 'http' : 'https';

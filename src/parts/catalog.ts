@@ -16,10 +16,7 @@ export interface ComponentFacts {
   readyPath: string;
   /** Claim with its data; belongs to no chart, so that `helm uninstall` keeps it. */
   claim?: { name: string; mountPath: string };
-  /**
-   * ConfigMap and key of its configuration; default: the workload's name and the only file in it.
-   * `prefix`: the name continues with a hash.
-   */
+  /** Default: the workload's name and the only file in it. `prefix`: the name continues with a hash. */
   configMap?: { name: string; key: string; prefix?: boolean };
 }
 

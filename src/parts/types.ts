@@ -46,10 +46,7 @@ export interface Input {
   checksums: Record<string, string>;
 }
 
-/**
- * One component: adapts its base configuration (templates/<id>/config.yaml) and chart values to the profile.
- * Names, image and ports are in catalog.ts; the chart is templates/<id>/ or an upstream one.
- */
+/** Adapts base configuration (templates/<id>/config.yaml) and chart values; names and ports are in catalog.ts. */
 export interface Component {
   id: ComponentId;
   phase: Phase;

@@ -44,10 +44,7 @@ export function dataVolume({ claim }: Input): JsonMap {
   return claim ? { name: 'data', persistentVolumeClaim: { claimName: claim } } : { name: 'data', emptyDir: {} };
 }
 
-/**
- * Storage for the Prometheus operator: the claim template has the name with which its StatefulSet adopts our claim.
- * Without a sub path, as in our own charts.
- */
+/** Storage for the operator, without a sub path; its StatefulSet adopts our claim by the template's name. */
 export function operatorStorage(
   { claim, config, place }: Input,
   field: 'storage' | 'storageSpec',

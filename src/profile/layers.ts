@@ -28,10 +28,7 @@ export function profileLayer(name: string): Layer {
   return parseLayer(`profile ${name}`, readFileSync(path, 'utf8'));
 }
 
-/**
- * A layer preceded by the profiles that it extends, deepest first.
- * @throws ObsError (usage) for an unknown profile or a cycle
- */
+/** A layer after the profiles it extends, deepest first. @throws ObsError (usage): unknown profile or cycle */
 export function extended(layer: Layer, seen: string[] = []): Layer[] {
   const { extends: parent, ...data } = layer.data;
   if (parent === undefined) return [layer];

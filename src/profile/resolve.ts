@@ -8,10 +8,7 @@ import { brokenRule } from './rules.ts';
 import { COMPONENT_IDS, type ComponentId, type Config, ConfigSchema } from './schema.ts';
 import { sizedClaims } from './sizes.ts';
 
-/**
- * Merges layers in order: profile, files, flags and answers.
- * @throws ObsError (usage) naming source, line and key of the first wrong setting
- */
+/** Merges layers in order. @throws ObsError (usage) naming source, line and key of the first wrong setting */
 export function resolve(layers: Layer[]): Config {
   const merged = layers.reduce<JsonMap>((sum, layer) => merge(merge(sum, claimsOf(layer)), layer.data), {});
   const result = v.safeParse(ConfigSchema, merged);
@@ -37,10 +34,7 @@ function claimsOf({ data }: Layer): JsonMap {
   return typeof data['size'] === 'string' ? sizedClaims(data['size']) : {};
 }
 
-/**
- * What follows from other settings. A collector without a backend is disabled: it would not start, or log errors.
- * One upstream chart brings several components, so they share its namespace.
- */
+/** A collector without a backend would not start, or log errors. Components of one chart share its namespace. */
 function derived(config: Config): Config {
   const stores = config.prometheus.enabled || config.loki.enabled;
   const gateway =

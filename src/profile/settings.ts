@@ -8,10 +8,7 @@ const ingress = (id: string, host: string): Record<string, string> => ({
   [`${id}.ingress.annotations`]: 'Additional annotations of the Ingress.',
 });
 
-/**
- * The meaning of every setting; docs/configuration.md is generated from it and the schema.
- * `<component>` and `<addon>` stand for all of them that have no line of their own.
- */
+/** Source of docs/configuration.md. `<component>` and `<addon>` stand for all that have no line of their own. */
 export const SETTINGS: Record<string, string> = {
   profile: 'Name of the profile that the configuration starts from.',
   namespace: 'Namespace of the stack; created if it does not exist.',

@@ -5,10 +5,7 @@ import { registerSecret } from '../../core/redact.ts';
 const ENV = 'GENAI_OBS_PASSPHRASE';
 const MIN_LENGTH = 8;
 
-/**
- * The passphrase from a file, the environment or a hidden prompt; prompts at most once.
- * Removes it from the environment at once: call this before any child process starts, so that none inherits it.
- */
+/** Prompts at most once. Call this before any child process starts, so that none inherits the variable. */
 export function passphraseFrom(
   file: string | undefined,
   ask: (message: string) => Promise<string>,

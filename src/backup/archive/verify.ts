@@ -13,10 +13,7 @@ export interface Verified {
   bytes: number;
 }
 
-/**
- * Checks that every file of the manifest exists with its size and checksum, and that every archive can be unpacked.
- * @throws ObsError naming the first bad file
- */
+/** Checks size and checksum of every file, and unpacks every archive. @throws ObsError naming the first bad file */
 export async function verifyBackup(backup: OpenBackup, report: (text: string) => void): Promise<Verified> {
   let bytes = 0;
   for (const file of backup.manifest.files) {

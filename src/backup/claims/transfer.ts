@@ -13,10 +13,7 @@ export type Source = [Readable, ...Transform[]];
 
 const UPLOADS = 3;
 
-/**
- * Archives a folder of a pod into a file of the backup. `complete` is false when tar could not read single files.
- * @throws ObsError when the connection lost data
- */
+/** `complete` is false when tar could not read single files. @throws ObsError when the connection lost data */
 export async function download(
   ctx: BackupContext,
   pod: PodRef,

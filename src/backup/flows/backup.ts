@@ -34,10 +34,7 @@ export interface BackupResult {
 /** Marks the folder of an unfinished backup. The next run deletes such a folder, and only such a folder. */
 const MARK = '.genai-obs-partial';
 
-/**
- * Writes a backup. The target appears only when the backup is complete.
- * @throws ObsError after it has started the stopped components again and deleted the helper pods
- */
+/** The target appears only when complete. @throws ObsError after it has restarted components and deleted helpers */
 export async function backupAll(deps: Deps, options: BackupOptions, stores: Store[] = STORES): Promise<BackupResult> {
   const begin = Date.now();
   const target = resolve(options.output);

@@ -7,10 +7,7 @@ import { deleteScript } from '../stores/prometheus.ts';
 import type { Context } from '../types.ts';
 import { startStopped } from '../claims/workload.ts';
 
-/**
- * Cleans up after a killed run: starts stopped workloads, deletes helper pods and the snapshot.
- * Safe because the caller holds the lock of the installation: no other run can use them.
- */
+/** Cleans up after a killed run. Safe because the caller holds the lock: no other run can use what it deletes. */
 export async function cleanLeftovers(ctx: Context): Promise<void> {
   await startStopped(ctx);
   const pods = (

@@ -7,10 +7,7 @@ import type { Action, BackupContext, RestoreContext, Store } from '../types.ts';
 
 const ID = 'configuration';
 
-/**
- * The configuration of the installation, the values of its releases, its ConfigMaps.
- * `genai-obs install -f config.yaml` reproduces all of them; releases and ConfigMaps are for reference.
- */
+/** `genai-obs install -f config.yaml` reproduces all; releases and ConfigMaps are for reference. */
 export const configurationStore: Store = {
   id: ID,
   title: 'Configuration',

@@ -59,10 +59,7 @@ function jaegerConfig(config: Config): JsonMap {
   };
 }
 
-/**
- * Memory limit in MiB. Its store is limited by number of traces, not bytes: ten spans with gen_ai attributes
- * take 15 KiB (measured with 2.13), and a pod killed at its limit loses all traces.
- */
+/** MiB. The store is limited by traces, not bytes: ten gen_ai spans take 15 KiB (measured with 2.13). */
 function memoryOf({ jaeger: { storage, maxTraces } }: Config): number {
   return storage === 'memory' ? 128 + 64 * Math.ceil((maxTraces * 16) / 1024 / 64) : 512;
 }

@@ -20,10 +20,7 @@ export const MOUNTED_BY: Record<string, string> = {
   'grafana-gateway-proxy': 'grafana',
 };
 
-/**
- * A release, or a resource of the OpenTelemetry operator; nothing where the chart of a whole stack contains the
- * component.
- */
+/** A release, or a resource of the operator; nothing where the chart of a whole stack contains the component. */
 export function componentStep(
   config: Config,
   component: Component,

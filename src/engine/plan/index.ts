@@ -62,9 +62,7 @@ export function buildPlan(config: Config): Step[] {
   return steps.map((step) => marked(step, config.namespace));
 }
 
-/**
- * Mount host paths, such as the nodes' logs and /proc, which the Pod Security levels baseline and restricted forbid.
- */
+/** Mount host paths (logs, /proc), which the Pod Security levels baseline and restricted forbid. */
 const PRIVILEGED = [
   'opentelemetry-node-collector',
   'kube-prometheus-stack',
@@ -95,10 +93,7 @@ function pruneStep(steps: Step[]): PruneStep {
   };
 }
 
-/**
- * Annotates objects with their installation: a cluster may have several. Claims are left alone, a volume may have been
- * grown.
- */
+/** A cluster may have several installations. Claims are not annotated: a volume may have been grown. */
 function marked(step: Step, home: string): Step {
   if (step.kind !== 'objects' || step.data || step.phase === 'namespaces') return step;
   const mark = (object: KubeObject): KubeObject => ({

@@ -5,10 +5,7 @@ import { type Config, isEnabled, namespaceOf } from '../../profile/schema.ts';
 import { namespaceStepId, secretStepId } from './ids.ts';
 import type { SecretStep } from '../steps/secret.ts';
 
-/**
- * Secrets with values from the user: those that add-ons need, and those of the section `secrets`, which overrides the
- * source.
- */
+/** Secrets with values from the user: of add-ons, and of the section `secrets`, which overrides the source. */
 export function givenSecretSteps(config: Config): SecretStep[] {
   const steps = new Map<string, SecretStep>();
   for (const { name, namespace, key, value } of [...needed(config), ...listed(config)]) {

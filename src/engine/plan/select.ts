@@ -14,11 +14,7 @@ export function checkPhases({ only = [], from, skip = [] }: PhaseFlags): void {
   if (unknown) throw usageError(`there is no phase "${unknown}"`, `phases: ${PHASES.join(', ')}`);
 }
 
-/**
- * Ids of steps that `--only`, `--from` and `--skip` leave out. The namespace always runs, because the lock lives in it.
- * Pruning needs the whole plan: a replacement may be in an excluded phase. @throws ObsError (usage) for an unknown
- * phase
- */
+/** The namespace holds the lock, so it always runs; pruning needs the whole plan. @throws ObsError (usage) */
 export function excludedSteps(steps: Step[], flags: PhaseFlags): Set<string> {
   checkPhases(flags);
   const from = flags.from ? PHASES.indexOf(flags.from as Phase) : 0;

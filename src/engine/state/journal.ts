@@ -49,10 +49,7 @@ export async function clusterUid(kube: Kube): Promise<string> {
   return system?.metadata.uid ?? 'unknown';
 }
 
-/**
- * Undefined: no installation.
- * @throws ObsError when a newer genai-obs wrote it or it cannot be parsed; KubeError when the cluster does not answer
- */
+/** Undefined: no installation. @throws ObsError when unreadable or from a newer genai-obs; KubeError */
 export async function readJournal(kube: Kube, namespace: string): Promise<Journal | undefined> {
   const object = await kube.read(ref(namespace));
   if (!object) return undefined;
@@ -108,10 +105,7 @@ export async function newJournal(kube: Kube, config: Config, found: string[]): P
   return { schema: SCHEMA, tool: version(), cluster: await clusterUid(kube), found, steps: {}, config };
 }
 
-/**
- * Coalesces concurrent journal writes: callers during a write share the next one. `saved` resolves when no write is
- * pending.
- */
+/** Coalesces writes: callers during a write share the next one. `saved` resolves when none is pending. */
 export function oneAtATime(write: () => Promise<void>): { save: () => Promise<void>; saved: () => Promise<void> } {
   let last: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;

@@ -29,10 +29,7 @@ const refIn = (namespace: string): ObjectRef => ({
   name: LEASE,
 });
 
-/**
- * `user@host pid=1 command id`: shows people who holds it, and lets us check whether that process still runs on this
- * host.
- */
+/** `user@host pid=1 command id`: names the holder, and lets us check whether its process still runs here. */
 function identity(command: string): string {
   return `${whoami()} pid=${process.pid} ${command} ${randomUUID().slice(0, 8)}`;
 }

@@ -3,11 +3,7 @@ import { HOME_ANNOTATION, OWN_SELECTOR } from '../../core/labels.ts';
 import { namespacesOf } from '../../profile/schema.ts';
 import { JOURNAL, readJournal } from './journal.ts';
 
-/**
- * The home, namespaces created for this installation, and existing ones that it uses; never the home of another
- * installation.
- * @throws KubeError; ObsError when the journal cannot be read, because namespaces known only to it would be missed
- */
+/** Never the home of another installation. @throws KubeError; ObsError for an unreadable journal */
 export async function namespacesOfInstallation({
   kube,
   namespace,

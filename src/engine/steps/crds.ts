@@ -9,17 +9,12 @@ import { type JsonMap, type KubeObject, refOf } from '../../core/types.ts';
 import { isOurs } from './ownership.ts';
 import type { ApplyContext, ObjectChange, Observation, ReadContext, StepBase, StepKind } from './types.ts';
 
-/**
- * CustomResourceDefinitions of an upstream chart, applied server-side: helm installs CRDs once and never upgrades them.
- */
+/** CRDs of an upstream chart, applied server-side: helm installs CRDs once and never upgrades them. */
 export interface CrdsStep extends StepBase {
   kind: 'crds';
   chart: ChartName;
   values: JsonMap;
-  /**
-   * Wait until the API serves them, because dependent steps create objects of these kinds; else a webhook step proves
-   * it.
-   */
+  /** Wait until the API serves them, because dependent steps create such objects; else a webhook step proves it. */
   served: boolean;
 }
 

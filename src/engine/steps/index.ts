@@ -43,10 +43,7 @@ export const observe = (step: Step, context: ReadContext, { diff = false } = {})
 export const apply = (step: Step, context: ApplyContext, options: ApplyOptions): Promise<void> =>
   kindOf(step).apply(step, context, options);
 
-/**
- * Refuses a plan before anything changes. Of several reasons the first in the order of KINDS is thrown. @throws
- * ObsError
- */
+/** Runs before anything changes. The first reason in the order of KINDS is thrown. @throws ObsError */
 export async function refuse(steps: Step[], context: ReadContext): Promise<void> {
   const kinds = Object.keys(KINDS) as Step['kind'][];
   const all = kinds.map(async (kind) => (KINDS[kind] as StepKind<StepBase>).refuse?.(stepsOf(steps, kind), context));

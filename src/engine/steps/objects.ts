@@ -57,9 +57,7 @@ async function apply(step: ObjectsStep, context: ApplyContext, { report }: Apply
   }
 }
 
-/**
- * Milliseconds in which an operator reacts to a change; a change without effect on the pods leaves the workload alone.
- */
+/** Milliseconds for an operator to react; a change without effect on the pods leaves the workload alone. */
 const RECONCILE_TIME = 3_000;
 
 /** Readiness of the old pods means nothing until the operator has updated the workload. */

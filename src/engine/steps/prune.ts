@@ -50,9 +50,7 @@ export const prune: StepKind<PruneStep> = {
     return { state: 'drifted', changes, ...(detail ? { detail } : {}) };
   },
 
-  /**
-   * Deletes custom resources before their operators: an operator that is removed first leaves their finalizers behind.
-   */
+  /** Deletes custom resources before their operators, which would otherwise leave their finalizers behind. */
   async apply(step, context, { report }) {
     const { releases, objects } = await findStale(step, context);
     const remove = async (refs: ObjectRef[]): Promise<void> => {

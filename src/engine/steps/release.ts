@@ -194,11 +194,7 @@ async function deleteUnpatchable(
   return kube.remove(refOf({ ...live, apiVersion, kind }));
 }
 
-/**
- * A crash leaves helm's record `pending-*`, and helm refuses to continue. An orphaned helm gets eight seconds to
- * finish, then only the record is deleted: the next upgrade adopts the live objects. See
- * https://github.com/helm/helm/issues/8987
- */
+/** Deletes a record `pending-*` left by a crash (https://github.com/helm/helm/issues/8987), after eight seconds. */
 async function recover(step: ReleaseStep, context: ApplyContext, report: Report): Promise<void> {
   const deadline = Date.now() + 8_000;
   for (;;) {

@@ -5,10 +5,7 @@ import type { FromMachine, SecretValue } from '../../parts/types.ts';
 import { isGiven, missingValue, refuseMissing, valueOf } from './secretValues.ts';
 import type { StepBase, StepKind } from './types.ts';
 
-/**
- * A Secret: created once; existing values are never overwritten, because data may be encrypted or users created with
- * them.
- */
+/** Created once; values are never overwritten, because data may be encrypted or users created with them. */
 export interface SecretStep extends StepBase {
   kind: 'secret';
   object: KubeObject;

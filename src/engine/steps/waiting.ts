@@ -12,10 +12,7 @@ export async function waitDeleted(refs: ObjectRef[], context: Waiting, command: 
   );
 }
 
-/**
- * Waits until `remaining` finds nothing; `command` is what the user runs again after a time-out.
- * @throws ObsError naming what it still finds, and the finalizers
- */
+/** Waits until `remaining` finds nothing. @throws ObsError with what remains and `command` to run again */
 export async function waitUntilNone(
   { timeout, signal }: Waiting,
   command: string,

@@ -45,10 +45,7 @@ export const webhook: StepKind<WebhookStep> = {
     ),
 };
 
-/**
- * Milliseconds for the first dry-run, doubled for each further one. While a Service gets its first endpoint a
- * connection may hang, and the API server would wait ten seconds for it.
- */
+/** Milliseconds, doubled per dry-run: a connection may hang while a Service gets its first endpoint. */
 const FIRST_TIMEOUT = 3_000;
 
 /** Milliseconds for an observation: the API server waits up to 30 s for a webhook that it cannot reach. */
@@ -116,9 +113,7 @@ async function crdsWithOtherCa(step: WebhookStep, kube: Kube): Promise<string[]>
   );
 }
 
-/**
- * Injects the CA bundle into CRDs: a chart that signs its own certificate does so only for CRDs that it applies itself.
- */
+/** A chart that signs its own certificate injects the CA bundle only into CRDs that it applies itself. */
 async function trustWebhook(step: WebhookStep, { kube }: ApplyContext): Promise<void> {
   const caBundle = await caBundleOf(step, kube);
   for (const name of caBundle ? await crdsWithOtherCa(step, kube) : []) {

@@ -14,10 +14,7 @@ export interface WebhookEntry {
   webhook: Webhook;
 }
 
-/**
- * Webhooks that the API server calls for the objects: the one that its message names (`failed calling webhook "…"`),
- * otherwise all whose rules match the objects' group and resource. @throws KubeError
- */
+/** The one that `message` names, otherwise all whose rules match the objects. @throws KubeError */
 export async function callersFor(objects: KubeObject[], kube: Kube, message: string): Promise<WebhookEntry[]> {
   const kinds = ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'] as const;
   const lists = await Promise.all(kinds.map((kind) => kube.list(kind)));

@@ -17,10 +17,7 @@ export interface RemovalResult {
   kinds: number;
 }
 
-/**
- * Reverses an installation: custom resources, releases, our own objects, and data only with `deleteData`; then proves
- * that nothing else is left. @throws ObsError
- */
+/** Deletes data only with `deleteData`; then proves that nothing else is left. @throws ObsError */
 export async function uninstall(
   plan: RemovalPlan,
   context: ApplyContext,

@@ -31,10 +31,7 @@ const DATA_KINDS = new Set(['PersistentVolumeClaim', 'Secret', 'CustomResourceDe
 
 export const isLease = (object: KubeObject): boolean => object.kind === 'Lease' && object.metadata.name === LEASE;
 
-/**
- * Everything with our label in the namespaces, and cluster-scoped objects of this installation. @throws KubeError when
- * a kind cannot be listed
- */
+/** Everything with our label, in the namespaces or of this installation. @throws KubeError for a failed list */
 export async function ownObjects({ kube, namespace: home }: Scope, namespaces: string[]): Promise<KubeObject[]> {
   const lists = await Promise.all(
     ownableKinds().flatMap((kind) =>
@@ -114,9 +111,7 @@ function isOrphan({ metadata: { annotations = {} } }: KubeObject, releases: Set<
   return release !== undefined && !releases.has(`${annotations['meta.helm.sh/release-namespace'] ?? ''}/${release}`);
 }
 
-/**
- * Left by a hook of a release whose record no longer exists. In a namespace with releases of others it may be theirs.
- */
+/** Left by a hook of a release without a record. With releases of others in the namespace it may be theirs. */
 function isLostHook({ metadata: { annotations = {}, namespace = '' } }: KubeObject, shared: Set<string>): boolean {
   return annotations['helm.sh/hook'] !== undefined && !shared.has(namespace);
 }

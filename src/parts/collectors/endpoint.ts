@@ -8,10 +8,7 @@ import { openReceivers } from './mtls.ts';
 export const OTLP_PROTOCOLS = ['grpc', 'http/protobuf'] as const;
 export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
 
-/**
- * Base URL for OTLP of applications in the cluster, by protocol: each port supports only one.
- * @throws ObsError when this configuration has no gateway
- */
+/** Base URL for OTLP in the cluster; each port supports only one protocol. @throws ObsError without a gateway */
 export function gatewayEndpoint(config: Config): Record<OtlpProtocol, string> {
   if (!config['opentelemetry-collector'].enabled && config['k8s-monitoring'].enabled)
     return endpoints(CLOUD_RECEIVER, namespaceOf(config, 'k8s-monitoring'));

@@ -2,11 +2,7 @@ import type { Json, JsonMap } from '../../core/types.ts';
 import type { Config } from '../../profile/schema.ts';
 import { listAt, set } from '../../core/json.ts';
 
-/**
- * GenOps and its guide use different names for span attributes: normalizes them to those of GenOps, and copies
- * those that OpenTelemetry's GenAI conventions define to that name.
- * Adds policy, result, team and project to the span metrics.
- */
+/** Normalizes span attributes to GenOps' names, copies those of OpenTelemetry's GenAI conventions to theirs. */
 export function withGenops(gateway: JsonMap, config: Config): JsonMap {
   if (!config.genai.genops.enabled) return gateway;
   const entry = ['service', 'pipelines', 'traces/in', 'processors'];

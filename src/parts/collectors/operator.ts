@@ -9,10 +9,7 @@ import { CONTAINER_SECURITY, resourcesOf } from '../upstream.ts';
 /** securityContext of collectors that do not run as root. */
 export const UNPRIVILEGED: JsonMap = { runAsNonRoot: true, runAsUser: 10001, ...CONTAINER_SECURITY };
 
-/**
- * A collector as a custom resource of the OpenTelemetry operator, with its RBAC and NetworkPolicy.
- * The operator adds `-collector` to the names of objects that it creates.
- */
+/** Custom resource with RBAC and NetworkPolicy; the operator adds `-collector` to the names of its objects. */
 export function collectorResources(input: Input, spec: JsonMap, extraEnv: Json[] = []): KubeObject[] {
   const { place, config } = input;
   const resource = place.workload.name.replace(/-collector$/, '');

@@ -16,10 +16,7 @@ export function withSampling(gateway: JsonMap, config: Config): JsonMap {
   return withTailSampling(gateway, config, percentage);
 }
 
-/**
- * A tail sampling decision needs the whole trace in one replica: routes spans by trace ID over the headless Service.
- * Span metrics are counted before, from all spans.
- */
+/** Routes spans by trace ID: tail sampling needs the whole trace in one replica. Span metrics count all spans. */
 function withTailSampling(gateway: JsonMap, config: Config, percentage: number): JsonMap {
   const peers = `${placeOf(config, 'opentelemetry-collector').service.name}-headless`;
   const entry = listAt(gateway, 'service', 'pipelines', 'traces/in', 'exporters').map((name) =>

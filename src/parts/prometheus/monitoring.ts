@@ -8,10 +8,7 @@ import { inputOf } from '../templates.ts';
 import type { Component } from '../types.ts';
 import { ruleFiles } from './rulefiles.ts';
 
-/**
- * Rules and scrape jobs as PrometheusRule and ScrapeConfig, because the Prometheus operator reads no ConfigMap.
- * Same content as in our own chart.
- */
+/** Rules and scrape jobs of our own chart as objects, because the Prometheus operator reads no ConfigMap. */
 export function monitoringObjects(config: Config, prometheus: Component): KubeObject[] {
   const { namespace } = placeOf(config, 'prometheus');
   const metadata = (name: string): KubeObject['metadata'] => ({

@@ -34,10 +34,7 @@ export type PriceOverrides = Readonly<Record<string, TokenPrice>>;
 
 const TOKEN_TYPES = ['input', 'output'] as const;
 
-/**
- * One rule per model and token type. The cost rule joins on these two labels, so it would fail for a duplicate model.
- * @throws ObsError (usage) for a duplicate model or an invalid price
- */
+/** The cost rule joins on model and token type. @throws ObsError (usage) for a duplicate model or invalid price */
 export function priceRules(prices: readonly ListPrice[], overrides: PriceOverrides = {}): RuleGroup {
   const byModel = new Map<string, TokenPrice>();
   for (const { model, input, output } of prices) {
@@ -122,10 +119,7 @@ const MONTHLY = [
   { percent: 90, severity: 'critical' },
 ];
 
-/**
- * Budgets in USD for any 30 days: the profile's as team `all`, and those of teams, which need the GenOps rules.
- * Spending per 5 minutes is recorded as one series per team, so that 30 days are few samples.
- */
+/** USD for any 30 days; spending per 5 minutes is recorded per team, so that 30 days are few samples. */
 export function monthlyBudgets(limitUsd: number, byTeam: Readonly<Record<string, number>>): RuleGroup[] {
   const limits = Object.entries({ all: limitUsd, ...byTeam }).filter(([, limit]) => limit !== 0);
   if (limits.length === 0) return [];

@@ -21,10 +21,7 @@ export function teamRules(config: Config): RuleGroup[] {
   ];
 }
 
-/**
- * Content of the ConfigMap loki-rules; undefined without teams.
- * Rules read events, because no container log reports an exceeded quota.
- */
+/** Undefined without teams. Rules read events, because no container log reports an exceeded quota. */
 export function lokiRules(config: Config): Record<string, string> | undefined {
   if (config.teams.length === 0) return undefined;
   const rules = config.teams.map(({ name, namespace }) => ({
