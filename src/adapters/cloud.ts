@@ -62,6 +62,4 @@ export async function emptyWrite(write: EmptyWrite, signal?: AbortSignal): Promi
   }
 }
 
-function short(text: string): string {
-  return oneLine(redact(text), 200);
-}
+const short = (text: string): string => oneLine(redact(text), 200);

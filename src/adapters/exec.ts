@@ -28,9 +28,8 @@ export interface ExecResult {
 }
 
 /** The reason for a failure without stderr. */
-export function howItEnded({ code, signal, timedOut }: ExecResult): string {
-  return timedOut ? 'it timed out' : signal ? `it was ended by ${signal}` : `it exited with code ${code}`;
-}
+export const howItEnded = ({ code, signal, timedOut }: ExecResult): string =>
+  timedOut ? 'it timed out' : signal ? `it was ended by ${signal}` : `it exited with code ${code}`;
 
 /**
  * Runs a program to its end; a non-zero exit is a result, not an error. The child has its own process group:
@@ -81,6 +80,5 @@ function unlinkedFile(text: string): ReadStream {
 }
 
 /** The end of a program's stderr, which holds the reason of a failure. */
-export function lastLines(text: string, lines = 3): string {
-  return text.trim().split('\n').filter(Boolean).slice(-lines).join(' / ');
-}
+export const lastLines = (text: string, lines = 3): string =>
+  text.trim().split('\n').filter(Boolean).slice(-lines).join(' / ');

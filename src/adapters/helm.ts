@@ -113,9 +113,8 @@ async function versionOf(file: string): ReturnType<Helm['version']> {
   return { version: stdout.trim(), major: Number(match[1]), minor: Number(match[2]) };
 }
 
-function failed(what: string, object: string, result: ExecResult, next: string): ObsError {
-  return new ObsError({ what, object, cause: lastLines(result.stderr) || howItEnded(result), next });
-}
+const failed = (what: string, object: string, result: ExecResult, next: string): ObsError =>
+  new ObsError({ what, object, cause: lastLines(result.stderr) || howItEnded(result), next });
 
 /** Objects of a multi-document manifest; empty documents are dropped. */
 export function parseManifest(text: string): KubeObject[] {

@@ -88,14 +88,11 @@ export function kindInfo(kind: string): KindInfo {
   return info;
 }
 
-export function isNamespaced(kind: string): boolean {
-  return kindInfo(kind).namespaced;
-}
+export const isNamespaced = (kind: string): boolean => kindInfo(kind).namespaced;
 
 /** By plural, such as `clusterroles`; false for a resource that is not known. */
-export function isClusterScoped(plural: string): boolean {
-  return Object.values(KINDS).some((info) => info.plural === plural && !info.namespaced);
-}
+export const isClusterScoped = (plural: string): boolean =>
+  Object.values(KINDS).some((info) => info.plural === plural && !info.namespaced);
 
 /** Kinds that an uninstallation could leave behind; `uninstall` verifies that none of ours remain. */
 export function ownableKinds(): string[] {
@@ -120,9 +117,7 @@ export function restPath(kind: string, namespace?: string, name?: string): strin
   return pathIn(info.apiVersion, info, namespace, name);
 }
 
-export function refPath(ref: ObjectRef): string {
-  return restPath(ref.kind, ref.namespace, ref.name);
-}
+export const refPath = (ref: ObjectRef): string => restPath(ref.kind, ref.namespace, ref.name);
 
 /** REST path of an object in its own apiVersion; undefined when only the cluster knows the kind's plural. */
 export function knownPath({ apiVersion, kind, namespace, name }: ObjectRef): string | undefined {
@@ -134,9 +129,8 @@ export function knownPath({ apiVersion, kind, namespace, name }: ObjectRef): str
 
 const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '');
 
-export function versionPath(apiVersion: string): string {
-  return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-}
+export const versionPath = (apiVersion: string): string =>
+  apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
 
 export function pathIn(
   apiVersion: string,

@@ -76,6 +76,4 @@ async function openTunnel(
 }
 
 /** True when this machine can listen on the port of 127.0.0.1 right now. */
-export async function isPortFree(port: number): Promise<boolean> {
-  return (await getPort({ port, host: LOCALHOST })) === port;
-}
+export const isPortFree = async (port: number): Promise<boolean> => (await getPort({ port, host: LOCALHOST })) === port;

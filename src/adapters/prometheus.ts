@@ -37,6 +37,5 @@ function parsed(body: string): Partial<QueryResponse> {
   }
 }
 
-function numberOf(text: string): number {
-  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, Number(text.replace('Inf', 'Infinity'))));
-}
+const numberOf = (text: string): number =>
+  Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, Number(text.replace('Inf', 'Infinity'))));

@@ -81,9 +81,8 @@ async function applyOne(api: Api, object: KubeObject, dryRun: boolean, timeout: 
 }
 
 /** Includes 404: apply creates objects, so only a namespace or a kind can be missing, and both may be new. */
-function isTransient(error: unknown): boolean {
-  return error instanceof KubeError && ([0, 404, 409, 429].includes(error.status) || error.status >= 500);
-}
+const isTransient = (error: unknown): boolean =>
+  error instanceof KubeError && ([0, 404, 409, 429].includes(error.status) || error.status >= 500);
 
 /** Asks the cluster for the plural of a kind. @throws KubeError 404 when it does not serve the kind */
 async function discoveredPath(api: Api, { apiVersion, kind, namespace, name }: ObjectRef): Promise<string> {

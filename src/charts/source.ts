@@ -122,9 +122,8 @@ async function pull(helm: string, dir: string, pin: Pin, oci: string | undefined
   return file;
 }
 
-function cacheFolder(): string {
-  return process.env['GENAI_OBS_CACHE'] ?? join(envPaths('genai-obs', { suffix: '' }).cache, 'charts');
-}
+const cacheFolder = (): string =>
+  process.env['GENAI_OBS_CACHE'] ?? join(envPaths('genai-obs', { suffix: '' }).cache, 'charts');
 
 /** The file name contains the digest: a damaged or replaced archive is downloaded again. */
 async function cached(
@@ -171,6 +170,4 @@ async function verified(file: string, pin: Pin, index: MirrorIndex | undefined):
   return file;
 }
 
-export function digestText(data: string | Buffer): string {
-  return createHash('sha256').update(data).digest('hex');
-}
+export const digestText = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');

@@ -1,13 +1,10 @@
 import { Command, Option } from '@commander-js/extra-typings';
 
-export function examples(lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
-}
+export const examples = (lines: string[]): string => `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
 
 /** A verb of genai-obs; its action imports its command when it runs, so that `--help` loads nothing else. */
-export function verb(program: Command, name: string, description: string, lines: string[]): Command {
-  return program.command(name).description(description).addHelpText('after', examples(lines)).exitOverride();
-}
+export const verb = (program: Command, name: string, description: string, lines: string[]): Command =>
+  program.command(name).description(description).addHelpText('after', examples(lines)).exitOverride();
 
 /** For repeatable options and lists with commas. */
 export const collect = (value: string, before: string[] = []): string[] => [

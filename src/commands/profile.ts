@@ -50,6 +50,4 @@ export function validate(files: string[]): number {
   return code;
 }
 
-function configOf(flags: ConfigFlags): Config {
-  return resolve(layersOf(flags, undefined));
-}
+const configOf = (flags: ConfigFlags): Config => resolve(layersOf(flags, undefined));

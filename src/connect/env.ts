@@ -67,9 +67,8 @@ function vllm({ protocol, certificate }: Sender): Record<string, string> {
 }
 
 /** The endpoint for programs that take the full URL of traces. */
-export function tracesEndpoint({ endpoint, protocol }: Pick<Sender, 'endpoint' | 'protocol'>): string {
-  return protocol === 'grpc' ? endpoint : `${endpoint}/v1/traces`;
-}
+export const tracesEndpoint = ({ endpoint, protocol }: Pick<Sender, 'endpoint' | 'protocol'>): string =>
+  protocol === 'grpc' ? endpoint : `${endpoint}/v1/traces`;
 
 /** Percent-encodes values, as the specification of OTEL_RESOURCE_ATTRIBUTES requires. */
 function resourceAttributes({ environment, team }: Sender): string {

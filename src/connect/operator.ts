@@ -19,9 +19,7 @@ export interface Injection {
   notes: string[];
 }
 
-export function isInjectable(language: Language): boolean {
-  return INJECTED[language] !== undefined;
-}
+export const isInjectable = (language: Language): boolean => INJECTED[language] !== undefined;
 
 /** True when the API server serves Instrumentations. Every account may use discovery. @throws KubeError */
 export async function hasOperator(kube: Kube): Promise<boolean> {

@@ -21,9 +21,8 @@ function compare(where: string, from: Values, to: Values): Difference[] {
     .map((name) => ({ where, name, from: from.get(name), to: to.get(name) }));
 }
 
-function envText({ value = '', valueFrom }: EnvVar): string {
-  return valueFrom ? (valueFrom.fieldRef?.fieldPath ?? `from ${Object.keys(valueFrom).join()}`) : value;
-}
+const envText = ({ value = '', valueFrom }: EnvVar): string =>
+  valueFrom ? (valueFrom.fieldRef?.fieldPath ?? `from ${Object.keys(valueFrom).join()}`) : value;
 
 const envOf = (state: State, index: number): Values =>
   new Map((state.containers[index]?.env ?? []).map((entry) => [entry.name, envText(entry)]));

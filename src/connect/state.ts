@@ -91,9 +91,8 @@ function withOwn<T extends { name: string }>(list: T[], own: T | undefined, { me
 }
 
 /** The Secret that an earlier run mounted. */
-export function mountedSecret({ volumes, memory }: State): string | undefined {
-  return memory && volumes.find(({ name }) => name === VOLUME)?.secret?.secretName;
-}
+export const mountedSecret = ({ volumes, memory }: State): string | undefined =>
+  memory && volumes.find(({ name }) => name === VOLUME)?.secret?.secretName;
 
 function formerOf(name: string, before: Former<EnvVar>, env: EnvVar[]): EnvVar | undefined {
   const known = before[name];

@@ -11,9 +11,8 @@ export interface Change {
 /** JSON with sorted keys: equal data gives equal text. */
 export const canonical = (value: unknown): string => stringify(value) ?? 'undefined';
 
-export function hashOf(value: unknown): string {
-  return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16);
-}
+export const hashOf = (value: unknown): string =>
+  createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16);
 
 /** Live may have more fields (defaults, status). Lists must have equal length and are compared in order. */
 export function subsetDiff(wanted: unknown, live: unknown, path = ''): Change[] {
@@ -34,9 +33,8 @@ export function subsetDiff(wanted: unknown, live: unknown, path = ''): Change[] 
 }
 
 /** The API server drops empty strings, zeros and `false`. */
-function isZero(wanted: unknown, live: unknown): boolean {
-  return live === undefined && (wanted === '' || wanted === 0 || wanted === false);
-}
+const isZero = (wanted: unknown, live: unknown): boolean =>
+  live === undefined && (wanted === '' || wanted === 0 || wanted === false);
 
 function short(value: unknown): string {
   const text = value === undefined ? '(absent)' : typeof value === 'string' ? value : (JSON.stringify(value) ?? '');

@@ -27,14 +27,9 @@ export class ObsError extends Error {
 }
 
 /** Bad input, refused before anything changes. */
-export function usageError(what: string, next?: string, cause?: string): ObsError {
-  return new ObsError({ what, exit: EXIT.usage, ...(next ? { next } : {}), ...(cause ? { cause } : {}) });
-}
+export const usageError = (what: string, next?: string, cause?: string): ObsError =>
+  new ObsError({ what, exit: EXIT.usage, ...(next ? { next } : {}), ...(cause ? { cause } : {}) });
 
-export function cancelled(what: string, next: string): ObsError {
-  return new ObsError({ what, next, exit: EXIT.cancelled });
-}
+export const cancelled = (what: string, next: string): ObsError => new ObsError({ what, next, exit: EXIT.cancelled });
 
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -29,9 +29,8 @@ export function textAt(value: unknown, ...path: Path): string | undefined {
   return typeof found === 'string' ? found : undefined;
 }
 
-export function textsAt(value: unknown, ...path: Path): string[] {
-  return listAt(value, ...path).filter((item) => typeof item === 'string');
-}
+export const textsAt = (value: unknown, ...path: Path): string[] =>
+  listAt(value, ...path).filter((item) => typeof item === 'string');
 
 export function numberAt(value: unknown, ...path: Path): number | undefined {
   const found = at(value, ...path);
@@ -39,9 +38,7 @@ export function numberAt(value: unknown, ...path: Path): number | undefined {
 }
 
 /** A scalar as text, anything else as JSON. */
-export function asText(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
-}
+export const asText = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 
 /** Every string in a nested value, with its path. */
 export function leaves(value: unknown, path = ''): { path: string; text: string }[] {

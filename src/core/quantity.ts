@@ -28,9 +28,8 @@ export function formatBytes(count: number): string {
 }
 
 /** `250m CPU`, `1.5 CPU`. */
-export function formatCores(count: number): string {
-  return count < 1 ? `${Math.round(count * 1000)}m CPU` : `${count.toFixed(1)} CPU`;
-}
+export const formatCores = (count: number): string =>
+  count < 1 ? `${Math.round(count * 1000)}m CPU` : `${count.toFixed(1)} CPU`;
 
 const SECONDS: Record<string, number> = {
   ns: 1e-9,

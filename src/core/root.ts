@@ -12,14 +12,8 @@ function findRoot(dir: string): string {
   return findRoot(parent);
 }
 
-export function assetPath(...parts: string[]): string {
-  return join(ROOT, ...parts);
-}
+export const assetPath = (...parts: string[]): string => join(ROOT, ...parts);
 
-export function readAsset(...parts: string[]): string {
-  return readFileSync(assetPath(...parts), 'utf8');
-}
+export const readAsset = (...parts: string[]): string => readFileSync(assetPath(...parts), 'utf8');
 
-export function version(): string {
-  return (JSON.parse(readAsset('package.json')) as { version: string }).version;
-}
+export const version = (): string => (JSON.parse(readAsset('package.json')) as { version: string }).version;

@@ -30,9 +30,8 @@ export interface ObjectRef {
 }
 
 /** `Kind/name`, with the namespace where there is one. */
-export function refText(ref: ObjectRef): string {
-  return ref.namespace ? `${ref.kind} ${ref.namespace}/${ref.name}` : `${ref.kind} ${ref.name}`;
-}
+export const refText = (ref: ObjectRef): string =>
+  ref.namespace ? `${ref.kind} ${ref.namespace}/${ref.name}` : `${ref.kind} ${ref.name}`;
 
 export function refOf(object: KubeObject): ObjectRef {
   const { name, namespace } = object.metadata;

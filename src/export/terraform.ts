@@ -74,9 +74,8 @@ const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 /** Text in which Terraform interpolates nothing. */
 export const literal = (text: string): string => text.replace(/([$%])\{/g, '$1$1{');
 
-function literals(map: Record<string, string> = {}): JsonMap {
-  return Object.fromEntries(Object.entries(map).map(([key, value]) => [literal(key), literal(value)]));
-}
+const literals = (map: Record<string, string> = {}): JsonMap =>
+  Object.fromEntries(Object.entries(map).map(([key, value]) => [literal(key), literal(value)]));
 
 const label = (text: string): string => text.replace(/[^A-Za-z0-9]+/g, '_');
 const yaml = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });

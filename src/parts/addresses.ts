@@ -9,9 +9,7 @@ export function urlOf(config: Config, id: ComponentId, from: string): string {
   return `http://${hostOf(place, from)}${port === 80 ? '' : `:${port}`}`;
 }
 
-export function jaegerHost(config: Config, from: string): string {
-  return hostOf(placeOf(config, 'jaeger'), from);
-}
+export const jaegerHost = (config: Config, from: string): string => hostOf(placeOf(config, 'jaeger'), from);
 
 export function traceStore(config: Config): 'tempo' | 'jaeger' | undefined {
   if (isEnabled(config, 'tempo')) return 'tempo';

@@ -224,9 +224,7 @@ export function claimNames(): Set<string> {
 }
 
 /** ServiceAccount of a component: every chart and operator names it like the Service. */
-export function accountOf(config: Config, id: ComponentId): string {
-  return placeOf(config, id).service.name;
-}
+export const accountOf = (config: Config, id: ComponentId): string => placeOf(config, id).service.name;
 
 /** Charts whose release has another name than the chart. */
 const RELEASES: Record<string, string> = { 'kube-prometheus-stack': 'monitoring' };
@@ -245,9 +243,8 @@ export function releaseOf(config: Config, id: ComponentId): Release | undefined 
 }
 
 /** Host name of a Service for pods in the namespace `from`: short in the same namespace. */
-export function hostOf({ service, namespace }: Place, from: string): string {
-  return namespace === from ? service.name : `${service.name}.${namespace}.svc`;
-}
+export const hostOf = ({ service, namespace }: Place, from: string): string =>
+  namespace === from ? service.name : `${service.name}.${namespace}.svc`;
 
 /** Labels that the chart or operator will give to a component's pods. */
 export function podLabelsOf({ id, chart, namespace, workload, service }: Place): Record<string, string> {

@@ -29,9 +29,7 @@ export function destinationsOf(config: Config): Destination[] {
 }
 
 /** `metrics-username` → `GRAFANA_CLOUD_METRICS_USERNAME`, read if neither configuration nor Secret has the user. */
-export function userVariable(key: string): string {
-  return `GRAFANA_CLOUD_${key.replaceAll('-', '_').toUpperCase()}`;
-}
+export const userVariable = (key: string): string => `GRAFANA_CLOUD_${key.replaceAll('-', '_').toUpperCase()}`;
 
 /** Release of k8s-monitoring; the chart derives all names from it. */
 export const CLOUD_RELEASE = 'grafana-k8s-monitoring';

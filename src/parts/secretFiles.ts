@@ -10,9 +10,8 @@ export interface SecretKey {
 export const SECRETS_PATH = '/etc/secrets';
 
 /** Values of our own charts; empty without keys. */
-export function ownSecretFiles(keys: SecretKey[]): JsonMap {
-  return keys.length ? { secretFiles: keys.map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` })) } : {};
-}
+export const ownSecretFiles = (keys: SecretKey[]): JsonMap =>
+  keys.length ? { secretFiles: keys.map(({ secret, key }) => ({ secret, key, path: `${secret}/${key}` })) } : {};
 
 export const secretNames = (keys: SecretKey[]): string[] => [...new Set(keys.map(({ secret }) => secret))];
 

@@ -35,14 +35,12 @@ export function resourcesOf({ config, place }: Input): JsonMap {
 }
 
 /** Pod annotations that roll the pods when a mounted ConfigMap changes. */
-export function checksumAnnotations({ checksums }: Input): Record<string, string> {
-  return Object.fromEntries(Object.entries(checksums).map(([name, hash]) => [`checksum/${name}`, hash]));
-}
+export const checksumAnnotations = ({ checksums }: Input): Record<string, string> =>
+  Object.fromEntries(Object.entries(checksums).map(([name, hash]) => [`checksum/${name}`, hash]));
 
 /** The claim as a volume, or an emptyDir. */
-export function dataVolume({ claim }: Input): JsonMap {
-  return claim ? { name: 'data', persistentVolumeClaim: { claimName: claim } } : { name: 'data', emptyDir: {} };
-}
+export const dataVolume = ({ claim }: Input): JsonMap =>
+  claim ? { name: 'data', persistentVolumeClaim: { claimName: claim } } : { name: 'data', emptyDir: {} };
 
 /** Storage for the operator, without a sub path; its StatefulSet adopts our claim by the template's name. */
 export function operatorStorage(

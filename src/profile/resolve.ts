@@ -30,9 +30,7 @@ export function resolve(layers: Layer[]): Config {
 }
 
 /** A size sets the claims of its row, in the layer that names it. */
-function claimsOf({ data }: Layer): JsonMap {
-  return typeof data['size'] === 'string' ? sizedClaims(data['size']) : {};
-}
+const claimsOf = ({ data }: Layer): JsonMap => (typeof data['size'] === 'string' ? sizedClaims(data['size']) : {});
 
 /** A collector without a backend would not start, or log errors. Components of one chart share its namespace. */
 function derived(config: Config): Config {

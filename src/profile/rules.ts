@@ -247,6 +247,4 @@ export const RULES: Rule[] = [
   },
 ];
 
-export function brokenRule(config: Config): Rule | undefined {
-  return RULES.find((rule) => rule.when(config));
-}
+export const brokenRule = (config: Config): Rule | undefined => RULES.find((rule) => rule.when(config));

@@ -231,13 +231,10 @@ export function completed(config: unknown): Config {
   return result.success ? result.output : (config as Config);
 }
 
-export function isEnabled(config: Config, id: ComponentId | AddonId): boolean {
-  return config[id].enabled;
-}
+export const isEnabled = (config: Config, id: ComponentId | AddonId): boolean => config[id].enabled;
 
-export function namespaceOf(config: Config, id: ComponentId | AddonId): string {
-  return config[id].namespace || config.namespace;
-}
+export const namespaceOf = (config: Config, id: ComponentId | AddonId): string =>
+  config[id].namespace || config.namespace;
 
 /** Every namespace of an installation; the first is its home, which holds the journal and the lock. */
 export function namespacesOf(config: Config): string[] {

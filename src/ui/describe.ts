@@ -43,9 +43,8 @@ function clean(parts: Record<string, string | undefined>): object {
   );
 }
 
-function isPromptExit(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'ExitPromptError' || error.name === 'AbortPromptError');
-}
+const isPromptExit = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'ExitPromptError' || error.name === 'AbortPromptError');
 
 export function resultText(event: Extract<EngineEvent, { type: 'done' }>): string {
   const time = event.ms >= 100 ? `${(event.ms / 1000).toFixed(1)} s` : '';

@@ -12,6 +12,5 @@ function paintFor(level: 0 | 1 | 2 | 3): Paint {
 export const paint: Paint = paintFor(noColor || !supportsColorStderr ? 0 : supportsColorStderr.level);
 
 /** For stdout: data. */
-export function paintStdout(): Paint {
-  return paintFor(noColor || (!process.stdout.isTTY && !process.env['FORCE_COLOR']) ? 0 : 1);
-}
+export const paintStdout = (): Paint =>
+  paintFor(noColor || (!process.stdout.isTTY && !process.env['FORCE_COLOR']) ? 0 : 1);

@@ -4,9 +4,7 @@ import { type Step, stepsOf } from '../engine/steps/index.ts';
 import { answer, missingValues } from '../engine/steps/secretValues.ts';
 
 /** True when a terminal can answer prompts: a pipe would answer silently, a closed stdin would throw. */
-export function isInteractive(): boolean {
-  return Boolean(process.stdin.isTTY && process.stderr.isTTY);
-}
+export const isInteractive = (): boolean => Boolean(process.stdin.isTTY && process.stderr.isTTY);
 
 /** Called before any work that needs a confirmation. @throws ObsError (usage) naming the flag */
 export function mustBeInteractive(flag: string): void {

@@ -16,9 +16,7 @@ export interface OpenBackup {
   close: () => Promise<void>;
 }
 
-export function isArchive(path: string): boolean {
-  return /\.(tar\.gz|tgz)$/.test(path);
-}
+export const isArchive = (path: string): boolean => /\.(tar\.gz|tgz)$/.test(path);
 
 /** Packs a folder into one file with mode 0600. The manifest is the first entry. */
 export async function pack(dir: string, file: string, names: string[]): Promise<void> {

@@ -101,6 +101,5 @@ export function parseManifest(text: string, shown: string): Manifest {
   return result.output;
 }
 
-export function filesOf(manifest: Manifest, component: string): FileEntry[] {
-  return manifest.files.filter((file) => file.component === component);
-}
+export const filesOf = (manifest: Manifest, component: string): FileEntry[] =>
+  manifest.files.filter((file) => file.component === component);

@@ -54,9 +54,8 @@ export function restScript(exclude: string[]): string {
 /** Prints `size path` of every file at the stop, then `end`: kubectl exec can truncate output without an error. */
 export const FULL_LIST = `cut -d' ' -f1,5- /tmp/now && echo end`;
 
-export function listScript(folder: string): string {
-  return `set -e; cd ${folder}; find . -type f -exec stat -c '%s %n' {} + | sed 's| [.]/| |'; echo end`;
-}
+export const listScript = (folder: string): string =>
+  `set -e; cd ${folder}; find . -type f -exec stat -c '%s %n' {} + | sed 's| [.]/| |'; echo end`;
 
 /** Prints `interrupted` when a killed restore moved data aside, otherwise `whole`: empty output means lost output. */
 export const INTERRUPTED = 'if [ -e /data/.before-restore ]; then echo interrupted; else echo whole; fi';

@@ -49,9 +49,8 @@ async function plan(ctx: RestoreContext): Promise<Action[]> {
 }
 
 /** Without the id: Alertmanager assigns a new one to a restored silence. */
-function identity({ matchers, endsAt, createdBy, comment }: Silence): string {
-  return canonical({ matchers, endsAt: Date.parse(endsAt), createdBy, comment });
-}
+const identity = ({ matchers, endsAt, createdBy, comment }: Silence): string =>
+  canonical({ matchers, endsAt: Date.parse(endsAt), createdBy, comment });
 
 async function silencesOf(ctx: Context): Promise<Silence[]> {
   const { namespace, service } = placeOf(ctx.config, 'alertmanager');

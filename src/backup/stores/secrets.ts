@@ -84,9 +84,8 @@ async function plan(ctx: RestoreContext): Promise<Action[]> {
 }
 
 /** Grafana's Secret goes to the namespace that Grafana is in now, which may have changed since the backup. */
-function targetNamespace(ctx: RestoreContext, saved: SavedSecret): string {
-  return saved.name === GRAFANA_ADMIN ? namespaceOf(ctx.config, 'grafana') : (saved.namespace ?? ctx.namespace);
-}
+const targetNamespace = (ctx: RestoreContext, saved: SavedSecret): string =>
+  saved.name === GRAFANA_ADMIN ? namespaceOf(ctx.config, 'grafana') : (saved.namespace ?? ctx.namespace);
 
 async function put(ctx: RestoreContext, saved: SavedSecret, live: KubeObject | undefined): Promise<void> {
   if (saved.name === GRAFANA_ADMIN && live && ctx.config.grafana.enabled) await changePassword(ctx, saved);

@@ -60,9 +60,8 @@ function jaegerConfig(config: Config): JsonMap {
 }
 
 /** MiB. The store is limited by traces, not bytes: ten gen_ai spans take 15 KiB (measured with 2.13). */
-function memoryOf({ jaeger: { storage, maxTraces } }: Config): number {
-  return storage === 'memory' ? 128 + 64 * Math.ceil((maxTraces * 16) / 1024 / 64) : 512;
-}
+const memoryOf = ({ jaeger: { storage, maxTraces } }: Config): number =>
+  storage === 'memory' ? 128 + 64 * Math.ceil((maxTraces * 16) / 1024 / 64) : 512;
 
 function backend(config: Config): JsonMap {
   const { storage, endpoint, secret, maxTraces } = config.jaeger;

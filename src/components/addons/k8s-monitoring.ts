@@ -69,9 +69,8 @@ function secretsOf(config: Config): SecretNeed[] {
   return [...users, { name, key: tokenKey, value: { fromEnv: CLOUD_TOKEN } }];
 }
 
-function registryOf({ global }: Config): JsonMap {
-  return global.imageRegistry ? { image: { registry: global.imageRegistry }, imageRegistry: global.imageRegistry } : {};
-}
+const registryOf = ({ global }: Config): JsonMap =>
+  global.imageRegistry ? { image: { registry: global.imageRegistry }, imageRegistry: global.imageRegistry } : {};
 
 /** Alloy's OpenTelemetry file receiver is a preview, which the chart requires to be enabled explicitly. */
 function stability(alloy: string, config: Config): JsonMap {

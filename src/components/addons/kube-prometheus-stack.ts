@@ -10,9 +10,8 @@ import { OWN_LABEL, imageParts } from '../../parts/upstream.ts';
 const CHART = 'kube-prometheus-stack';
 const OPERATOR = 'v0.93.1';
 
-function partsOf(config: Config): Component[] {
-  return COMPONENTS.filter(({ id }) => isEnabled(config, id) && config[id].chart === CHART);
-}
+const partsOf = (config: Config): Component[] =>
+  COMPONENTS.filter(({ id }) => isEnabled(config, id) && config[id].chart === CHART);
 
 /** Rules whose series exist here: those of kube-state-metrics, the node exporter and the operator. */
 const RULES = [

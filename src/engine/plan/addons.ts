@@ -5,9 +5,8 @@ import { namespaceStepId, secretStepId } from './ids.ts';
 import type { Step } from '../steps/index.ts';
 
 /** CRDs, then the release, then its webhook: each waits for the one before. */
-export function addonSteps(config: Config): Step[] {
-  return ADDONS.filter((addon) => isEnabled(config, addon.id)).flatMap((addon) => stepsOf(config, addon));
-}
+export const addonSteps = (config: Config): Step[] =>
+  ADDONS.filter((addon) => isEnabled(config, addon.id)).flatMap((addon) => stepsOf(config, addon));
 
 function stepsOf(config: Config, addon: Addon): Step[] {
   const { id, title, phase, chart, crds, webhook, conversion, objects, provided } = addon;

@@ -71,9 +71,8 @@ const PRIVILEGED = [
   'dcgm-exporter',
 ] as const;
 
-function isPrivileged(config: Config, namespace: string): boolean {
-  return PRIVILEGED.some((id) => isEnabled(config, id) && namespaceOf(config, id) === namespace);
-}
+const isPrivileged = (config: Config, namespace: string): boolean =>
+  PRIVILEGED.some((id) => isEnabled(config, id) && namespaceOf(config, id) === namespace);
 
 /** Runs last: replacements exist before what they replace is deleted. */
 function pruneStep(steps: Step[]): PruneStep {

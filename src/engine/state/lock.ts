@@ -30,9 +30,7 @@ const refIn = (namespace: string): ObjectRef => ({
 });
 
 /** `user@host pid=1 command id`: names the holder, and lets us check whether its process still runs here. */
-function identity(command: string): string {
-  return `${whoami()} pid=${process.pid} ${command} ${randomUUID().slice(0, 8)}`;
-}
+const identity = (command: string): string => `${whoami()} pid=${process.pid} ${command} ${randomUUID().slice(0, 8)}`;
 
 /** The holder ran on this host and its process has ended: no need to wait. */
 function hasDiedHere(holder: string): boolean {

@@ -47,6 +47,5 @@ function comparable({ apiVersion, kind, metadata, ...rest }: KubeObject): KubeOb
 }
 
 /** Somebody edited a ConfigMap: pods may have started with its content. */
-export function wasEdited(seen: Observation): boolean {
-  return seen.changes.some(({ ref, action }) => ref.kind === 'ConfigMap' && action === 'change');
-}
+export const wasEdited = (seen: Observation): boolean =>
+  seen.changes.some(({ ref, action }) => ref.kind === 'ConfigMap' && action === 'change');

@@ -55,9 +55,9 @@ export const chartsOf = (steps: Step[]): ChartRef[] => steps.flatMap((step) => k
 export const objectsOf = (steps: Step[]): KubeObject[] => steps.flatMap((step) => kindOf(step).objects?.(step) ?? []);
 
 /** Namespaces with helm records of a plan; home first. */
-export function namespacesOfRecords(steps: Step[], home: string): string[] {
-  return [...new Set([home, ...steps.flatMap((step) => kindOf(step).recordsIn?.(step) ?? [])])];
-}
+export const namespacesOfRecords = (steps: Step[], home: string): string[] => [
+  ...new Set([home, ...steps.flatMap((step) => kindOf(step).recordsIn?.(step) ?? [])]),
+];
 
 export async function exportStep(step: Step, writer: ExportWriter): Promise<void> {
   await kindOf(step).export?.(step, writer);

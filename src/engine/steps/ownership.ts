@@ -6,9 +6,7 @@ import { PART_OF, PART_OF_LABEL } from '../../core/labels.ts';
 import { type KubeObject, refOf, refText } from '../../core/types.ts';
 import type { Provided } from '../../parts/types.ts';
 
-export function isOurs(object: KubeObject): boolean {
-  return object.metadata.labels?.[PART_OF_LABEL] === PART_OF;
-}
+export const isOurs = (object: KubeObject): boolean => object.metadata.labels?.[PART_OF_LABEL] === PART_OF;
 
 /** Somebody else may have installed a release with one of our names. */
 export function isOurRelease(release: StoredRelease): boolean {

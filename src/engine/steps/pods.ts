@@ -35,9 +35,7 @@ export function podsOf(kube: Kube, namespace: string, live: KubeObject): Promise
 }
 
 /** Evicted pods remain as a record; their controller has created a replacement. */
-export function isFinished(pod: KubeObject): boolean {
-  return ['Failed', 'Succeeded'].includes(statusOf(pod).phase ?? '');
-}
+export const isFinished = (pod: KubeObject): boolean => ['Failed', 'Succeeded'].includes(statusOf(pod).phase ?? '');
 
 /** Reasons of the kubelet for a container whose image it cannot get, in turns. */
 const NO_IMAGE = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName']);

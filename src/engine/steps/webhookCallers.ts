@@ -45,9 +45,8 @@ export function callersText(all: WebhookEntry[]): string {
   return [...new Set(lines)].join('; ');
 }
 
-function targetOf({ clientConfig: { url, service } }: Webhook): string {
-  return service ? `Service ${service.namespace}/${service.name}` : (url ?? 'nobody');
-}
+const targetOf = ({ clientConfig: { url, service } }: Webhook): string =>
+  service ? `Service ${service.namespace}/${service.name}` : (url ?? 'nobody');
 
 /** Command that shows the endpoints behind the webhook's Service and its configuration. */
 export function inspectCommand([first]: WebhookEntry[], context: string): string {

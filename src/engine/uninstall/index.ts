@@ -155,6 +155,5 @@ function namespaceOfClaim(volume: KubeObject): string | undefined {
 }
 
 /** Volumes with reclaim policy Retain remain by the choice of their StorageClass. */
-function isReclaimed(volume: KubeObject): boolean {
-  return (volume['spec'] as { persistentVolumeReclaimPolicy?: string }).persistentVolumeReclaimPolicy !== 'Retain';
-}
+const isReclaimed = (volume: KubeObject): boolean =>
+  (volume['spec'] as { persistentVolumeReclaimPolicy?: string }).persistentVolumeReclaimPolicy !== 'Retain';

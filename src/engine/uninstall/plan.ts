@@ -101,9 +101,7 @@ function isApplied(object: KubeObject): boolean {
 }
 
 /** Operators copy labels of a resource to the objects that it owns; those are deleted with it. */
-function hasOwner({ metadata }: KubeObject): boolean {
-  return (metadata.ownerReferences ?? []).length > 0;
-}
+const hasOwner = ({ metadata }: KubeObject): boolean => (metadata.ownerReferences ?? []).length > 0;
 
 /** Created by a helm release whose record no longer exists: left by a crash during a recovery. */
 function isOrphan({ metadata: { annotations = {} } }: KubeObject, releases: Set<string>): boolean {
@@ -112,9 +110,8 @@ function isOrphan({ metadata: { annotations = {} } }: KubeObject, releases: Set<
 }
 
 /** Left by a hook of a release without a record. With releases of others in the namespace it may be theirs. */
-function isLostHook({ metadata: { annotations = {}, namespace = '' } }: KubeObject, shared: Set<string>): boolean {
-  return annotations['helm.sh/hook'] !== undefined && !shared.has(namespace);
-}
+const isLostHook = ({ metadata: { annotations = {}, namespace = '' } }: KubeObject, shared: Set<string>): boolean =>
+  annotations['helm.sh/hook'] !== undefined && !shared.has(namespace);
 
 /** Objects of our namespace that neither we, nor Kubernetes, nor one of our controllers created. */
 async function foreignObjects({ kube }: Scope, namespace: string, releases: Set<string>): Promise<KubeObject[]> {

@@ -16,9 +16,7 @@ export function openReceivers({ security: { mtls } }: Config): { receiver: strin
   ];
 }
 
-export function collectorPort({ security: { mtls } }: Config): number {
-  return mtls.enabled ? MTLS_PORTS.grpc : 4317;
-}
+export const collectorPort = ({ security: { mtls } }: Config): number => (mtls.enabled ? MTLS_PORTS.grpc : 4317);
 
 const TLS_DIR = '/etc/genai-obs/tls';
 const INGEST_TLS_DIR = '/etc/genai-obs/ingest-tls';

@@ -106,6 +106,5 @@ function environment({ clusterName, environment: name }: Input['config']['global
 }
 
 /** Excludes the logs of collectors from file_log, which would loop. */
-export function excludingOwnLogs(configuration: JsonMap): JsonMap {
-  return set(configuration, ['receivers', 'file_log', 'exclude'], ['/var/log/pods/${env:NAMESPACE}_otel-*/*/*.log']);
-}
+export const excludingOwnLogs = (configuration: JsonMap): JsonMap =>
+  set(configuration, ['receivers', 'file_log', 'exclude'], ['/var/log/pods/${env:NAMESPACE}_otel-*/*/*.log']);

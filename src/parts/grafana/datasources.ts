@@ -6,9 +6,8 @@ import { jaegerHost, traceStore } from '../addresses.ts';
 import { withAddresses } from '../addresses.ts';
 import { at, listAt, set } from '../../core/json.ts';
 
-export function backendsOf(config: Config): Set<string> {
-  return new Set((['prometheus', 'loki', 'tempo', 'jaeger'] as const).filter((id) => isEnabled(config, id)));
-}
+export const backendsOf = (config: Config): Set<string> =>
+  new Set((['prometheus', 'loki', 'tempo', 'jaeger'] as const).filter((id) => isEnabled(config, id)));
 
 /** Correlations: jsonData keys that refer to another datasource. */
 const LINKS: Record<string, Record<string, string>> = {
@@ -44,9 +43,8 @@ export function datasources(config: Config): JsonMap {
 }
 
 /** Smallest step of panels: recording rules are evaluated every 30 s. */
-function stepOf({ prometheus: { server } }: Config): string {
-  return secondsIn(server.scrapeInterval) > 30 ? server.scrapeInterval : '30s';
-}
+const stepOf = ({ prometheus: { server } }: Config): string =>
+  secondsIn(server.scrapeInterval) > 30 ? server.scrapeInterval : '30s';
 
 function relinked(link: Json, from: string, to: string): Json {
   if (from === to) return link;

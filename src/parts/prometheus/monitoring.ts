@@ -43,9 +43,7 @@ const SPELLING: Record<string, string> = {
 };
 
 /** One entry of scrape_configs as the `spec` of a ScrapeConfig (monitoring.coreos.com/v1alpha1). */
-export function scrapeConfig(job: JsonMap): JsonMap {
-  return renamed(job) as JsonMap;
-}
+export const scrapeConfig = (job: JsonMap): JsonMap => renamed(job) as JsonMap;
 
 /** `scrape_interval` → `scrapeInterval`, as in custom resources. */
 export const camel = (name: string): string =>

@@ -15,9 +15,8 @@ import { templateFiles } from '../templates.ts';
 import { teamRules } from './teams.ts';
 
 /** `absent(up{job="otel-collector"})` would always fire without collectors. */
-function needsCollectors(rule: Rule, config: Config): boolean {
-  return rule.expr.includes('absent(up{job="otel-collector"})') && COLLECTOR_IDS.every((id) => !config[id].enabled);
-}
+const needsCollectors = (rule: Rule, config: Config): boolean =>
+  rule.expr.includes('absent(up{job="otel-collector"})') && COLLECTOR_IDS.every((id) => !config[id].enabled);
 
 function filledIn(text: string, config: Config): string {
   const [home, ...more] = namespacesOf(config);

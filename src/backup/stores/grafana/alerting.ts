@@ -41,9 +41,7 @@ const managed = (item: JsonMap): boolean => item['provenance'] === 'file';
 const editable = (item: JsonMap, there: JsonMap | null | undefined): boolean => (there ?? item)['provenance'] !== 'api';
 const text = (item: JsonMap | undefined, key: string): string => (typeof item?.[key] === 'string' ? item[key] : '');
 
-function bare({ provenance: _provenance, version: _version, ...rest }: JsonMap): JsonMap {
-  return rest;
-}
+const bare = ({ provenance: _provenance, version: _version, ...rest }: JsonMap): JsonMap => rest;
 
 function named(
   api: GrafanaApi,

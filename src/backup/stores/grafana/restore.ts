@@ -71,9 +71,7 @@ async function datasources(ctx: RestoreContext, api: GrafanaApi): Promise<Action
   });
 }
 
-function settingsOf({ secureJsonFields: _fields, readOnly: _readOnly, ...settings }: Datasource): JsonMap {
-  return settings;
-}
+const settingsOf = ({ secureJsonFields: _fields, readOnly: _readOnly, ...settings }: Datasource): JsonMap => settings;
 
 async function dashboards(ctx: RestoreContext, api: GrafanaApi): Promise<Action[]> {
   const wanted = (await readJson<DashboardEntry[]>(ctx.backup, GRAFANA_FILES.dashboards)) ?? [];
