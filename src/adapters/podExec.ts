@@ -8,7 +8,6 @@ import { exec, lastLines } from './exec.ts';
 export interface Running {
   stdin: Writable;
   stdout: Readable;
-  /** Its stderr and exit code. */
   done: Promise<{ stderr: string; code: number | null }>;
   kill: () => void;
 }

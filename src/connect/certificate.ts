@@ -34,7 +34,7 @@ const COPIED_FROM = 'genai-obs/copied-from';
 
 const FILES = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' } as const;
 
-/** Named like the namespace, else the app, else the first; undefined for plain OTLP. @throws ObsError without one */
+/** Named like the namespace, else the app, else the first. Undefined: plain OTLP. @throws ObsError if none is set */
 export function certificateFor(config: Config, app: string, namespace: string): Certificate | undefined {
   if (!needsCertificate(config)) return undefined;
   const { clients } = config.security.mtls;

@@ -34,7 +34,7 @@ export interface RunResult {
   unchanged: string[];
 }
 
-/** After the first failure running steps finish, no new one starts, it is thrown. @throws ObsError @throws KubeError */
+/** After the first failure no step starts; it is thrown when running ones end. @throws ObsError @throws KubeError */
 export async function run(steps: Step[], context: RunContext): Promise<RunResult> {
   const running = await prepare(steps, context);
   const byId = new Map(steps.map((step) => [step.id, step]));

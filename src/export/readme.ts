@@ -1,7 +1,6 @@
 import { type Step, stepsOf } from '../engine/steps/index.ts';
 import type { Config } from '../profile/schema.ts';
 
-/** How to use the module, and what it does not do. */
 export function readme(config: Config, steps: Step[], secrets: string[]): string {
   const provided = stepsOf(steps, 'release').flatMap((step) => (step.provided ? [`\`${step.id}\``] : []));
   const skipped =

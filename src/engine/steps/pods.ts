@@ -40,7 +40,10 @@ export const isFinished = (pod: KubeObject): boolean => ['Failed', 'Succeeded'].
 /** Reasons of the kubelet for a container whose image it cannot get, in turns. */
 const NO_IMAGE = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName']);
 
-/** Deletes pods without an image (the kubelet waits 5 minutes) and unready pods of a StatefulSet's old template. */
+/**
+ * Deletes pods whose image could not be pulled (the kubelet waits up to 5 minutes, a new pod tries at once), and
+ * unready pods of a StatefulSet's old template, on which its controller waits without limit.
+ */
 export async function retryPods(kube: Kube, workload: Workload): Promise<void> {
   const { namespace } = workload;
   const live = await kube.read({ apiVersion: 'apps/v1', kind: workload.kind, namespace, name: workload.name });

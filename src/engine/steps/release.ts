@@ -194,7 +194,10 @@ async function deleteUnpatchable(
   return kube.remove(refOf({ ...live, apiVersion, kind }));
 }
 
-/** Deletes a record `pending-*` left by a crash (https://github.com/helm/helm/issues/8987), after eight seconds. */
+/**
+ * A crash leaves a record `pending-*`, which makes helm refuse (https://github.com/helm/helm/issues/8987). Deletes only
+ * the record, after eight seconds for an orphaned helm to finish: the next upgrade adopts the live objects.
+ */
 async function recover(step: ReleaseStep, context: ApplyContext, report: Report): Promise<void> {
   const deadline = Date.now() + 8_000;
   for (;;) {
