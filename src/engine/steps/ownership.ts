@@ -48,7 +48,8 @@ export async function refuseOldProvider(step: Providable, kube: Kube): Promise<v
   const { label, minimum } = step.provided.version;
   const live = await providedBy(step, kube);
   const found = live?.metadata.labels?.[label];
-  const version = coerce(found);
+  // `coerce` would also find a version inside other text.
+  const version = /^v?\d/.test(found ?? '') ? coerce(found) : undefined;
   if (!live || !version || !lt(version, coerce(minimum) ?? minimum)) return;
   throw new ObsError({
     what: `an existing ${step.title} is too old`,
