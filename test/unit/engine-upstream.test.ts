@@ -326,7 +326,7 @@ describe('an existing cert-manager', () => {
   const theirs = (version?: string): KubeObject =>
     definition(NAME, ['v1'], version ? { [VERSION_LABEL]: version } : {});
 
-  it.each(['v1.12.0', 'v1.21.1', '2.0', undefined])(
+  it.each(['v1.12.0', 'v1.21.1', '2.0', 'lts-1.2', undefined])(
     'is used when it is new enough or has no version label (%s)',
     async (version) => {
       const cluster = fresh();
