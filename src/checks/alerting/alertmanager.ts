@@ -16,8 +16,8 @@ const READY = '/-/ready';
 export const UP = ['ALRT-01'];
 export const CONFIG = fact.running('alertmanager');
 export const MAP = (facts: Facts) => configObject(facts, 'alertmanager');
-/** The last error in the logs. */
-export const lastWord = (facts: Facts) =>
+/** The last error in the logs of Alertmanager, or an empty string. */
+export const lastLogError = (facts: Facts) =>
   podsOf(facts, 'alertmanager')
     .map(({ metadata }) => lastError(facts, 'alertmanager', metadata.name))
     .find(Boolean) ?? '';
@@ -54,20 +54,20 @@ function loaded(facts: Facts): Verdict {
   const text = textAt(bodyOf(facts, 'alertmanager', STATUS), 'config', 'original');
   if (text === undefined) throw new FactUnavailable('Alertmanager does not report its configuration');
   const running: unknown = parse(text, { logLevel: 'error' });
-  const ours = facts.running('alertmanager');
-  const names = listAt(ours, 'receivers').map((one) => textAt(one, 'name') ?? '?');
-  const unknown = usedReceivers(mapAt(ours, 'route')).filter((name) => !names.includes(name));
+  const configured = facts.running('alertmanager');
+  const names = listAt(configured, 'receivers').map((one) => textAt(one, 'name') ?? '?');
+  const unknown = usedReceivers(mapAt(configured, 'route')).filter((name) => !names.includes(name));
   if (unknown.length)
     return fail(`routes name receivers that do not exist: ${unknown.join(', ')}`, {
       cause: 'Alertmanager will not start with this configuration',
       fix: 'genai-obs install',
       object: MAP(facts),
     });
-  if (shape(running) !== shape(ours)) {
-    const said = lastWord(facts);
+  if (shape(running) !== shape(configured)) {
+    const error = lastLogError(facts);
     return fail('the configuration of Alertmanager differs from its ConfigMap', {
-      cause: /config|load/i.test(said)
-        ? said.slice(0, 200)
+      cause: /config|load/i.test(error)
+        ? error.slice(0, 200)
         : 'it has not loaded the ConfigMap since it changed, or refused it',
       fix:
         `genai-obs install; then: ${facts.kubectlFor('alertmanager')} ` +
@@ -77,7 +77,7 @@ function loaded(facts: Facts): Verdict {
   }
   return ok(
     `${plural(names.length, 'receiver')}, ` +
-      `${plural(listAt(ours, 'inhibit_rules').length, 'inhibition')}, as in the ConfigMap`,
+      `${plural(listAt(configured, 'inhibit_rules').length, 'inhibition')}, as in the ConfigMap`,
   );
 }
 
@@ -91,7 +91,7 @@ function placeholders(facts: Facts): Verdict {
   const production = facts.config.global.environment.startsWith('prod');
   if (bad.length) {
     const more = {
-      cause: 'an example value was not replaced: nobody gets notified',
+      cause: 'an example value was not replaced, so nobody gets notified',
       fix: 'set the real receivers in the profile, then: genai-obs install',
       object: MAP(facts),
     };
@@ -125,16 +125,16 @@ function placeholders(facts: Facts): Verdict {
   return ok(
     used.length
       ? `${plural(used.length, 'integration')} (${list(used)}) without placeholders`
-      : 'no integration: alerts are shown in Alertmanager and Grafana, nobody gets notified',
+      : 'no integration: alerts are shown in Alertmanager and Grafana, but nobody gets notified',
   );
 }
 
 export const alertmanagerChecks: Check[] = [
   alrt('01', 'Alertmanager is ready', {
     about:
-      'Checks that the pod of Alertmanager is ready and answers /-/ready. Failed: it does not; alerts fire ' +
-      'in Prometheus, but no notification is sent. The finding names the cause: a claim, an image, memory, ' +
-      'or the line of its configuration that it refuses.',
+      'Checks that the pod of Alertmanager is ready and answers /-/ready. Failed: it does not; alerts fire in ' +
+      'Prometheus, but no notification is sent. The finding names the cause: a claim, an image, memory, or an ' +
+      'invalid line in the configuration.',
     sources: '004-P4-12',
     needs: ['alertmanager'],
     reads: [...workloadReads('alertmanager'), fact.http('alertmanager', READY)],
@@ -142,9 +142,9 @@ export const alertmanagerChecks: Check[] = [
   }),
   alrt('02', 'Alertmanager uses the configuration of its ConfigMap', {
     about:
-      'Compares the loaded routes, receivers and inhibitions with the ConfigMap. Failed: they differ, or a ' +
-      'route names a receiver that does not exist. After a refused reload, Alertmanager uses the old ' +
-      'configuration and does not start again after a restart.',
+      'Compares the loaded routes, receivers and inhibitions with the ConfigMap. Failed: they differ, or a route ' +
+      'names a receiver that does not exist. After a refused reload, Alertmanager keeps the old configuration, ' +
+      'but fails at its next start. Run `genai-obs install`.',
     sources: '003-AM-01, 003-AM-18',
     needs: ['alertmanager'],
     dependsOn: UP,
@@ -158,11 +158,11 @@ export const alertmanagerChecks: Check[] = [
     ],
     run: loaded,
   }),
-  alrt('03', 'Receivers hold real addresses', {
+  alrt('03', 'Receivers have real addresses', {
     about:
       'Looks for placeholders such as YOUR_ or example.com in receivers, and checks that every key file is ' +
-      'mounted from a Secret that has the key. Warning: a placeholder. Failed: a placeholder in production, ' +
-      'or a missing key. Set the real receivers in the profile and run `genai-obs install`.',
+      'mounted from a Secret that has the key. Warning: a placeholder. Failed: a placeholder in production, or a ' +
+      'missing key. Set the real receivers in the profile and run `genai-obs install`. Ok without integrations.',
     sources: '000-INST-12, 003-AM-02, 003-AM-11',
     needs: ['alertmanager'],
     reads: [CONFIG, fact.objects('Secret'), fact.workloads('alertmanager')],

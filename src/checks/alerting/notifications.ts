@@ -1,4 +1,4 @@
-import { CONFIG, lastWord, MAP, UP } from './alertmanager.ts';
+import { CONFIG, lastLogError, MAP, UP } from './alertmanager.ts';
 import { notHere, type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
 import { FactUnavailable, fact, type Facts, ifAvailable } from '../lib/facts.ts';
 import { mapAt, listAt, textAt, textsAt, isJsonMap } from '../../core/json.ts';
@@ -36,16 +36,16 @@ function kindsOf(facts: Facts): { name: string; labels: Labels }[] {
 
 function routes(facts: Facts): Verdict {
   const config = facts.running('alertmanager');
-  const telling = listAt(config, 'receivers').filter((one) => integrations(one).length);
-  if (!telling.length) return skip('no receiver has an integration: every alert stays in Alertmanager');
+  const notifying = listAt(config, 'receivers').filter((one) => integrations(one).length);
+  if (!notifying.length) return skip('no receiver has an integration: every alert stays in Alertmanager');
   const root = mapAt(config, 'route');
-  const ways = kindsOf(facts).map(({ name, labels }) => ({ name, ...receiversOf(root, labels) }));
-  const silent = ways.filter(({ receivers }) =>
+  const routed = kindsOf(facts).map(({ name, labels }) => ({ name, ...receiversOf(root, labels) }));
+  const silent = routed.filter(({ receivers }) =>
     receivers.every(
       (name) => !integrations(listAt(config, 'receivers').find((one) => textAt(one, 'name') === name)).length,
     ),
   );
-  if (!ways.length) throw new FactUnavailable('the rule files contain no alert');
+  if (!routed.length) throw new FactUnavailable('the rule files contain no alert');
   if (silent.length)
     return warn(
       `alerts without notification: ${list(silent.map(({ name, receivers }) => `${name} → ${receivers.join(', ')}`))}`,
@@ -55,7 +55,7 @@ function routes(facts: Facts): Verdict {
         object: MAP(facts),
       },
     );
-  const byDefault = ways.filter((way) => way.byDefault && way.name !== 'observability/info');
+  const byDefault = routed.filter((kind) => kind.byDefault && kind.name !== 'observability/info');
   if (byDefault.length && listAt(root, 'routes').length)
     return warn(`alerts without a route of their own: ${list(byDefault.map(({ name }) => name))}`, {
       cause: 'they reach the default receiver',
@@ -63,7 +63,8 @@ function routes(facts: Facts): Verdict {
       object: MAP(facts),
     });
   return ok(
-    `${plural(ways.length, 'kind')} of alerts reach ` + list([...new Set(ways.flatMap(({ receivers }) => receivers))]),
+    `${plural(routed.length, 'kind')} of alerts reach ` +
+      list([...new Set(routed.flatMap(({ receivers }) => receivers))]),
   );
 }
 
@@ -121,9 +122,9 @@ function notifications(facts: Facts): Verdict {
   const text =
     `${percent(share)} of notifications failed in 15 min: ` +
     list(failed.map(({ metric }) => metric['integration'] ?? '?'));
-  const said = ifAvailable(() => lastWord(facts), '');
+  const error = ifAvailable(() => lastLogError(facts), '');
   const more = {
-    cause: said ? said.slice(0, 200) : 'wrong address or key, or the receiver cannot be reached',
+    cause: error ? error.slice(0, 200) : 'wrong address or key, or the receiver cannot be reached',
     fix: `${facts.kubectlFor('alertmanager')} logs ${resourceOf(facts, 'alertmanager')} --since=15m | grep -i notify`,
     object: MAP(facts),
   };
@@ -133,9 +134,9 @@ function notifications(facts: Facts): Verdict {
 export const notificationChecks: Check[] = [
   alrt('04', 'Every kind of alert has a route', {
     about:
-      'Sends the category and severity of every alert rule through the routing tree. Warning: alerts reach ' +
-      'only the default receiver or no integration. Skipped if no receiver has an integration. Add a route ' +
-      'to the profile.',
+      'Evaluates the routing tree for the category and severity of every alert rule. Warning: alerts reach only ' +
+      'the default receiver or no integration; add a route to the profile. Skipped if no receiver has an ' +
+      'integration.',
     sources: '003-AM-03, 003-AM-09',
     needs: ['alertmanager', 'prometheus'],
     dependsOn: ['PROM-13'],
@@ -145,8 +146,8 @@ export const notificationChecks: Check[] = [
   alrt('07', 'Inhibitions can match', {
     about:
       'An inhibition mutes warnings while a critical alert of the same subject fires, if both have the same ' +
-      'values of the labels in `equal`. Warning: no pair of alert rules can match an inhibition, so that it ' +
-      'has no effect.',
+      'values of the labels in `equal`. Warning: no pair of alert rules can match an inhibition, so it has no ' +
+      'effect. Change `equal` or the labels of the rules.',
     sources: '003-AM-16, 003-AM-17',
     needs: ['alertmanager', 'prometheus'],
     dependsOn: ['PROM-13'],
@@ -155,8 +156,8 @@ export const notificationChecks: Check[] = [
   }),
   alrt('08', 'Notifications are delivered', {
     about:
-      'Measures the share of notifications that failed within 15 minutes, by integration. Warning: up to 1 ' +
-      '%. Failed: more. Usual causes are a wrong key or address, or an air-gapped cluster; the log of ' +
+      'Measures the share of notifications that failed within 15 minutes, by integration. Ok: none. Warning: up ' +
+      'to 1 %. Failed: more. Usual causes are a wrong key or address, or an air-gapped cluster; the log of ' +
       'Alertmanager shows the error.',
     sources: '003-AM-13',
     needs: ['alertmanager', 'prometheus'],
@@ -172,8 +173,8 @@ export const notificationChecks: Check[] = [
   }),
   alrt('09', 'A test alert arrives', {
     about:
-      'Would send an alert to a receiver and wait for its arrival. It disturbs people, so it needs a ' +
-      'request, and this profile has no receiver for it.',
+      'Would send an alert to a receiver and wait for its arrival. The alert disturbs people, so it is sent only ' +
+      'on request. This profile has no receiver for it.',
     sources: 'genai-obs',
     ...notHere('a test alert is sent only on request, and no receiver of this profile has an integration'),
   }),

@@ -2,7 +2,7 @@ import { bodyOf } from '../lib/service.ts';
 import { type Verdict, type Check, checksOf, ok, warn, fail, skip } from '../lib/check.ts';
 import { FactUnavailable, fact, type Facts } from '../lib/facts.ts';
 import { textAt, textsAt } from '../../core/json.ts';
-import { list } from '../../core/text.ts';
+import { list, plural } from '../../core/text.ts';
 import { boards } from '../grafana/dashboards.ts';
 import { resourceOf } from '../lib/place.ts';
 import { missingMetrics } from '../lib/query.ts';
@@ -49,7 +49,9 @@ function firing(facts: Facts): Verdict {
   const known = ['critical', 'warning'].map(text).filter(Boolean);
   const info = rows.length - rows.filter(({ severity }) => severity === 'critical' || severity === 'warning').length;
   if (!known.length)
-    return ok(info ? `no critical alert or warning is firing; ${info} for information` : 'no alert is firing');
+    return ok(
+      info ? `no critical alert or warning is firing; ${plural(info, 'informational alert')}` : 'no alert is firing',
+    );
   const first =
     rows.find(({ severity }) => severity === 'critical') ?? rows.find(({ severity }) => severity === 'warning');
   const more = {
@@ -63,16 +65,16 @@ function matching(facts: Facts): Verdict {
   const known = new Set(textsAt(bodyOf(facts, 'prometheus', NAMES), 'data'));
   if (!known.size) throw new FactUnavailable('Prometheus lists no metric');
   const { rules } = writtenRules(facts);
-  // Recorded metrics appear only after their sources.
-  const made = new Set(rules.filter(({ alert }) => !alert).map(({ name }) => name));
+  // A recorded metric appears only after its source metrics.
+  const recorded = new Set(rules.filter(({ alert }) => !alert).map(({ name }) => name));
   const empty = rules.flatMap(({ name, expr }) =>
     missingMetrics(expr, known)
-      .filter((metric) => !made.has(metric))
+      .filter((metric) => !recorded.has(metric))
       .map((metric) => ({ name, metric })),
   );
   const names = [...new Set(empty.map(({ metric }) => metric))];
   if (!names.length) return ok(`${rules.length} rules read metrics that exist or need application traffic`);
-  if (settledFor(facts) < 600) return skip(`the stack has just started; metrics not yet there: ${list(names, 3)}`);
+  if (settledFor(facts) < 600) return skip(`the stack has just started; metrics not reported yet: ${list(names, 3)}`);
   return warn(
     `rules read metrics that do not exist: ${list(names, 3)} ` +
       `(${list([...new Set(empty.map(({ name }) => name))], 3)})`,
@@ -116,8 +118,8 @@ function links(facts: Facts): Verdict {
 export const alertRuleChecks: Check[] = [
   alrt('05', 'All alerts are loaded', {
     about:
-      'Checks that Prometheus has loaded every alert of the ConfigMap prometheus-rules, by name. Failed: ' +
-      'one is missing, because Prometheus has not loaded the file since it changed. Restart Prometheus.',
+      'Checks that Prometheus has loaded every alert of the ConfigMap prometheus-rules, by name. Failed: one is ' +
+      'missing, because Prometheus has not loaded the file since it changed. Restart Prometheus.',
     sources: '001-CHK-10, 003-AR-00',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-14', 'PROM-13'],
@@ -127,8 +129,8 @@ export const alertRuleChecks: Check[] = [
   alrt('06', 'No alert is firing', {
     about:
       'Lists the alerts that are firing now and their subject. Warning: alerts of severity warning. Failed: ' +
-      'critical alerts. Information is only shown. The fix is the runbook of the alert; a finding that is ' +
-      'the cause is listed first.',
+      'critical alerts. Ok: informational alerts only. The fix is the runbook of the alert. If another finding is ' +
+      'the cause, the report lists it first.',
     sources: '004-MNT-01, 004-MNT-02',
     needs: ['prometheus'],
     dependsOn: [
@@ -152,9 +154,9 @@ export const alertRuleChecks: Check[] = [
   }),
   alrt('10', 'Rules read metrics that exist', {
     about:
-      'Looks up the metrics of every rule of the ConfigMap in Prometheus by name. Warning: a metric does ' +
-      'not exist, and its rule never fires. Metrics that only applications or rare events produce are not ' +
-      'required. Correct the name, or check the source.',
+      'Looks up the metrics of every rule of the ConfigMap in Prometheus by name. Warning: a metric does not ' +
+      'exist, and its rule never fires. Metrics that only applications or rare events produce are not required. ' +
+      'Correct the name, or check the source.',
     sources: 'genai-obs',
     needs: ['prometheus'],
     dependsOn: [...SELF, 'PROM-13', 'PROM-04', 'PROM-19', 'COL-12', 'COL-14'],
@@ -163,8 +165,8 @@ export const alertRuleChecks: Check[] = [
   }),
   alrt('11', 'Alerts link to runbooks and dashboards', {
     about:
-      'Checks that every alert has a runbook, and that the dashboards that alerts name are installed. ' +
-      'Warning: one is missing. Run `genai-obs install`, or correct the annotations of your own alerts.',
+      'Checks that every alert has a runbook, and that the dashboards that alerts name are installed. Warning: ' +
+      'one is missing. Run `genai-obs install`, or correct the annotations of your own alerts.',
     sources: '003-RB-01',
     needs: ['prometheus', 'grafana'],
     dependsOn: ['PROM-13', 'GRAF-13'],

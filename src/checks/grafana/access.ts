@@ -30,28 +30,28 @@ function exposure(facts: Facts): Verdict {
       object,
     });
   const type = textAt(service, 'spec', 'type') ?? 'ClusterIP';
-  const wanted = facts.config.grafana.service.type;
+  const configured = facts.config.grafana.service.type;
   const ingress = objectsIn(facts, 'Ingress', namespace).find((one) =>
     JSON.stringify(one['spec'] ?? '').includes(`"name":"${planned.name}"`),
   );
   const hosts = listAt(ingress, 'spec', 'rules').flatMap((rule) => textAt(rule, 'host') ?? []);
-  const by = ingress ? `; Ingress ${ingress.metadata.name} for ${list(hosts)}` : '';
-  if (type !== wanted)
-    return warn(`Service ${planned.name} is of type ${type} instead of ${wanted}`, {
+  const suffix = ingress ? `; Ingress ${ingress.metadata.name} for ${list(hosts)}` : '';
+  if (type !== configured)
+    return warn(`Service ${planned.name} is of type ${type} instead of ${configured}`, {
       cause: 'it was changed manually, or the profile was not applied',
       fix: 'genai-obs install',
       object,
     });
   if (ingress && !listAt(ingress, 'status', 'loadBalancer', 'ingress').length)
     return warn(`Ingress ${ingress.metadata.name} has no address yet`, {
-      cause: 'no ingress controller serves its class',
+      cause: 'no ingress controller handles its IngressClass',
       fix: `${facts.kubectlFor('grafana')} describe ingress ${ingress.metadata.name}`,
       object: `Ingress ${namespace}/${ingress.metadata.name}`,
     });
   if (type === 'NodePort') {
     const port = numberAt(listAt(service, 'spec', 'ports')[0], 'nodePort');
     return port
-      ? ok(`NodePort ${port} on every node${by}`)
+      ? ok(`NodePort ${port} on every node${suffix}`)
       : fail('the Service has no node port', {
           cause: 'the API server has not assigned one',
           fix: `${facts.kubectlFor('grafana')} describe service ${planned.name}`,
@@ -63,16 +63,16 @@ function exposure(facts: Facts): Verdict {
       (one) => textAt(one, 'ip') ?? textAt(one, 'hostname') ?? '',
     );
     return address.length
-      ? ok(`LoadBalancer ${list(address)}${by}`)
+      ? ok(`LoadBalancer ${list(address)}${suffix}`)
       : warn('the load balancer has no address yet', {
-          cause: 'the cluster has no load balancer controller, or it has not finished',
+          cause: 'the cluster has no load balancer controller, or the controller has not assigned an address yet',
           fix:
             `${facts.kubectlFor('grafana')} describe service ${planned.name}   ` +
             '# or set grafana.service.type: ClusterIP',
           object,
         });
   }
-  return ok(`ClusterIP, reachable with genai-obs open${by}`);
+  return ok(`ClusterIP, reachable with genai-obs open${suffix}`);
 }
 
 function admin(facts: Facts): Verdict {
@@ -95,8 +95,8 @@ function admin(facts: Facts): Verdict {
   if (answer.status === 401 || answer.status === 403) {
     return fail(`Grafana refuses the administrator of Secret ${SECRET}: ${answer.status}`, {
       cause:
-        'the password in the Secret differs from that in the database of Grafana, which reads the Secret ' +
-        'only when it creates the database',
+        'the password in the Secret differs from that in the database of Grafana; ' +
+        'Grafana reads the Secret only when it creates the database',
       fix: resetPassword(facts),
       object,
     });
@@ -105,7 +105,7 @@ function admin(facts: Facts): Verdict {
   const login = textAt(answer.body, 'login') ?? '?';
   if (listAt(secret, 'weak').includes('admin-password'))
     return warn(`${login} can log in with a well-known default password`, {
-      cause: 'the Secret holds a default or a placeholder',
+      cause: 'the Secret contains a default or a placeholder',
       fix:
         `${facts.kubectlFor('grafana')} delete secret ${SECRET} && ` +
         `genai-obs install   # then: ${resetPassword(facts)}`,
@@ -141,10 +141,10 @@ function certificate(facts: Facts): Verdict {
   };
   if (missing.length)
     return fail(`Secret ${name} of Ingress ${ingress.metadata.name} lacks ${missing.join(' and ')}`, more);
-  const until = Date.parse(textAt(secret, 'notAfter') ?? '');
-  if (!Number.isFinite(until)) throw new FactUnavailable(`the certificate in Secret ${name} has no expiry date`);
-  const days = Math.floor((until - facts.now()) / DAY_MS);
-  const text = `the certificate in Secret ${name} expires on ${new Date(until).toISOString().slice(0, 10)}`;
+  const expiry = Date.parse(textAt(secret, 'notAfter') ?? '');
+  if (!Number.isFinite(expiry)) throw new FactUnavailable(`the certificate in Secret ${name} has no expiry date`);
+  const days = Math.floor((expiry - facts.now()) / DAY_MS);
+  const text = `the certificate in Secret ${name} expires on ${new Date(expiry).toISOString().slice(0, 10)}`;
   if (days < 0) return fail(`${text}: it has expired`, more);
   return days < 14 ? warn(`${text}, in ${plural(days, 'day')}`, more) : ok(`${text}, in ${plural(days, 'day')}`);
 }
@@ -152,10 +152,10 @@ function certificate(facts: Facts): Verdict {
 export const accessChecks: Check[] = [
   graf('03', 'Grafana is exposed as configured', {
     about:
-      'Compares the type of the Service with grafana.service.type, and checks the node port, the load ' +
-      'balancer address and the Ingress address. Warning: the type differs, or an address is pending, ' +
-      'because no controller assigns one. Failed: the Service does not exist or has no node port. With ' +
-      'ClusterIP, `genai-obs open` forwards a port.',
+      'Compares the type of the Service with grafana.service.type, and checks the node port, the load balancer ' +
+      'address and the Ingress address. Warning: the type differs, or an address is pending, because no ' +
+      'controller assigns one. Failed: the Service does not exist or has no node port. With ClusterIP, ' +
+      '`genai-obs open` forwards a port.',
     sources: '000-ACC-04, 000-INST-09, 001-GRAF-08, 001-PORT-05, 004-TRB-09',
     needs: ['grafana'],
     dependsOn: ['GRAF-02'],
@@ -164,10 +164,10 @@ export const accessChecks: Check[] = [
   }),
   graf('05', 'The administrator can log in', {
     about:
-      'Logs in with the Secret grafana-admin. Grafana reads the password only when it creates its database, ' +
-      'so a Secret that was changed, restored or recreated later does not match, and all API calls fail. ' +
-      'Warning: the password is a known default. Failed: the Secret or a key is missing, or the login is ' +
-      'refused. The fix sets the password of the Secret in Grafana without showing it.',
+      'Logs in with the Secret grafana-admin. Grafana reads the password only when it creates its database. If ' +
+      'the Secret is changed, restored or recreated later, all API calls fail. Warning: the password is a ' +
+      'well-known default. Failed: the Secret or a key is missing, or Grafana refuses the login. The fix sets the ' +
+      'password of Grafana to that of the Secret without showing it.',
     sources: '000-INST-04, 001-GRAF-05, 004-P4-01',
     needs: ['grafana'],
     dependsOn: ['GRAF-01', 'GRAF-02', 'GRAF-04'],
@@ -176,9 +176,9 @@ export const accessChecks: Check[] = [
   }),
   graf('18', 'The certificate of the Ingress is valid', {
     about:
-      'Checks the certificate of an Ingress with TLS for Grafana; browsers refuse an expired one. Ok: at ' +
-      'least 14 days left. Warning: fewer. Failed: expired, or the Secret lacks the certificate or key. ' +
-      'Skipped without such an Ingress.',
+      'Checks the certificate of an Ingress with TLS for Grafana; browsers refuse an expired one. Ok: at least 14 ' +
+      'days left. Warning: fewer. Failed: expired, or the Secret lacks the certificate or key. Renew the ' +
+      'certificate. Skipped without such an Ingress.',
     sources: '000-INST-09',
     needs: ['grafana'],
     dependsOn: ['GRAF-03'],

@@ -17,8 +17,8 @@ const NAMES = '/api/v1/label/__name__/values';
 const MAP_OBJECT = (facts: Facts) => `ConfigMap ${facts.place('grafana').namespace}/${MAP}`;
 const LOGIN = ['GRAF-01', 'GRAF-02', 'GRAF-04', 'GRAF-05'];
 const AGAIN = 'genai-obs install   # phase dashboards';
-/** Expected without the ConfigMap. */
-const LEAST = ['genai-overview', 'obs-stack-health', 'log-explorer', 'trace-analytics'];
+/** Dashboards to expect when the ConfigMap does not exist. */
+const REQUIRED = ['genai-overview', 'obs-stack-health', 'log-explorer', 'trace-analytics'];
 
 export interface Board {
   file: string;
@@ -46,8 +46,8 @@ export function boards(facts: Facts): { boards: Board[]; problem?: string } {
       return { boards: found, problem: `${file} is wrapped in "dashboard": Grafana skips it` };
     const [uid, title] = [textAt(content, 'uid') ?? '', textAt(content, 'title') ?? ''];
     if (!uid || !title) return { boards: found, problem: `${file} has no ${uid ? 'title' : 'uid'}` };
-    const twin = found.find((board) => board.uid === uid);
-    if (twin) return { boards: found, problem: `${file} and ${twin.file} have the same uid ${uid}` };
+    const duplicate = found.find((board) => board.uid === uid);
+    if (duplicate) return { boards: found, problem: `${file} and ${duplicate.file} have the same uid ${uid}` };
     found.push({ file, uid, title, panels: panelsOf(content) });
   }
   return { boards: found };
@@ -69,13 +69,13 @@ function valid(facts: Facts): Verdict {
   const { boards: found, problem } = boards(facts);
   if (problem) return fail(problem, { cause: 'it was edited manually', fix: AGAIN, object });
   if (!found.length)
-    return fail(`ConfigMap ${MAP} holds no dashboard`, { cause: 'its keys were removed', fix: AGAIN, object });
+    return fail(`ConfigMap ${MAP} contains no dashboard`, { cause: 'its keys were removed', fix: AGAIN, object });
   return ok(`${plural(found.length, 'dashboard')} with unique uids: ${found.map(({ uid }) => uid).join(', ')}`);
 }
 
 function expectedBoards(facts: Facts): Verdict {
   const wanted = boards(facts).boards.map(({ uid }) => uid);
-  const uids = wanted.length ? wanted : LEAST;
+  const uids = wanted.length ? wanted : REQUIRED;
   const live = new Set(listAt(grafanaBodyOf(facts, SEARCH)).map((one) => textAt(one, 'uid') ?? ''));
   const missing = uids.filter((uid) => !live.has(uid));
   if (!missing.length) return ok(`${uids.length} of ${uids.length} dashboards in Grafana: ${uids.join(', ')}`);
@@ -144,13 +144,13 @@ function panelQueries(facts: Facts): Verdict {
   const files = new Set(all.map(({ where }) => where.split(' ')[0]));
   const text = `${plural(all.length, 'panel query')} in ${plural(files.size, 'dashboard')}`;
   if (names.length && settledFor(facts) < 600)
-    return ok(`${text}; metrics not yet there after the start: ${list(names, 3)}`);
+    return ok(`${text}; metrics not reported yet after the recent start: ${list(names, 3)}`);
   if (names.length)
     return warn(
       `${text}; metrics that do not exist: ${list(names, 3)} ` +
         `(${list([...new Set(empty.map(({ where }) => where))], 2)})`,
       {
-        cause: 'a metric has another name, or its source sends nothing',
+        cause: 'a metric has another name, or its source does not report it',
         fix: 'compare in Explore: count by (__name__) ({__name__=~".+"}); for sources see PROM-04 and PROM-19',
         object,
       },
@@ -180,8 +180,8 @@ function plugins(facts: Facts): Verdict {
 export const dashboardChecks: Check[] = [
   graf('11', 'The dashboards are in Grafana', {
     about:
-      'Searches Grafana for every dashboard of the ConfigMap genai-dashboards by uid. Warning: some are ' +
-      'missing; Grafana could not load the file, and its log says why. Failed: all are missing, because the ' +
+      'Searches Grafana for every dashboard of the ConfigMap genai-dashboards by uid. Warning: some are missing, ' +
+      'because Grafana could not load the file; its log contains the reason. Failed: all are missing, because the ' +
       'ConfigMap is not mounted.',
     sources: '000-BAK-04, 000-CFG-03, 001-CHK-09, 001-GRAF-07, 002-GOAL-01, 002-NEXT-01, 003-ARCH-04',
     needs: ['grafana'],
@@ -191,10 +191,9 @@ export const dashboardChecks: Check[] = [
   }),
   graf('12', 'Panels query metrics that exist', {
     about:
-      'Parses every panel query in the ConfigMap and looks up its metrics in Prometheus by name; it does ' +
-      'not run queries or test label filters. Metrics that only applications or rare events produce are not ' +
-      'required. Warning: a metric does not exist. Failed: a query does not parse, or its datasource does ' +
-      'not exist.',
+      'Parses every panel query in the ConfigMap and looks up its metrics in Prometheus by name; it does not run ' +
+      'queries or test label filters. Metrics that only applications or rare events produce are not required. ' +
+      'Warning: a metric does not exist. Failed: a query does not parse, or its datasource does not exist.',
     sources: '001-DASH-01, 001-DASH-02, 001-DASH-03, 001-DASH-04, 002-SUM-01, 002-SUM-04, 003-D1-01',
     needs: ['grafana', 'prometheus'],
     dependsOn: ['GRAF-13', 'PROM-01', 'PROM-03', 'PROM-04', 'PROM-19', 'PROM-13', 'COL-14'],
@@ -203,9 +202,9 @@ export const dashboardChecks: Check[] = [
   }),
   graf('13', 'Dashboard files are valid', {
     about:
-      'Checks that every key of the ConfigMap genai-dashboards is a dashboard in JSON with a title and a ' +
-      'unique uid. Failed: one is not. Grafana skips files in API format ({"dashboard": …}) and shows only ' +
-      'one of two dashboards with the same uid. `genai-obs install` writes them again.',
+      'Checks that every key of the ConfigMap genai-dashboards is a dashboard in JSON with a title and a unique ' +
+      'uid. Failed: one is not. Grafana skips files in API format ({"dashboard": …}) and shows only one of two ' +
+      'dashboards with the same uid. `genai-obs install` restores the files.',
     sources: '003-D1-00',
     needs: ['grafana'],
     reads: [fact.objects('ConfigMap')],
@@ -214,8 +213,8 @@ export const dashboardChecks: Check[] = [
   graf('14', 'Plugins that dashboards need are loaded', {
     about:
       'Checks that Grafana has loaded the panel types of all dashboards and the plugins of all datasources. ' +
-      'Warning: one is missing; its panels show an error instead of data. All plugins of this stack are in ' +
-      'the image.',
+      'Warning: one is missing; its panels show an error instead of data. All plugins of this stack are in the ' +
+      'image.',
     sources: '001-GRAF-04, 001-GRAF-06, 001-GRAF-09',
     needs: ['grafana'],
     dependsOn: [...LOGIN, 'GRAF-13'],

@@ -37,7 +37,7 @@ function urlOf(facts: Facts, id: Backend): string {
   return urlFor(facts.place(id), facts.place('grafana').namespace);
 }
 
-function leadsTo(facts: Facts, url: string, id: Backend): boolean {
+function pointsTo(facts: Facts, url: string, id: Backend): boolean {
   const { host, port } = hostAndPort(url);
   const place = facts.place(id);
   return meansService(host, place, facts.place('grafana').namespace) && port === place.service.port;
@@ -102,7 +102,7 @@ function configMap(facts: Facts): Verdict {
 
 function everyDatasource(facts: Facts): Verdict {
   const live = listAt(grafanaBodyOf(facts, LIST));
-  const good: string[] = [];
+  const working: string[] = [];
   const kubectl = facts.kubectlFor('grafana');
   const grafana = resourceOf(facts, 'grafana');
   for (const id of backends(facts.config)) {
@@ -120,15 +120,15 @@ function everyDatasource(facts: Facts): Verdict {
       );
     const answer = facts.grafana(health(id));
     if (healthy(id, answer)) {
-      good.push(textAt(source, 'name') ?? id);
+      working.push(textAt(source, 'name') ?? id);
       continue;
     }
     const url = textAt(source, 'url') ?? '';
-    const said = bodyText(textAt(answer.body, 'message') ?? answer.body);
+    const message = bodyText(textAt(answer.body, 'message') ?? answer.body);
     const { title } = facts.place(id);
-    const wrong = !leadsTo(facts, url, id);
+    const wrong = !pointsTo(facts, url, id);
     return fail(
-      `datasource ${textAt(source, 'name') ?? id} at ${url} answers ${answer.status}: ${said}` +
+      `datasource ${textAt(source, 'name') ?? id} at ${url} answers ${answer.status}: ${message}` +
         (wrong ? `; its URL should be ${urlOf(facts, id)}` : ''),
       {
         cause: wrong ? `the URL ${url} does not point to ${title}` : `Grafana cannot reach ${title}`,
@@ -139,7 +139,7 @@ function everyDatasource(facts: Facts): Verdict {
       },
     );
   }
-  return ok(`${good.join(', ')} report OK`);
+  return ok(`${working.join(', ')} report OK`);
 }
 
 function queryUp(facts: Facts): Verdict {
@@ -162,10 +162,9 @@ function queryUp(facts: Facts): Verdict {
 export const datasourceChecks: Check[] = [
   graf('06', 'Datasources are provisioned from a ConfigMap', {
     about:
-      'Checks that the ConfigMap grafana-datasources exists, parses, lists every enabled backend with uid, ' +
-      'type and URL, and is mounted. Failed: one of these conditions is not met. ' +
-      'Datasources that were added manually are lost with the database. `genai-obs install` writes the ' +
-      'ConfigMap again.',
+      'Checks that Grafana mounts the ConfigMap grafana-datasources. The ConfigMap must be valid YAML and list ' +
+      'every enabled backend with uid, type and URL. Failed: one of these conditions is not met. Datasources that ' +
+      'were added manually are lost with the database. `genai-obs install` restores the ConfigMap.',
     sources: '000-TRB-06, 001-GRAF-07, 004-TRB-11',
     needs: ['grafana'],
     reads: [fact.objects('ConfigMap'), fact.workloads('grafana')],
@@ -173,9 +172,9 @@ export const datasourceChecks: Check[] = [
   }),
   graf('07', 'Every datasource works', {
     about:
-      'Runs the health check of each datasource in Grafana, and for Jaeger the list of services; this tests ' +
-      'the path from Grafana to the backend. Failed: a datasource is missing or its check fails. The ' +
-      'finding names its URL and the URL that it should have, if they differ.',
+      'Runs the health check of each datasource in Grafana, and for Jaeger the list of services; this tests the ' +
+      'path from Grafana to the backend. Failed: a datasource is missing or its check fails. The finding names ' +
+      'its URL and the URL that it should have, if they differ.',
     sources: '001-CHK-05, 001-DS-01, 001-PRIN-02, 003-ARCH-03, 004-P4-02',
     needs: ['grafana'],
     dependsOn: [
@@ -199,8 +198,9 @@ export const datasourceChecks: Check[] = [
   }),
   graf('08', 'Grafana can query Prometheus', {
     about:
-      'Runs the query `up` through the datasource proxy of Grafana, as every panel does. Warning: the ' +
-      'result is empty, because Prometheus has no targets. Failed: the query returns an error.',
+      'Runs the query `up` through the datasource proxy of Grafana, as every panel does. Ok: it returns series. ' +
+      'Warning: the result is empty, because Prometheus has no targets. Failed: the query returns an error; the ' +
+      'log of Grafana contains the reason.',
     sources: '000-TRB-07, 004-TRB-10',
     needs: ['grafana', 'prometheus'],
     dependsOn: [...LOGIN, 'GRAF-07', 'PROM-01', 'PROM-03', 'PROM-08'],

@@ -82,9 +82,9 @@ function patternFits(pattern: string | undefined, text: string): boolean {
 export const linkChecks: Check[] = [
   graf('09', 'Links between datasources resolve', {
     about:
-      'Reads the datasources of the running Grafana. Derived fields, exemplars, trace to logs, trace to ' +
-      'metrics and the service map refer to datasources by uid. Failed: a uid does not exist, and Grafana ' +
-      'hides the link without a message. Run `genai-obs install`.',
+      'Reads the datasources of the running Grafana. Derived fields, exemplars, trace to logs, trace to metrics ' +
+      'and the service map refer to datasources by uid. Failed: a uid does not exist, and Grafana hides the link ' +
+      'without a message. Run `genai-obs install`.',
     sources: '001-DS-02, 001-DS-03, 001-DS-04, 004-P4-03',
     needs: ['grafana'],
     dependsOn: [...LOGIN, 'GRAF-06', 'GRAF-07'],
@@ -93,8 +93,8 @@ export const linkChecks: Check[] = [
   }),
   graf('10', 'Logs link to traces and traces to logs', {
     about:
-      'Checks in the running Grafana that the derived fields of Loki match a trace ID, in structured ' +
-      'metadata and in text, and that the link of Tempo or Jaeger queries by trace ID. Warning: one ' +
+      'Checks the datasources of the running Grafana. The derived fields of Loki must match a trace ID in ' +
+      'structured metadata and in text. The link of Tempo or Jaeger must query logs by trace ID. Warning: one ' +
       'direction is missing. The end-to-end probe follows a real log line to its trace.',
     sources: '001-CHK-11, 004-P4-03',
     needs: ['grafana', 'loki'],

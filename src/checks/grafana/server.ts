@@ -57,7 +57,7 @@ function contactPoints(facts: Facts): Verdict {
   const dead = placeholder.filter((name) => used.includes(name) || receiver === 'grafana-default-email');
   if (dead.length)
     return warn(`${plural(count, 'rule')} in Grafana, and only the default e-mail receiver`, {
-      cause: 'no contact point was configured: nobody gets notified',
+      cause: 'no contact point is configured, so nobody gets notified',
       fix: 'genai-obs open   # then Alerting, Contact points; or set grafana.contactPoint to use Alertmanager',
       object: workloadObject(facts, 'grafana'),
     });
@@ -69,9 +69,8 @@ function contactPoints(facts: Facts): Verdict {
 export const serverChecks: Check[] = [
   graf('01', 'Grafana is ready', {
     about:
-      'Checks that the pod of Grafana is ready. Failed: it is not; telemetry is still stored, but not ' +
-      'shown. The finding names the cause: an unbound claim, an image, memory, a missing Secret, or the ' +
-      'last log line.',
+      'Checks that the pod of Grafana is ready. Failed: it is not; telemetry is still stored, but not shown. The ' +
+      'finding names the cause: an unbound claim, an image, memory, a missing Secret, or the last log line.',
     sources: 'genai-obs',
     needs: ['grafana'],
     reads: workloadReads('grafana'),
@@ -79,8 +78,8 @@ export const serverChecks: Check[] = [
   }),
   graf('02', 'The Service of Grafana is as configured', {
     about:
-      'Checks the Service grafana, port 80, which port-forwards, Ingresses and the doctor use. Failed: it ' +
-      'does not exist, lacks the port or leads to no pod. `genai-obs install` restores it.',
+      'Checks the Service grafana, port 80, which port-forwards, Ingresses and the doctor use. Failed: it does ' +
+      'not exist, lacks the port or selects no pod. `genai-obs install` restores it.',
     sources: '000-OPEN-04, 004-TRB-08',
     needs: ['grafana'],
     reads: serviceReads('grafana'),
@@ -88,9 +87,9 @@ export const serverChecks: Check[] = [
   }),
   graf('04', 'The database of Grafana works', {
     about:
-      'Requests /api/health through the API server; Grafana reports `database ok` when it can read and ' +
-      'write its data. Failed: another response, with a full or read-only volume or a damaged database. The ' +
-      'log shows which.',
+      'Requests /api/health through the API server; Grafana reports `database ok` when it can read and write its ' +
+      'data. Failed: another response, usually because the volume is full or read-only, or the database is ' +
+      'damaged. The log of Grafana contains the reason.',
     sources: 'genai-obs',
     needs: ['grafana'],
     dependsOn: ['GRAF-01', 'GRAF-02'],
@@ -106,29 +105,29 @@ export const serverChecks: Check[] = [
       });
     },
   }),
-  graf('15', 'The gateway proxy answers', {
+  graf('15', 'The gateway proxy responds', {
     about:
-      'Applies only to profiles with nginx in front of Grafana and a model gateway under /gateway-proxy/. ' +
-      'This profile has neither.',
+      'Applies only to profiles with nginx in front of Grafana and a model gateway under /gateway-proxy/. This ' +
+      'profile has neither.',
     sources: '001-GRAF-01, 001-GRAF-02',
     ...notHere('no nginx and no /gateway-proxy/ in this profile'),
   }),
-  graf('16', 'Alerts of Grafana reach a person', {
+  graf('16', 'Alerts of Grafana have a contact point', {
     about:
       'Checks that rules stored in Grafana have a contact point that is not the built-in example address. ' +
-      'Warning: they have only that one. Ok without such rules: this stack alerts by Prometheus and ' +
-      'Alertmanager.',
+      'Warning: they have only that one; add a contact point. Ok without such rules, because Prometheus and ' +
+      'Alertmanager handle the alerts of this stack.',
     sources: '004-P4-11',
     needs: ['grafana'],
     dependsOn: ['GRAF-01', 'GRAF-04', 'GRAF-05'],
     reads: [POLICIES, POINTS, RULES].map(fact.grafana),
     run: contactPoints,
   }),
-  graf('17', 'The database of Grafana survives a restart of the pod', {
+  graf('17', 'The database of Grafana is persistent', {
     about:
-      'Checks that users, preferences and manually created dashboards are on the claim grafana-data, bound ' +
-      'and with free space, or in an external database. Warning: they are in an emptyDir. Failed: more than ' +
-      'one replica with SQLite, so that every replica has its own data.',
+      'Checks that users, preferences and manually created dashboards are on the claim grafana-data, bound and ' +
+      'with free space, or in an external database. Warning: they are in an emptyDir. Failed: several replicas ' +
+      'use SQLite, so every replica has its own data.',
     sources: '001-GRAF-10',
     needs: ['grafana'],
     dependsOn: ['GRAF-01'],
